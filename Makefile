@@ -1,0 +1,109 @@
+# What a person types here. `make` alone lists it.
+
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test install lint lab-up lab-down jupyter notebooks bench lock lab-packages test-packages
+MAKEFLAGS += --no-print-directory
+INVENTORY = lab
+HOST = debian12
+JUPYTER_OPTIONS =
+# One run for everything that is done by hand until JupyterLab ends.
+NEW_RUN = RUNBOOK_RUN=$$(date -u +%Y%m%dT%H%M%SZ)-$$(od -An -N2 -tx2 /dev/urandom | tr -d ' ')
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+help:         ## this list
+	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: lab-up  ## the main job: every chapter on two real mail servers here, and a record to look at
+	@.venv/bin/runbook apply --inventory lab
+
+test: test-packages lint lab-up ## everything: checks, tests on real hosts, the notebooks against their outputs
+	@echo "Tests of the lab"
+	@.venv/bin/pytest -q tests/test_lab_*.py
+	@echo "Tests of the promises, on real hosts: two processes, each with a lab of its own"
+	@.venv/bin/pytest -q -n 2 --dist loadfile --ignore-glob 'tests/test_lab_*' tests
+	@echo "The notebooks, against their stored outputs"
+	@.venv/bin/pytest -q --nbval notebooks
+
+install: .venv/.ready ## the runbook alone, for your own servers: no lab, no root
+	@echo "Ready: .venv/bin/runbook --help"
+
+lint: .venv/.ready ## style, types, layers, and what is generated or kept equal
+	@echo "Style"
+	@.venv/bin/ruff check -q --output-format concise .
+	@.venv/bin/ruff format -q --check .
+	@echo "Types"
+	@.venv/bin/mypy --no-error-summary
+	@echo "Layers"
+	@.venv/bin/lint-imports --no-logo > .venv/layers.txt || { cat .venv/layers.txt; exit 1; }
+	@echo "The inventory's schema; pyproject.toml, environment.yml and the lock"
+	@.venv/bin/pytest -q --no-header --no-summary \
+	  tests/test_dependencies_are_one.py tests/test_inventory_loads.py > .venv/equal.txt || { cat .venv/equal.txt; exit 1; }
+
+lab-up: lab-packages .venv/.ready ## two real mail servers, Debian 12 and 13, on a network of this checkout's own
+	@.venv/bin/python -m lab up
+
+lab-down:     ## removes what lab-up made
+	@if [ -x .venv/bin/python ]; then .venv/bin/python -m lab down; fi
+
+jupyter: .venv/.ready ## copies of the notebooks for one host, in JupyterLab (INVENTORY=site HOST=mail1; else the lab)
+	@[ "$(INVENTORY)" != lab ] || .venv/bin/python -m lab up
+	@mkdir -p "work/$(HOST)"
+	@for notebook in notebooks/[0-9]*.ipynb; do \
+	  .venv/bin/papermill --log-level ERROR --no-progress-bar --prepare-only -r inventory "$(INVENTORY)" -r host "$(HOST)" \
+	    "$$notebook" "work/$(HOST)/$${notebook##*/}" || exit 1; done
+	@.venv/bin/jupyter nbconvert --log-level ERROR --clear-output "work/$(HOST)"/*.ipynb
+	@$(NEW_RUN) .venv/bin/jupyter lab --log-level ERROR $$([ "$$(id -u)" != 0 ] || echo --allow-root) \
+	  --notebook-dir "work/$(HOST)" $(JUPYTER_OPTIONS)
+
+# The first pass runs them, the second drops what differs from machine to machine (times, versions of Python).
+notebooks: lab-up ## runs the notebooks on the lab's first host and stores their outputs, cleaned
+	@.venv/bin/python -m lab reset debian12
+	@.venv/bin/runbook ca init --inventory lab > /dev/null
+	@records=$$(mktemp -d) && $(NEW_RUN) RUNBOOK_RECORDS=$$records \
+	  .venv/bin/jupyter nbconvert --log-level ERROR --to notebook --inplace --execute \
+	  --ExecutePreprocessor.record_timing=False notebooks/[0-9]*.ipynb && rm -r "$$records"
+	@.venv/bin/jupyter nbconvert --log-level ERROR --to notebook --inplace --ClearMetadataPreprocessor.enabled=True \
+	  "--ClearMetadataPreprocessor.preserve_cell_metadata_mask=['tags']" \
+	  "--ClearMetadataPreprocessor.preserve_nb_metadata_mask=[('kernelspec',), ('language_info', 'name')]" \
+	  notebooks/[0-9]*.ipynb
+
+bench: .venv/.ready ## ratios measured side by side: the engine against papermill's own
+	@.venv/bin/python benchmarks/engine.py
+
+lock: .venv/.ready ## makes requirements.lock anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
+	@.venv/bin/uv pip compile $(UPGRADE) --override overrides.txt --generate-hashes --python-version 3.11 \
+	  --group dev pyproject.toml -o requirements.lock > /dev/null
+
+# uv by the hash in the lock, then everything else by uv. Where uv reaches no index (it does not read pip's
+# configuration) pip does the same, slower. Last, configuration: JupyterLab encrypts what goes between it and its
+# kernels, and attaches a chapter that is saved to its record; kernels of papermill and nbval, which cannot encrypt, do
+# not say so in each run.
+.venv/.ready: requirements.lock pyproject.toml
+	@echo "Setting up, 1 of 2: a virtual environment in .venv"
+	@python=$$(for p in python3 python3.13 python3.12 python3.11; do \
+	    "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done); \
+	  [ -n "$$python" ] || { echo "Python 3.11 or later is needed, and not here." >&2; exit 1; }; \
+	  .venv/bin/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear .venv || \
+	    { echo "To do: install Python's venv module (on Debian: apt install python3-venv), then make again." >&2; exit 1; }
+	@sed -nE '/^uv==/,/^    # via/p' requirements.lock > .venv/uv.txt
+	@.venv/bin/python -m pip install -qq --require-hashes --no-deps -r .venv/uv.txt
+	@echo "Setting up, 2 of 2: $$(grep -c '^[a-z].*==' requirements.lock) Python packages, by their hashes"
+	@.venv/bin/uv -q pip sync --python .venv/bin/python --require-hashes --compile-bytecode requirements.lock \
+	    2> .venv/uv.log || \
+	  .venv/bin/python -m pip install -qq --require-hashes --no-deps -r requirements.lock || { cat .venv/uv.log >&2; exit 1; }
+	@.venv/bin/uv -q pip install --python .venv/bin/python --offline --no-deps --no-build-isolation -e .
+	@mkdir -p .venv/etc/ipython .venv/etc/jupyter
+	@echo 'get_config().IPKernelApp.log_level = "ERROR"' > .venv/etc/ipython/ipython_kernel_config.py
+	@echo '{"KernelManager": {"transport_encryption": "auto"},' \
+	  '"FileContentsManager": {"post_save_hook": "runbook_lib.records.on_save.attach"}}' \
+	  > .venv/etc/jupyter/jupyter_server_config.json
+	@touch $@
+
+# What the lab needs of the system, and a browser and mail clients, which only the tests need.
+lab-packages:
+	@lab/install-system-packages
+
+test-packages:
+	@lab/install-system-packages test

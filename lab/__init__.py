@@ -1,0 +1,9 @@
+"""Real hosts on one machine, to try the runbook on: `python -m lab up|status|reset|down`.
+
+From Python: `from lab import Lab; lab = Lab.load(); lab.reset("debian12", "bare")`.
+"""
+
+from lab.hosts import LabHost
+from lab.lab import Lab
+
+__all__ = ["Lab", "LabHost"]

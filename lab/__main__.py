@@ -1,0 +1,81 @@
+"""`python -m lab up|status|reset|capture|down`: a thin face of `Lab`."""
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from lab import capture as login
+from lab.lab import Lab
+from lab.releases import STATES
+from runbook_lib.display import Table
+from runbook_lib.errors import RunbookError
+
+app = typer.Typer(help="Two real mail servers on this machine.", no_args_is_help=True, add_completion=False)
+
+
+def _say(line: str) -> None:
+    typer.echo(f"lab: {line}")
+
+
+@app.command()
+def up() -> None:
+    """Make the lab, or repair it; what is whole stays as it is."""
+    began = time.monotonic()
+    lab = Lab.load()
+    lab.up(_say)
+    _say(f"up in {time.monotonic() - began:.1f} s; inventory: {lab.inventory}")
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="for a program")] = False) -> None:
+    """Each host: starting state, address, where its image came from, systemd's word."""
+    seen = Lab.load().status()
+    if as_json:
+        typer.echo(json.dumps(asdict(seen), indent=2))
+        return
+    rows = [(host.name, host.state, host.address, host.origin, host.systemd) for host in seen.hosts]
+    server = "up" if seen.dns_running else "not running"
+    caption = f"lab {seen.lab_id} in {seen.folder}; {seen.subnet}; DNS {server}"
+    typer.echo(Table(("host", "state", "address", "image from", "systemd"), rows, caption).text())
+
+
+@app.command()
+def reset(
+    host: str,
+    state: Annotated[str, typer.Option(help=f"one of {', '.join(STATES)}")] = "bare",
+) -> None:
+    """Give a host back in a starting state."""
+    began = time.monotonic()
+    Lab.load().reset(host, state, _say)
+    _say(f"{host}: {state} again in {time.monotonic() - began:.1f} s")
+
+
+@app.command()
+def capture() -> None:
+    """Capture one login before and after the chapters, for chapter 0; resets a host."""
+    lab = Lab.load()
+    lab.up(_say)
+    login.write(*login.capture(lab, _say), say=_say)
+
+
+@app.command()
+def down(images: Annotated[bool, typer.Option("--images", help="also the images")] = False) -> None:
+    """Remove what `up` made; the images stay for the next time."""
+    Lab.load().down(images, _say)
+
+
+def main() -> None:
+    """Run a command; an error is told in its own words, without a traceback."""
+    try:
+        app()
+    except RunbookError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

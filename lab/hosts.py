@@ -1,0 +1,261 @@
+"""A host: a container made from an image, given its keys and passwords before its first boot."""
+
+import os
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.network import FOLDER_LABEL, ID_LABEL, Network
+from lab.podman import inspect, needs, podman
+from lab.releases import DOMAIN, RELEASES, Release
+from lab.state import State, write_private
+from runbook_lib.errors import LabError
+
+ADMINISTRATOR = "kanri"
+# Blanks, both quotes, %, $, a backslash, shell's and sed's own characters, and letters beyond ASCII.
+HARD_PASSWORD = " a \"b' \\c&d;$e !f%g é 漢 "
+MAIL_USERS = ("hanako", "tarou", "kensa")
+# On the other hosts the administrator becomes root without one.
+SUDO_WITH_PASSWORD = "debian12"
+_READY_TIMEOUT_S = 30.0
+_RESTART_TIMEOUT_S = 10.0  # one that boots at all greets in a second or two
+_POLL_S = 0.03
+
+
+@dataclass(frozen=True)
+class LabHost:
+    """One host of a lab.
+
+    Args:
+        name: its name in the inventory, key of RELEASES.
+        network: the lab's.
+        lab_id: the lab's.
+    """
+
+    name: str
+    network: Network
+    lab_id: str
+
+    @property
+    def release(self) -> Release:
+        """What it runs."""
+        return RELEASES[self.name]
+
+    @property
+    def container(self) -> str:
+        """podman's name of it."""
+        return f"runbook-{self.lab_id}-{self.name}"
+
+    @property
+    def address(self) -> str:
+        """Its IPv4 address."""
+        return self.network.address4(self.release.number)
+
+    @property
+    def address6(self) -> str:
+        """Its IPv6 address."""
+        return self.network.address6(self.release.number)
+
+    @property
+    def mac(self) -> str:
+        """Its Ethernet address: the same after a reset, since neighbours remember it for half a minute."""
+        return f"02:77:00:00:{self.network.number:02x}:{self.release.number:02x}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its names in the lab's DNS, the hostname first."""
+        n = self.release.number
+        return (self.release.hostname, *(f"{service}{n}.{DOMAIN}" for service in ("mail", "pop", "smtp")))
+
+
+def make_keys(state: State, name: str) -> None:
+    """SSH host keys of a host, made once: they are its identity, and outlive its resets."""
+    folder = state.folder / "hosts" / name
+    if not (folder / "etc/ssh").is_dir():
+        (folder / "etc/ssh").mkdir(mode=0o700, parents=True)
+        _run("ssh-keygen", "-q", "-A", "-f", str(folder))
+
+
+def host_keys(state: State, name: str) -> list[str]:
+    """The public halves, `TYPE BASE64` each."""
+    files = sorted((state.folder / "hosts" / name / "etc/ssh").glob("ssh_host_*_key.pub"))
+    return [" ".join(file.read_text(encoding="utf-8").split()[:2]) for file in files]
+
+
+def make_secrets(state: State) -> None:
+    """Every password of the lab, made once, each in a file of its own (0600)."""
+    state.secret("tarou", HARD_PASSWORD)
+    for name in (*MAIL_USERS, "sudo", "ca-passphrase", "key-passphrase"):
+        state.secret(name)
+
+
+def make_administrator_key(state: State) -> Path:
+    """The administrator's key pair, made once. Returns: the private key's path."""
+    path = state.folder / "id_ed25519"
+    if not path.exists():
+        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{ADMINISTRATOR}@lab", "-f", str(path))
+    return path
+
+
+def write_known_hosts(state: State, hosts: list[LabHost]) -> None:
+    """The lab's own known_hosts: each host by its names and addresses, nothing else."""
+    lines = [
+        f"{','.join((*host.names, host.address, host.address6))} {key}\n"
+        for host in hosts
+        for key in host_keys(state, host.name)
+    ]
+    write_private(state.folder / "known_hosts", "".join(lines))
+
+
+def recreate(host: LabHost, image_tag: str, state: State, personal: bool = False) -> None:
+    """Throw the host away and start a new one from an image; back when it accepts SSH and systemd is up.
+
+    Args:
+        host: which.
+        image_tag: what it starts from.
+        state: the lab's keys and passwords.
+        personal: the image was kept from this very host, keys and passwords included.
+    Raises: LabError when it is not up in 30 s.
+    """
+    podman("rm", "-f", "-i", "-t", "0", "-v", host.container)
+    flag = host.release.legacy_cgroup_flag if needs().old_cgroups else None
+    lab_network = host.network
+    podman(
+        "create", "--name", host.container, "--systemd=always", "--restart=always", *needs().run_options,
+        "--cap-add=NET_ADMIN,NET_RAW", f"--hostname={host.release.hostname}", "--no-hosts",
+        f"--network={lab_network.name}", f"--mac-address={host.mac}", f"--dns={lab_network.gateway4}",
+        f"--ip={host.address}", f"--ip6={host.address6}",
+        f"--label={ID_LABEL}={host.lab_id}", f"--label={FOLDER_LABEL}={state.folder}",
+        image_tag, "/sbin/init", *([flag] if flag else []),
+    )  # fmt: skip
+    if not personal:
+        root = Path(podman("mount", host.container).stdout.decode().strip())
+        try:
+            _personalise(host, root, state)
+        finally:
+            podman("umount", host.container)
+    podman("start", host.container)
+    wait(host)
+
+
+def has_started(host: LabHost) -> bool:
+    """Whether it was ever started; before that its keys and passwords may be missing."""
+    seen = inspect("container", host.container)
+    return bool(seen) and seen[0]["State"]["Status"] not in ("created", "configured")
+
+
+def start_again(host: LabHost) -> bool:
+    """Start a container that is there. Returns: whether it came up."""
+    if podman("start", host.container, check=False).returncode:
+        return False
+    # podman says 'started' of a container whose monitor was killed, and does nothing.
+    pid = inspect("container", host.container)[0]["State"]["Pid"]
+    if not Path(f"/proc/{pid}").exists():
+        return False
+    try:
+        wait(host, _RESTART_TIMEOUT_S)
+    except LabError:
+        return False
+    return True
+
+
+def wait(host: LabHost, timeout_s: float = _READY_TIMEOUT_S) -> None:
+    """Wait until sshd greets and systemd has finished starting.
+
+    Raises: LabError when the time is over, with what is missing.
+    """
+    deadline = time.monotonic() + timeout_s
+    missing = "SSH does not answer"
+    while time.monotonic() < deadline:
+        if _greets(host):
+            missing = f"systemd says {(told := systemd_state(host, wait=True))!r}"
+            if told in ("running", "degraded"):
+                return
+        time.sleep(_POLL_S)
+    raise LabError(
+        f"not up in {timeout_s:g} s: {missing}",
+        host.name,
+        f"look at `podman exec {host.container} journalctl -b`, or run `python -m lab up` again",
+        "The host is half started.",
+    )
+
+
+def reboot(host: LabHost) -> None:
+    """Reboot a host as an administrator would, and wait until it is up again.
+
+    Raises: LabError when it is not up in 30 s.
+    """
+    before = inspect("container", host.container)[0]["State"]["Pid"]
+    podman("exec", host.container, "systemctl", "reboot", check=False)
+    deadline = time.monotonic() + _READY_TIMEOUT_S
+    while inspect("container", host.container)[0]["State"]["Pid"] in (before, 0):
+        if time.monotonic() > deadline:
+            raise LabError(f"did not go down in {_READY_TIMEOUT_S:g} s", host.name, "run `python -m lab up`")
+        time.sleep(_POLL_S)
+    wait(host)
+
+
+def systemd_state(host: LabHost, wait: bool = False) -> str:
+    """`systemctl is-system-running` in the host.
+
+    Args:
+        host: which.
+        wait: until it has finished starting.
+    Returns: its answer, or an empty text where it cannot be asked.
+    """
+    words = ("exec", host.container, "systemctl", "is-system-running", *(["--wait"] if wait else []))
+    return podman(*words, check=False, timeout_s=_READY_TIMEOUT_S).stdout.decode(errors="replace").strip()
+
+
+def is_up(host: LabHost) -> bool:
+    """Whether its first process is alive and sshd greets."""
+    seen = inspect("container", host.container)
+    return bool(seen) and seen[0]["State"]["Running"] and _greets(host)
+
+
+def _greets(host: LabHost) -> bool:
+    try:
+        with socket.create_connection((host.address, 22), timeout=1) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _personalise(host: LabHost, root: Path, state: State) -> None:
+    """What is this lab's and not the image's, written into the host's files before it boots."""
+    for key in (state.folder / "hosts" / host.name / "etc/ssh").iterdir():
+        _write(root / "etc/ssh" / key.name, key.read_bytes(), 0o644 if key.suffix == ".pub" else 0o600)
+    # As Debian's installer writes it for an address that stays; podman's would have this machine's lines.
+    names = f"{host.release.hostname} {host.release.hostname.partition('.')[0]}"
+    local = f"127.0.0.1 localhost\n{host.address} {names}\n\n::1 localhost ip6-localhost ip6-loopback\n"
+    _write(root / "etc/hosts", local.encode(), 0o644)
+    _write(root / "etc/runbook-lab", f"{host.lab_id}\n".encode(), 0o644)
+    home = root / "home" / ADMINISTRATOR
+    owner = home.stat()
+    public = (state.folder / "id_ed25519.pub").read_bytes()
+    _write(home / ".ssh/authorized_keys", public, 0o600, owner.st_uid, owner.st_gid)
+    passwords = {user: state.secret(user) for user in MAIL_USERS}
+    right = "ALL=(ALL:ALL) ALL"
+    if host.name == SUDO_WITH_PASSWORD:
+        passwords[ADMINISTRATOR] = state.secret("sudo")
+    else:
+        right = "ALL=(ALL:ALL) NOPASSWD: ALL"
+    _write(root / "etc/sudoers.d" / ADMINISTRATOR, f"{ADMINISTRATOR} {right}\n".encode(), 0o440)
+    lines = "".join(f"{user}:{password}\n" for user, password in passwords.items())
+    _run("chroot", str(root), "chpasswd", stdin=lines)
+
+
+def _write(path: Path, content: bytes, mode: int, user: int = 0, group: int = 0) -> None:
+    path.write_bytes(content)
+    os.chown(path, user, group)
+    path.chmod(mode)
+
+
+def _run(*words: str, stdin: str = "") -> None:
+    done = subprocess.run(words, input=stdin.encode(), capture_output=True, timeout=60, check=False)
+    if done.returncode:
+        raise LabError(
+            f"`{' '.join(words)}`: {done.stderr.decode().strip()}", "lab", "run `python -m lab up` again"
+        )

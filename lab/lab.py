@@ -1,0 +1,278 @@
+"""The lab as a whole: up, reset, keep, status, down."""
+
+import shutil
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab import dns, hosts, images, network, outsider
+from lab.hosts import LabHost
+from lab.images import Image, Progress
+from lab.inventory_file import inventory_path, write_inventory
+from lab.machine import check_machine
+from lab.network import Network
+from lab.outsider import Outsider
+from lab.podman import podman
+from lab.releases import RELEASES, STATES
+from lab.state import State, folder_from_environment
+from lab.status import LabStatus, read_status
+from lab.tree import OUTSIDE, Entry, digest, read_tree
+from runbook_lib.errors import LabError
+
+
+def _silent(_line: str) -> None:
+    """Progress for a caller that shows none."""
+
+
+class Lab:
+    """Two real hosts, their network and their DNS server, kept in one state folder.
+
+    Args:
+        state: the folder; read anew at each call, since several processes may use one lab.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @classmethod
+    def load(cls) -> "Lab":
+        """The lab of $RUNBOOK_LAB, else of the checkout; it need not be up."""
+        return cls(State(folder_from_environment()))
+
+    @property
+    def folder(self) -> Path:
+        """The state folder."""
+        return self._state.folder
+
+    @property
+    def inventory(self) -> Path:
+        """The inventory file that `up` writes."""
+        return inventory_path(self._state)
+
+    @property
+    def network(self) -> Network:
+        """The lab's network, as `up` made it."""
+        data = self._state.read()
+        if data["subnet"] is None:
+            raise LabError("the lab is half made", str(self.folder), "run `python -m lab up`")
+        return Network(_network_name(data["lab_id"]), data["subnet"])
+
+    @property
+    def hosts(self) -> list[LabHost]:
+        """All hosts."""
+        lab_network, lab_id = self.network, self._state.read()["lab_id"]
+        return [LabHost(name, lab_network, lab_id) for name in RELEASES]
+
+    def host(self, name: str) -> LabHost:
+        """One host.
+
+        Raises: LabError for another name than the lab's.
+        """
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise LabError(f"no host {name!r}", "lab", f"name one of {', '.join(RELEASES)}")
+
+    def secret(self, name: str) -> str:
+        """A password of the lab, by the name of its file in `secrets/`: hanako, tarou, kensa, sudo, …"""
+        return self._state.secret_path(name).read_text(encoding="utf-8").removesuffix("\n")
+
+    def up(self, progress: Progress = _silent) -> None:
+        """Make the lab, or repair it: what is there and whole stays as it is.
+
+        Args:
+            progress: told one line a step.
+        Raises: LabError when no lab can run here, or a part does not come up.
+        """
+        check_machine()
+        self._state.create()
+        with self._state.lock("up", timeout_s=900.0):  # another `up` may be building images
+            self._forget_lost()
+            hosts.make_administrator_key(self._state)
+            hosts.make_secrets(self._state)
+            with ThreadPoolExecutor(len(RELEASES)) as pool:
+                list(pool.map(lambda name: _make_images(name, progress), RELEASES))
+            network.create(self._state)
+            for host in self.hosts:
+                hosts.make_keys(self._state, host.name)
+            hosts.write_known_hosts(self._state, self.hosts)
+            write_inventory(self._state, self.hosts)
+            dns.start(self._state, self.network)
+            with ThreadPoolExecutor(len(RELEASES)) as pool:
+                list(pool.map(lambda host: self._repair(host, progress), self.hosts))
+            dns.wait(self.network)
+
+    def reset(self, name: str, state: str = "bare", progress: Progress = _silent) -> LabHost:
+        """Give a host back in a starting state; its SSH keys stay the same.
+
+        Args:
+            name: the host.
+            state: key of STATES, or a name given to `keep`.
+            progress: told one line a step, where an image has to be made first.
+        Returns: the host, accepting SSH.
+        Raises: LabError for a state that nobody kept, or a host that does not come up.
+        """
+        host = self.host(name)
+        image = self._image(host, state, progress)
+        if image is None:
+            kept = images.kept_states(host.lab_id, name)
+            raise LabError(f"no state {state!r}", name, f"name one of {', '.join([*STATES, *kept])}")
+        with self._state.lock(name):
+            network.set_guard_routes()
+            self._write_down(host, state, image)
+            hosts.recreate(host, image.tag, self._state, personal=state not in STATES)
+        return host
+
+    def keep(self, name: str, state: str) -> None:
+        """Keep a host's files as they are now, to `reset` to: what takes long is then done once.
+
+        Args:
+            name: the host; it goes on running.
+            state: what to call it; not one of STATES. Kept before under this name: replaced.
+        """
+        if state in STATES:
+            raise LabError(f"{state!r} is a starting state", "lab", "give another name")
+        host = self.host(name)
+        with self._state.lock(name):
+            origin = self._state.read()["hosts"][name]["origin"]
+            images.keep(host.container, images.kept_tag(host.lab_id, name, state), origin)
+
+    def exec(self, name: str, script: str, timeout_s: float = 60.0, check: bool = True) -> bytes:
+        """Run an sh script as root inside a host, past SSH: for what a test asserts.
+
+        Args:
+            name: the host.
+            script: sh; it ends at the first command that fails.
+            timeout_s: seconds it is given.
+            check: raise LabError on a status other than 0.
+        Returns: its standard output.
+        """
+        words = ("exec", "-i", self.host(name).container, "/bin/sh", "-euc", 'eval "$(cat)"')
+        done = podman(*words, stdin=script.encode(), timeout_s=timeout_s, check=False)
+        if check and done.returncode:
+            said = done.stderr.decode(errors="replace").strip()[-600:]
+            raise LabError(
+                f"the script ended with status {done.returncode}: {said}", name, "mend the script", ""
+            )
+        return done.stdout
+
+    def tree(self, name: str, under: str = "/", outside: Collection[str] = OUTSIDE) -> dict[str, Entry]:
+        """A host's files as data, see `lab.tree.read_tree`; compare two with `lab.tree.compare`."""
+        return read_tree(self.host(name).container, under, outside)
+
+    def tree_digest(self, name: str, under: str = "/", outside: Collection[str] = OUTSIDE) -> str:
+        """One SHA-256 for a host's files."""
+        return digest(self.tree(name, under, outside))
+
+    def reboot(self, name: str) -> None:
+        """Reboot a host as an administrator would, and wait until it is up again."""
+        with self._state.lock(name):
+            hosts.reboot(self.host(name))
+
+    @contextmanager
+    def outsider(self) -> Iterator[Outsider]:
+        """Addresses outside the lab's subnet to bind a client to; one caller at a time."""
+        with self._state.lock("outsider"), outsider.on_bridge(self.network) as addresses:
+            yield addresses
+
+    def status(self) -> LabStatus:
+        """The lab as it is now."""
+        return read_status(self._state, self.network, self.hosts)
+
+    def down(self, with_images: bool = False, progress: Progress = _silent) -> None:
+        """Remove what `up` made, and nothing else.
+
+        Args:
+            with_images: also the images, which other labs of this machine share.
+            progress: told one line a step.
+        """
+        dns.stop(self._state)
+        self._remove_containers()
+        if self._state.exists:
+            for image in images.of_lab(self._state.read()["lab_id"]):
+                images.remove(image)
+        for name in network.of_folder(self.folder):
+            network.remove(name)
+        self.inventory.unlink(missing_ok=True)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        progress("down: hosts, network, DNS server and state are removed")
+        if with_images:
+            for tag in reversed(images.made_here()):
+                images.remove(tag)
+        left = len(images.made_here())
+        if left:
+            progress(f"{left} images stay for the next time; `python -m lab down --images` removes them")
+
+    def _image(self, host: LabHost, state: str, progress: Progress) -> Image | None:
+        if state in STATES:
+            return images.make(host.name, state, progress)
+        return images.find_tag(images.kept_tag(host.lab_id, host.name, state))
+
+    def _repair(self, host: LabHost, progress: Progress) -> None:
+        """Bring a host up as it was: started again, else made anew with its files, else in its last state."""
+        with self._state.lock(host.name):
+            if hosts.is_up(host):
+                return
+            if hosts.has_started(host):
+                progress(f"{host.name}: starting again")
+                if hosts.start_again(host):
+                    return
+                if self._rescue(host):
+                    progress(f"{host.name}: made anew, with the files it had")
+                    return
+            state = self._state.read()["hosts"].get(host.name, {}).get("state", "bare")
+            image = self._image(host, state, progress)
+            if image is None:  # kept by somebody, and removed by hand since
+                state, image = "bare", images.make(host.name, "bare", progress)
+            self._write_down(host, state, image)
+            hosts.recreate(host, image.tag, self._state, personal=state not in STATES)
+            progress(f"{host.name}: up, {host.address}, {state}, image from {image.origin}")
+
+    def _rescue(self, host: LabHost) -> bool:
+        """podman cannot start a container whose monitor was killed, but its files are all there."""
+        tag = images.kept_tag(host.lab_id, host.name, "rescued")
+        try:
+            images.keep(host.container, tag, self._state.read()["hosts"][host.name]["origin"])
+            hosts.recreate(host, tag, self._state, personal=True)
+        except LabError:
+            return False
+        return True
+
+    def _write_down(self, host: LabHost, state: str, image: Image) -> None:
+        with self._state.change() as data:
+            data["hosts"][host.name] = {
+                "address": host.address,
+                "address6": host.address6,
+                "hostname": host.release.hostname,
+                "container": host.container,
+                "state": state,
+                "image": image.tag,
+                "origin": image.origin,
+                "host_keys": hosts.host_keys(self._state, host.name),
+            }
+
+    def _forget_lost(self) -> None:
+        """Remove what an earlier lab of this folder left whose state file is gone."""
+        lab_id = self._state.read()["lab_id"]
+        self._remove_containers(spare=f"runbook-{lab_id}-")
+        for name in network.of_folder(self.folder):
+            if name != _network_name(lab_id):
+                network.remove(name)
+
+    def _remove_containers(self, spare: str | None = None) -> None:
+        label = f"label={network.FOLDER_LABEL}={self.folder}"
+        names = podman("ps", "-a", "--filter", label, "--format", "{{.Names}}").stdout.decode().split()
+        for name in names:
+            if spare is None or not name.startswith(spare):
+                podman("rm", "-f", "-i", "-t", "0", "-v", name)
+
+
+def _network_name(lab_id: str) -> str:
+    return f"runbook-{lab_id}"
+
+
+def _make_images(name: str, progress: Progress) -> None:
+    for state in STATES:
+        images.make(name, state, progress)

@@ -1,0 +1,1 @@
+"""The small library behind the notebooks: hosts over SSH, changes as values, proof from outside, records."""

@@ -1,0 +1,148 @@
+"""What became of the chapters and the hosts of a run: values that workers send and the command line shows."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from runbook_lib.records.index import counted
+from runbook_lib.records.model import Outcome, RecordData
+
+Mode = Literal["plan", "apply"]
+Ended = Literal["failed", "interrupted"]
+HostState = Literal["passed", "planned", "not proven", "failed", "interrupted", "not started"]
+
+
+@dataclass(frozen=True)
+class ChapterResult:
+    """One chapter on one host.
+
+    Args:
+        problem: why it did not pass, as the chapter said it; None when it did.
+        cell: the code cell it stopped at, counted from 1; None when it did not stop at one.
+    """
+
+    chapter: str
+    title: str
+    outcome: Outcome
+    seconds: float
+    cells: int
+    changes_planned: int = 0
+    changes_made: int = 0
+    claims_passed: int = 0
+    claims_failed: int = 0
+    claims_not_tested: int = 0
+    problem: str | None = None
+    cell: int | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """True when the next chapter may run: a change that could not be proved stays in place."""
+        return self.outcome in ("passed", "planned", "not proven")
+
+    def told(self) -> str:
+        """The result in one line, without the problem's text."""
+        changes = self.changes_made or self.changes_planned
+        word = "made" if self.changes_made else "planned"
+        parts = [f"{counted(changes, 'change')} {word}"] if changes else []
+        claims = self.claims_passed + self.claims_failed + self.claims_not_tested
+        if claims:
+            parts.append(f"{self.claims_passed} of {counted(claims, 'claim')} proved")
+        place = f" at cell {self.cell} of {self.cells}" if self.cell else ""
+        return f"{self.chapter} {self.outcome}{place}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def from_record(record: RecordData | None) -> dict[str, int]:
+    """The counts of a chapter's record, for its result."""
+    if record is None:
+        return {}
+    return {
+        "changes_planned": record.changes_planned,
+        "changes_made": record.changes_made,
+        "claims_passed": record.count("pass"),
+        "claims_failed": record.count("fail"),
+        "claims_not_tested": record.count("could not test"),
+    }
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """One host.
+
+    Args:
+        left_out: chapters of another family of systems.
+        problem: what is wrong apart from any chapter, as a worker that was killed.
+    """
+
+    host: str
+    state: HostState
+    chapters: tuple[ChapterResult, ...] = ()
+    left_out: tuple[str, ...] = ()
+    problem: str | None = None
+
+    def told(self) -> str:
+        """What was done on the host, in one line; a failure's text stands behind it, indented."""
+        stopped = next((chapter for chapter in self.chapters if not chapter.goes_on), None)
+        if self.state == "not started":
+            return f"{self.host}: not started, nothing was changed there"
+        if stopped is None and self.problem:
+            return f"{self.host}: {self.state}\n{_indented(self.problem)}"
+        made, planned = self.sum("changes_made"), self.sum("changes_planned")
+        if stopped:
+            before = f" ({counted(made, 'change')} made in this run)" if made else ""
+            return f"{self.host}: {stopped.told()}{before}\n{_indented(stopped.problem or '')}".rstrip()
+        if self.state == "planned":
+            told = f"{counted(planned, 'change')} planned, none made" if planned else "nothing to do"
+            return f"{self.host}: {told}"
+        done = f"changed {counted(made, 'thing')}" if made else "nothing to do"
+        passed = self.sum("claims_passed")
+        claims = passed + self.sum("claims_failed") + self.sum("claims_not_tested")
+        proof = f"; {passed} of {counted(claims, 'claim')} proved" if claims else ""
+        return f"{self.host}: {done}{proof}" + ("; applied, not proven" if self.state == "not proven" else "")
+
+    def sum(self, field: str) -> int:
+        """A count over all chapters."""
+        return sum(int(getattr(chapter, field)) for chapter in self.chapters)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def state_of(chapters: Sequence[ChapterResult]) -> HostState:
+    """The state of a host whose chapters have all been run, or which stopped at the last of them."""
+    outcomes = [chapter.outcome for chapter in chapters]
+    for state in ("failed", "interrupted", "not proven"):
+        if state in outcomes:
+            return state
+    return "planned" if outcomes and all(outcome == "planned" for outcome in outcomes) else "passed"
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """A whole run."""
+
+    run: str
+    mode: Mode
+    hosts: tuple[HostResult, ...]
+    index: Path  # the page to open
+    next_commands: tuple[tuple[str, str], ...]
+    plan: str | None = None  # its digest, where every host was planned to the end
+
+    @property
+    def exit_code(self) -> int:
+        """0: done, or nothing to do, on every host; else 1."""
+        return 0 if all(host.state in ("passed", "planned") for host in self.hosts) else 1
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document of `--json`."""
+        return {
+            "format": 1,
+            "run": self.run,
+            "mode": self.mode,
+            "exit_code": self.exit_code,
+            "record": str(self.index),
+            "plan": self.plan,
+            "hosts": [asdict(host) for host in self.hosts],
+            "next": [command for _, command in self.next_commands],
+        }

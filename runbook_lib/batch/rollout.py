@@ -1,0 +1,220 @@
+"""Hosts in parallel where nothing is at stake, one at a time where there is; a failing host stops only itself."""
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from types import FrameType
+from typing import Protocol
+
+from nbformat import NotebookNode
+
+from runbook_lib.batch.closing import close_record, keep_what_ran
+from runbook_lib.batch.job import (
+    CellEnded,
+    CellStarted,
+    ChapterEnded,
+    ChapterStarted,
+    Event,
+    HostEnded,
+    Job,
+    NotebookBegun,
+    Request,
+    Said,
+)
+from runbook_lib.batch.results import ChapterResult, Ended, HostResult, from_record
+from runbook_lib.batch.worker import work
+from runbook_lib.records.model import Failure
+
+LAB_WORKERS = 4
+STOP_NOW_GRACE_S = 10.0
+HUNG_GRACE_S = 15.0  # beyond a cell's deadline, which the worker itself heeds if it can
+_TICK_S = 0.25
+
+
+class Watch(Protocol):
+    """Somebody who looks on."""
+
+    def started(self, job: Job) -> None:
+        """A host's chapters begin."""
+
+    def event(self, job: Job, event: Event) -> None:
+        """Something happened on a host."""
+
+    def stopping(self, now: bool) -> None:
+        """A person asked to stop."""
+
+
+@dataclass
+class _Worker:
+    job: Job
+    process: ForkServerProcess
+    line: Connection
+    chapters: list[ChapterResult] = field(default_factory=list)
+    at_work: ChapterStarted | None = None
+    notebook: NotebookNode | None = None  # of the chapter at work, as far as its cells have run
+    cell: int | None = None  # at work or last, from 1
+    in_cell_until: float = float("inf")
+    hung: bool = False
+    said: list[str] = field(default_factory=list)
+    result: HostResult | None = None
+
+
+def roll_out(jobs: Sequence[Job], workers: int | None, watch: Watch) -> tuple[HostResult, ...]:
+    """Run every job in a process of its own.
+
+    Args:
+        workers: hosts at work at the same time; None: 4 that are not in production, and 1 that is.
+    Returns: a result a job, in the order of the jobs.
+    """
+    with _interruptions() as count:
+        return _Rollout(jobs, workers, watch, count).run()
+
+
+class _Rollout:
+    def __init__(
+        self, jobs: Sequence[Job], workers: int | None, watch: Watch, interruptions: Callable[[], int]
+    ) -> None:
+        self.jobs, self.workers, self.watch, self.interruptions = jobs, workers, watch, interruptions
+        self.waiting = list(jobs)
+        self.at_work: list[_Worker] = []
+        self.results: dict[str, HostResult] = {}
+        self.halted = False  # a production host did not get through: no other is begun
+        self.asked: Request | None = None
+        self.kill_at = float("inf")
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(["runbook_lib.batch.worker"])
+
+    def run(self) -> tuple[HostResult, ...]:
+        while True:
+            self.pass_on_interruptions()
+            self.start_what_may()
+            if not self.at_work:
+                break
+            self.wait()
+        not_started = {job.host: HostResult(job.host, "not started") for job in self.waiting}
+        return tuple((self.results | not_started)[job.host] for job in self.jobs)
+
+    def start_what_may(self) -> None:
+        for job in tuple(self.waiting):
+            if self.may_start(job):
+                self.waiting.remove(job)
+                self.start(job)
+
+    def may_start(self, job: Job) -> bool:
+        if self.asked or (job.production and self.halted):
+            return False
+        if job.group and any(worker.job.group == job.group for worker in self.at_work):
+            return False
+        alike = sum(worker.job.production == job.production for worker in self.at_work)
+        return alike < (self.workers or (1 if job.production else LAB_WORKERS))
+
+    def start(self, job: Job) -> None:
+        here, there = self.context.Pipe()
+        process = self.context.Process(target=work, args=(job, there), name=f"runbook {job.host}")
+        process.start()
+        there.close()
+        self.at_work.append(_Worker(job, process, here))
+        self.watch.started(job)
+
+    def wait(self) -> None:
+        """Take what the workers tell; the end of a line is the end of its worker."""
+        by_line = {worker.line: worker for worker in self.at_work}
+        for line in connection.wait(list(by_line), timeout=_TICK_S):
+            worker = by_line[line]  # type: ignore[index]  # only connections were given
+            try:
+                self.take(worker, worker.line.recv())
+            except (EOFError, ConnectionResetError):
+                self.end(worker)
+
+    def take(self, worker: _Worker, event: Event) -> None:
+        match event:
+            case ChapterStarted():
+                worker.at_work, worker.notebook, worker.cell = event, None, None
+            case NotebookBegun():
+                worker.notebook = event.notebook
+            case CellStarted():
+                worker.cell = event.number
+                worker.in_cell_until = time.monotonic() + worker.job.cell_deadline_s + HUNG_GRACE_S
+            case CellEnded():
+                worker.in_cell_until = float("inf")
+                if worker.notebook is not None:
+                    worker.notebook.cells[event.index] = event.cell
+            case ChapterEnded():
+                worker.at_work = None
+                worker.chapters.append(event.result)
+            case HostEnded():
+                worker.result = event.result
+            case Said():
+                worker.said.append(event.text)
+                return
+        self.watch.event(worker.job, event)
+
+    def end(self, worker: _Worker) -> None:
+        worker.process.join()
+        worker.line.close()
+        self.at_work.remove(worker)
+        result = worker.result or self.died(worker)
+        self.results[worker.job.host] = result
+        if worker.job.production and result.state not in ("passed", "planned"):
+            self.halted = True
+        if worker.result is None:
+            self.watch.event(worker.job, HostEnded(result))
+
+    def died(self, worker: _Worker) -> HostResult:
+        """A worker without a last word was killed, or has a fault of its own: its record is closed here."""
+        code = worker.process.exitcode or 0
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        if worker.hung:
+            how = f"did not heed the cell's deadline of {worker.job.cell_deadline_s:g} s, and was killed"
+        failure = Failure(type="WorkerDied", message="\n".join([f"the worker {how}", *worker.said]).strip())
+        state: Ended = "interrupted" if self.asked else "failed"
+        if worker.at_work:
+            notebook = worker.job.notebooks[worker.at_work.number]
+            record = close_record(worker.job, notebook, worker.at_work.started_at, state, failure)
+            if worker.notebook is not None:
+                failure = keep_what_ran(worker.job, notebook, worker.notebook, record, failure)
+            result = ChapterResult(
+                notebook.chapter, notebook.title, state, 0.0, notebook.code_cells, problem=failure.message,
+                cell=worker.cell, **from_record(record),
+            )  # fmt: skip
+            worker.chapters.append(result)
+        return HostResult(worker.job.host, state, tuple(worker.chapters), problem=failure.message)
+
+    def pass_on_interruptions(self) -> None:
+        wanted: Request | None = {0: None, 1: "stop"}.get(self.interruptions(), "stop now")
+        if wanted and wanted != self.asked:
+            self.asked = wanted
+            self.watch.stopping(now=wanted == "stop now")
+            if wanted == "stop now":
+                self.kill_at = time.monotonic() + STOP_NOW_GRACE_S
+            for worker in self.at_work:
+                with suppress(BrokenPipeError, ConnectionResetError):  # it has just ended
+                    worker.line.send(wanted)
+        now = time.monotonic()
+        for worker in self.at_work:
+            worker.hung = worker.hung or now > worker.in_cell_until
+            if worker.hung or now > self.kill_at:
+                worker.process.kill()
+
+
+@contextmanager
+def _interruptions() -> Iterator[Callable[[], int]]:
+    """Count Ctrl-C and a service manager's TERM instead of dying of them."""
+    count = 0
+
+    def counted(_number: int, _frame: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+
+    before = {number: signal.signal(number, counted) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: count
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,200 @@
+"""A worker: one process, one host, its chapters one after the other."""
+
+import hashlib
+import io
+import os
+import sys
+import threading
+import time
+from dataclasses import replace
+from multiprocessing.connection import Connection
+
+from runbook_lib import inventory, remote
+from runbook_lib.batch import quiet  # noqa: F401  # before papermill is imported
+from runbook_lib.batch.closing import close_record, record_path, record_since
+from runbook_lib.batch.execution import Execution, Looking, Stop, execute
+from runbook_lib.batch.job import (
+    CellEnded,
+    CellStarted,
+    ChapterEnded,
+    ChapterLeftOut,
+    ChapterStarted,
+    Event,
+    HostEnded,
+    Job,
+    NotebookBegun,
+    Said,
+)
+from runbook_lib.batch.judge import Judgement, judge
+from runbook_lib.batch.notebooks import Notebook, chapters_for
+from runbook_lib.batch.parameters import own_parameters
+from runbook_lib.batch.results import ChapterResult, Ended, HostResult, from_record, state_of
+from runbook_lib.credentials import mask
+from runbook_lib.errors import RecordError, RunbookError
+from runbook_lib.records import model, operator, origin
+from runbook_lib.records.attachment import keep_notebook
+from runbook_lib.records.index import Entry
+from runbook_lib.records.model import Failure, RecordData
+from runbook_lib.records.redaction import resolve_references
+from runbook_lib.remote.journal import Journal
+
+
+def work(job: Job, line: Connection) -> None:
+    """Run a host's chapters, telling the parent on `line` what happens; stop when it asks, or is gone."""
+    os.setsid()  # the terminal's Ctrl-C reaches the parent alone, which then asks
+    _leave_the_terminal(line)
+    os.environ |= {"RUNBOOK_RUN": job.run, "RUNBOOK_RECORDS": str(job.root)}
+    # What a chapter resolves is resolved here too, so that its notebook can be searched for it. A reference that
+    # leads nowhere here leads nowhere there: the chapter that needs it says so.
+    resolve_references(inventory.load(job.inventory), job.host)
+    stop = Stop()
+    threading.Thread(target=_listen, args=(line, stop), daemon=True).start()
+    _tell(line, HostEnded(_told_to_the_host(job, _Work(job, line, stop).run())), stop)
+
+
+def _told_to_the_host(job: Job, result: HostResult) -> HostResult:
+    """Write the end of the run to the host's syslog, where the run changed something there."""
+    connected = remote.connected(inventory.load(job.inventory).host(job.host))
+    if connected is None or not result.sum("changes_made"):
+        return result
+    folder = job.root / job.run / job.host
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.json")))).hexdigest()
+    journal = Journal(connected, job.run, operator(), job.reason)
+    try:
+        journal.tell_end("run", result.state, result.sum("changes_made"), digest)
+    except RunbookError as error:
+        told = f"the end of the run is not in the host's syslog: {error}"
+        return replace(result, problem=f"{result.problem}\n{told}" if result.problem else told)
+    return result
+
+
+class _Work:
+    def __init__(self, job: Job, line: Connection, stop: Stop) -> None:
+        self.job, self.line, self.stop = job, line, stop
+
+    def run(self) -> HostResult:
+        chapters: list[ChapterResult] = []
+        left_out: list[str] = []
+        for number, notebook in enumerate(self.job.notebooks):
+            family = self.family()
+            if family and notebook.chapter in chapters_for(family):
+                left_out.append(notebook.chapter)
+                self.tell(ChapterLeftOut(notebook.chapter, family))
+                continue
+            if self.stop.wanted:
+                problem = f"stopped on request, before {notebook.chapter}"
+                return HostResult(self.job.host, "interrupted", tuple(chapters), tuple(left_out), problem)
+            started_at = origin.now_text()
+            self.tell(ChapterStarted(number, started_at))
+            chapters.append(self.chapter(notebook, started_at))
+            self.tell(ChapterEnded(chapters[-1]))
+            if not chapters[-1].goes_on:
+                break
+        return HostResult(self.job.host, state_of(chapters), tuple(chapters), tuple(left_out))
+
+    def family(self) -> str | None:
+        """The family of the host's system, as its chapters of this run found it."""
+        folder = self.job.root / self.job.run / self.job.host
+        found = (model.read(path).facts.get("family") for path in sorted(folder.glob("*.json")))
+        return next((family for family in found if family), None)
+
+    def chapter(self, notebook: Notebook, started_at: str) -> ChapterResult:
+        begun = time.monotonic()
+        own = {
+            "inventory": self.job.inventory,
+            "host": self.job.host,
+            "mode": self.job.mode,
+            "reason": self.job.reason,
+        }
+        values = own_parameters(notebook, own) | dict(self.job.parameters.get(notebook.chapter, {}))
+        looking = Looking(
+            begun=lambda begun: self.tell(NotebookBegun(begun)),
+            cell=lambda number: self.tell(CellStarted(number)),
+            done=lambda index, cell: self.tell(CellEnded(index, cell)),
+        )
+        done = execute(notebook, values, self.stop, looking, self.job.cell_deadline_s)
+        record = record_since(self.job, notebook, started_at)
+        judged = judge(done.notebook, record, done.stopped)
+        if judged.failure:
+            ended: Ended = "interrupted" if done.interrupted else "failed"
+            failure = _explained(judged.failure, done)
+            judged = Judgement(ended, failure, judged.cell)
+            record = close_record(self.job, notebook, started_at, ended, failure)
+        judged, record = self.keep(notebook, started_at, done, judged, record)
+        return ChapterResult(
+            chapter=notebook.chapter,
+            title=notebook.title,
+            outcome=judged.outcome,
+            seconds=round(time.monotonic() - begun, 3),
+            cells=notebook.code_cells,
+            problem=judged.failure.message if judged.failure else None,
+            cell=judged.cell,
+            **from_record(record),
+        )
+
+    def keep(
+        self,
+        notebook: Notebook,
+        started_at: str,
+        done: Execution,
+        judged: Judgement,
+        record: RecordData | None,
+    ) -> tuple[Judgement, RecordData | None]:
+        """Attach the executed notebook to the record, unless a secret is in it: then the chapter has failed."""
+        if done.notebook is None or record is None:
+            return judged, record
+        folder = self.job.root / self.job.run
+        entry = Entry(record_path(self.job, notebook).relative_to(folder), 0, record)
+        try:
+            keep_notebook(done.notebook, folder, entry, notebook.path.parent)
+        except RecordError as error:
+            failure = Failure(type="RecordError", message=str(error))
+            judged = Judgement("failed", failure, judged.cell)
+            record = close_record(self.job, notebook, started_at, "failed", failure)
+        return judged, record
+
+    def tell(self, event: Event) -> None:
+        _tell(self.line, event, self.stop)
+
+
+def _explained(failure: Failure, done: Execution) -> Failure:
+    """Say what the cell's error cannot: that it was stopped on request."""
+    if done.interrupted and failure.type == "KeyboardInterrupt":
+        return Failure(type="Interrupted", message="stopped on request, in the middle of this cell")
+    return failure
+
+
+def _tell(line: Connection, event: Event, stop: Stop) -> None:
+    try:
+        line.send(event)
+    except (BrokenPipeError, ConnectionResetError):  # the parent is gone; nobody would collect what comes
+        stop.after_this_cell()
+
+
+def _listen(line: Connection, stop: Stop) -> None:
+    try:
+        while True:
+            if line.recv() == "stop now":
+                stop.now()
+            stop.after_this_cell()
+    except (EOFError, ConnectionResetError):
+        stop.after_this_cell()
+
+
+class _Telling(io.TextIOBase):
+    """Standard error of this process: told to the parent, without secrets."""
+
+    def __init__(self, line: Connection) -> None:
+        self.line = line
+
+    def write(self, text: str) -> int:
+        self.line.send(Said(mask(text)))
+        return len(text)
+
+
+def _leave_the_terminal(line: Connection) -> None:
+    """Nothing that a library says of itself reaches the person's screen."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+    sys.stderr = _Telling(line)

@@ -1,0 +1,79 @@
+"""What was ordered, as it lies beside a run's records: enough to go on with the run."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from runbook_lib.batch.notebooks import Notebook
+from runbook_lib.errors import RecordError, UsageError
+from runbook_lib.records import files, index
+
+NAME = index.ORDER
+
+
+class WrittenOrder(BaseModel):
+    """An order that was given. It holds no secret: parameters and reason were looked at before.
+
+    Args:
+        chapters: name to SHA-256 of the code that its cells are.
+        plan: the digest of the plan that was approved; None: nobody asked for one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    format: Literal[1] = 1
+    mode: Literal["plan", "apply"]
+    inventory: str
+    inventory_sha256: str
+    hosts: tuple[str, ...]
+    chapters: dict[str, str]
+    workers: int | None
+    reason: str
+    next_options: str
+    parameters: tuple[tuple[str, str], ...]
+    plan: str | None = None
+
+    def write(self, folder: Path) -> None:
+        """Write it into a run's folder, once: what was ordered first is what the run is."""
+        path = folder / NAME
+        if not path.exists():
+            files.prepare_root(folder.parent)
+            text = json.dumps(self.model_dump(), ensure_ascii=False, indent=1) + "\n"
+            files.write_atomically(path, text.encode())
+
+    def selection(self, first: str) -> tuple[str | None, str | None]:
+        """How an order names these chapters from `first` on: `only` and `start`, one of them None."""
+        return (first, None) if len(self.chapters) == 1 else (None, first)
+
+    @classmethod
+    def read(cls, folder: Path) -> "WrittenOrder":
+        """Read it from a run's folder.
+
+        Raises:
+            UsageError: there is no such run, or it was not ordered by `runbook plan` or `runbook apply`.
+            RecordError: the file is not one of this format.
+        """
+        path = folder / NAME
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise UsageError(
+                "there is no order of such a run, so nobody knows what to go on with",
+                str(path),
+                "runbook records list shows the runs; one that was done by hand goes on in its notebook",
+            ) from None
+        except ValidationError as error:
+            raise RecordError(
+                f"the order cannot be read: {error.errors()[0]['msg']}",
+                str(path),
+                "take the record again from where it was kept, or begin a new run",
+            ) from error
+
+
+def notebook_sha256(notebook: Notebook) -> str:
+    """A digest of the code of a chapter; its prose and its stored outputs may change meanwhile."""
+    cells = json.loads(notebook.path.read_bytes())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""What the notebooks call: a module a notebook, and the chapter they share."""

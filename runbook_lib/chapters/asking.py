@@ -1,0 +1,103 @@
+"""Who asks what of a host from outside: the target that inventory and host make together."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from runbook_lib import credentials, display
+from runbook_lib.chapters import own_ca
+from runbook_lib.chapters.chapter import Chapter
+from runbook_lib.chapters.opening import Opened
+from runbook_lib.mail.host_view import ShellHostView
+from runbook_lib.mail.postfix import MailFiles
+from runbook_lib.mail.probes import Account, Row, Survey, Target
+from runbook_lib.pki import certificate
+from runbook_lib.remote.change import quote
+from runbook_lib.remote.facts import gather
+from runbook_lib.remote.vantage import HostItself
+
+
+@dataclass(repr=False)
+class AskingChapter(Chapter):
+    """A chapter whose claims are asked from outside; they share one look at the server."""
+
+    _survey: Survey | None = None
+
+    def ask(self, claim: Callable[[Survey], list[Row]]) -> display.Shown:
+        """Ask one claim of `runbook_lib.mail.probes`; where it is reached and wrong, put back what was changed.
+
+        Raises:
+            VerificationFailed: as `verify`.
+        """
+
+        def measure() -> list[Row]:
+            if self._survey is None:
+                self._survey = survey_of(self.opened)
+            return claim(self._survey)
+
+        return self.verify(claim.__name__.replace("_", " "), measure)
+
+
+def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
+    """A new look at a host, by the name that its users type, trusting what they trust.
+
+    The serial expected on each port is that of the certificate file on the host; the account for checks gets its
+    mail at the mail domain where Postfix delivers that here, else at the host's own name.
+
+    Args:
+        opened: the host.
+        ports: the ports to ask; none: 25 and those where the inventory has users submit mail.
+    """
+    host, site = opened.host, opened.inventory.site
+    files = MailFiles.of(opened.family, host)
+    facts = gather(
+        opened.remote,
+        {
+            **files.facts,
+            "certificate": f"cat {quote(files.certificate)}",
+            "mydestination": "postconf -hx mydestination",
+            "myhostname": "postconf -h myhostname",
+            "mynetworks": "postconf -hx mynetworks 2>/dev/null || postconf -h mynetworks",
+        },
+        root=True,
+    )
+    leaf = facts["certificate"].value.encode() + b"\n"
+    root = own_ca.certificate(site)
+    has_leaf = facts["certificate_serial"].status == 0 and facts["certificate_serial"].value != ""
+    trusted = root
+    if root is not None and has_leaf:
+        issuer = certificate.load(root, "the CA's certificate")
+        trusted = (
+            root if certificate.is_issued_by(certificate.load(leaf, str(files.certificate)), issuer) else None
+        )
+    account = None
+    if host.check_account is not None:
+        domains = facts["mydestination"].value.replace(",", " ").split()
+        here = site.domain if site.domain in domains else facts["myhostname"].value
+        account = Account(
+            host.check_account.user,
+            credentials.resolve(
+                host.check_account.password,
+                f"{host.name}, check_account.password",
+                max_bytes=credentials.LOGIN_PASSWORD_MAX_BYTES,
+            ),
+            f"{host.check_account.user.partition('@')[0]}@{here}" if here else "",
+        )
+    target = Target(
+        name=host.names.smtp,
+        domain=site.domain,
+        ports=(25, *host.submission.ports),
+        ca_pem=trusted,
+        expected_serial=facts["certificate_serial"].value if has_leaf else None,
+        expected_names=tuple(name for name in host.names.all if name != host.names.smtp),
+        warn_days=host.certificate.renew_days,
+        resolver=site.resolver,
+        account=account,
+        mechanisms=("PLAIN", "LOGIN"),
+        tls_floor_on_25=host.submission.floor_on_25,
+        auth_on_25=host.submission.auth_on_25,
+    )
+    if ports:
+        target = replace(target, ports=tuple(ports))
+    return Survey(
+        target, ShellHostView(opened.remote, mynetworks=facts["mynetworks"].value), HostItself(opened.remote)
+    )

@@ -1,0 +1,247 @@
+"""Chapter 1-1: the server's private key and its CSR, both made on the server."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from runbook_lib import credentials, display
+from runbook_lib.chapters.chapter import Chapter
+from runbook_lib.chapters.opening import begin_record, open_host
+from runbook_lib.errors import CsrRefused
+from runbook_lib.mail.probes.row import Row, Verdict
+from runbook_lib.pki import csr
+from runbook_lib.remote.change import Change, Plan, quote
+from runbook_lib.remote.facts import Fact, gather
+from runbook_lib.remote.files import plan_directory, read_paths
+from runbook_lib.remote.keys import CsrChange, KeyPairChange
+from runbook_lib.remote.system import PackagesChange
+
+NOTEBOOK = "11-key-and-csr"
+TITLE = "1-1 Private key and CSR · サーバの秘密鍵と署名要求書（CSR）の作成"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the document's files are."""
+
+    encrypted: PurePosixPath
+    plain: PurePosixPath
+    csr: PurePosixPath
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What is known of key and CSR without either leaving the host."""
+        plain, encrypted, request = quote(self.plain), quote(self.encrypted), quote(self.csr)
+        return {
+            "openssl": "openssl version",
+            "key": f"openssl pkey -in {plain} -noout -text | head -n 1",
+            "public_key": f"openssl pkey -in {plain} -pubout -outform DER | sha256sum | cut -c1-64",
+            "encrypted_key": f"head -n 1 {encrypted}",
+            "csr": f"cat {request}",
+            "csr_public_key": f"openssl req -in {request} -noout -pubkey | openssl pkey -pubin -outform DER"
+            " | sha256sum | cut -c1-64",
+        }
+
+
+@dataclass(repr=False)
+class KeyAndCsr(Chapter):
+    """The chapter's own plans and claims."""
+
+    key_type: str = "rsa"
+    key_bits: int = 2048
+
+    @property
+    def paths(self) -> Paths:
+        names, family = self.host.certificate, self.opened.family
+        return Paths(
+            family.key_directory / names.key_file,
+            family.key_directory / names.nopass_key_file,
+            family.key_directory / names.csr_file,
+        )
+
+    def read(self) -> dict[str, Fact]:
+        """Key and CSR as they are now."""
+        return gather(self.remote, self.paths.facts, root=True)
+
+    def plan_key(self) -> Plan:
+        """The key pair; none while both files are there and the key is of the wanted kind."""
+        with self.at_work():
+            facts = self.read()
+            seen = read_paths(
+                self.remote, [self.opened.family.key_directory], [self.paths.encrypted, self.paths.plain]
+            )
+            changes: list[Change] = []
+            if facts["openssl"].status != 0:
+                changes.append(
+                    PackagesChange((self.opened.family.openssl_package,), why="it makes keys and CSRs")
+                )
+            directory = seen[self.opened.family.key_directory]
+            if directory.is_absent:
+                changes += plan_directory(
+                    self.opened.family.key_directory, directory, mode=0o700, why="for private keys"
+                )
+            both = (seen[self.paths.encrypted], seen[self.paths.plain])
+            wanted = key_text(self.key_type, self.key_bits)
+            good = all(s.line.startswith("file 600 root:root ") for s in both)
+            if not (good and wanted in facts["key"].value):
+                passphrase = credentials.resolve(
+                    self.host.certificate.key_passphrase, f"{self.host.name}, certificate.key_passphrase"
+                )
+                changes.append(
+                    KeyPairChange(
+                        self.paths.encrypted,
+                        self.paths.plain,
+                        (both[0].line, both[1].line),
+                        self.key_type,
+                        self.key_bits,
+                        passphrase,
+                    )
+                )
+            return self.plan(Plan("Private key", tuple(changes)))
+
+    def plan_csr(self) -> Plan:
+        """The CSR; none while it is for this key and asks for exactly the names that the inventory grants."""
+        with self.at_work():
+            facts = self.read()
+            seen = read_paths(self.remote, [self.paths.csr])[self.paths.csr]
+            key_is_there = facts["public_key"].status == 0
+            same_key = key_is_there and facts["csr_public_key"].value == facts["public_key"].value
+            if same_key and self._csr_names(facts["csr"].value) == set(self.host.names.all):
+                return self.plan(Plan("CSR"))
+            change = CsrChange(self.paths.csr, seen.line, self.paths.plain, self.host.names.all)
+            return self.plan(Plan("CSR", (change,)))
+
+    def _csr_names(self, text: str) -> set[str]:
+        try:
+            return set(
+                csr.check_csr(
+                    (text + "\n").encode(), self.host.names.all, f"{self.host.name}, {self.paths.csr}"
+                ).names
+            )
+        except CsrRefused:
+            return set()
+
+    def verify_key(self) -> display.Shown:
+        """Both key files are readable by root alone, and hold the same key."""
+        return self.verify("The key is readable by root alone", self._key_rows)
+
+    def _key_rows(self) -> list[Row]:
+        claim = "The key is readable by root alone"
+        seen = read_paths(self.remote, [], [self.paths.encrypted, self.paths.plain])
+        rows = []
+        for path in (self.paths.encrypted, self.paths.plain):
+            line = seen[path].line
+            good = line.startswith("file 600 root:root ")
+            rows.append(
+                _row(claim, f"{path.name}: {' '.join(line.split()[:3])}", good, f"stat -c '%a %U:%G' {path}")
+            )
+        facts = self.read()
+        encrypted = "ENCRYPTED" in facts["encrypted_key"].value
+        rows.append(
+            _row(
+                claim,
+                f"{self.paths.encrypted.name}: {'' if encrypted else 'not '}encrypted",
+                encrypted,
+                f"head -n 1 {self.paths.encrypted}",
+            )
+        )
+        good = key_text(self.key_type, self.key_bits) in facts["key"].value
+        rows.append(
+            _row(
+                claim,
+                facts["key"].value,
+                good,
+                f"openssl pkey -in {self.paths.plain} -noout -text | head -n 1",
+            )
+        )
+        return rows
+
+    def verify_csr(self) -> display.Shown:
+        """The CSR that came back is sound, carries the server's key, and asks for no other name."""
+        return self.verify("The CSR carries the server's key and no other name", self._csr_rows)
+
+    def _csr_rows(self) -> list[Row]:
+        claim = "The CSR carries the server's key and no other name"
+        facts = self.read()
+        show = f"openssl req -in {self.paths.csr} -noout -verify -text"
+        try:
+            checked = csr.check_csr(
+                (facts["csr"].value + "\n").encode(),
+                self.host.names.all,
+                f"{self.host.name}, {self.paths.csr}",
+            )
+        except CsrRefused as refusal:
+            return [_row(claim, refusal.problem, False, show)]
+        same_key = checked.public_key_sha256 == facts["public_key"].value
+        return [
+            _row(claim, f"signature good, key {checked.key}", True, show),
+            _row(claim, f"the key is {'' if same_key else 'not '}the server's", same_key, show),
+            _row(
+                claim,
+                "asks for " + ", ".join(checked.names),
+                set(checked.names) == set(self.host.names.all),
+                f"openssl req -in {self.paths.csr} -noout -text | grep -A1 'Alternative Name'",
+            ),
+        ]
+
+
+def _row(claim: str, seen: str, good: bool, command: str) -> Row:
+    return Row(claim, None, "", "-", Verdict.PASS if good else Verdict.FAIL, seen, command)
+
+
+def key_text(key_type: str, key_bits: int) -> str:
+    """What `openssl pkey -text` says of such a key in its first line."""
+    return f"({key_bits} bit" if key_type == "rsa" else "(256 bit"
+
+
+def open(inventory: str, host: str, mode: str = "", reason: str = "", key_bits: int = 0) -> KeyAndCsr:  # noqa: A001 - a cell reads `key_and_csr.open(…)`
+    """Open the chapter on a host: connect, read, begin the record. Nothing is changed.
+
+    Args:
+        inventory: 'lab', 'site', or a path.
+        host: a host of it.
+        mode: 'plan', 'apply', or '': apply on a lab host, plan elsewhere.
+        reason: ticket or why.
+        key_bits: 2048, 3072 or 4096; 0: as the inventory says.
+    """
+    opened = open_host(NOTEBOOK, frozenset({"key_bits"}), inventory, host, mode, reason)
+    values = opened.host.certificate
+    facts = {
+        "family": opened.family.name,
+        "release": opened.release.version_id,
+        "key_type": values.key_type,
+        "key_bits": str(key_bits or values.key_bits),
+        "names": ", ".join(opened.host.names.all),
+    }
+    record, journal = begin_record(opened, NOTEBOOK, TITLE, facts)
+    chapter = KeyAndCsr(
+        NOTEBOOK,
+        TITLE,
+        opened,
+        record,
+        journal,
+        display.Text(""),
+        key_type=values.key_type,
+        key_bits=key_bits or values.key_bits,
+    )
+    chapter.what_is_there = _what_is_there(chapter)
+    return chapter
+
+
+def _what_is_there(chapter: KeyAndCsr) -> display.Shown:
+    with chapter.at_work():
+        facts = chapter.read()
+        seen = read_paths(
+            chapter.remote, [], [chapter.paths.encrypted, chapter.paths.plain, chapter.paths.csr]
+        )
+    rows = [
+        ("host", f"{chapter.host.name}, {chapter.opened.family.name} {chapter.opened.release.version_id}")
+    ]
+    rows.append(("mode", f"{chapter.opened.mode}" + (" (a lab host)" if chapter.opened.lab else "")))
+    rows.append(("names", ", ".join(chapter.host.names.all)))
+    rows += [
+        (path.name, "not there yet" if s.is_absent else " ".join(s.line.split()[:3]))
+        for path, s in seen.items()
+    ]
+    if facts["key"].status == 0 and facts["key"].value:
+        rows.append(("key now", facts["key"].value))
+    return display.Table(("", "now"), rows)

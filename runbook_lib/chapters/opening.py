@@ -1,0 +1,125 @@
+"""What every chapter begins with: parameters checked, connected, the host looked at; and its record and journal."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from runbook_lib import inventory, records, remote
+from runbook_lib.chapters import lab_proof, parameters
+from runbook_lib.errors import ApplyRefused, UsageError
+from runbook_lib.families import Family, Release
+from runbook_lib.families.known import find
+from runbook_lib.inventory import Host as InventoryHost
+from runbook_lib.inventory import Inventory
+from runbook_lib.records.index import completed_run
+from runbook_lib.remote import Fact
+from runbook_lib.remote import Host as RemoteHost
+from runbook_lib.remote.journal import Journal
+
+Mode = Literal["plan", "apply"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What every chapter begins with: inventory, host, connection, family, and whether it may change anything."""
+
+    inventory: Inventory
+    host: InventoryHost
+    remote: RemoteHost
+    family: Family
+    release: Release
+    facts: dict[str, Fact]
+    mode: Mode
+    reason: str
+    lab: bool
+
+
+def open_host(
+    notebook: str, known: frozenset[str], inventory_name: str, host_name: str, mode: str, reason: str
+) -> Opened:
+    """Check the parameters, connect, and see what the host is. Touches nothing.
+
+    Args:
+        notebook: its stem.
+        known: names of its own parameters beside the common ones.
+        inventory_name: 'lab', 'site', or a path.
+        mode: 'plan', 'apply', or '': apply on a lab host, plan on any other.
+        reason: a ticket or why; apply on a host outside the lab demands it.
+    """
+    parameters.check(parameters.of_this_notebook(), parameters.COMMON | known, notebook)
+    if mode not in ("", "plan", "apply"):
+        raise UsageError(
+            f"mode is {mode!r}",
+            notebook,
+            "give 'plan', 'apply', or nothing (apply in the lab, plan elsewhere)",
+        )
+    book = inventory.load(inventory_name)
+    host = book.host(host_name)
+    connected = remote.connect(book.site, host)
+    facts = remote.gather(connected)
+    family, release = find(facts["os_release"].value, host.name)
+    lab = lab_proof.is_lab_host(connected)
+    chosen = cast(Mode, mode or ("apply" if lab else "plan"))
+    if chosen == "apply" and not lab and not reason:
+        raise UsageError(
+            f"apply on {host.name}, which is no lab host, needs a reason",
+            notebook,
+            "give reason='ticket or why'; it goes into the record. mode='plan' needs none",
+        )
+    if chosen == "apply" and not lab:
+        _refuse_used_reason(host.name, reason, notebook)
+    if chosen == "apply":
+        _refuse_after_another_run(facts["runs"].value.split(), host.name)
+    return Opened(book, host, connected, family, release, facts, chosen, reason, lab)
+
+
+def _refuse_used_reason(host: str, reason: str, notebook: str) -> None:
+    """A saved notebook that is run again, with the reason of last time in it, changes no server."""
+    run = completed_run(records.root(), host, reason)
+    if run is not None and run != records.current_run():
+        raise UsageError(
+            f"the reason {reason!r} is that of run {run}, which was applied to {host} and ended",
+            notebook,
+            "give this run a reason of its own, such as the ticket and what is new",
+        )
+
+
+def _refuse_after_another_run(newest_first: list[str], host: str) -> None:
+    """A run's later chapters build on its earlier ones, so nobody else may have changed the host between them."""
+    run = records.current_run()
+    if run in newest_first and newest_first[0] != run:
+        raise ApplyRefused(
+            f"run {newest_first[0]} changed this host after run {run}, which this chapter belongs to",
+            host,
+            "begin a new run (a new kernel, without RUNBOOK_RUN): it looks at the host as it is now",
+        )
+
+
+def _identity(opened: Opened) -> dict[str, str]:
+    """Which machine this is. The machine's id itself is confidential (machine-id(5)): only a digest leaves the host."""
+    machine = f"runbook {opened.facts['machine_id'].value}"
+    return {
+        "host_key": opened.remote.host_key.fingerprint,
+        "machine": hashlib.sha256(machine.encode()).hexdigest(),
+    }
+
+
+def begin_record(
+    opened: Opened, notebook: str, title: str, facts: dict[str, str]
+) -> tuple[records.Record, Journal]:
+    """The record of a chapter and the journal of its run; nothing is written on the host yet."""
+    run = records.current_run()
+    record = records.Record.begin(
+        records.root(),
+        run,
+        opened.host.name,
+        notebook,
+        title=title,
+        mode=opened.mode,
+        reason=opened.reason,
+        operator=records.operator(),
+        lab=opened.lab,
+        facts=facts | _identity(opened),
+        inventory_sha256=opened.inventory.digest,
+    )
+    return record, Journal(opened.remote, run, records.operator(), opened.reason)

@@ -1,0 +1,63 @@
+"""The parameters of a notebook: none that is unknown, none that is a secret.
+
+papermill writes every parameter into the output notebook, whatever a cell does later, and only warns of an unknown
+one. So the first cell looks at what was injected before anything else happens.
+"""
+
+import re
+from collections.abc import Mapping
+
+from IPython.core.getipython import get_ipython
+
+from runbook_lib.errors import SecretInParameter, UsageError
+
+_SECRET_NAME = re.compile(r"(?i)(passw|passphrase|secret|token|credential|api_?key|private_?key)")
+_SECRET_VALUE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|^\$(1|5|6|y|2[aby])\$")
+COMMON = frozenset({"inventory", "host", "mode", "reason"})
+
+
+def looks_like_a_secret(name: str, value: object) -> bool:
+    """True for a name or a value that only a secret has."""
+    return bool(_SECRET_NAME.search(name)) or (isinstance(value, str) and bool(_SECRET_VALUE.search(value)))
+
+
+def check(given: Mapping[str, object], known: frozenset[str], notebook: str) -> None:
+    """Refuse what a chapter does not know.
+
+    Args:
+        given: names and values of the parameters, the injected ones included.
+        known: the names this notebook has in its parameters cell.
+        notebook: its stem, for the message.
+    Raises:
+        SecretInParameter: one is shaped like a secret. The value is not repeated.
+        UsageError: one is unknown.
+    """
+    for name, value in given.items():
+        if looks_like_a_secret(name, value):
+            raise SecretInParameter(
+                f"the parameter {name} is shaped like a secret. Parameters are written to the output notebook, so that "
+                "file holds it now: destroy it, and change the secret if anybody may have read it",
+                notebook,
+                "name the secret by reference in the inventory (env:, file:, keyring:, cmd:); it is no parameter",
+            )
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise UsageError(
+            f"unknown parameter: {', '.join(unknown)} (known: {', '.join(sorted(known))})",
+            notebook,
+            "check its spelling against the notebook's parameters cell",
+        )
+
+
+def of_this_notebook() -> dict[str, object]:
+    """Simple values that stand in the notebook's name space: its parameters, and those that papermill injected."""
+    shell = get_ipython()
+    if shell is None:
+        return {}
+    return {
+        name: value
+        for name, value in shell.user_ns.items()
+        if not name.startswith("_")
+        and name not in shell.user_ns_hidden
+        and isinstance(value, str | int | float | bool | None)
+    }

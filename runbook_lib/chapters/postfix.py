@@ -1,0 +1,193 @@
+"""Chapter 2: Postfix gets TLS on 25, 465 and 587, and SMTP AUTH through saslauthd and PAM."""
+
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from runbook_lib import display
+from runbook_lib.chapters.asking import AskingChapter
+from runbook_lib.chapters.opening import Opened, begin_record, open_host
+from runbook_lib.errors import ApplyRefused
+from runbook_lib.mail import postfix, sasl
+from runbook_lib.mail.postfix import Difference, MailFiles
+from runbook_lib.mail.state import MailState, read_state
+from runbook_lib.remote.change import Plan
+
+TITLE = "2 Postfix with TLS and SMTP AUTH · Postfix を TLS での暗号化ができるように設定"
+
+
+@dataclass(repr=False)
+class Postfix(AskingChapter):
+    """The chapter's own plans and claims; what is there is read anew before each plan."""
+
+    _earlier: list[Plan] = field(default_factory=list)
+
+    @property
+    def files(self) -> MailFiles:
+        return MailFiles.of(self.opened.family, self.host)
+
+    def read(self) -> MailState:
+        """Postfix and SASL as they are now."""
+        return read(self.opened, self.files)
+
+    def differences(self) -> display.Shown:
+        """What differs from what the package leaves: kept, or a person's decision."""
+        with self.at_work():
+            found = self._differences()
+        if not found:
+            return display.Text(
+                "Nothing here differs from what the package leaves, but for what this runbook made."
+            )
+        rows = [(d.where, d.found, "stays" if d.kept else "you decide", d.why) for d in found]
+        return display.Table(("where", "found", "", "why"), rows)
+
+    def _differences(self) -> tuple[Difference, ...]:
+        state, opened = self.read(), self.opened
+        return postfix.differences(
+            state, opened.family, opened.release, self.host, self.files
+        ) + sasl.differences(state, opened.family, opened.release, self.host)
+
+    def made_ready(self, plan: Plan) -> Plan:
+        """Before the first change: nothing that a person has to decide may be left, and there must be a certificate."""
+        if not self._numbers:
+            self._refuse_open_decisions()
+        return plan
+
+    def _refuse_open_decisions(self) -> None:
+        to_decide = [d for d in self._differences() if not d.kept]
+        if to_decide:
+            told = "\n    ".join(f"{d.where}: {d.found} ({d.why})" for d in to_decide)
+            raise ApplyRefused(
+                f"this differs from what the package leaves, and a person has to decide about it:\n    {told}",
+                self.host.name,
+                "plan and verification work here; apply does only where these are as the package leaves them",
+            )
+        if not self.read().facts["certificate_serial"].value:
+            raise ApplyRefused(
+                f"there is no certificate at {self.files.certificate}",
+                self.host.name,
+                "run chapters 1-1 and 1-2 first",
+            )
+
+    def plan_packages(self) -> Plan:
+        """Packages that are missing."""
+        with self.at_work():
+            fqdn = self.opened.facts["hostname"].value
+            return self._kept(postfix.plan_packages(self.read(), self.host, fqdn))
+
+    def plan_sasl(self) -> Plan:
+        """SMTP AUTH through saslauthd and PAM."""
+        with self.at_work():
+            return self._kept(sasl.plan_sasl(self.read(), self.opened.family, self.opened.release, self.host))
+
+    def plan_joined_file(self) -> Plan:
+        """Key and chain in the one file that Postfix reads."""
+        with self.at_work():
+            return self._kept(postfix.plan_joined_file(self.read(), self.files))
+
+    def show_settings(self) -> display.Table:
+        """Every entry of main.cf that this chapter decides, with what is there, since when, and why."""
+        with self.at_work():
+            settings = postfix.settings(self.read(), self.host, self.files)
+        rows = [
+            (
+                s.name,
+                "not set" if s.before is None else s.before,
+                "not set" if s.after is None else s.after,
+                s.since,
+                s.why,
+            )
+            for s in settings
+        ]
+        return display.Table(("setting", "now", "will be", "since", "why"), rows)
+
+    def plan_settings(self) -> Plan:
+        """main.cf."""
+        with self.at_work():
+            return self._kept(postfix.plan_settings(self.read(), self.host, self.files))
+
+    def show_services(self) -> display.Table:
+        """The submission services, option by option."""
+        with self.at_work():
+            services = postfix.services(self.read(), self.opened.family, self.host)
+        rows = []
+        for service in services:
+            rows.append(
+                (service.name, service.why, "as wanted" if service.before == service.after else "is made")
+            )
+            rows += [("", f"-o {option}", "") for option in service.after.split(" -o ")[1:]]
+        return display.Table(("service", "options", "now"), rows)
+
+    def plan_services(self) -> Plan:
+        """master.cf."""
+        with self.at_work():
+            return self._kept(postfix.plan_services(self.read(), self.opened.family, self.host))
+
+    def plan_taking_up(self) -> Plan:
+        """A reload where something is not taken up yet."""
+        with self.at_work():
+            earlier = [] if self.is_apply else self._earlier  # what was applied shows on the host itself
+            return self.plan(postfix.plan_taking_up(self.read(), earlier))
+
+    def _kept(self, plan: Plan) -> Plan:
+        self._earlier.append(plan)
+        return self.plan(plan)
+
+
+def read(opened: Opened, files: MailFiles) -> MailState:
+    """The state of a host's Postfix and SASL, with what tells whether the joined file is current."""
+    paths: tuple[PurePosixPath, ...] = sasl.paths(opened.family)
+    return read_state(opened.remote, opened.family, opened.release, files.joined, paths, files.facts)
+
+
+def open(  # noqa: A001 - a cell reads `postfix.open(…)`
+    inventory: str, host: str, mode: str = "", reason: str = "", notebook: str = "20-postfix-debian"
+) -> Postfix:
+    """Open the chapter on a host: connect, read, begin the record. Nothing is changed.
+
+    Args:
+        inventory, host, mode, reason: as in every chapter.
+        notebook: which of the two Postfix notebooks this is.
+    Raises:
+        ApplyRefused: the host belongs to another family than the notebook.
+    """
+    opened = open_host(notebook, frozenset(), inventory, host, mode, reason)
+    if opened.family.postfix_chapter != notebook:
+        raise ApplyRefused(
+            f"this chapter is not for {opened.family.name}",
+            f"{opened.host.name}, {notebook}",
+            f"open {opened.family.postfix_chapter}.ipynb for this host",
+        )
+    state = read(opened, MailFiles.of(opened.family, opened.host))
+    facts = {
+        "family": opened.family.name,
+        "release": opened.release.version_id,
+        "postfix": state.version_text,
+        "main_cf": "\n".join(f"{name} = {value}" for name, value in state.main_cf.items())
+        if state.installed
+        else "",
+        "saslauthd": state.facts["saslauthd_masters"].value,
+        "candidates": "\n".join(
+            line
+            for line in state.facts["candidates"].value.splitlines()
+            if line.partition(":")[0] in state.missing_packages
+        ),
+    }
+    record, journal = begin_record(opened, notebook, TITLE, facts)
+    version = ".".join(map(str, state.version)) + ("" if state.installed else " will come with the package")
+    rows = [
+        ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
+        ("mode", opened.mode + (" (a lab host)" if opened.lab else "")),
+        ("Postfix", version),
+        ("packages missing", ", ".join(state.missing_packages) or "none"),
+        ("submission ports wanted", ", ".join(map(str, opened.host.submission.ports))),
+        ("port 25", _port_25(opened, state)),
+    ]
+    return Postfix(notebook, TITLE, opened, record, journal, display.Table(("", "now"), rows))
+
+
+def _port_25(opened: Opened, state: MailState) -> str:
+    asked = opened.host.submission
+    floor = state.main_cf.get("smtpd_tls_protocols", "the default of this version")
+    parts = [f"floor {'TLS 1.2' if asked.floor_on_25 != 'as found' else 'as found: ' + floor}"]
+    parts.append("AUTH after TLS" if asked.auth_on_25 else "no AUTH")
+    return "; ".join(parts)

@@ -1,0 +1,269 @@
+"""Chapter 0: what is there before anything changes. Names, reach, what the host calls itself, what will change."""
+
+import ipaddress
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+from runbook_lib import display, pictures
+from runbook_lib.chapters import postfix as postfix_chapter
+from runbook_lib.chapters.asking import AskingChapter, survey_of
+from runbook_lib.chapters.opening import begin_record, open_host
+from runbook_lib.inventory.load import CHECKOUT
+from runbook_lib.mail import postfix, sasl, wanted
+from runbook_lib.mail.postfix import MailFiles
+from runbook_lib.mail.probes import WARNING, Row, Verdict
+from runbook_lib.mail.probes.sight import Sight
+from runbook_lib.mail.registration import ADDRESSES_LEAD_BACK, DOMAIN_HAS_MX, NAMES_LEAD_HERE, Registration
+from runbook_lib.remote.facts import Fact, gather
+
+NOTEBOOK = "00-preparation"
+TITLE = "0 Preparation · 準備"
+DOMAIN_HAS_ONE_PLACE = "Mail for the domain is meant for one place only"
+
+_FACTS = {
+    "own": "ip -o address show scope global",
+    "hosts": "getent hosts $(hostname) | head -n 1",
+    "mailname": "cat /etc/mailname",
+    "myhostname": "postconf -hx myhostname",
+    "mydestination": "postconf -hx mydestination",
+    "elsewhere": "postconf -hx virtual_alias_domains virtual_mailbox_domains relay_domains",
+    "protocols": "postconf -h smtpd_tls_protocols",
+    "ciphers": "postconf -h smtpd_tls_ciphers",
+    "level": "postconf -h smtpd_tls_security_level",
+}
+_NOT_THERE = "Postfix is not there yet"
+
+
+@dataclass(repr=False)
+class Preparation(AskingChapter):
+    """Looks, and changes nothing in any mode."""
+
+    facts: dict[str, Fact] | None = None
+    reads_only: ClassVar[bool] = True
+
+    @property
+    def seen(self) -> dict[str, Fact]:
+        """What the host says of itself, read once."""
+        if self.facts is None:
+            self.facts = gather(self.remote, _FACTS)
+        return self.facts
+
+    @property
+    def registration(self) -> Registration:
+        """The questions to the DNS."""
+        site = self.opened.inventory.site
+        return Registration(
+            self.host.names.all, site.domain, own_addresses(self.seen["own"].value), site.resolver
+        )
+
+    def show_ports(self) -> display.Shown:
+        """What answers on the three ports now, on each address of the name."""
+        with self.at_work():
+            self._survey = survey_of(self.opened)
+            sights = self._survey.sights(self._survey.target.ports)
+        if not sights:
+            return display.Text("The name leads to no address, so no port can be asked.")
+        rows = [
+            (str(sight.endpoint.port), "IPv6" if sight.endpoint.is_v6 else "IPv4", *_answers(sight))
+            for sight in sights
+        ]
+        return display.Table(("port", "over", "now", "AUTH before TLS"), rows)
+
+    def ask_names(self) -> display.Shown:
+        """Each name that goes into the certificate leads to this server."""
+        return self.verify(NAMES_LEAD_HERE, self.registration.names_lead_here)
+
+    def ask_addresses(self) -> display.Shown:
+        """Each address has a name that leads back."""
+        return self.verify(ADDRESSES_LEAD_BACK, self.registration.addresses_lead_back)
+
+    def ask_mx(self) -> display.Shown:
+        """The domain has an MX."""
+        return self.verify(DOMAIN_HAS_MX, self.registration.domain_has_mx)
+
+    def show_names(self) -> display.Table:
+        """What the host is called, by whom, side by side."""
+        seen, site = self.seen, self.opened.inventory.site
+        installed = seen["mydestination"].status == 0
+        rows = [
+            ("users type", self.host.names.smtp, "the inventory, names.smtp"),
+            ("mail domain", site.domain, "the inventory, site.domain"),
+            ("the host calls itself", self.opened.facts["hostname"].value, "hostname -f"),
+            ("it finds itself as", " ".join(seen["hosts"].value.split()[1:]) or "nothing", "/etc/hosts, DNS"),
+            ("Postfix calls itself", seen["myhostname"].value if installed else _NOT_THERE, "myhostname"),
+            (
+                "Postfix delivers here, for",
+                seen["mydestination"].value if installed else _NOT_THERE,
+                "mydestination",
+            ),
+            ("sender's domain where none is given", seen["mailname"].value or "not set", "/etc/mailname"),
+        ]
+        return display.Table(("who says it", "name", "where it stands"), rows)
+
+    def ask_one_place(self) -> display.Shown:
+        """MX and mydestination agree on where mail for the domain goes (case P18)."""
+        return self.verify(DOMAIN_HAS_ONE_PLACE, self._one_place)
+
+    def _one_place(self) -> list[Row]:
+        domain, command = self.opened.inventory.site.domain, "postconf -hx mydestination"
+        installed = self.seen["mydestination"].status == 0
+        names = self.seen["mydestination"].value if installed else self._mailname()
+        here = domain in names.replace(",", " ").split()
+        otherwise = domain in self.seen["elsewhere"].value.replace(",", " ").split()
+        verdict, words = one_place(domain, here, otherwise, self.registration.mx_leads_here())
+        if not installed:
+            words += f" (as the package will leave it: mydestination has {names})"
+        return [Row(DOMAIN_HAS_ONE_PLACE, None, "", "-", verdict, words, command)]
+
+    def _mailname(self) -> str:
+        fqdn = self.opened.facts["hostname"].value
+        return fqdn if "." in fqdn else self.host.names.smtp
+
+    def show_port_25(self) -> display.Shown:
+        """TLS for strangers on 25 as it was found, beside today's advice; nothing of it changes by itself."""
+        seen = self.seen
+        if seen["level"].status != 0:
+            return display.Text(f"{_NOT_THERE}: its package's values are shown in chapter 2.")
+        rows = [
+            ("smtpd_tls_security_level", seen["level"].value or "(empty: no TLS)", "may", "set by chapter 2"),
+            (
+                "smtpd_tls_protocols",
+                seen["protocols"].value,
+                wanted.PROTOCOLS,
+                "submission.floor_on_25: TLSv1.2",
+            ),
+            (
+                "smtpd_tls_ciphers",
+                seen["ciphers"].value,
+                "medium",
+                "left as found: a strict list sends mail in clear",
+            ),
+        ]
+        return display.Table(("setting", "as found", "today's advice", "who changes it"), rows)
+
+    def show_values(self) -> display.Table:
+        """The document's table of values, as the inventory has them for this host."""
+        values, family = self.host.certificate, self.opened.family
+        key = f"{values.key_bits} bits" if values.key_type == "rsa" else "P-256"
+        rows = [
+            (
+                "サーバの秘密鍵のファイル名",
+                "private key, encrypted",
+                f"{family.key_directory}/{values.key_file}",
+            ),
+            (
+                "パスワードを解除した秘密鍵ファイル名",
+                "without passphrase",
+                f"{family.key_directory}/{values.nopass_key_file}",
+            ),
+            ("プライベートキーの鍵の長さ", "length of the key", key),
+            ("サーバ証明書の有効期限", "lifetime of the certificate", f"{values.valid_days} days"),
+            ("署名要求書(CSR)のファイル名", "CSR", f"{family.key_directory}/{values.csr_file}"),
+            (
+                "CAから返却されたサーバ証明書ファイル",
+                "certificate",
+                f"{family.certificate_directory}/{values.certificate_file}",
+            ),
+        ]
+        return display.Table(("設定内容", "what", "設定値"), rows)
+
+    def show_changes(self) -> display.Shown:
+        """What chapter 2 would change, from its own plans."""
+        with self.at_work():
+            opened, files = self.opened, MailFiles.of(self.opened.family, self.host)
+            state = postfix_chapter.read(opened, files)
+            plans = [
+                postfix.plan_packages(state, self.host, opened.facts["hostname"].value),
+                sasl.plan_sasl(state, opened.family, opened.release, self.host),
+                postfix.plan_joined_file(state, files),
+                postfix.plan_settings(state, self.host, files),
+                postfix.plan_services(state, opened.family, self.host),
+            ]
+        rows = []
+        for plan in plans:
+            titles = [change.title for change in plan.changes] or ["nothing to do"]
+            rows += [(plan.title if number == 0 else "", title) for number, title in enumerate(titles)]
+        return display.Table(("step", "what will be so afterwards"), rows)
+
+
+def one_place(domain: str, here: bool, otherwise: bool, mx_here: bool | None) -> tuple[Verdict, str]:
+    """Judge where mail for a domain goes.
+
+    Args:
+        here: it is in mydestination.
+        otherwise: it is a virtual or relay domain of this Postfix.
+        mx_here: its MX leads to this server; None: the DNS does not say.
+    Source: postconf(5), mydestination; BASIC_CONFIGURATION_README, 'What domains to receive mail for'.
+    """
+    if mx_here is None:
+        return Verdict.UNTESTED, "the DNS does not say where mail for the domain goes"
+    if mx_here and not (here or otherwise):
+        return Verdict.PASS, (
+            f"{WARNING}the MX of {domain} leads here, and Postfix has it neither in mydestination nor as a virtual or "
+            f"relay domain: mail for it is refused ('mail for {domain} loops back to myself')"
+        )
+    if here and not mx_here:
+        return Verdict.PASS, (
+            f"{WARNING}{domain} is in mydestination, and its MX is another server: mail that users here send to it "
+            "stays on this server"
+        )
+    place = (
+        "on this server"
+        if here
+        else "as a virtual or relay domain of it"
+        if otherwise
+        else "on another server"
+    )
+    return Verdict.PASS, f"MX and Postfix agree: mail for {domain} is taken {place}"
+
+
+def own_addresses(shown: str) -> tuple[str, ...]:
+    """Addresses in the output of `ip -o address show scope global`, IPv4 first, temporary ones left out."""
+    found = []
+    for line in shown.splitlines():
+        words = line.split()
+        if len(words) > 3 and words[2] in ("inet", "inet6") and "temporary" not in words:
+            found.append(words[3].partition("/")[0])
+    return tuple(sorted(found, key=lambda text: (ipaddress.ip_address(text).version, text)))
+
+
+def _answers(sight: Sight) -> tuple[str, str]:
+    if sight.clear_hello is not None:
+        starttls = sight.clear_hello.extension("STARTTLS") is not None
+        auth = sight.clear_hello.extension("AUTH") is not None
+        return (
+            "SMTP, and STARTTLS is offered" if starttls else "SMTP, in clear only",
+            "offered: the password would pass in clear" if auth else "not offered",
+        )
+    if sight.tls is not None:
+        return "TLS from the first byte", "not possible"
+    return (sight.obstacle.words if sight.obstacle else "not asked"), ""
+
+
+def show_threat() -> pictures.Picture:
+    """The same login as it passes by on the network, before and after; captured by `python -m lab capture`."""
+    folder = CHECKOUT / "docs" / "capture"
+    before, after = (
+        [pictures.CaptureLine(**line) for line in json.loads((folder / f"{name}.json").read_bytes())]
+        for name in ("before", "after")
+    )
+    return pictures.capture(before, after)
+
+
+def open(inventory: str, host: str, mode: str = "", reason: str = "") -> Preparation:  # noqa: A001 - a cell reads `preparation.open(…)`
+    """Open the chapter on a host: connect and begin the record. Nothing is changed, in any mode."""
+    opened = open_host(NOTEBOOK, frozenset(), inventory, host, mode, reason)
+    site = opened.inventory.site
+    version = opened.facts["mail_version"]
+    rows = [
+        ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
+        ("users type", ", ".join(opened.host.names.all)),
+        ("mail domain", site.domain),
+        ("Postfix", "there" if version.status == 0 else f"not there yet; {opened.release.postfix} will come"),
+        ("submission ports wanted", ", ".join(map(str, opened.host.submission.ports))),
+        ("Postfix chapter", opened.family.postfix_chapter),
+    ]
+    facts = {"family": opened.family.name, "release": opened.release.version_id, "postfix": version.value}
+    record, journal = begin_record(opened, NOTEBOOK, TITLE, facts)
+    return Preparation(NOTEBOOK, TITLE, opened, record, journal, display.Table(("", ""), rows))

@@ -1,0 +1,296 @@
+"""Chapter 1-2: the CSR comes back from the server, is checked, and a CA signs it."""
+
+import ssl
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from runbook_lib import display
+from runbook_lib.chapters import own_ca
+from runbook_lib.chapters.chapter import Chapter
+from runbook_lib.chapters.opening import begin_record, open_host
+from runbook_lib.errors import ApplyRefused, CertificateRefused, VerificationFailed
+from runbook_lib.mail.probes.row import Row, Verdict
+from runbook_lib.pki import certificate, chain
+from runbook_lib.pki.certificate import FITS
+from runbook_lib.pki.clock import check_clock_skew
+from runbook_lib.remote.change import Change, Plan, quote
+from runbook_lib.remote.facts import Fact, gather
+from runbook_lib.remote.files import FileChange, FileState, Seen, read_paths
+
+NOTEBOOK = "12-signing"
+TITLE = "1-2 Signing the CSR · 署名要求書（CSR）のCAへの送付"
+
+
+@dataclass(frozen=True)
+class CertificateToIssue(Change):
+    """A certificate that does not exist yet, described by what it will bear.
+
+    By hand it is three commands, of which `runbook ca sign` is the middle one; apply issues it, and what it then
+    writes is the file's change.
+    """
+
+    path: PurePosixPath
+    before: Seen
+    csr: PurePosixPath
+    names: tuple[str, ...]
+    valid_days: int
+    issuer: str
+    host: str
+    inventory: str
+    why: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.path} is issued: {self.why}"
+
+    def diff(self) -> str:
+        old = f"-{self.path}: {self.before.line}\n" if not self.before.is_absent else ""
+        return (
+            f"{old}+{self.path}: root:root 0644\n+  issuer {self.issuer}\n+  for {self.valid_days} days\n"
+            + "".join(f"+  SAN DNS:{name}\n" for name in self.names)
+            + "+  server authentication only, no CA, serial of 128 random bits\n"
+        )
+
+    def commands(self) -> str:
+        name = self.path.name
+        new = quote(self.path.with_name(f".{name}.new"))
+        return (
+            f"# on the server: show the CSR\ncat {quote(self.csr)}\n"
+            f"# on the controller: put it into {self.csr.name}, then\n"
+            f"runbook ca sign --host {quote(self.host)} --inventory {quote(self.inventory)} "
+            f"< {quote(self.csr.name)} > {quote(name)}\n"
+            f"# on the server: type this, paste {name}, and end with Ctrl-D\n"
+            f"install -o root -g root -m 0644 /dev/stdin {new} && mv {new} {quote(self.path)}"
+        )
+
+
+@dataclass(repr=False)
+class Signing(Chapter):
+    """The chapter's own plans and claims."""
+
+    returned: str = ""
+    inventory_name: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def csr_path(self) -> PurePosixPath:
+        return self.opened.family.key_directory / self.host.certificate.csr_file
+
+    @property
+    def key_path(self) -> PurePosixPath:
+        return self.opened.family.key_directory / self.host.certificate.nopass_key_file
+
+    @property
+    def certificate_path(self) -> PurePosixPath:
+        return self.opened.family.certificate_directory / self.host.certificate.certificate_file
+
+    def read(self) -> dict[str, Fact]:
+        """CSR, certificate and the key's public half as they are on the host."""
+        facts = {
+            "csr": f"cat {quote(self.csr_path)}",
+            "public_key": f"openssl pkey -in {quote(self.key_path)} -pubout -outform DER | sha256sum | cut -c1-64",
+            "key_is_there": f"test -s {quote(self.key_path)}",
+            "time": "date -u +%s.%N",
+        }
+        return gather(self.remote, facts, root=True)
+
+    def plan_certificate(self) -> Plan:
+        """The certificate; none while the one that is there fits key, names and issuer, and has days enough left."""
+        with self.at_work():
+            facts = self.read()
+            seen = read_paths(self.remote, [self.certificate_path])[self.certificate_path]
+            if self.returned:
+                return self.plan(self._returned_plan(facts, seen))
+            why = self._why_a_new_one(facts, seen)
+            if why == FITS:
+                return self.plan(Plan("Certificate"))
+            site = self.opened.inventory.site
+            change = CertificateToIssue(
+                self.certificate_path,
+                seen,
+                self.csr_path,
+                self.host.names.all,
+                self.host.certificate.valid_days,
+                f"CN={site.ca.common_name}",
+                self.host.name,
+                self.inventory_name,
+                why,
+            )
+            return self.plan(Plan("Certificate", (change,)))
+
+    def _why_a_new_one(self, facts: dict[str, Fact], seen: Seen) -> str:
+        root = own_ca.certificate(self.opened.inventory.site)
+        if root is None or facts["key_is_there"].status != 0 or seen.is_absent:
+            return "there is no certificate yet"
+        content = seen.file.content if seen.file else None
+        values = self.host.certificate
+        return certificate.leaf_status(
+            content or b"", facts["public_key"].value, self.host.names.all, root, values.renew_days
+        )
+
+    def _returned_plan(self, facts: dict[str, Fact], seen: Seen) -> Plan:
+        """What a public CA returned: read as OpenSSL reads it, put into order, proven against the system's roots."""
+        where = self.returned
+        content = Path(self.returned).read_bytes()
+        arranged = chain.arrange(chain.read_pem(content, where), facts["public_key"].value, where)
+        proven = chain.verify(arranged, system_roots(), self.host.names.all, datetime.now(UTC), where)
+        wanted = FileState.wanted(proven.pem)
+        if seen.line == wanted.line:
+            return Plan("Certificate")
+        return Plan("Certificate", (FileChange(self.certificate_path, seen, wanted),), proven.notes)
+
+    def made_ready(self, plan: Plan) -> Plan:
+        """Issue what the plan describes, so that what is applied is a file with its bytes."""
+        facts = self.read()
+        told = check_clock_skew(
+            datetime.fromtimestamp(float(facts["time"].value), UTC), datetime.now(UTC), self.host.name
+        )
+        self.record.add_note(told)
+        changes: list[Change] = []
+        for change in plan.changes:
+            changes.append(self._issued(change, facts) if isinstance(change, CertificateToIssue) else change)
+        return Plan(plan.title, tuple(changes), plan.notes)
+
+    def _issued(self, change: CertificateToIssue, facts: dict[str, Fact]) -> FileChange:
+        where = f"{self.host.name}, {self.csr_path.name}"
+        if facts["csr"].status != 0:
+            raise ApplyRefused(
+                "the server has no CSR yet",
+                where,
+                "run chapter 1-1 first",
+            )
+        ca = own_ca.open_or_create(self.opened.inventory.site)
+        run = self.journal.run
+        checked = ca.check_csr(
+            (facts["csr"].value + "\n").encode(), self.host.names.all, where, host=self.host.name, run=run
+        )
+        if checked.public_key_sha256 != facts["public_key"].value:
+            raise ApplyRefused(
+                "the CSR is not for the server's key",
+                where,
+                "run chapter 1-1 again: it makes the CSR anew from the key that is there",
+            )
+        issued = ca.issue(
+            checked, self.host.names.all, self.host.certificate.valid_days, host=self.host.name, run=run
+        )
+        self.record.add_note(f"Issued serial {issued.serial}, valid to {issued.not_after.isoformat()}.")
+        return FileChange(change.path, change.before, FileState.wanted(issued.certificate_pem), change.why)
+
+    def put_back(self) -> str:
+        """Put the file back, and mark what was issued for it as withdrawn."""
+        told = super().put_back()
+        own_ca.withdraw(self.opened.inventory.site, self.host.name, self.journal.run)
+        return told
+
+    def show_certificate(self) -> display.Shown:
+        """The certificate on the server, as a person reads it."""
+        seen = read_paths(self.remote, [self.certificate_path])[self.certificate_path]
+        if seen.file is None or seen.file.content is None:
+            return display.Text("There is no certificate yet.")
+        rows = [
+            row
+            for row in certificate.describe(seen.file.content)
+            if row[0] in ("subject", "issuer", "names", "key")
+        ]
+        return display.Table(("", ""), rows)
+
+    def verify_certificate(self) -> display.Shown:
+        """The certificate belongs to the server's key, bears the granted names, and validates from the users' root."""
+        return self.verify(
+            "The certificate fits the key, the names and the users' root", self._certificate_rows
+        )
+
+    def _certificate_rows(self) -> list[Row]:
+        claim = "The certificate fits the key, the names and the users' root"
+        facts = self.read()
+        content = read_paths(self.remote, [self.certificate_path])[self.certificate_path].file
+        path, where = self.certificate_path, f"{self.host.name}, {self.certificate_path}"
+        body = content.content if content else None
+        if body is None:
+            return [_row(claim, f"{path.name} is not there", False, f"ls -l {path}")]
+        rows = []
+        try:
+            read = chain.read_pem(body, where)
+            chain.check_pair(read.leaf, facts["public_key"].value, where)
+            rows.append(
+                _row(claim, "it is for the server's key", True, f"openssl x509 -in {path} -noout -pubkey")
+            )
+            roots = users_roots(self, body) or system_roots()
+            chain.verify(read, roots, self.host.names.all, datetime.now(UTC), where)
+            names = ", ".join(self.host.names.all)
+            rows.append(
+                _row(claim, f"it validates for {names}", True, f"openssl verify -CAfile ca.pem {path}")
+            )
+        except CertificateRefused as error:
+            rows.append(_row(claim, error.problem, False, f"openssl x509 -in {path} -noout -text"))
+        return rows
+
+
+def users_roots(chapter: Chapter, leaf_pem: bytes) -> bytes | None:
+    """What the users of this server trust: the own CA where it issued the certificate; None: the system's roots."""
+    root = own_ca.certificate(chapter.opened.inventory.site)
+    if root is None:
+        return None
+    leaf = certificate.load(leaf_pem, chapter.host.name)
+    return root if certificate.is_issued_by(leaf, certificate.load(root, "the CA's certificate")) else None
+
+
+def system_roots() -> bytes:
+    """The roots that this controller trusts, as one PEM.
+
+    Raises:
+        VerificationFailed: there is no such file.
+    """
+    file = ssl.get_default_verify_paths().cafile
+    if file is None:
+        raise VerificationFailed(
+            "this machine has no file of public roots",
+            "controller",
+            "install ca-certificates here, then run this again",
+        )
+    return Path(file).read_bytes()
+
+
+def _row(claim: str, seen: str, good: bool, command: str) -> Row:
+    return Row(claim, None, "", "-", Verdict.PASS if good else Verdict.FAIL, seen, command)
+
+
+def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: str = "") -> Signing:  # noqa: A001 - a cell reads `signing.open(…)`
+    """Open the chapter on a host: connect, read, begin the record. Nothing is changed.
+
+    Args:
+        inventory, host, mode, reason: as in every chapter.
+        returned: path of the file that a public CA returned; empty: the site's own CA signs.
+    """
+    opened = open_host(NOTEBOOK, frozenset({"returned"}), inventory, host, mode, reason)
+    site = opened.inventory.site
+    facts = {
+        "family": opened.family.name,
+        "release": opened.release.version_id,
+        "ca": site.ca.common_name if not returned else "a public CA",
+        "names": ", ".join(opened.host.names.all),
+        "valid_days": str(opened.host.certificate.valid_days),
+    }
+    record, journal = begin_record(opened, NOTEBOOK, TITLE, facts)
+    ca = "made with the first certificate" if own_ca.certificate(site) is None else "there"
+    rows = [
+        ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
+        ("mode", opened.mode + (" (a lab host)" if opened.lab else "")),
+        ("CA", f"{facts['ca']}" + ("" if returned else f" ({ca})")),
+        ("names granted", facts["names"]),
+        (
+            "lifetime",
+            f"{facts['valid_days']} days; a new one from {opened.host.certificate.renew_days} days left",
+        ),
+    ]
+    return Signing(
+        NOTEBOOK,
+        TITLE,
+        opened,
+        record,
+        journal,
+        display.Table(("", ""), rows),
+        returned=returned,
+        inventory_name=inventory,
+    )

@@ -1,0 +1,37 @@
+"""The command `runbook`: a thin face. It parses, calls, prints, and ends with an exit code.
+
+0: done, or nothing to do. 1: something failed. 2: bad usage, a bad inventory, or a secret that is not to be had.
+"""
+
+import sys
+
+import typer
+
+from runbook_lib.cli import batch, ca, inventories, records, rollback, verify
+from runbook_lib.errors import RunbookError
+
+app = typer.Typer(
+    name="runbook",
+    help="TLS and SMTP AUTH for Postfix over SSH: every line shown first, proved from outside, given back on request.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=True,
+    pretty_exceptions_show_locals=False,  # a local variable may hold a secret
+)
+app.command("verify")(verify.verify)
+app.command("plan")(batch.plan)
+app.command("apply")(batch.apply)
+app.command("resume")(batch.resume)
+app.command("rollback")(rollback.rollback)
+app.add_typer(records.app, name="records")
+app.add_typer(ca.app, name="ca")
+app.command("schema")(inventories.schema)
+
+
+def main() -> None:
+    """Run the command; an error of ours is told as its text, without a trace."""
+    try:
+        app()
+    except RunbookError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)

@@ -1,0 +1,177 @@
+"""`runbook plan` and `runbook apply`."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runbook_lib.cli import inventories
+from runbook_lib.cli.options import Hosts, Inventory, Json, Notebooks, say
+from runbook_lib.errors import UsageError
+
+if TYPE_CHECKING:  # papermill is slow to import, and only these commands need it
+    from runbook_lib.batch.order import Order
+    from runbook_lib.batch.results import BatchResult, Mode
+
+Only = Annotated[str | None, typer.Option("--only", help="One chapter, by its name or the beginning of it.")]
+Start = Annotated[str | None, typer.Option("--from", help="The chapter to begin with.")]
+Reason = Annotated[str, typer.Option("--reason", help="A ticket or why; it stands in the record.")]
+PlanDigest = Annotated[
+    str | None,
+    typer.Option("--plan", metavar="DIGEST", help="Make what this plan shows, and refuse anything else."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", help="Hosts at work at the same time; without it 4 in a lab, 1 in production."),
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A value of a chapter's parameters cell."),
+]
+
+
+def plan(
+    inventory: Inventory = None,
+    host: Hosts = None,
+    only: Only = None,
+    start: Start = None,
+    workers: Workers = None,
+    reason: Reason = "",
+    parameter: Parameters = None,
+    as_json: Json = False,
+    notebooks: Notebooks = None,
+) -> None:
+    """Show every line that would change, on every host. Touches nothing."""
+    _run("plan", inventory, host, only, start, workers, reason, parameter, as_json, notebooks)
+
+
+def apply(
+    inventory: Inventory = None,
+    host: Hosts = None,
+    only: Only = None,
+    start: Start = None,
+    workers: Workers = None,
+    reason: Reason = "",
+    parameter: Parameters = None,
+    as_json: Json = False,
+    notebooks: Notebooks = None,
+    plan: PlanDigest = None,
+) -> None:
+    """Make the changes, prove the result from outside, keep a record."""
+    if plan is not None:
+        decided = {"--inventory": inventory, "--host": host, "--only": only, "--from": start, "-p": parameter}
+        _apply_plan(plan, reason, workers, as_json, notebooks, [name for name in decided if decided[name]])
+    _run("apply", inventory, host, only, start, workers, reason, parameter, as_json, notebooks)
+
+
+def _run(
+    mode: "Mode",
+    inventory: str | None,
+    hosts: list[str] | None,
+    only: str | None,
+    start: str | None,
+    workers: int | None,
+    reason: str,
+    parameters: list[str] | None,
+    as_json: bool,
+    notebooks: Path | None,
+) -> None:
+    from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
+    from runbook_lib.batch.order import Order
+    from runbook_lib.records import origin
+
+    if only and start:
+        raise UsageError("cannot be given together", "--only, --from", "choose one of them")
+    order = Order(
+        mode=mode,
+        inventory=inventory or inventories.default_name(),
+        next_options=_inventory_option(inventory),
+        hosts=hosts or (),
+        only=only,
+        start=start,
+        workers=workers,
+        reason=reason,
+        parameters=[_pair(text) for text in parameters or ()],
+        notebooks=notebooks or origin.CHECKOUT / "notebooks",
+    )
+    _carry_out(order, as_json)
+
+
+def _apply_plan(
+    digest: str,
+    reason: str,
+    workers: int | None,
+    as_json: bool,
+    notebooks: Path | None,
+    others: list[str],
+) -> None:
+    from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
+    from runbook_lib.batch.bound import apply_plan
+    from runbook_lib.cli.progress import BatchProgress
+    from runbook_lib.records import origin
+
+    folder = notebooks or origin.CHECKOUT / "notebooks"
+    with BatchProgress(silent=as_json) as progress:
+        result = apply_plan(digest, progress, reason=reason, workers=workers, notebooks=folder, others=others)
+    _end(result, as_json)
+
+
+def resume(
+    run: Annotated[str, typer.Argument(help="The run's id, as its record has it.")],
+    workers: Workers = None,
+    as_json: Json = False,
+    notebooks: Notebooks = None,
+) -> None:
+    """Go on with a run: each host from the chapter on that did not get through."""
+    from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
+    from runbook_lib.batch.resumption import resume as order_of
+    from runbook_lib.records import origin
+
+    order = order_of(run, notebooks or origin.CHECKOUT / "notebooks", workers)
+    if order is None:
+        say(f"Run {run} got through on every host: there is nothing to go on with.")
+        return
+    _carry_out(order, as_json)
+
+
+def _carry_out(order: "Order", as_json: bool) -> None:
+    from runbook_lib.cli.progress import BatchProgress
+
+    with BatchProgress(silent=as_json) as progress:
+        result = order.carry_out(progress)
+    _end(result, as_json)
+
+
+def _end(result: "BatchResult", as_json: bool) -> None:
+    if as_json:
+        say(json.dumps(result.document(), ensure_ascii=False, indent=1))
+    else:
+        _tell(result)
+    raise typer.Exit(result.exit_code)
+
+
+def _inventory_option(inventory: str | None) -> str:
+    """The option as the next command needs it."""
+    return f"--inventory {shlex.quote(inventory)}" if inventory else ""
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        # The text is not repeated: it may be a secret that lost its name.
+        raise UsageError("is not NAME=VALUE", "--parameter", "write it as -p key_bits=3072")
+    return name, value
+
+
+def _tell(result: "BatchResult") -> None:
+    for host in result.hosts:
+        say(host.told())
+    say()
+    say(f"Record: {result.index}")
+    if result.plan:
+        say(f"Plan: sha256:{result.plan}")
+    for reason, command in result.next_commands:
+        say(f"Next, {reason}:")
+        say(f"    {command}")

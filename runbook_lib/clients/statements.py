@@ -1,0 +1,101 @@
+"""Statements that hold for every client: the user name, the CA's file, the ports, the server's refusals."""
+
+from collections.abc import Sequence
+
+from runbook_lib.clients.guide import Compared, Said, Trouble, Value
+from runbook_lib.clients.settings import ClientSettings
+
+
+def same(text: str) -> Said:
+    """A value that is written alike in both languages."""
+    return Said(text, text)
+
+
+def user_name_entry(settings: ClientSettings) -> Said:
+    """What users enter as their name: the form that the inventory's realm makes work (S4)."""
+    address = f"hanako@{settings.domain}"
+    login = settings.login_name("hanako")
+    if login == address:
+        return Said(f"the whole mail address, such as {address}", f"メールアドレス全体 (例: {address})")
+    if settings.realm:
+        return Said(
+            f"the account's name, '@' and {settings.realm}, such as {login}",
+            f"アカウント名と @{settings.realm} (例: {login})",
+        )
+    return Said(
+        f"the account's name alone, without '@': {login}, not {address}",
+        f"アカウント名だけ (@ 以降は付けない。例: {login})",
+    )
+
+
+def ca_values(settings: ClientSettings) -> Sequence[Value]:
+    """What users compare before they trust the CA."""
+    ca = settings.ca
+    return (
+        Value(Said("File", "ファイル"), same(ca.name)),
+        Value(Said("Certificate of", "証明書の名前"), same(ca.common_name)),
+        Value(Said("Valid until", "有効期限"), same(ca.last_day.isoformat())),
+        Value(Said("SHA-256 fingerprint", "SHA-256 フィンガープリント"), same(ca.sha256)),
+    )
+
+
+def ca_file_checked(settings: ClientSettings) -> tuple[Said, Said]:
+    """The two steps before any import: get the file, and compare its fingerprint."""
+    return (
+        Said(
+            f"Take the file {settings.ca.name} from your administrator.",
+            f"管理者から {settings.ca.name} を受け取ります。",
+        ),
+        Said(
+            "Before anything else compare its SHA-256 with the fingerprint on the settings page, and that "
+            "with what your administrator tells you by telephone or on paper. One digit different: stop, and "
+            "import nothing.",
+            "取り込む前に、ファイルの SHA-256 を設定ページのフィンガープリントと、さらに管理者から電話や紙で"
+            "聞いた値と比べます。1文字でも違えば、そこで中止し、取り込まないでください。",
+        ),
+    )
+
+
+def port_compared(now: Said) -> Compared:
+    """The document's port against `now`."""
+    return Compared(
+        Said("Port", "ポート番号"),
+        Said("25 may stay", "25番のままで構いません"),
+        Said(f"{now.en}; 25 is between servers", f"{now.ja}。25番はサーバー同士のもの"),
+        "RFC 8314 3.3, 7.3; RFC 6409",
+    )
+
+
+def login_on_25_compared(settings: ClientSettings) -> Compared:
+    """Whether a client that is left on port 25 can still send."""
+    now = Said(
+        "no: from a client left on 25, mail to other houses is refused (Relay access denied)",
+        "不可。25番のままでは社外宛てのメールが拒否される (Relay access denied)",
+    )
+    if settings.auth_on_25:
+        now = Said("yes, after STARTTLS: the inventory asks for it", "可 (STARTTLS後。インベントリの指定)")
+    return Compared(
+        Said("Login on port 25", "25番での認証"),
+        Said("yes", "可"),
+        now,
+        "RFC 8314 3.3; inventory, submission.auth_on_25",
+    )
+
+
+TEMPORARY_FAILURE = Trouble(
+    same("454 4.7.0 Temporary authentication failure"),
+    Said(
+        "The server cannot ask its password service at the moment; your password may be right.",
+        "サーバーがパスワードを確認できない状態です。パスワードは正しい可能性があります。",
+    ),
+    Said(
+        "Change nothing, tell your administrator the time.",
+        "設定は変えず、時刻を管理者に知らせます。",
+    ),
+)
+
+TLS_NOT_AVAILABLE = Trouble(
+    same("454 4.7.0 TLS not available due to local problem"),
+    Said("The server cannot load its key or certificate.", "サーバーが鍵か証明書を読み込めません。"),
+    Said("Tell your administrator.", "管理者に知らせます。"),
+)

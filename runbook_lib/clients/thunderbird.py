@@ -1,0 +1,271 @@
+"""Chapter 3-2: Thunderbird.
+
+The labels of today were read out of Thunderbird 153 ESR and its Japanese language pack; those of 2013
+are the document's.
+"""
+
+from collections.abc import Sequence
+
+from runbook_lib.clients.guide import Compared, Guide, Said, Trouble, Value
+from runbook_lib.clients.settings import POP_PORT, ClientSettings, Server
+from runbook_lib.clients.statements import (
+    ca_file_checked,
+    ca_values,
+    login_on_25_compared,
+    port_compared,
+    same,
+    user_name_entry,
+)
+from runbook_lib.inventory import names
+
+
+def guide(settings: ClientSettings) -> Guide:
+    """The settings page for Thunderbird."""
+    return Guide(
+        client="thunderbird",
+        title=Said("3-2. Thunderbird", "3-2. Thunderbird の場合"),
+        first=_FIRST,
+        values=_values(settings),
+        ca=ca_values(settings),
+        trust=_trust(settings),
+        steps=_steps(settings),
+        compared=_compared(settings),
+        troubles=_troubles(settings),
+        sources=_SOURCES,
+    )
+
+
+_FIRST = (
+    Said(
+        "Thunderbird keeps a list of certificate authorities of its own, and asks the system's only "
+        "where a policy (Certificates, ImportEnterpriseRoots) says so. So it is told about the house's "
+        "CA once, before the first mail.",
+        "Thunderbird は認証局の一覧を独自に持ち、OSの一覧はポリシー (Certificates, "
+        "ImportEnterpriseRoots) で指定したときだけ参照します。そのため、最初のメールの前に一度だけ、"
+        "社内の認証局を登録します。",
+    ),
+)
+
+
+def _values(settings: ClientSettings) -> Sequence[Value]:
+    return (
+        Value(Said("Server Name", "サーバー名"), same(names.shown(settings.smtp_name))),
+        *_port_and_security(settings.servers),
+        Value(
+            Said("Authentication method", "認証方式"),
+            Said("Normal password", "通常のパスワード認証"),
+        ),
+        Value(Said("User Name", "ユーザー名"), user_name_entry(settings)),
+    )
+
+
+def _port_and_security(servers: Sequence[Server]) -> Sequence[Value]:
+    first = servers[0]
+    values = [
+        Value(Said("Port", "ポート番号"), same(str(first.port))),
+        Value(Said("Connection security", "接続の保護"), same(first.security)),
+    ]
+    values += [
+        Value(
+            Said("Port and security, where a network blocks the first", "上のポートが塞がれている場合"),
+            Said(f"{other.port} with {other.security}", f"{other.port} と {other.security}"),
+        )
+        for other in servers[1:]
+    ]
+    return values
+
+
+def _trust(settings: ClientSettings) -> Sequence[Said]:
+    return (
+        *ca_file_checked(settings),
+        Said(
+            "Tools – Settings – Privacy & Security, at the very end: Manage Certificates…",
+            "[ツール]-[設定]-[プライバシーとセキュリティ] の一番下にある [証明書を管理...]",
+        ),
+        Said("Tab Authorities, button Import…", "[認証局証明書] タブの [インポート...]"),
+        Said(
+            f"Choose {settings.ca.name}. In the question that follows, View shows the SHA-256 fingerprint "
+            "once more.",
+            f"{settings.ca.name} を選びます。続く画面の [証明書を表示] でも SHA-256 を確かめられます。",
+        ),
+        Said(
+            "Tick 'Trust this CA to identify websites.' (mail servers count as such) and nothing else. OK.",
+            "'この認証局によるウェブサイトの識別を信頼する' だけにチェックを入れます "
+            "(メールサーバーもこれに含まれます)。[OK]。",
+        ),
+    )
+
+
+def _steps(settings: ClientSettings) -> Sequence[Said]:
+    server = settings.servers[0]
+    return (
+        Said(
+            "From the menu choose Tools – Account Settings. No menu bar: press Alt.",
+            "メニューから [ツール]-[アカウント設定] を選びます (メニューがなければ Alt キーを押します)。",
+        ),
+        Said(
+            "On the left, at the end of the list, choose Outgoing Server. Select the server and click "
+            "Edit…; none there yet: Add….",
+            "左側の一覧の最後にある [送信サーバー] (2013年は [送信(SMTP)サーバ]) を選び、"
+            "TLSとしたいサーバーを選んで [編集...] をクリックします。なければ [追加...] です。",
+        ),
+        Said(
+            f"Server Name {settings.smtp_name}, Port {server.port}.",
+            f"[サーバー名] は {settings.smtp_name}、[ポート番号] は {server.port}。",
+        ),
+        Said(
+            f"Security and Authentication: Connection security {server.security}, Authentication method "
+            "Normal password, User Name as above. OK.",
+            f"セキュリティと認証: [接続の保護] は {server.security}、[認証方式] は "
+            "[通常のパスワード認証]、[ユーザー名] は上の表のとおり。[OK]。",
+        ),
+        Said(
+            f"Send a mail to your own address. The password is asked for once. {_NO_EXCEPTION.en}",
+            f"自分宛てにメールを1通送ります。パスワードを一度だけ聞かれます。{_NO_EXCEPTION.ja}",
+        ),
+    )
+
+
+_NO_EXCEPTION = Said(
+    "If Thunderbird offers to add a security exception instead, stop: the CA is missing or it is another "
+    "server.",
+    "セキュリティ例外の追加を勧められたら中止してください。認証局が未登録か、別のサーバーです。",
+)
+
+
+def _compared(settings: ClientSettings) -> Sequence[Compared]:
+    ports = " or ".join(f"{server.port} with {server.security}" for server in settings.servers)
+    ports_ja = "、または ".join(f"{server.port} ({server.security})" for server in settings.servers)
+    return (
+        port_compared(Said(ports, ports_ja)),
+        Compared(
+            Said("Connection security", "接続の保護"),
+            Said(
+                "in a picture that is lost; on port 25 only STARTTLS can work",
+                "画像のみで現存せず。25番で使えるのは STARTTLS だけ",
+            ),
+            Said(
+                "SSL/TLS on 465: no clear text at all, so nothing to strip; STARTTLS on 587",
+                "465番では SSL/TLS (平文の区間がない)。587番では STARTTLS",
+            ),
+            "RFC 8314 3.3; RFC 3207",
+        ),
+        login_on_25_compared(settings),
+        Compared(
+            Said("Authentication", "認証方式"),
+            Said("password", "パスワード"),
+            Said(
+                "Normal password (AUTH PLAIN), only inside TLS",
+                "通常のパスワード認証 (AUTH PLAIN)。TLSの中だけ",
+            ),
+            "RFC 4954 4; RFC 4616",
+        ),
+        Compared(
+            Said("Name in the certificate", "証明書の名前"),
+            Said(
+                "the name clients use; two names, two certificates",
+                "接続に使う名前。名前が2つなら証明書も2つ",
+            ),
+            Said("every name in the SAN of one certificate", "1枚の証明書のSANに全ての名前"),
+            "RFC 9525 6.3",
+        ),
+        Compared(
+            Said("Menu", "メニュー"),
+            Said(
+                "Tools – Account Settings – Outgoing Server (SMTP)",
+                "[ツール]-[アカウント設定]-[送信(SMTP)サーバ]",
+            ),
+            Said("Tools – Account Settings – Outgoing Server", "[ツール]-[アカウント設定]-[送信サーバー]"),
+            "Thunderbird 153 ESR",
+        ),
+    )
+
+
+def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
+    """Each message as Thunderbird 153 ESR said it against a real server in that state."""
+    name = settings.smtp_name
+    right = user_name_entry(settings)
+    return (
+        Trouble(
+            Said(
+                f"Peer's Certificate issuer is not recognized. The configuration related to {name} must "
+                "be corrected. (Then: Add Security Exception)",
+                f"Peer's Certificate issuer is not recognized. {name} に関する設定を見直してください。"
+                "(続いて: セキュリティ例外の追加)",
+            ),
+            Said(
+                "The CA was not imported, or another server answers under this name. The server's log "
+                "has 'alert unknown ca'.",
+                "認証局が未登録か、別のサーバーがこの名前で応答しています。サーバーのログには 'alert "
+                "unknown ca' が残ります。",
+            ),
+            Said(
+                "Import the CA. Never confirm the exception.",
+                "認証局を登録します。例外は承認しないでください。",
+            ),
+        ),
+        Trouble(
+            Said(
+                f"Login to server {name} with username … failed.",
+                f"ユーザー名 … でサーバー {name} へのログインに失敗しました。",
+            ),
+            Said(
+                "Wrong password or user name (535), or the server's password service is down (454): "
+                "Thunderbird shows the same window for both.",
+                "パスワードかユーザー名の誤り (535)、またはサーバーの認証サービスの停止 (454)。"
+                "Thunderbird の表示はどちらも同じです。",
+            ),
+            Said(
+                f"User name: {right.en}. If nobody can log in, tell your administrator and keep the "
+                "password.",
+                f"ユーザー名: {right.ja}。全員が失敗するなら、パスワードは変えずに管理者に知らせます。",
+            ),
+        ),
+        Trouble(
+            Said(
+                f"The message could not be sent because the connection to Outgoing server (SMTP) {name} "
+                "timed out.",
+                f"送信 (SMTP) サーバー {name} との接続がタイムアウトしたため、"
+                "メッセージを送信できませんでした。",
+            ),
+            Said(
+                "Port and connection security do not belong together, or the network blocks the port.",
+                "ポート番号と接続の保護の組み合わせが違うか、ネットワークがポートを塞いでいます。",
+            ),
+            Said(
+                "; ".join(f"{server.port} goes with {server.security}" for server in settings.servers),
+                "、".join(f"{server.port} には {server.security}" for server in settings.servers),
+            ),
+        ),
+        Trouble(
+            Said(
+                "The mail server responded: … Relay access denied.",
+                "サーバーからの応答: … Relay access denied.",
+            ),
+            Said(
+                "The account still uses port 25, where nobody logs in.",
+                "アカウントが25番のままです。25番では認証されません。",
+            ),
+            Said(
+                f"Set port {settings.servers[0].port}.", f"ポート番号を {settings.servers[0].port} にします。"
+            ),
+        ),
+        Trouble(
+            same("Cannot communicate securely with peer: no common encryption algorithm(s)."),
+            Said("The server has lost its certificate.", "サーバーが証明書を読み込めていません。"),
+            Said("Tell your administrator.", "管理者に知らせます。"),
+        ),
+    )
+
+
+_SOURCES = (
+    Said(
+        "Tried here: Thunderbird 153 ESR sent mail over each port with these settings, and refused to "
+        "without the CA.",
+        "確認済み: Thunderbird 153 ESR でこの設定により各ポートから送信でき、認証局なしでは拒否されました。",
+    ),
+    Said(
+        f"Fetching mail (POP3, {POP_PORT}) is not set up by this document.",
+        f"受信 (POP3、{POP_PORT}番) の設定は本資料の対象外です。",
+    ),
+)

@@ -1,0 +1,272 @@
+"""Chapter 3-1: Windows Live Mail, which ended in January 2017.
+
+The program cannot be had any more, so nothing here was tried with it. What is said of it comes from the
+document, from Microsoft's pages and from issues of mail servers, each named in `_SOURCES`.
+"""
+
+from collections.abc import Sequence
+
+from runbook_lib.clients.findings import live_mail_findings
+from runbook_lib.clients.guide import Compared, Guide, Said, Trouble, Value
+from runbook_lib.clients.settings import ClientSettings
+from runbook_lib.clients.statements import (
+    TEMPORARY_FAILURE,
+    TLS_NOT_AVAILABLE,
+    ca_file_checked,
+    ca_values,
+    login_on_25_compared,
+    port_compared,
+    same,
+    user_name_entry,
+)
+from runbook_lib.inventory import names
+
+_SSL_BOX = Said(
+    "This server requires a secure connection (SSL)",
+    "このサーバーはセキュリティで保護された接続(SSL)が必要(Q)",
+)
+
+
+def guide(settings: ClientSettings) -> Guide:
+    """The settings page for Windows Live Mail, and for what took its place."""
+    return Guide(
+        client="windows-live-mail",
+        title=Said("3-1. Windows Live Mail", "3-1. Windows Live Mail の場合"),
+        first=(*_FIRST, *live_mail_findings(settings)),
+        values=_values(settings),
+        ca=ca_values(settings),
+        trust=_trust(settings),
+        steps=_steps(settings),
+        compared=_compared(settings),
+        troubles=_troubles(settings),
+        sources=_SOURCES,
+        instead=_instead(settings),
+    )
+
+
+_FIRST = (
+    Said(
+        "Windows Live Mail has had no updates since 10 January 2017, and security faults in it stay "
+        "open. Use what took its place; this page is for machines that cannot be changed at once.",
+        "Windows Live Mail は2017年1月10日に提供が終了し、以後の脆弱性は修正されません。"
+        "後継のソフトに移行してください。このページは、すぐに移行できない機器のためのものです。",
+    ),
+    Said(
+        "On Windows 7 as it was shipped TLS 1.2 is off, and this server takes nothing older on 465 and "
+        "587 (RFC 8996). Microsoft's update KB3140245 and its registry settings turn it on for some "
+        "programs; whether Live Mail is one of them was not tried here.",
+        "出荷時の Windows 7 では TLS 1.2 が無効で、このサーバーの465番と587番はそれより古い版を受け付けま"
+        "せん (RFC 8996)。更新 KB3140245 とレジストリ設定で一部のソフトで有効になりますが、Live Mail "
+        "については未確認です。",
+    ),
+)
+
+
+def _values(settings: ClientSettings) -> Sequence[Value]:
+    return (
+        Value(
+            Said("Servers – Outgoing mail (SMTP)", "[サーバー] 送信メール (SMTP)"),
+            same(names.shown(settings.smtp_name)),
+        ),
+        Value(
+            Said("Servers – My server requires authentication", "[サーバー] このサーバーは認証が必要"),
+            Said("ticked", "チェックを入れる"),
+        ),
+        Value(Said("… Settings – Account name", "… [設定] アカウント名"), user_name_entry(settings)),
+        Value(
+            Said("… Log on using Secure Password Authentication", "… セキュリティで保護されたパスワード認証"),
+            Said("not ticked: TLS protects the password", "チェックを入れない (TLSが保護する)"),
+        ),
+        Value(Said("Advanced – Outgoing mail (SMTP)", "[詳細設定] 送信メール (SMTP)"), same(_port(settings))),
+        Value(
+            Said(f"Advanced – {_SSL_BOX.en}", f"[詳細設定] {_SSL_BOX.ja}"),
+            Said("ticked", "チェックを入れる"),
+        ),
+    )
+
+
+def _port(settings: ClientSettings) -> str:
+    return str(settings.servers[0].port)
+
+
+def _trust(settings: ClientSettings) -> Sequence[Said]:
+    return (
+        *ca_file_checked(settings),
+        Said(
+            f"Windows computes it so: certutil -hashfile {settings.ca.name} SHA256 (the Thumbprint in the "
+            "certificate's own window is SHA-1, another number).",
+            f"Windows での計算: certutil -hashfile {settings.ca.name} SHA256 (証明書の画面の [拇印] は "
+            "SHA-1 で、別の値です)。",
+        ),
+        Said(
+            "Open the file by a double click: Install Certificate…",
+            "ファイルをダブルクリックし、[証明書のインストール]",
+        ),
+        Said(
+            "Place all certificates in the following store: Trusted Root Certification Authorities. "
+            "Never the automatic choice.",
+            "[証明書をすべて次のストアに配置する] で [信頼されたルート証明機関] を選びます "
+            "(自動選択は使いません)。",
+        ),
+        Said(
+            "Windows asks once more whether to trust it: Yes, if the fingerprint was right. Restart the "
+            "mail program.",
+            "セキュリティ警告には、値が合っていた場合だけ [はい]。その後メールソフトを起動し直します。",
+        ),
+    )
+
+
+def _steps(settings: ClientSettings) -> Sequence[Said]:
+    return (
+        Said(
+            "In the left pane right-click the mail server that is to use TLS and choose Properties.",
+            "左のペインからTLSとしたいメールサーバを右クリックして、[プロパティ]を選択します。",
+        ),
+        Said(
+            "Tab Servers: tick 'My server requires authentication', Settings, and enter the account as "
+            "above. (The document leaves this out.)",
+            "[サーバー]タブの 'このサーバーは認証が必要' にチェックを入れ、[設定] "
+            "で上の表のとおりに入力します (元の資料では省かれています)。",
+        ),
+        Said(
+            f"Tab Advanced: under SMTP tick '{_SSL_BOX.en}'.",
+            f'プロパティ画面の[詳細設定]タブを選択し、SMTPのところの"{_SSL_BOX.ja}"を有効にします。',
+        ),
+        Said(
+            f"In the same place set the port to {_port(settings)}. The document leaves it at 25.",
+            f"同じ場所でポート番号を {_port(settings)} にします (元の資料では25番のまま)。",
+        ),
+        Said("Send a mail to your own address.", "自分宛てにメールを1通送ります。"),
+    )
+
+
+def _compared(settings: ClientSettings) -> Sequence[Compared]:
+    return (
+        Compared(
+            Said("The program", "ソフトウェア"),
+            Said("current", "現行"),
+            Said("ended on 10 January 2017", "2017年1月10日に終了"),
+            "Microsoft, Windows Essentials 2012",
+        ),
+        port_compared(same(_port(settings))),
+        Compared(
+            Said(f"'{_SSL_BOX.en}'", f"'{_SSL_BOX.ja}'"),
+            Said("on 25 it means STARTTLS", "25番では STARTTLS の意味"),
+            Said(
+                "on 465 it means TLS from the first byte; on 587 its family is said to do the same, and "
+                "would fail",
+                "465番では最初からTLS。587番でも同じ動作とされ、その場合は失敗する",
+            ),
+            "Postfix TLS_README (of Outlook Express)",
+        ),
+        login_on_25_compared(settings),
+        Compared(
+            Said("Mechanism", "認証方式"),
+            Said("LOGIN", "LOGIN"),
+            Said("LOGIN beside PLAIN, only inside TLS", "PLAIN と並べて LOGIN。TLSの中だけ"),
+            "docker-mailserver#47, froxlor#54",
+        ),
+        Compared(
+            Said("TLS", "TLS"),
+            Said("TLS 1.0 on Windows 7 as shipped", "出荷時の Windows 7 は TLS 1.0 まで"),
+            Said(
+                "1.2 or later; with CBC suites for Windows 8.1 (ciphers: base)",
+                "1.2以上。Windows 8.1 にはCBCも必要",
+            ),
+            "RFC 8996; KB3140245; Microsoft, TLS Cipher Suites in Windows 8.1",
+        ),
+    )
+
+
+def _instead(settings: ClientSettings) -> Sequence[Value]:
+    ports = ", or ".join(f"port {server.port} with {server.security}" for server in settings.servers)
+    ports_ja = "、または".join(f"ポート {server.port} と {server.security}" for server in settings.servers)
+    return (
+        Value(
+            same("Thunderbird"),
+            Said(
+                f"{ports}; tried here, chapter 3-2. Live Mail keeps each mail as an .eml file, which "
+                "Thunderbird opens.",
+                f"{ports_ja}。3-2章で確認済み。Live Mail のメールは .eml ファイルで、Thunderbird "
+                "で開けます。",
+            ),
+        ),
+        Value(
+            Said("Outlook (classic)", "Outlook (従来版)"),
+            Said(
+                f"{ports}; the CA in Windows' store, as below. Not tried here.",
+                f"{ports_ja}。認証局は下記のとおり Windows に登録します。未確認。",
+            ),
+        ),
+        Value(
+            Said("new Outlook for Windows", "新しい Outlook for Windows"),
+            Said(
+                "Microsoft's own successor to Windows Mail (ended 31 December 2024). It copies the mail "
+                "of IMAP accounts into Microsoft's cloud, so a server or a CA that is known in the house "
+                "alone may not work, and your rules may forbid it. Not tried here.",
+                "Windows メール (2024年12月31日終了) の後継。IMAPのメールを Microsoft "
+                "のクラウドに複製するため、社内だけのサーバーや認証局では使えないことがあり、"
+                "社内規則にも注意が必要です。未確認。",
+            ),
+        ),
+    )
+
+
+def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
+    return (
+        Trouble(
+            same("The server you are connected to is using a security certificate that cannot be verified"),
+            Said(
+                "The CA is not in Windows' store, or it is another server.",
+                "認証局が未登録か、別のサーバーです。",
+            ),
+            Said("Import the CA. Do not answer Yes.", "認証局を登録します。[はい] と答えないでください。"),
+        ),
+        Trouble(
+            same("Your server has unexpectedly terminated the connection  [0x800CCC0F]"),
+            Said(
+                "No TLS version or cipher suite in common, or port and SSL do not belong together.",
+                "共通のTLSの版や暗号がないか、ポートとSSLの組み合わせが違います。",
+            ),
+            Said(
+                f"Port {_port(settings)} with SSL ticked; a Windows without TLS 1.2 cannot be helped: "
+                "move to Thunderbird.",
+                f"ポート {_port(settings)} でSSLを有効に。TLS 1.2 のない Windows では使えません。"
+                "移行してください。",
+            ),
+        ),
+        Trouble(
+            same("535 5.7.8 Error: authentication failed"),
+            Said(
+                "Wrong password or user name. With letters outside ASCII in the password: old clients "
+                "send them as Latin-1, the server expects UTF-8, and the right password fails.",
+                "パスワードかユーザー名の誤り。パスワードにASCII以外の文字があると、"
+                "古いソフトは別の文字コードで送るため、正しくても失敗します。",
+            ),
+            Said(
+                "A password of ASCII characters, or Thunderbird.",
+                "ASCIIだけのパスワードにするか、Thunderbird を使います。",
+            ),
+        ),
+        TEMPORARY_FAILURE,
+        TLS_NOT_AVAILABLE,
+    )
+
+
+_SOURCES = (
+    Said(
+        "Not tried here: Windows Live Mail cannot be had any more.",
+        "未確認: Windows Live Mail は入手できないため、実機では試していません。",
+    ),
+    Said(
+        "End: Microsoft's release notes of Windows Essentials 2012. Ports of its family: Postfix "
+        "TLS_README. TLS 1.2: Microsoft KB3140245. Suites: Microsoft, TLS Cipher Suites in Windows 8.1. "
+        "LOGIN only: docker-mailserver/docker-mailserver#47, froxlor/froxlor#54. Latin-1: "
+        "roundcube/roundcubemail#7023, RFC 4616 section 2. New Outlook: Microsoft, Sync your account in "
+        "Outlook to the Microsoft Cloud.",
+        "終了: Microsoft Windows Essentials 2012。ポートの扱い: Postfix TLS_README。TLS 1.2: Microsoft "
+        "KB3140245。暗号: Microsoft, TLS Cipher Suites in Windows 8.1。LOGIN: docker-mailserver#47, "
+        "froxlor#54。文字コード: roundcubemail#7023, RFC 4616。新しい Outlook: Microsoft "
+        "のクラウド同期の説明。",
+    ),
+)

@@ -1,0 +1,100 @@
+"""The secrets that this process has resolved, and how they are kept out of what it shows."""
+
+import base64
+import contextlib
+import html
+import json
+import re
+import threading
+from collections.abc import Iterator
+from typing import NoReturn
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+
+
+class Secret:
+    """A secret that this process has resolved. Only `reveal` shows it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself, for the one call that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return MASK
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret does not leave the process that resolved it; pass its reference instead")
+
+
+_resolved: dict[str, Secret] = {}  # by value; what `mask` takes out of every text of this process
+_lock = threading.Lock()
+
+
+def remember(value: str) -> Secret:
+    """The secret of a value that was just resolved; `mask` knows it from now on."""
+    with _lock:
+        return _resolved.setdefault(value, Secret(value))
+
+
+def resolved() -> tuple[Secret, ...]:
+    """Every secret that this process has resolved so far."""
+    with _lock:
+        return tuple(_resolved.values())
+
+
+def mask(text: str) -> str:
+    r"""`text` with every secret of this process replaced by ***, in each form a secret takes on its way.
+
+    Forms: as it is; escaped as in JSON (once and twice), Python, HTML, sh; quoted as in URLs; base64 at any
+    offset, so that `\0user\0password` of AUTH PLAIN (RFC 4616) is found whoever the user is.
+    """
+    with _lock:
+        secrets = tuple(_resolved)
+    forms = sorted({form for value in secrets for form in _forms(value)}, key=len, reverse=True)
+    cores = sorted({core for value in secrets for core in _base64_cores(value)}, key=len, reverse=True)
+    # The characters beside a core hold some bits of the secret too.
+    patterns = [
+        *map(re.escape, forms),
+        *(f"[A-Za-z0-9+/_-]?{re.escape(core)}[A-Za-z0-9+/_-]?=*" for core in cores),
+    ]
+    return re.sub("|".join(patterns), MASK, text) if patterns else text
+
+
+def _forms(value: str) -> Iterator[str]:
+    yield value
+    for ascii_only in (True, False):
+        once = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+        yield once
+        yield json.dumps(once, ensure_ascii=ascii_only)[1:-1]
+    yield repr(value)[1:-1]
+    yield html.escape(value)
+    yield html.escape(value, quote=False)
+    yield html.escape(value).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")  # as Jinja writes it
+    yield value.replace("'", "'\"'\"'")  # as shlex.quote writes it
+    yield quote(value, safe="")
+    yield quote(value)
+    yield quote_plus(value)
+
+
+def _base64_cores(value: str) -> Iterator[str]:
+    """Base64 of a secret, and the characters that it alone determines behind 0, 1 or 2 other bytes."""
+    for charset in ("utf-8", "latin-1"):
+        with contextlib.suppress(UnicodeEncodeError):
+            content = value.encode(charset)
+            yield base64.b64encode(content).decode()
+            for before in range(3):
+                first = -(-before * 8 // 6)
+                last = (before + len(content)) * 8 // 6
+                core = base64.b64encode(b"\0" * before + content + b"\0\0")[first:last].decode()
+                if len(core) >= 4:  # fewer characters would be found in any text
+                    yield core
+                    yield core.replace("+", "-").replace("/", "_")

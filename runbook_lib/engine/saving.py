@@ -1,0 +1,60 @@
+"""papermill's manager of an execution, which saves by another rule than before and after each cell.
+
+papermill writes the whole notebook twice a cell: its cost grows with the square of the notebook, and at 200 cells it
+is nearly all the time there is. Here a thread writes it once a second as long as something changes, and less often
+where writing takes longer than that is worth; papermill itself writes it at the end.
+"""
+
+import threading
+import time
+from typing import Any
+
+from papermill.engines import NotebookExecutionManager
+from papermill.iorw import write_ipynb
+
+from runbook_lib.engine.outputs import Outputs
+
+EVERY_S = 1.0
+COST_SHARE = 0.05  # of the time, at most, goes into writing
+
+
+class SavingManager(NotebookExecutionManager):
+    """Metadata and progress as papermill has them; the file by the rule above."""
+
+    def __init__(self, nb: Any, outputs: Outputs, **options: Any) -> None:
+        self.outputs = outputs
+        self._ended = threading.Event()
+        self._saver = threading.Thread(target=self._save_now_and_then, name="notebook saver", daemon=True)
+        super().__init__(nb, **options)
+
+    def save(self, **_: Any) -> None:
+        """Have it saved soon."""
+        self.outputs.changed = True
+
+    def write(self) -> None:
+        """Save it as it stands, also in the middle of a cell."""
+        with self.outputs.lock:
+            self.outputs.join()
+            self.outputs.changed = False
+            write_ipynb(self.nb, self.output_path)
+
+    def begin(self) -> None:
+        """Save now and then from here on."""
+        if self.output_path:
+            self._saver.start()
+
+    def end(self, *, write: bool) -> None:
+        """Save no more; a last time where nobody else will."""
+        self._ended.set()
+        if self.output_path:
+            self._saver.join()
+            if write:
+                self.write()
+
+    def _save_now_and_then(self) -> None:
+        wait = EVERY_S
+        while not self._ended.wait(wait):
+            if self.outputs.changed:
+                begun = time.monotonic()
+                self.write()
+                wait = max(EVERY_S, (time.monotonic() - begun) / COST_SHARE)

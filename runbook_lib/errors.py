@@ -1,0 +1,176 @@
+"""Every error of the runbook, the tree at the top.
+
+RunbookError
+├── UsageError (exit 2)            bad parameter or option
+│   └── SecretInParameter          a secret was given where everybody can read it
+├── InventoryError (exit 2)        one or more fields of an inventory are wrong
+├── SecretUnavailable (exit 2)     a reference to a secret leads nowhere, or to something unusable
+├── HostUnreachable                no TCP or SSH connection
+│   ├── HostKeyUnknown             nothing is known about the key that the host shows
+│   ├── HostKeyChanged             another key than the known one
+│   ├── HostKeyRevoked             a key that known_hosts revokes
+│   └── LoginRefused               the host refuses user and key
+├── SudoRefused                    the user may not become root, or the password is wrong
+├── CommandFailed                  a remote command ended with another status than expected
+│   └── OutputTooLong              a remote command wrote more than it was given room for
+├── DeadlineExceeded               a remote command took longer than it was given
+├── HostBusy                       another run, or the package manager, is at work on the host
+├── ChangedMeanwhile               the host is no longer as the plan saw it
+├── RollbackConflict               something was changed after the run, and was left alone
+├── ApplyRefused                   the host is in a state in which this chapter does not apply
+├── CsrRefused                     the CSR asks for what the inventory does not grant
+├── PolicyViolation                the CA does not issue such a certificate
+├── AuthorityError                 the CA's directory cannot be made, opened or trusted
+├── CertificateRefused             a certificate or chain that came back is not fit to be installed
+├── LedgerBusy                     another process held the CA's ledger
+├── VerificationFailed             a claim was reached and found wrong
+├── NameNotCovered                 a settings page would send users to a name that is not in the certificate
+├── RecordError                    a record is incomplete, altered, or would hold a secret
+│   └── RecordMissing              the chapter has left no record there
+└── LabError                       the lab of real hosts cannot be made or is broken
+"""
+
+NOTHING_CHANGED = "Nothing was changed."
+
+
+class RunbookError(Exception):
+    """A failure told to a person.
+
+    Args:
+        problem: what is wrong, with the values seen and expected.
+        where: host, file, line or field.
+        remedy: what to do now, as an imperative.
+        changed: what was changed before the failure (default: nothing was); empty says nothing.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, where: str, remedy: str, changed: str = NOTHING_CHANGED) -> None:
+        # Every argument goes to Exception, so that the error pickles out of a batch worker.
+        super().__init__(problem, where, remedy, changed)
+        self.problem, self.where, self.remedy, self.changed = problem, where, remedy, changed
+
+    def __str__(self) -> str:
+        changed = f"\n  {self.changed}" if self.changed else ""
+        return f"{self.where}: {self.problem}{changed}\n  To do: {self.remedy}"
+
+
+class UsageError(RunbookError):
+    """A parameter or an option is wrong."""
+
+    exit_code = 2
+
+
+class SecretInParameter(UsageError):
+    """A parameter is shaped like a secret; parameters are written to the output notebook."""
+
+
+class InventoryError(RunbookError):
+    """One or more fields of an inventory are wrong; `problem` has a line for each."""
+
+    exit_code = 2
+
+
+class SecretUnavailable(RunbookError):
+    """A reference to a secret leads nowhere, or to something that cannot be used."""
+
+    exit_code = 2
+
+
+class HostUnreachable(RunbookError):
+    """No connection to the host."""
+
+
+class HostKeyUnknown(HostUnreachable):
+    """The host shows a key, and nothing is known about this host."""
+
+
+class HostKeyChanged(HostUnreachable):
+    """The host shows another key than the known one."""
+
+
+class HostKeyRevoked(HostUnreachable):
+    """The host shows a key that known_hosts revokes."""
+
+
+class LoginRefused(HostUnreachable):
+    """The host refuses the user and the key of the inventory."""
+
+
+class SudoRefused(RunbookError):
+    """sudo does not make the user root: wrong password, or no right to run sh."""
+
+
+class CommandFailed(RunbookError):
+    """A remote command ended with another status than expected.
+
+    `status` is its exit status (-1: ended by a signal), `stdout` and `stderr` are what it wrote until then.
+    """
+
+    status: int = -1
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+class OutputTooLong(CommandFailed):
+    """A remote command wrote more than it was given room for."""
+
+
+class DeadlineExceeded(RunbookError):
+    """A remote command took longer than it was given."""
+
+
+class HostBusy(RunbookError):
+    """Another run, or the package manager, is at work on the host."""
+
+
+class ChangedMeanwhile(RunbookError):
+    """The host is no longer as the plan saw it."""
+
+
+class RollbackConflict(RunbookError):
+    """Something was changed after the run that is put back; it was left alone."""
+
+
+class ApplyRefused(RunbookError):
+    """The host is in a state in which this chapter is not applied."""
+
+
+class CsrRefused(RunbookError):
+    """The CSR asks for more than the inventory grants, or is not sound. Nothing was signed."""
+
+
+class PolicyViolation(RunbookError):
+    """The CA does not issue such a certificate."""
+
+
+class AuthorityError(RunbookError):
+    """The CA's directory cannot be made, opened or trusted."""
+
+
+class CertificateRefused(RunbookError):
+    """A certificate, or a chain, that came back is not fit to be installed."""
+
+
+class LedgerBusy(RunbookError):
+    """Another process held the CA's ledger for too long."""
+
+
+class VerificationFailed(RunbookError):
+    """A claim was reached from outside and found wrong."""
+
+
+class NameNotCovered(RunbookError):
+    """Client settings would name a server that the certificate does not name. No page was made."""
+
+
+class RecordError(RunbookError):
+    """A record is incomplete, altered, or would hold a secret."""
+
+
+class RecordMissing(RecordError):
+    """There is no record of this chapter on this host."""
+
+
+class LabError(RunbookError):
+    """The lab of real hosts cannot be made, or is broken."""

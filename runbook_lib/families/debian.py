@@ -1,0 +1,87 @@
+"""Debian 12 and 13, as data. Each row was seen on a host of that release."""
+
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from runbook_lib.families import Family, Release
+
+_SOCKET_DIRECTORY = "/var/spool/postfix/var/run/saslauthd"
+
+_SNAKEOIL_CERTIFICATE = "/etc/ssl/certs/ssl-cert-snakeoil.pem"
+_SNAKEOIL_KEY = "/etc/ssl/private/ssl-cert-snakeoil.key"
+
+_OPTIONS = (
+    "OPTIONS",
+    f'OPTIONS="-m {_SOCKET_DIRECTORY}"',
+    "the socket lies where smtpd's chroot sees it; without -c a changed or locked password counts at once",
+)
+_THREADS = (
+    "THREADS",
+    "THREADS={workers}",
+    "so many logins are checked at the same time; a wrong password holds one 2 s",
+)
+_LEFT = MappingProxyType({"OPTIONS": 'OPTIONS="-c -m /var/run/saslauthd"', "THREADS": "THREADS=5"})
+
+DEBIAN = Family(
+    name="Debian",
+    os_release_ids=frozenset({"debian"}),
+    postfix_chapter="20-postfix-debian",
+    packages=("postfix", "sasl2-bin", "libsasl2-modules"),
+    openssl_package="openssl",
+    key_directory=PurePosixPath("/etc/ssl/private"),
+    certificate_directory=PurePosixPath("/etc/ssl/certs"),
+    smtpd_sasl_conf=PurePosixPath("/etc/postfix/sasl/smtpd.conf"),
+    pam_service=PurePosixPath("/etc/pam.d/smtp"),
+    pam_lines=("@include common-auth", "@include common-account"),
+    chroot="y",  # smtpd runs in a chroot here (master.cf, fifth column), so the socket must be inside it
+    saslauthd_defaults=PurePosixPath("/etc/default/saslauthd"),
+    saslauthd_socket_directory=PurePosixPath(_SOCKET_DIRECTORY),
+    saslauthd_group="sasl",
+    saslauthd_drop_in=PurePosixPath("/etc/systemd/system/saslauthd.service.d/postfix-chroot.conf"),
+    releases=MappingProxyType(
+        {
+            "12": Release(
+                version_id="12",
+                postfix="3.7",
+                main_cf=MappingProxyType(
+                    {
+                        "smtpd_tls_cert_file": (_SNAKEOIL_CERTIFICATE,),
+                        "smtpd_tls_key_file": (_SNAKEOIL_KEY,),
+                        "smtpd_tls_security_level": ("may",),
+                    }
+                ),
+                saslauthd_variables=(
+                    ("START", "START=yes", "the init script starts nothing without it"),
+                    _OPTIONS,
+                    _THREADS,
+                ),
+                saslauthd_left=_LEFT,
+                saslauthd_drop_in=(),
+            ),
+            "13": Release(
+                version_id="13",
+                postfix="3.10",
+                # ssl-cert is only recommended here: where it came first, Postfix takes its pair as on 12.
+                main_cf=MappingProxyType(
+                    {
+                        "smtpd_tls_cert_file": (None, _SNAKEOIL_CERTIFICATE),
+                        "smtpd_tls_key_file": (None, _SNAKEOIL_KEY),
+                        "smtpd_tls_security_level": (None, "may"),
+                        "cyrus_sasl_config_path": ("/etc/postfix/sasl",),
+                        "mynetworks_style": ("host", None),
+                    }
+                ),
+                saslauthd_variables=(_OPTIONS, _THREADS),
+                saslauthd_left=_LEFT,
+                saslauthd_drop_in=(
+                    "[Service]",
+                    "# -m moves the pid file too; with the packaged path systemd waits for it in vain.",
+                    "PIDFile=",
+                    f"PIDFile={_SOCKET_DIRECTORY}/saslauthd.pid",
+                    "# Nobody else makes the directory inside the chroot; group sasl alone may open the socket.",
+                    f"ExecStartPre=+/usr/bin/install -d -o root -g sasl -m 0710 {_SOCKET_DIRECTORY}",
+                ),
+            ),
+        }
+    ),
+)

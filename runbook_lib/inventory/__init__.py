@@ -1,0 +1,36 @@
+"""The inventory: models of site and host, loaded from YAML with a place for every complaint."""
+
+from runbook_lib.inventory.load import CHECKOUT, Inventory, find, load
+from runbook_lib.inventory.models import (
+    Ca,
+    CertificateValues,
+    CheckAccount,
+    Host,
+    Names,
+    Sasl,
+    Site,
+    Submission,
+    Sudo,
+)
+from runbook_lib.inventory.names import address, dns_name, full_dns_name, ip_address, shown
+
+__all__ = [
+    "CHECKOUT",
+    "Ca",
+    "CertificateValues",
+    "CheckAccount",
+    "Host",
+    "Inventory",
+    "Names",
+    "Sasl",
+    "Site",
+    "Submission",
+    "Sudo",
+    "address",
+    "dns_name",
+    "find",
+    "full_dns_name",
+    "ip_address",
+    "load",
+    "shown",
+]

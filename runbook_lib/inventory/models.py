@@ -1,0 +1,261 @@
+"""What an inventory says: the site, its hosts, and the document's table of values as defaults.
+
+Every model is strict (a number in quotes is not a number), frozen, and knows no other fields. Each field's
+description stands in `inventory/schema.json`, where an editor shows it, and in messages about wrong values.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from runbook_lib.credentials import SecretRef
+from runbook_lib.inventory import names
+
+# Host names are folders of a record, on file systems that may not tell A from a.
+HOST_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+
+
+class Model(BaseModel):
+    """Strict, frozen, no unknown fields; defaults are checked like values."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", validate_default=True)
+
+
+def _local_path(text: str, info: ValidationInfo) -> str:
+    """Expand `~`, and a relative path from the inventory file's folder (never the working directory)."""
+    if not text or "\0" in text:
+        raise ValueError("is empty; expected a path")
+    folder: Path = info.context["folder"] if info.context else Path()
+    return os.path.normpath(folder / Path(text).expanduser())
+
+
+def _local_reference(reference: str, info: ValidationInfo) -> str:
+    """The path of a `file:` reference, expanded as other paths are."""
+    path = reference.removeprefix("file:")
+    if path == reference or path.startswith("${"):
+        return reference
+    return f"file:{_local_path(path, info)}"
+
+
+def _bare_file_name(text: str) -> str:
+    if "/" in text:
+        raise ValueError(
+            "has a '/'; expected a file name alone (the folder is the distribution's, an absolute one: "
+            f"Postfix would look for a relative path elsewhere, and TLS be off); write {Path(text).name}"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
+        raise ValueError(
+            "is not a plain file name; expected letters, digits, '.', '_' and '-', first a letter or digit"
+        )
+    return text
+
+
+def _login(text: str) -> str:
+    if not text or text.startswith("-") or re.search(r"[\s\0:/]", text):
+        raise ValueError(
+            "is not the name of an account; expected one without blanks, ':' and '/', such as kanri"
+        )
+    return text
+
+
+def _realm(text: str) -> str:
+    if re.search(r"[\s\0@]", text):
+        raise ValueError(
+            "has a blank or an '@'; expected the part behind the '@', such as example.jp, or nothing"
+        )
+    return text
+
+
+def _all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
+    if twice is not None:
+        raise ValueError(f"has {twice} twice; expected each once")
+    return values
+
+
+LocalPath = Annotated[str, AfterValidator(_local_path)]
+Reference = Annotated[SecretRef, AfterValidator(_local_reference)]
+DnsName = Annotated[str, AfterValidator(names.full_dns_name)]
+Address = Annotated[str, AfterValidator(names.address)]
+IpAddress = Annotated[str, AfterValidator(names.ip_address)]
+FileName = Annotated[str, AfterValidator(_bare_file_name)]
+Login = Annotated[str, AfterValidator(_login)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Ca(Model):
+    """The certificate authority that this site runs itself; it lives with the person, not in the checkout."""
+
+    directory: LocalPath = Field("~/.local/share/runbook/ca", description="folder of the CA's key and ledger")
+    passphrase: Reference = Field(
+        description="where the passphrase of the CA's key is, never the passphrase itself"
+    )
+    common_name: str = Field(
+        "",
+        max_length=64,
+        description="the CA's name, as users' devices show it; empty: the site's name and 'mail CA'",
+    )
+    valid_days: int = Field(3650, ge=1, le=36500, description="lifetime of the CA's own certificate, in days")
+
+
+class Site(Model):
+    """What all hosts have in common."""
+
+    name: str = Field(
+        min_length=1, max_length=50, description="the site's name, as it stands on pages and in the CA"
+    )
+    domain: DnsName = Field(
+        description="the mail domain, what stands behind the '@'", examples=["example.jp"]
+    )
+    resolver: IpAddress | None = Field(
+        None, description="address of a DNS server to ask; without it the system's", examples=["192.0.2.53"]
+    )
+    known_hosts: LocalPath = Field(
+        "~/.ssh/known_hosts", description="file with the hosts' SSH keys; others are refused"
+    )
+    ca: Ca = Field(description="the site's certificate authority")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_ca(cls, data: Any) -> Any:
+        match data:
+            case {"name": str(name), "ca": dict(ca)} if not ca.get("common_name"):
+                return {**data, "ca": {**ca, "common_name": f"{name} mail CA"}}
+        return data
+
+
+class Sudo(Model):
+    """How the user becomes root."""
+
+    password: Reference | None = Field(
+        None,
+        description="where the sudo password is; without it sudo asks for none, or the user is root",
+    )
+
+
+class Names(Model):
+    """The names that users' mail programs connect to; all of them go into the certificate."""
+
+    smtp: DnsName = Field(description="the name users send mail through", examples=["mail.example.jp"])
+    pop: DnsName | None = Field(None, description="the name users fetch mail from, where it is another one")
+    further: tuple[DnsName, ...] = Field((), description="more names for the certificate")
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every name once, the SMTP name first; lower case, A-labels."""
+        return tuple(dict.fromkeys((self.smtp, *((self.pop,) if self.pop else ()), *self.further)))
+
+
+class CertificateValues(Model):
+    """The server's key and certificate: the document's table of values."""
+
+    key_file: FileName = Field("mail-server.key", description="file name of the encrypted private key")
+    nopass_key_file: FileName = Field(
+        "nopass_mail-server.key", description="file name of the key without passphrase"
+    )
+    csr_file: FileName = Field("csr_mail-server.pem", description="file name of the signing request")
+    certificate_file: FileName = Field("mail-server.pem", description="file name of the certificate")
+    key_type: Literal["rsa", "p256"] = Field("rsa", description="kind of key; p256 is an elliptic curve")
+    key_bits: Literal[2048, 3072, 4096] = Field(2048, description="size of an RSA key, in bits")
+    valid_days: int = Field(365, ge=1, le=398, description="lifetime of the certificate, in days")
+    renew_days: int = Field(30, ge=1, le=397, description="days left at which a run renews the certificate")
+    key_passphrase: Reference = Field(description="where the passphrase of the encrypted key file is")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.key_type == "p256" and "key_bits" in self.model_fields_set:
+            raise ValueError("has key_bits beside key_type: p256, which has one size; leave key_bits out")
+        if self.renew_days >= self.valid_days:
+            raise ValueError(
+                f"has renew_days {self.renew_days} with valid_days {self.valid_days}: every run would renew; "
+                "write renew_days smaller than valid_days"
+            )
+        # Postfix reads this one file, made of key and chain.
+        _all_different(
+            (
+                self.key_file,
+                self.nopass_key_file,
+                self.csr_file,
+                self.certificate_file,
+                f"postfix_{self.certificate_file}",
+            )
+        )
+        return self
+
+
+class Submission(Model):
+    """Where users hand in mail, and what port 25 gets beside that."""
+
+    ports: Annotated[tuple[Literal[465, 587], ...], AfterValidator(_all_different)] = Field(
+        (465, 587),
+        min_length=1,
+        description="submission ports: 465 is TLS from the first byte, 587 is STARTTLS",
+    )
+    ciphers: Literal["base", "strict"] = Field(
+        "base", description="strict: forward secrecy and AEAD only, which shuts out some old clients"
+    )
+    auth_on_25: bool = Field(False, description="offer AUTH on port 25 too, as the document of 2013 has it")
+    floor_on_25: Literal["as found", "TLSv1.2"] = Field(
+        "as found",
+        description="lowest TLS version on port 25, where a refused handshake falls back to clear text",
+    )
+
+
+class Sasl(Model):
+    """How accounts are checked."""
+
+    realm: Annotated[str, AfterValidator(_realm)] = Field(
+        "", description="realm behind the '@' of a login name; empty: users log in with the bare name"
+    )
+    minimum_uid: int = Field(
+        1, ge=1, le=2**32 - 2, description="lowest user id that may log in; root (0) never may"
+    )
+    workers: int = Field(10, ge=1, le=100, description="logins that are checked at the same time")
+
+
+class CheckAccount(Model):
+    """An account that verification logs in with, sends one mail to, and removes it again."""
+
+    user: Login = Field(description="name of the account that checks log in with")
+    password: Reference = Field(description="where the account's password is, never the password itself")
+
+
+class Host(Model):
+    """One mail server."""
+
+    # Not a field of the file: it is the key that the host stands under.
+    name: str = Field(
+        pattern=HOST_NAME,
+        description="the host's name in this inventory",
+        json_schema_extra={"readOnly": True},
+    )
+    address: Address = Field(description="IP address or DNS name for SSH", examples=["192.0.2.25"])
+    port: Port = Field(22, description="SSH port")
+    user: Login = Field(description="the account to log in with over SSH", examples=["kanri"])
+    key: LocalPath | None = Field(
+        None, description="SSH private key; without it the agent's and the usual ones"
+    )
+    sudo: Sudo = Field(Sudo(), description="how the user becomes root")
+    jump: str | None = Field(None, description="name of the host in this inventory to go through")
+    names: Names = Field(description="the names that users connect to")
+    certificate: CertificateValues = Field(description="the server's key and certificate")
+    submission: Submission = Field(Submission(), description="submission ports and what they ask for")
+    sasl: Sasl = Field(Sasl(), description="how accounts are checked")
+    check_account: CheckAccount | None = Field(
+        None, description="account for login checks; without it none are made"
+    )
+    clients: Annotated[
+        tuple[Literal["windows-live-mail", "thunderbird"], ...], AfterValidator(_all_different)
+    ] = Field(("windows-live-mail", "thunderbird"), description="mail programs that users have")
+    group: str | None = Field(
+        None,
+        pattern=HOST_NAME,
+        description="hosts that stand in for each other, as a pair of MX or a pool: never at work together",
+        examples=["mx"],
+    )
+    production: bool = Field(
+        True, description="a server that people use: one at a time, stop at the first failure"
+    )

@@ -1,0 +1,97 @@
+"""Names and addresses as DNS and certificates spell them: lower case, A-labels, no dot at the end."""
+
+import ipaddress
+import re
+
+import idna
+
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+
+
+def dns_name(text: str) -> str:
+    """The one spelling of a host name that goes into DNS queries, a certificate's SAN and settings pages.
+
+    Args:
+        text: a name as a person writes it; U-labels (`メール.example.jp`) are allowed.
+    Returns: the name in lower case with A-labels (`xn--….example.jp`).
+    Raises:
+        ValueError: not a name of a host, with what is wrong and what to write.
+    Source: RFC 1123 2.1 (letters, digits, hyphen), RFC 1035 2.3.4 (63 and 253 octets), RFC 5891 (IDNA 2008),
+        RFC 9525 6.3 (a wildcard is a matter of policy).
+    """
+    if not text:
+        raise ValueError("is empty; expected a DNS name such as mail.example.jp")
+    if text != "".join(text.split()):
+        raise ValueError("has a blank in it; expected a DNS name without blanks")
+    if _is_address(text):
+        raise ValueError(
+            "is an IP address, which clients refuse as a DNS name in a certificate; "
+            "expected a DNS name such as mail.example.jp"
+        )
+    if "*" in text:
+        raise ValueError(
+            "is a wildcard, which the policy here does not grant: whoever holds its key speaks for "
+            "every name below; expected each name by itself"
+        )
+    if text.endswith("."):
+        raise ValueError(f"ends in a dot; write {text.rstrip('.')}")
+    if "_" in text:
+        raise ValueError(
+            "has an underscore, which a host name must not have; expected letters, digits and hyphens"
+        )
+    try:
+        name = text.lower() if text.isascii() else idna.encode(text, uts46=True).decode("ascii")
+        if "xn--" in name:
+            idna.decode(name)
+    except idna.IDNAError as error:
+        raise ValueError(f"cannot be a DNS name ({error}); expected a name that IDNA 2008 allows") from None
+    if len(name) > 253:
+        raise ValueError(f"is {len(name)} characters long; expected at most 253")
+    for label in name.split("."):
+        if not _LABEL.fullmatch(label):
+            what = f"the part '{label}'" if label else "an empty part between two dots"
+            raise ValueError(f"has {what}; expected letters, digits and inner hyphens, 1 to 63 in each part")
+    return name
+
+
+def full_dns_name(text: str) -> str:
+    """`dns_name` with a domain: users' mail programs and certificates need the whole name.
+
+    Raises:
+        ValueError: as `dns_name`, or a name of one part.
+    """
+    name = dns_name(text)
+    if "." not in name:
+        raise ValueError(f"is a short name; expected the whole name, such as {name}.example.jp")
+    return name
+
+
+def ip_address(text: str) -> str:
+    """An IPv4 or IPv6 address in its one canonical spelling (RFC 5952).
+
+    Raises:
+        ValueError: not an address.
+    """
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError("is not an IP address; expected one such as 192.0.2.53 or 2001:db8::53") from None
+
+
+def address(text: str) -> str:
+    """An IP address or a DNS name, each in its one spelling.
+
+    Raises:
+        ValueError: neither.
+    """
+    return ip_address(text) if _is_address(text) else dns_name(text)
+
+
+def shown(name: str) -> str:
+    """`name` for a person: A-labels with their U-label form behind, others as they are (C8)."""
+    return f"{name} ({idna.decode(name)})" if "xn--" in name else name
+
+
+def _is_address(text: str) -> bool:
+    # Names of digits and dots only are addresses too, wrong ones (192.0.2.300, 10.1): no TLD is a number.
+    return ":" in text or bool(re.fullmatch(r"[\d.]*\d", text))

@@ -1,0 +1,139 @@
+"""Wrong values told to a person: place, field, what stands there, what was expected, what to write.
+
+What was expected is read from the JSON schema of the models, so that the message, the editor's completion and
+the check are one source.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from runbook_lib.inventory.source import Location, Place
+
+Schema = Mapping[str, Any]
+Sentence = Callable[[Place], str]
+
+HOST_NAME_IN_WORDS = "1 to 63 lower-case letters, digits, '.', '_' and '-', first a letter or digit"
+
+
+def refusals(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Location, Sentence]]:
+    """What is wrong with one model's values: the location in the model, and the sentence about its place."""
+    schema = model.model_json_schema()
+    for detail in error.errors(include_url=False, include_input=False):
+        yield tuple(detail["loc"]), _sentence(detail, schema, tuple(detail["loc"]))
+
+
+def _sentence(detail: Mapping[str, Any], schema: Schema, location: Location) -> Sentence:
+    field = _at(schema, location)
+    wanted = f"expected {_form(field)}" + (f" ({field['description']})" if "description" in field else "")
+    example = (
+        f"; for example {location[-1]}: {field['examples'][0]}" if location and "examples" in field else ""
+    )
+    match detail["type"]:
+        case "missing":
+            return _always(f"is missing; {wanted}{example}")
+        case "extra_forbidden":
+            return _always(unknown(str(location[-1]), known(_at(schema, location[:-1]))))
+        case "value_error":
+            return _always(str(detail["ctx"]["error"]))
+    if _is_secret(field) or "properties" in field:
+        # What stands here may be the secret itself.
+        return lambda place: f"is {place.kind}; {wanted}{example}"
+    return lambda place: f"is {_written(place)}; {wanted}{_instead(field, place) or example}"
+
+
+def _always(sentence: str) -> Sentence:
+    return lambda _: sentence
+
+
+def known(schema: Schema) -> list[str]:
+    """The fields that a block of the file may have."""
+    return [name for name, field in schema.get("properties", {}).items() if not field.get("readOnly")]
+
+
+def unknown(name: str, names: Sequence[str]) -> str:
+    """The sentence about a field that no model has."""
+    close = difflib.get_close_matches(name, names, n=1)
+    return (
+        f"is not a field; {f'did you mean {close[0]}?' if close else 'expected one of ' + ', '.join(names)}"
+    )
+
+
+def _form(field: Schema) -> str:
+    """What a field takes, in words."""
+    if "anyOf" in field:
+        return f"{_form(_without_null(field))}, or nothing"
+    if "enum" in field:
+        return " or ".join(map(str, field["enum"]))
+    if _is_secret(field):
+        return "a reference: env:NAME, file:PATH, keyring:SERVICE/USER or cmd:COMMAND"
+    match field.get("type"):
+        case "integer":
+            return f"a whole number from {field['minimum']} to {field['maximum']}"
+        case "string":
+            return f"a text of at most {field['maxLength']} characters" if "maxLength" in field else "a text"
+        case "boolean":
+            return "true or false"
+        case "array":
+            return f"a list [A, B] with {_form(field['items'])} in each place"
+        case _:
+            return f"a block with {', '.join(known(field))}"
+
+
+def _instead(field: Schema, place: Place) -> str:
+    """What to write instead, where the text in the file can only mean one thing."""
+    text, wanted = place.written, _without_null(field)
+    if not text:
+        return ""
+    is_number = wanted.get("type") == "integer" or isinstance(wanted.get("enum", [""])[0], int)
+    if is_number and place.kind == "text" and text.isdigit():
+        return f"; write {int(text)} without quotes"
+    if is_number and re.fullmatch(r"[+-]?\d+(\.0*)?([eE]\+?\d)?", text) and str(int(float(text))) != text:
+        return f"; write {int(float(text))}"
+    if wanted.get("type") == "boolean" and text.lower() in ("yes", "on", "y", "no", "off", "n"):
+        return f"; write {'true' if text.lower() in ('yes', 'on', 'y') else 'false'}"
+    if wanted.get("type") == "string" and place.kind != "text":
+        return f'; write "{text}" in quotes'
+    if wanted.get("type") == "array":
+        return f"; write [{text}]"
+    return ""
+
+
+def _written(place: Place) -> str:
+    """What stands at a place: its text where that is short, and its kind."""
+    if not place.written:
+        return place.kind
+    text = place.written if len(place.written) <= 60 else f"{place.written[:57]}..."
+    return f"{text!r}, {place.kind}" if place.kind == "text" else f"{text}, {place.kind}"
+
+
+def _is_secret(field: Schema) -> bool:
+    return _without_null(field).get("format") == "secret-reference"
+
+
+def _without_null(field: Schema) -> Schema:
+    return next((option for option in field.get("anyOf", ()) if option.get("type") != "null"), field)
+
+
+def _at(schema: Schema, location: Sequence[str | int]) -> Schema:
+    """The part of a JSON schema that a location leads to; an item has the description of its list."""
+    node: Schema = schema
+    for step in location:
+        if isinstance(step, int):
+            described = {"description": node["description"]} if "description" in node else {}
+            node = _resolved(schema, {**described, **node.get("items", {})})
+        else:
+            node = _resolved(schema, node.get("properties", {}).get(step, {}))
+    return node
+
+
+def _resolved(schema: Schema, node: Schema) -> Schema:
+    """`node` with what its $ref names, also where null is the other choice; its own description wins."""
+    reference = _without_null(node).get("$ref")
+    if reference is None:
+        return node
+    target = schema["$defs"][reference.rpartition("/")[2]]
+    return {**target, **{key: value for key, value in node.items() if key not in ("$ref", "anyOf")}}

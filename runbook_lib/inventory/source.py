@@ -1,0 +1,144 @@
+"""A YAML file as plain values, with the place of each: what a message about a value needs.
+
+ruamel.yaml composes the nodes (YAML 1.2); the values are taken from them here, because only the nodes still
+know what was written: `0587` is the number 587 by the time it is a value, and a key given twice is one.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+_YAML = "tag:yaml.org,2002:"
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value stands, counted from 1; `written` is its text in the file, None for a block or a list."""
+
+    line: int
+    column: int
+    kind: str
+    written: str | None = None
+
+
+class Unreadable:
+    """A value that has no one meaning (0587, 1e2, a date): it fits no field, and the place knows its text."""
+
+
+@dataclass
+class Source:
+    """A file's plain values, the place of each, and what is wrong with the file as YAML."""
+
+    data: Any = None
+    places: dict[Location, Place] = field(default_factory=dict)
+    problems: list[tuple[Place, Location, str]] = field(default_factory=list)
+
+    def place(self, location: Sequence[str | int]) -> Place:
+        """The place of a value, or of the nearest block around it that is in the file."""
+        path = tuple(location)
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path, Place(1, 1, "a block"))
+
+
+def read(path: Path) -> tuple[Source, bytes]:
+    """The values of a YAML file, and its bytes.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    content = path.read_bytes()
+    source = Source()
+    try:
+        # utf-8-sig: some editors write a byte order mark.
+        node = YAML(typ="rt", pure=True).compose(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        source.problems.append((Place(line, 1, "text"), (), "the file is not UTF-8; save it as UTF-8"))
+    except MarkedYAMLError as error:
+        # The problem only, never ruamel's snippet of the line: a secret may stand there.
+        mark = error.problem_mark or error.context_mark
+        place = Place(mark.line + 1, mark.column + 1, "text") if mark else Place(1, 1, "text")
+        source.problems.append(
+            (place, (), f"this is not YAML: {error.problem}; a text with ':' or '#' needs quotes")
+        )
+    except YAMLError:
+        source.problems.append((Place(1, 1, "text"), (), "this is not YAML: it has a control character"))
+    else:
+        source.data = _value(source, node, (), frozenset()) if node is not None else None
+    return source, content
+
+
+def _value(source: Source, node: Node, path: Location, around: frozenset[int]) -> Any:
+    if id(node) in around:
+        source.places[path] = _place(node, "an alias")
+        source.problems.append((source.places[path], path, "this alias contains itself; write it out"))
+        return None
+    around |= {id(node)}
+    if isinstance(node, MappingNode):
+        source.places.setdefault(path, _place(node, "a block"))
+        return _mapping(source, node, path, around)
+    if isinstance(node, SequenceNode):
+        source.places.setdefault(path, _place(node, "a list"))
+        # A tuple, since the models are frozen and strict.
+        return tuple(_value(source, item, (*path, index), around) for index, item in enumerate(node.value))
+    kind, value = _scalar(str(node.tag), node.value)
+    source.places[path] = _place(node, kind, node.value)
+    return value
+
+
+def _mapping(source: Source, node: MappingNode, path: Location, around: frozenset[int]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    first: dict[str, Place] = {}
+    for key, item in node.value:
+        at = _place(key, "a key")
+        if not isinstance(key, ScalarNode) or key.tag != f"{_YAML}str":
+            written = key.value if isinstance(key, ScalarNode) else "a list or block"
+            hint = (
+                "write the values out or use defaults" if written == "<<" else f'write "{written}" in quotes'
+            )
+            source.problems.append((at, path, f"the key {written} is not a text; {hint}"))
+            continue
+        name = str(key.value)
+        if name in values:
+            source.problems.append(
+                (at, (*path, name), f"is there twice (first in line {first[name].line}); keep one")
+            )
+            continue
+        first[name] = at
+        value = _value(source, item, (*path, name), around)
+        if isinstance(item, MappingNode | SequenceNode) or not item.value:
+            # The key's place: a block begins below it, and an empty value is at the next key.
+            source.places[(*path, name)] = Place(at.line, at.column, source.places[(*path, name)].kind)
+        values[name] = value
+    return values
+
+
+def _scalar(tag: str, text: str) -> tuple[str, Any]:
+    if tag == f"{_YAML}str":
+        return "text", text
+    if tag == f"{_YAML}null":
+        return "empty", None
+    if tag == f"{_YAML}bool":
+        return "a yes/no value", text.lower() == "true"
+    if tag == f"{_YAML}int":
+        if re.fullmatch(r"-?(0|[1-9][0-9]*)", text):
+            return "a number", int(text)
+        return "a number in a form that can be read in two ways", Unreadable()
+    if tag == f"{_YAML}float":
+        return "a number with a fraction or an exponent", Unreadable()
+    if tag == f"{_YAML}timestamp":
+        return "a date", Unreadable()
+    return f"a value with the tag {tag}", Unreadable()
+
+
+def _place(node: Node, kind: str, written: str | None = None) -> Place:
+    return Place(node.start_mark.line + 1, node.start_mark.column + 1, kind, written)

@@ -1,0 +1,1 @@
+"""The mail server: its settings, its services, and what it shows to the outside."""

@@ -1,0 +1,120 @@
+"""A look at a host from within, for the probes: through a root shell, with sh, awk and the coreutils only.
+
+Implements `probes.HostView` for hosts whose Postfix delivers into an mbox or a Maildir itself.
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Protocol
+
+from runbook_lib.mail.firewall import IP6TABLES, IPTABLES, NFT, UFW, Firewall, Look
+from runbook_lib.mail.probes.view import TOKEN_HEADER
+
+_JOURNAL_WAIT_S = 3
+_SCRIPT_TIMEOUT_S = 40.0
+_REJECTED_CLIENT = re.compile(r"reject: RCPT from \S+?\[(?:IPv6:)?([0-9A-Fa-f:.]+)\]")
+
+
+class Output(Protocol):
+    """What a script wrote, and how it ended."""
+
+    @property
+    def status(self) -> int:
+        """Exit status."""
+        ...
+
+    @property
+    def stdout(self) -> bytes:
+        """Standard output."""
+        ...
+
+
+class Shell(Protocol):
+    """Whatever runs POSIX sh on the host as root."""
+
+    def run(self, script: str, *, root: bool = False, timeout_s: float = 60.0, check: bool = True) -> Output:
+        """Run a script; with `check` false any status comes back."""
+        ...
+
+
+class ShellHostView:
+    """See `probes.HostView` for what each method promises.
+
+    Args:
+        shell: root's shell on the host; its own errors (unreachable, no sudo) pass through.
+        delivery_wait_s: seconds that a message is given to arrive, at most 30.
+        mynetworks: its value where somebody has read it by now; None: it is asked for.
+    """
+
+    def __init__(self, shell: Shell, delivery_wait_s: int = 15, mynetworks: str | None = None) -> None:
+        self._shell = shell
+        self._mynetworks = mynetworks
+        self._delivery_wait_s = delivery_wait_s
+
+    def clients_seen(self, tokens: Sequence[str]) -> dict[str, str]:
+        """Search the mail system's journal, or its log file where there is no journal."""
+        found = self._run("clients_seen", str(_JOURNAL_WAIT_S), *map(_checked_token, tokens)).stdout
+        seen = {}
+        for line in found.decode("utf-8", errors="backslashreplace").splitlines():
+            client = _REJECTED_CLIENT.search(line)
+            if client is not None:
+                seen.update({token: client[1] for token in tokens if token in line})
+        return seen
+
+    def mynetworks(self) -> str:
+        """Ask postconf, which reckons the default where main.cf has no such entry."""
+        return _text(self._run("mynetworks")) or "" if self._mynetworks is None else self._mynetworks
+
+    def firewall(self) -> Firewall:
+        """Ask nft, iptables-save and ip6tables-save; ufw and firewalld keep their rules there."""
+        told = self._run("firewall").stdout.decode("utf-8", errors="backslashreplace").split("\0")
+        return Firewall.of(
+            Look(command, int(told[at]), told[at + 1], told[at + 2])
+            for command, at in zip((NFT, IPTABLES, IP6TABLES, UFW), range(0, len(told) - 2, 3), strict=False)
+        )
+
+    def cannot_look(self, user: str) -> str | None:
+        """Ask postconf whether another program delivers, and the system whether it knows the user."""
+        return _text(self._run("cannot_look", _checked_user(user)))
+
+    def find_message(self, user: str, token: str) -> bytes | None:
+        """Look in the mbox's last 4 MiB, or in new/ and cur/, until the message is there."""
+        found = self._run(
+            "find_message", _checked_user(user), _checked_token(token), str(self._delivery_wait_s)
+        )
+        return found.stdout if found.status == 0 else None
+
+    def remove_message(self, user: str, token: str) -> bool:
+        """Cut the message out of the mbox in place, under `postlock`; or remove its file from the Maildir."""
+        return self._run("remove_message", _checked_user(user), _checked_token(token)).status == 0
+
+    def withdraw(self, queue_id: str) -> str | None:
+        """Read the reason from postqueue, then postsuper -d."""
+        if not re.fullmatch(r"[0-9A-Za-z]{6,30}", queue_id):
+            return None
+        return _text(self._run("withdraw", queue_id))
+
+    def _run(self, function: str, *arguments: str) -> Output:
+        text = files("runbook_lib.mail").joinpath("host_view.sh").read_text(encoding="utf-8")
+        header = f"TOKEN_HEADER={shlex.quote(TOKEN_HEADER)}\n"
+        script = f"{header}{text}\n{shlex.join([function, *arguments])}\n"
+        return self._shell.run(script, root=True, timeout_s=_SCRIPT_TIMEOUT_S, check=False)
+
+
+def _text(output: Output) -> str | None:
+    return output.stdout.decode("utf-8", errors="backslashreplace").strip() or None
+
+
+def _checked_token(token: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{24}", token):
+        raise ValueError(f"not a token: {token!r}")
+    return token
+
+
+def _checked_user(user: str) -> str:
+    """A user's name becomes part of a path on the host."""
+    if not re.fullmatch(r"[^/\0\s.-][^/\0\s]*", user):
+        raise ValueError(f"not the name of a system user: {user!r}")
+    return user

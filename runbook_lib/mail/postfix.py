@@ -1,0 +1,298 @@
+"""Chapter 2 as plans: packages, the file Postfix reads, main.cf, master.cf, and taking them up."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from runbook_lib import inventory
+from runbook_lib.families import Family, Release
+from runbook_lib.mail import wanted
+from runbook_lib.mail.postconf import Service, ServicesChange, Setting, SettingsChange, TakenUp, line
+from runbook_lib.mail.state import MailState
+from runbook_lib.remote.change import Plan, TouchedPath, quote
+from runbook_lib.remote.files import MadeOnHost
+from runbook_lib.remote.system import PackagesChange
+
+
+@dataclass(frozen=True)
+class MailFiles:
+    """Where the document's files are on a host.
+
+    Args:
+        key: the passphrase-free key.
+        certificate: what the CA returned.
+        joined: what Postfix reads: key, certificate, intermediates.
+    """
+
+    key: PurePosixPath
+    certificate: PurePosixPath
+    joined: PurePosixPath
+
+    @classmethod
+    def of(cls, family: Family, host: inventory.Host) -> "MailFiles":
+        """From the family's directories and the document's names."""
+        names = host.certificate
+        return cls(
+            family.key_directory / names.nopass_key_file,
+            family.certificate_directory / names.certificate_file,
+            family.key_directory / f"postfix_{names.certificate_file}",
+        )
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Facts that tell whether the joined file is what it is made from."""
+        return {
+            "joined_wanted": f"cat {quote(self.key)} {quote(self.certificate)} | sha256sum | cut -c1-64",
+            "certificate_serial": f"openssl x509 -in {quote(self.certificate)} -noout -serial | cut -d= -f2",
+        }
+
+
+def plan_packages(state: MailState, host: inventory.Host, fqdn: str) -> Plan:
+    """Packages that are missing, their questions answered before they are asked (case P8)."""
+    if not state.missing_packages:
+        return Plan("Packages")
+    preseed: tuple[str, ...] = ()
+    if "postfix" in state.missing_packages:
+        mailname = fqdn if "." in fqdn else host.names.smtp
+        preseed = (
+            "postfix postfix/main_mailer_type select Internet Site",
+            f"postfix postfix/mailname string {mailname}",
+        )
+    return Plan("Packages", (PackagesChange(state.missing_packages, preseed),))
+
+
+def plan_joined_file(state: MailState, files: MailFiles) -> Plan:
+    """The one file that Postfix reads, made on the host from the document's files and renamed into place.
+
+    A pair in two files cannot be replaced in one step (TLS_README, 'Server-side certificate and private key
+    configuration'); the bytes of the key never leave the host.
+    """
+    seen = state.seen[files.joined]
+    made_from = state.facts["joined_wanted"]
+    as_wanted = (
+        seen.file is not None
+        and state.facts["certificate_serial"].status == 0
+        and seen.line == f"file 600 root:root {made_from.value}"
+    )
+    if as_wanted:
+        return Plan("Key and chain in one file")
+    new = quote(files.joined.with_name(f".{files.joined.name}.new"))
+    key, certificate = quote(files.key), quote(files.certificate)
+    lines = (
+        f'test "$(openssl pkey -in {key} -pubout)" = "$(openssl x509 -in {certificate} -noout -pubkey)"\n'
+        f"install -o root -g root -m 0600 /dev/null {new}\n"
+        f"cat {key} {certificate} > {new}\n"
+        f"sync {new} && mv {new} {quote(files.joined)}"
+    )
+    shown = (
+        f"-{seen.line}\n"
+        f"+file 600 root:root, made of {files.key} and {files.certificate}; refused where they do not fit each other\n"
+    )
+    change = MadeOnHost(
+        f"{files.joined} has key and chain",
+        (TouchedPath(files.joined, seen.line, secret=True),),
+        lines,
+        shown,
+    )
+    return Plan("Key and chain in one file", (change,))
+
+
+def settings(state: MailState, host: inventory.Host, files: MailFiles) -> tuple[Setting, ...]:
+    """Every entry of main.cf that the chapter decides, as it is and as it shall be.
+
+    What an earlier run of ours set because the inventory asked for it, and it does so no longer, goes back.
+    """
+    decided = {
+        entry.name: Setting(entry.name, state.main_cf.get(entry.name), entry.value, entry.why, entry.since)
+        for entry in wanted.settings(state.version, host, files.joined)
+    }
+    for name, before in state.found.items():
+        now = state.main_cf.get(name)
+        if name in decided or now is None or line(name, now) not in state.left[name]:
+            continue
+        value = None if before == "-" else before.partition("=")[2].strip()
+        decided[name] = Setting(name, now, value, "the inventory no longer asks for it: as it was found")
+    return tuple(decided.values())
+
+
+def plan_settings(state: MailState, host: inventory.Host, files: MailFiles) -> Plan:
+    """What main.cf does not have yet."""
+    differing = tuple(setting for setting in settings(state, host, files) if not setting.is_as_wanted)
+    notes = (
+        ()
+        if state.installed
+        else (f"Postfix is not there yet: planned for {state.version_text}, as its package leaves main.cf.",)
+    )
+    return Plan("main.cf", (SettingsChange(differing),) if differing else (), notes)
+
+
+def services(state: MailState, family: Family, host: inventory.Host) -> tuple[Service, ...]:
+    """The submission services, as they are and as they shall be; the name found on a port is kept."""
+    own_helo_rules = "smtpd_helo_restrictions" in state.main_cf
+    result = []
+    for port in host.submission.ports:
+        line_wanted = wanted.service(port, family, own_helo_rules)
+        found = state.service_on_port(port)
+        name = found[0] if found else "/".join(line_wanted.split()[:2])
+        line_wanted = f"{name.removesuffix('/inet')} {line_wanted.split(' ', 1)[1]}"
+        before = " / ".join(state.services[name]) if found else None
+        result.append(Service(name, before, line_wanted, wanted.WHY_SERVICE[port]))
+    return tuple(result)
+
+
+def plan_services(state: MailState, family: Family, host: inventory.Host) -> Plan:
+    """What master.cf does not have yet."""
+    differing = tuple(s for s in services(state, family, host) if s.before != s.after)
+    return Plan("master.cf", (ServicesChange(differing),) if differing else ())
+
+
+def plan_taking_up(state: MailState, earlier: Iterable[Plan]) -> Plan:
+    """A reload, where something that Postfix reads is newer than the running Postfix; a start, where it does not run.
+
+    Args:
+        state: read after the earlier plans were applied, or before them when they are only shown.
+        earlier: the chapter's other plans; in plan mode their changes are what would have to be taken up.
+    """
+    in_group = state.facts["in_group"].status == 0
+    reasons = []
+    if not state.is_running:
+        reasons.append("it does not run")
+    else:
+        if state.is_stale:
+            reasons.append("its files are newer than the running Postfix")
+        if in_group and state.facts["runs_in_group"].status != 0:
+            reasons.append("it does not have its new group yet")
+    if not reasons and any(not plan.is_empty for plan in earlier):
+        reasons.append("what the plans above change is not known to the running Postfix")
+    if not reasons:
+        return Plan("Taking it up")
+    running = state.is_running or not state.installed  # the package starts it
+    return Plan(
+        "Taking it up",
+        (TakenUp("; ".join(reasons) if state.installed else "new settings", running, state.warnings),),
+    )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that is not as the package leaves it.
+
+    Args:
+        where: 'main.cf, NAME', 'master.cf, SERVICE' or a path.
+        found: what is there.
+        kept: True: neither written nor read by this chapter, so it stays; False: a person decides.
+        why: what it means for the chapter.
+    """
+
+    where: str
+    found: str
+    kept: bool
+    why: str
+
+
+def differences(
+    state: MailState, family: Family, release: Release, host: inventory.Host, files: MailFiles
+) -> tuple[Difference, ...]:
+    """What on the host differs from what the package leaves and from what an earlier run of ours left."""
+    if not state.installed:
+        return ()
+    found = []
+    written = {setting.name: setting for setting in settings(state, host, files)}
+    for name, value in state.main_cf.items():
+        if name not in written and name not in wanted.READ:
+            continue
+        if value in release.main_cf.get(name, ()) or wanted.neutral(name, value):
+            continue
+        if name in written and written[name].after == value:
+            continue
+        if line(name, value) in state.left.get(name, frozenset()):
+            continue
+        if name == "smtpd_helo_restrictions" and wanted.is_for_strangers(value):
+            found.append(
+                Difference(f"main.cf, {name}", value, True, "kept for port 25; 465 and 587 do not inherit it")
+            )
+            continue
+        why = "this chapter writes it" if name in written else "this chapter depends on it"
+        found.append(Difference(f"main.cf, {name}", value, False, why))
+    for service in services(state, family, host):
+        if service.before not in (None, service.after) and service.before not in state.left.get(
+            service.name, ()
+        ):
+            found.append(
+                Difference(f"master.cf, {service.name}", str(service.before), False, "this chapter writes it")
+            )
+    for port in host.submission.ports:
+        if len(state.service_on_port(port)) > 1:
+            names = ", ".join(state.service_on_port(port))
+            found.append(
+                Difference(
+                    f"master.cf, port {port}", names, False, "several services on one port: the last wins"
+                )
+            )
+    smtp = state.services.get("smtp/inet", ())
+    if smtp != (f"smtp inet n - {family.chroot} - - smtpd",):
+        found.append(
+            Difference(
+                "master.cf, smtp/inet",
+                " / ".join(smtp) or "no such service",
+                False,
+                "verification of port 25 depends on it",
+            )
+        )
+    return tuple(found) + _kept(state, written, release)
+
+
+# Entries that the package fills in from the host's name and addresses.
+_BY_PACKAGE = frozenset(
+    [
+        "smtpd_banner",
+        "biff",
+        "append_dot_mydomain",
+        "readme_directory",
+        "compatibility_level",
+        "smtp_tls_CApath",
+        "smtp_tls_CAfile",
+        "smtp_tls_security_level",
+        "smtp_tls_session_cache_database",
+        "smtpd_relay_restrictions",
+        "myhostname",
+        "alias_maps",
+        "alias_database",
+        "myorigin",
+        "mydestination",
+        "relayhost",
+        "mynetworks",
+        "mailbox_size_limit",
+        "recipient_delimiter",
+        "inet_interfaces",
+        "inet_protocols",
+        "mailbox_command",
+        "command_directory",
+        "daemon_directory",
+        "data_directory",
+        "queue_directory",
+        "sendmail_path",
+        "setgid_group",
+        "mail_owner",
+        "mailq_path",
+        "newaliases_path",
+        "html_directory",
+        "manpage_directory",
+        "sample_directory",
+        "meta_directory",
+        "shlib_directory",
+        "smtpd_tls_session_cache_database",
+        "unknown_local_recipient_reject_code",
+        "debug_peer_level",
+        "debugger_command",
+    ]
+)
+
+
+def _kept(state: MailState, written: dict[str, Setting], release: Release) -> tuple[Difference, ...]:
+    known = set(written) | set(wanted.READ) | _BY_PACKAGE | set(release.main_cf)
+    return tuple(
+        Difference(f"main.cf, {name}", value, True, "neither written nor read here: it stays")
+        for name, value in state.main_cf.items()
+        if name not in known
+    )

@@ -1,0 +1,113 @@
+"""Verification from outside: what a mail server shows to those who connect to the name that users type.
+
+    survey = Survey(target, view)   # one look; a new one after each change on the host
+    no_auth_in_clear(survey)        # each claim is a function from a survey to rows
+    verify(target, view)            # all of them
+
+A claim's text (`NO_AUTH_IN_CLEAR`, …) is the heading over its rows. No SSH in here: what only the host can
+tell comes in as a `HostView`.
+"""
+
+from runbook_lib.mail.probes.certificate import (
+    CHAIN_VALIDATES,
+    DAYS_LEFT,
+    NAMES_COVERED,
+    SERIAL_ON_EACH_PORT,
+    chain_validates,
+    days_left,
+    names_covered,
+    serial_on_each_port,
+)
+from runbook_lib.mail.probes.clear import (
+    NO_AUTH_IN_CLEAR,
+    NO_MAIL_BEFORE_STARTTLS,
+    ONLY_TLS_ON_465,
+    STARTTLS_OFFERED,
+    no_auth_in_clear,
+    no_mail_before_starttls,
+    only_tls_on_465,
+    starttls_offered,
+)
+from runbook_lib.mail.probes.delivery import MESSAGE_ARRIVES, message_arrives
+from runbook_lib.mail.probes.login import (
+    AUTH_AFTER_TLS,
+    RIGHT_PASSWORD_ACCEPTED,
+    UNKNOWN_NAME_REFUSED,
+    WRONG_PASSWORD_REFUSED,
+    auth_after_tls,
+    right_password_accepted,
+    unknown_name_refused,
+    wrong_password_refused,
+)
+from runbook_lib.mail.probes.protocol import (
+    NEW_VERSIONS_ACCEPTED,
+    OLD_VERSIONS_REFUSED,
+    new_versions_accepted,
+    old_versions_refused,
+)
+from runbook_lib.mail.probes.relay import (
+    NO_RELAY_WITHOUT_LOGIN,
+    SMTPUTF8_AS_OFFERED,
+    no_relay_without_login,
+    smtputf8_as_offered,
+)
+from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.standing import PORTS_REACHED, ports_reached
+from runbook_lib.mail.probes.survey import Survey
+from runbook_lib.mail.probes.target import Account, Revealable, Target
+from runbook_lib.mail.probes.vantage import Vantage
+from runbook_lib.mail.probes.verify import CLAIMS, NAME_RESOLVES, name_resolves, verify
+from runbook_lib.mail.probes.view import TOKEN_HEADER, HostView
+
+__all__ = [
+    "AUTH_AFTER_TLS",
+    "CHAIN_VALIDATES",
+    "CLAIMS",
+    "DAYS_LEFT",
+    "MESSAGE_ARRIVES",
+    "NAMES_COVERED",
+    "NAME_RESOLVES",
+    "NEW_VERSIONS_ACCEPTED",
+    "NO_AUTH_IN_CLEAR",
+    "NO_MAIL_BEFORE_STARTTLS",
+    "NO_RELAY_WITHOUT_LOGIN",
+    "OLD_VERSIONS_REFUSED",
+    "ONLY_TLS_ON_465",
+    "PORTS_REACHED",
+    "RIGHT_PASSWORD_ACCEPTED",
+    "SERIAL_ON_EACH_PORT",
+    "SMTPUTF8_AS_OFFERED",
+    "STARTTLS_OFFERED",
+    "TOKEN_HEADER",
+    "UNKNOWN_NAME_REFUSED",
+    "WARNING",
+    "WRONG_PASSWORD_REFUSED",
+    "Account",
+    "HostView",
+    "Revealable",
+    "Row",
+    "Survey",
+    "Target",
+    "Vantage",
+    "Verdict",
+    "auth_after_tls",
+    "chain_validates",
+    "days_left",
+    "message_arrives",
+    "name_resolves",
+    "names_covered",
+    "new_versions_accepted",
+    "no_auth_in_clear",
+    "no_mail_before_starttls",
+    "no_relay_without_login",
+    "old_versions_refused",
+    "only_tls_on_465",
+    "ports_reached",
+    "right_password_accepted",
+    "serial_on_each_port",
+    "smtputf8_as_offered",
+    "starttls_offered",
+    "unknown_name_refused",
+    "verify",
+    "wrong_password_refused",
+]

@@ -1,0 +1,123 @@
+"""How every conversation of one verification begins: from which address, by which name, with which trust."""
+
+import errno
+import ssl
+import time
+from dataclasses import replace
+
+from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage, Stopped, limited
+from runbook_lib.mail.probes.smtp import Conversation, Reply
+from runbook_lib.mail.probes.target import Endpoint, Target
+from runbook_lib.mail.probes.tls import blind, trusting
+from runbook_lib.mail.probes.vantage import Vantage
+
+IMPLICIT_TLS_PORT = 465
+
+
+class Asker:
+    """Opens conversations with the endpoints of a target.
+
+    Contexts are made here, once and in one thread: making those for old versions alters Python's warning
+    filters for a moment, which is no business of a worker thread.
+
+    The first contact with an endpoint decides from where it is asked ever after: from this machine, or, where that
+    does not reach it, from the host itself.
+
+    Args:
+        target: the server.
+        timeout_s: deadline of each conversation.
+        vantage: the host itself as the place to ask from, or None.
+    """
+
+    def __init__(self, target: Target, timeout_s: float, vantage: Vantage | None = None) -> None:
+        self.target = target
+        self.vantage = vantage
+        self._unreached: dict[Endpoint, Obstacle | None] = {}
+        self._shut: dict[Endpoint, str] = {}
+        self._clients: dict[Endpoint, str] = {}
+        self._elsewhere: set[str] = set()
+        self.timeout_s = timeout_s
+        self.trusting = trusting(target.ca_pem)
+        self.blind = blind()
+        self.old = blind(ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
+        self.only = {
+            "TLS 1.0": blind(ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1),
+            "TLS 1.1": blind(ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_1),
+            "TLS 1.2": blind(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
+            "TLS 1.3": blind(ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3),
+        }
+
+    def connect(self, endpoint: Endpoint) -> Conversation:
+        """Connect; raises `Stopped` where that fails."""
+        unreached = self._unreached.get(endpoint)
+        if unreached is None:
+            source = self.target.source_v6 if endpoint.is_v6 else self.target.source_v4
+            try:
+                talk = Conversation.to(endpoint, source=source, timeout_s=self.timeout_s)
+            except Stopped as stop:
+                if endpoint in self._unreached:  # it was reached before, and is not asked from two places
+                    raise
+                unreached = self._unreached[endpoint] = stop.obstacle
+            else:
+                self._unreached[endpoint] = None
+                return talk
+        return self._connect_from_host(endpoint, unreached)
+
+    def unreached(self, endpoint: Endpoint) -> Obstacle | None:
+        """Why this machine does not reach the endpoint, or None where it does (or has not tried)."""
+        return self._unreached.get(endpoint)
+
+    def client_on_host(self, endpoint: Endpoint) -> str:
+        """The host's own address that an endpoint was asked from; empty where it was not asked from the host."""
+        return self._clients.get(endpoint, "")
+
+    def shut(self, endpoint: Endpoint) -> str:
+        """Why the host itself did not reach the endpoint, either, as the end of a sentence; empty where it did."""
+        return self._shut.get(endpoint, "")
+
+    def is_elsewhere(self, endpoint: Endpoint) -> bool:
+        """Whether the host was found not to have the endpoint's address."""
+        return endpoint.address in self._elsewhere
+
+    def _connect_from_host(self, endpoint: Endpoint, unreached: Obstacle) -> Conversation:
+        if self.vantage is None or endpoint in self._shut:  # who did not answer once is not waited for again
+            raise Stopped(replace(unreached, words=f"{unreached.words}{self.shut(endpoint)}"))
+        deadline = time.monotonic() + self.timeout_s
+        try:
+            connected, client = self.vantage.connect(endpoint.address, endpoint.port, self.timeout_s / 2)
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                self._elsewhere.add(endpoint.address)
+            self._shut[endpoint] = f"; {error.strerror}"
+            raise Stopped(replace(unreached, words=f"{unreached.words}{self.shut(endpoint)}")) from error
+        self._clients[endpoint] = client
+        return Conversation(endpoint, connected, client, deadline)
+
+    def begin_tls(self, talk: Conversation, context: ssl.SSLContext) -> ssl.SSLSocket:
+        """Start TLS as the port wants it: from the first byte on 465, by STARTTLS elsewhere."""
+        if talk.endpoint.port != IMPLICIT_TLS_PORT:
+            talk.greeting()
+            self.starttls(talk, talk.ehlo(self.target.ehlo))
+        return talk.handshake(context, self.target.name)
+
+    def secure(self, talk: Conversation, context: ssl.SSLContext) -> Reply:
+        """Start TLS and return the EHLO reply after it."""
+        self.begin_tls(talk, context)
+        return self.hello_after_tls(talk)
+
+    def hello_after_tls(self, talk: Conversation) -> Reply:
+        """Say EHLO after TLS began; on 465 the greeting comes first."""
+        if talk.endpoint.port == IMPLICIT_TLS_PORT:
+            talk.greeting()
+        return talk.ehlo(self.target.ehlo)
+
+    def starttls(self, talk: Conversation, hello: Reply) -> None:
+        """Ask for STARTTLS; raises `Stopped` where the server does not offer or start it."""
+        if hello.extension("STARTTLS") is None:
+            raise Stopped(Obstacle(Stage.HANDSHAKE, Kind.NOT_OFFERED, "STARTTLS is not offered"))
+        reply = talk.command("STARTTLS")
+        if reply.code == 220:
+            return
+        if "too many" in reply.brief.lower():  # smtpd_client_new_tls_session_rate_limit
+            raise Stopped(limited(Stage.HANDSHAKE, reply.code))
+        raise Stopped(Obstacle(Stage.HANDSHAKE, Kind.NOT_OFFERED, f"STARTTLS is refused ({reply.brief})"))

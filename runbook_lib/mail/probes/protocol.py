@@ -1,0 +1,94 @@
+"""Claims about TLS versions: the floor, and what is above it."""
+
+from collections.abc import Callable
+
+from runbook_lib.mail.probes import byhand
+from runbook_lib.mail.probes.obstacle import Stage
+from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.sight import Sight
+from runbook_lib.mail.probes.survey import Judged, Survey
+from runbook_lib.mail.probes.target import SUBMISSION_PORTS, Endpoint
+from runbook_lib.mail.probes.versions import NEW, OLD, Answer, offer_new, offer_old
+
+OLD_VERSIONS_REFUSED = "TLS 1.0 and 1.1 are refused"
+NEW_VERSIONS_ACCEPTED = "TLS 1.2 and 1.3 are accepted"
+
+_Answers = list[tuple[Endpoint, dict[str, Answer]]]
+
+
+def old_versions_refused(survey: Survey) -> list[Row]:
+    """465 and 587 refuse TLS 1.0 and 1.1 (RFC 8996); 25 too where that is asked for, else it is only shown.
+
+    A refusal counts after the probe has spoken both versions to a server that takes them, and only on an
+    endpoint that does speak TLS.
+    """
+    trouble = survey.control()
+    rows = []
+    for endpoint, answers in survey.once(_old_answers):
+        for version in OLD:
+            if trouble is not None:
+                judged = Verdict.UNTESTED, trouble
+            else:
+                judged = _judge_old(survey, endpoint, version, answers[version])
+            command = byhand.version(endpoint, survey.target, version)
+            rows.append(survey.row(OLD_VERSIONS_REFUSED, endpoint, judged, command))
+    return rows or survey.unasked(OLD_VERSIONS_REFUSED, survey.target.ports)
+
+
+def new_versions_accepted(survey: Survey) -> list[Row]:
+    """Every port takes TLS 1.2 (RFC 9325, 3.1.1: must) and 1.3 (should: its absence is a warning)."""
+    rows = []
+    for endpoint, answers in survey.once(_new_answers):
+        for version in NEW:
+            judged = _judge_new(survey, endpoint, version, answers[version])
+            command = byhand.version(endpoint, survey.target, version)
+            rows.append(survey.row(NEW_VERSIONS_ACCEPTED, endpoint, judged, command))
+    return rows or survey.unasked(NEW_VERSIONS_ACCEPTED, survey.target.ports)
+
+
+def _old_answers(survey: Survey) -> _Answers:
+    return _answers(survey, lambda sight: offer_old(survey.asker, sight.endpoint))
+
+
+def _new_answers(survey: Survey) -> _Answers:
+    def ask(sight: Sight) -> dict[str, Answer]:
+        return offer_new(survey.asker, sight.endpoint, sight.tls.version if sight.tls else None)
+
+    return _answers(survey, ask)
+
+
+def _answers(survey: Survey, ask: Callable[[Sight], dict[str, Answer]]) -> _Answers:
+    def ask_if_it_answers(endpoint: Endpoint) -> dict[str, Answer]:
+        sight = survey.sight(endpoint)
+        if sight.obstacle and sight.obstacle.stage in (Stage.CONNECT, Stage.GREETING):
+            # Who did not answer once is not waited for again.
+            return dict.fromkeys((*OLD, *NEW), Answer(None, sight.obstacle))
+        return ask(sight)
+
+    return survey.at_once(ask_if_it_answers, survey.endpoints(survey.target.ports))
+
+
+def _judge_old(survey: Survey, endpoint: Endpoint, version: str, answer: Answer) -> Judged:
+    required = endpoint.port in SUBMISSION_PORTS or survey.target.tls_floor_on_25 != "as found"
+    if answer.accepted:
+        if required:
+            return Verdict.FAIL, f"{version}: accepted"
+        return Verdict.PASS, f"{version}: accepted, as found (what 25 refuses, senders repeat in clear)"
+    if not answer.refused:
+        return Verdict.UNTESTED, f"{version}: {answer.words}"
+    if survey.sight(endpoint).tls is None:
+        return Verdict.UNTESTED, f"{version}: refused, but no version at all is spoken there"
+    return Verdict.PASS, f"{version}: {answer.words}"
+
+
+def _judge_new(survey: Survey, endpoint: Endpoint, version: str, answer: Answer) -> Judged:
+    if answer.accepted:
+        return Verdict.PASS, f"{version}: accepted"
+    words = f"{version}: {answer.words}"
+    # Where no handshake at all succeeds, only an alert about versions is about this claim.
+    is_about_versions = survey.sight(endpoint).tls is not None or "protocol version" in words
+    if not answer.refused or not is_about_versions:
+        return Verdict.UNTESTED, words
+    if version == "TLS 1.3":
+        return Verdict.PASS, f"{WARNING}{words}"
+    return Verdict.FAIL, words

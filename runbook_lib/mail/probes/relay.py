@@ -1,0 +1,99 @@
+"""Claims about what a server does for somebody who has not logged in."""
+
+import re
+
+from runbook_lib.mail.probes import byhand
+from runbook_lib.mail.probes.row import Row, Verdict
+from runbook_lib.mail.probes.sight import RelayTry, Sight
+from runbook_lib.mail.probes.smtp import Reply
+from runbook_lib.mail.probes.standing import as_a_stranger
+from runbook_lib.mail.probes.survey import Judged, Survey, blocked
+from runbook_lib.mail.probes.target import SUBMISSION_PORTS
+
+NO_RELAY_WITHOUT_LOGIN = "Without a login nothing is relayed, on any port"
+SMTPUTF8_AS_OFFERED = "Addresses outside ASCII are declared with SMTPUTF8 where the server offers it"
+
+# A refusal for one of these reasons says nothing about the relay rule behind it.
+_OTHER_REASON = re.compile(
+    r"client host rejected|helo command rejected|sender address rejected|blocked using|domain not found|"
+    r"greylist|try again|service (currently )?unavailable",
+    re.IGNORECASE,
+)
+
+
+def no_relay_without_login(survey: Survey) -> list[Row]:
+    """A foreign recipient is refused at RCPT, for a foreign sender and for one of the server's own domain.
+
+    Only a stranger can ask that: 'could not test' where the host itself had to be asked, or where it counts this
+    client to its own. Without a look into the host its `mynetworks` are not known; the row has the address that was
+    asked from.
+    """
+    target = survey.target
+
+    def judge(sight: Sight) -> Judged:
+        judged = _judge_relay(sight)
+        return as_a_stranger(survey, sight.endpoint, judged) if sight.relay else judged
+
+    return survey.judge_each(
+        NO_RELAY_WITHOUT_LOGIN, target.ports, judge, lambda endpoint: byhand.relay(endpoint, target)
+    )
+
+
+def smtputf8_as_offered(survey: Survey) -> list[Row]:
+    """MAIL with SMTPUTF8 is understood where EHLO offers it (RFC 6531, 3.1); elsewhere it is not sent."""
+    return survey.judge_each(
+        SMTPUTF8_AS_OFFERED,
+        SUBMISSION_PORTS,
+        _judge_smtputf8,
+        lambda endpoint: byhand.hello(endpoint, survey.target),
+    )
+
+
+def _judge_smtputf8(sight: Sight) -> Judged:
+    if sight.secure_hello is None:
+        return blocked(sight.obstacle)
+    if sight.secure_hello.extension("SMTPUTF8") is None:
+        return Verdict.PASS, "SMTPUTF8 offered: no; addresses outside ASCII cannot be used here"
+    reply = sight.smtputf8
+    if reply is None:
+        return blocked(sight.obstacle)
+    if reply.code in (501, 504, 555):
+        return Verdict.FAIL, f"SMTPUTF8 offered: yes; but MAIL with it is not understood ({reply.brief})"
+    return Verdict.PASS, f"SMTPUTF8 offered: yes; MAIL with it: {reply.code}"
+
+
+def _judge_relay(sight: Sight) -> Judged:
+    if not sight.relay:
+        return blocked(sight.obstacle)
+    # The worse answer to the two senders speaks for the port.
+    gravity = (Verdict.FAIL, Verdict.UNTESTED, Verdict.PASS)
+    return min(
+        (_judge_try(sight.endpoint.port, found) for found in sight.relay),
+        key=lambda judged: gravity.index(judged[0]),
+    )
+
+
+def _judge_try(port: int, found: RelayTry) -> Judged:
+    if found.rcpt is not None and found.rcpt.code in (250, 251, 252):
+        sender = "a sender of its own domain" if found.sender_is_local else "a foreign sender"
+        return (
+            Verdict.FAIL,
+            f"a foreign recipient is taken without a login, from {sender} ({found.rcpt.code})",
+        )
+    reply = found.rcpt or found.mail
+    if _refuses(port, reply, at_rcpt=found.rcpt is not None):
+        return Verdict.PASS, f"refused at {'RCPT' if found.rcpt else 'MAIL'} ({reply.brief})"
+    return Verdict.UNTESTED, f"refused before the relay rule was asked ({reply.brief})"
+
+
+def _refuses(port: int, reply: Reply, *, at_rcpt: bool) -> bool:
+    """Whether a refusal proves that nothing is relayed.
+
+    On 465 and 587 nobody may send without a login, so any permanent refusal does. On 25 it must be the relay
+    rule's own: at RCPT, permanent or 'deferred' (454, Postfix's defer_unauth_destination).
+    """
+    if port in SUBMISSION_PORTS and reply.code >= 500:
+        return True
+    if not at_rcpt or _OTHER_REASON.search(reply.brief):
+        return False
+    return reply.code >= 500 or "relay" in reply.brief.lower()

@@ -1,0 +1,120 @@
+"""Where the asker stands: which ports are reached from here, and what the server makes of this client's address.
+
+What a server does for a stranger can only be asked by one. The host itself is none, and neither is a client inside
+`mynetworks`: what they are told says nothing about others.
+"""
+
+from runbook_lib.mail.firewall import Firewall
+from runbook_lib.mail.probes import byhand, networks
+from runbook_lib.mail.probes.obstacle import UNROUTED
+from runbook_lib.mail.probes.row import Row, Verdict
+from runbook_lib.mail.probes.sight import Sight
+from runbook_lib.mail.probes.survey import Judged, Survey
+from runbook_lib.mail.probes.target import Endpoint
+from runbook_lib.mail.probes.vantage import ASKED_FROM_THE_HOST
+
+PORTS_REACHED = "Each port is reached from here, on each address of the name"
+
+_LOOPBACK = ("127.0.0.1", "::1")
+_IN_FRONT = (
+    "no rule of the host's own firewall keeps it out: who runs the firewall or NAT before it must let it in"
+)
+_INSIDE = (
+    "this client is inside the server's mynetworks, for which relaying is allowed: ask from outside of them"
+)
+
+_UNREADABLE = (
+    "whether this client is inside the server's mynetworks cannot be read, since a table is named there: "
+    "ask from outside of them"
+)
+
+
+def ports_reached(survey: Survey) -> list[Row]:
+    """A connection is made from this machine to each endpoint; where that fails, somebody must act, and is named.
+
+    What is not reached from here says nothing about the server behind it, so it is never a fail.
+    """
+
+    def judge(sight: Sight) -> Judged:
+        unreached = survey.asker.unreached(sight.endpoint)
+        if unreached is None:
+            return Verdict.PASS, "reached"
+        closed, others = _walls(survey, sight.endpoint)
+        # Where the host's own firewall does it, nobody else is suspected.
+        words = "not reached" if closed else unreached.words
+        return Verdict.UNTESTED, "; ".join([_words(survey, sight, words), *closed, *others])
+
+    return survey.judge_each(PORTS_REACHED, survey.target.ports, judge, byhand.connection)
+
+
+def as_a_stranger(survey: Survey, endpoint: Endpoint, judged: Judged) -> Judged:
+    """What was told about relaying, as far as it holds for strangers."""
+    unreached = survey.asker.unreached(endpoint)
+    if unreached is not None and survey.asker.client_on_host(endpoint):
+        words = (
+            f"only {ASKED_FROM_THE_HOST}, which says nothing about strangers; from here: {unreached.words}"
+        )
+        return Verdict.UNTESTED, words
+    verdict, words = judged
+    if survey.view is None:
+        excuse = "; right only where the server counts this client to its mynetworks"
+        return verdict, words + (excuse if verdict is Verdict.FAIL else "")
+    own = survey.once(_mynetworks)
+    client = _address_at(survey, endpoint)
+    is_inside = networks.inside(client, own) if own and client else False
+    if is_inside:
+        return Verdict.UNTESTED, _INSIDE
+    if is_inside is None and verdict is Verdict.FAIL:
+        return Verdict.UNTESTED, f"{words}; {_UNREADABLE}"
+    return verdict, words
+
+
+def _words(survey: Survey, sight: Sight, unreached: str) -> str:
+    """How far it came, from here and from the host itself."""
+    client = survey.asker.client_on_host(sight.endpoint)
+    if not client:
+        return f"{unreached}{survey.asker.shut(sight.endpoint)}"
+    if client in _LOOPBACK and sight.endpoint.address not in _LOOPBACK:
+        return "it listens on the loopback address alone: inet_interfaces in main.cf must name this address"
+    return f"{unreached}; it answers where it is {ASKED_FROM_THE_HOST}"
+
+
+def _walls(survey: Survey, endpoint: Endpoint) -> tuple[list[str], list[str]]:
+    """What on the host keeps an unreached port closed, and what else is to be said of its firewall."""
+    asker = survey.asker
+    firewall = survey.once(_firewall)
+    if firewall is None or asker.is_elsewhere(endpoint):
+        return [], []
+    alike = [at for at in survey.endpoints(survey.target.ports) if at.address == endpoint.address]
+    wanted = [at.port for at in alike if asker.unreached(at)]
+    closed = firewall.words(wanted, is_v6=endpoint.is_v6).get(endpoint.port)
+    if closed or firewall.untold:
+        return [closed] if closed else [], list(firewall.untold)
+    doubt = firewall.doubt(endpoint.port, is_v6=endpoint.is_v6)
+    if doubt:
+        return [], [doubt]
+    unreached, client = asker.unreached(endpoint), asker.client_on_host(endpoint)
+    in_front = client and client not in _LOOPBACK and unreached and unreached.words != UNROUTED
+    return [], [_IN_FRONT] if in_front else []
+
+
+def _firewall(survey: Survey) -> Firewall | None:
+    return survey.view.firewall() if survey.view else None
+
+
+def _mynetworks(survey: Survey) -> str:
+    return survey.view.mynetworks() if survey.view else ""
+
+
+def _address_at(survey: Survey, endpoint: Endpoint) -> str:
+    """The address that the server saw us with: at this endpoint, else at another that it has in its journal.
+
+    A refusal is in the journal, a recipient that was taken is not; so where one port relays, another one tells.
+    Where none does it is the own socket's, which a NAT may have changed on the way.
+    """
+    seen = survey.client(endpoint)
+    if seen.startswith("own: "):
+        alike = [at for at in survey.endpoints(survey.target.ports) if at.address == endpoint.address]
+        others = [survey.client(at) for at in alike if not survey.asker.client_on_host(at)]
+        seen = next((other for other in others if other[:1] not in ("o", "-")), seen)
+    return seen.removeprefix("own: ").removeprefix("-")

@@ -1,0 +1,162 @@
+"""One look at a server, which the claims share: asked lazily, each thing once, endpoints side by side."""
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
+from typing import TypeVar, cast
+
+from runbook_lib.mail.probes import byhand
+from runbook_lib.mail.probes.asker import Asker
+from runbook_lib.mail.probes.control import prove_old_versions
+from runbook_lib.mail.probes.names import Lookup, look_up
+from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage
+from runbook_lib.mail.probes.row import Row, Verdict
+from runbook_lib.mail.probes.sight import Sight, look
+from runbook_lib.mail.probes.target import Endpoint, Target
+from runbook_lib.mail.probes.vantage import ASKED_FROM_THE_HOST, Vantage
+from runbook_lib.mail.probes.view import HostView
+
+T = TypeVar("T")
+Judged = tuple[Verdict, str]  # a verdict and what was seen
+_WORKERS = 8  # endpoints asked at once: two address families with three or four ports
+
+
+class Survey:
+    """One look at a target. What was seen is kept, so a change on the host needs a new survey.
+
+    Args:
+        target: what to ask, and what is expected of it.
+        view: a look at the host from within, or None where there is none.
+        vantage: the host itself as the place to ask from where this machine does not reach it, or None.
+        timeout_s: deadline of each conversation.
+        control: says why old TLS versions cannot be tested from here; None when they can (see `control`).
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        view: HostView | None = None,
+        vantage: Vantage | None = None,
+        *,
+        timeout_s: float = 20.0,
+        control: Callable[[], str | None] = prove_old_versions,
+    ) -> None:
+        self.target = target
+        self.view = view
+        self.control = control
+        self.asker = Asker(target, timeout_s, vantage)
+        self._known: dict[object, object] = {}
+
+    def once(self, find_out: "Callable[[Survey], T]") -> T:
+        """Call `find_out(self)` the first time, and return the same result ever after."""
+        if find_out not in self._known:
+            self._known[find_out] = find_out(self)
+        return cast("T", self._known[find_out])
+
+    @cached_property
+    def lookups(self) -> tuple[Lookup, Lookup]:
+        """The answers of the DNS for A and AAAA."""
+        return look_up(self.target.name, self.target.resolver)
+
+    @cached_property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address of the name, IPv4 first."""
+        return tuple(address for lookup in self.lookups for address in lookup.addresses)
+
+    def endpoints(self, ports: Iterable[int]) -> list[Endpoint]:
+        """Endpoints of those `ports` that the target has, in the order port, address."""
+        return [
+            Endpoint(address, port)
+            for port in self.target.ports
+            if port in ports
+            for address in self.addresses
+        ]
+
+    @cached_property
+    def _all_sights(self) -> dict[Endpoint, Sight]:
+        def look_at(endpoint: Endpoint) -> Sight:
+            return look(self.asker, endpoint, secrets.token_hex(12))
+
+        return dict(self.at_once(look_at, self.endpoints(self.target.ports)))
+
+    def sights(self, ports: Iterable[int]) -> list[Sight]:
+        """What the endpoints of these ports showed."""
+        return [self._all_sights[endpoint] for endpoint in self.endpoints(ports)]
+
+    def sight(self, endpoint: Endpoint) -> Sight:
+        """What one endpoint showed."""
+        return self._all_sights[endpoint]
+
+    def at_once(
+        self, ask: Callable[[Endpoint], T], endpoints: Sequence[Endpoint]
+    ) -> list[tuple[Endpoint, T]]:
+        """Ask several endpoints at once; the answers keep the order of the endpoints."""
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            return list(zip(endpoints, pool.map(ask, endpoints), strict=True))
+
+    @cached_property
+    def _seen_clients(self) -> dict[Endpoint, str]:
+        """The client addresses that the host's journal has for these conversations."""
+        asked = {sight.token: endpoint for endpoint, sight in self._all_sights.items() if sight.is_in_journal}
+        if self.view is None or not asked:
+            return {}
+        return {asked[token]: client for token, client in self.view.clients_seen(tuple(asked)).items()}
+
+    def client(self, endpoint: Endpoint, own: str = "") -> str:
+        """The address that the server saw us with, else our own, labelled."""
+        own = own or self.sight(endpoint).own
+        return self._seen_clients.get(endpoint) or (f"own: {own}" if own else "-")
+
+    def row(self, claim: str, endpoint: Endpoint, judged: Judged, command: str) -> Row:
+        """A row about an endpoint."""
+        return self.placed(
+            Row(claim, endpoint.port, endpoint.address, self.client(endpoint), *judged, command)
+        )
+
+    def placed(self, row: Row) -> Row:
+        """The row, saying so where its endpoint was asked from the host itself."""
+        asked = row.port is not None and self.asker.client_on_host(Endpoint(row.address, row.port))
+        if not asked or ASKED_FROM_THE_HOST in row.seen:
+            return row
+        return replace(row, seen=f"{row.seen} ({ASKED_FROM_THE_HOST})")
+
+    def general(self, claim: str, judged: Judged, command: str) -> Row:
+        """A row about the whole server."""
+        verdict, seen = judged
+        return Row(claim, None, "", "-", verdict, seen, command)
+
+    def judge_each(
+        self,
+        claim: str,
+        ports: Sequence[int],
+        judge: Callable[[Sight], Judged],
+        command: Callable[[Endpoint], str],
+    ) -> list[Row]:
+        """A row for each endpoint of these ports, judged by what it showed."""
+        rows = [
+            self.row(claim, sight.endpoint, judge(sight), command(sight.endpoint))
+            for sight in self.sights(ports)
+        ]
+        return rows or self.unasked(claim, ports)
+
+    def unasked(self, claim: str, ports: Sequence[int]) -> list[Row]:
+        """The one row of a claim that has no address to ask; none where its ports are not the target's."""
+        if self.addresses or not set(ports) & set(self.target.ports):
+            return []
+        judged = Verdict.UNTESTED, f"no address to ask: {self.lookups[0].words}"
+        return [self.general(claim, judged, self.first_command)]
+
+    @property
+    def first_command(self) -> str:
+        """What to type first where a row has no command of its own: ask the DNS for the name."""
+        return byhand.dig(self.target.name, "A", self.target.resolver)
+
+
+def blocked(obstacle: Obstacle | None, *judged: Stage) -> Judged:
+    """Judge a claim that was not reached: FAIL where the claim is about the stage at which it ended."""
+    if obstacle is None:
+        return Verdict.UNTESTED, "not asked"
+    untrusted = "the certificate is not trusted: " if obstacle.kind is Kind.UNTRUSTED else ""
+    return obstacle.verdict_at(*judged), f"{untrusted}{obstacle.words}"

@@ -1,0 +1,110 @@
+"""TLS contexts, and what a handshake shows."""
+
+import ssl
+import warnings
+from dataclasses import dataclass
+from typing import cast
+
+from cryptography import x509
+
+OLD_CIPHERS = "ALL:@SECLEVEL=0"  # without it OpenSSL 3 does not even send a hello for TLS 1.0 or 1.1
+
+
+def trusting(ca_pem: bytes | None) -> ssl.SSLContext:
+    """Make the context of a user's client: the users' root alone, names only from the SAN (RFC 9525, 6.3).
+
+    Args:
+        ca_pem: the root certificate; None takes the system's roots.
+    """
+    context = ssl.create_default_context(cadata=ca_pem.decode("ascii") if ca_pem else None)
+    context.hostname_checks_common_name = False
+    return context
+
+
+def blind(lowest: ssl.TLSVersion | None = None, highest: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    """Make a context that verifies nothing, to look at what is there. Nothing secret may go through it.
+
+    Args:
+        lowest, highest: versions to offer; None for both means TLS 1.2 and later. Versions below 1.2 bring
+            the ciphers and signatures with them that OpenSSL bars by default.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    allow_versions(context, lowest or ssl.TLSVersion.TLSv1_2, highest or ssl.TLSVersion.MAXIMUM_SUPPORTED)
+    if lowest is not None and lowest < ssl.TLSVersion.TLSv1_2:
+        context.set_ciphers(OLD_CIPHERS)
+    return context
+
+
+def allow_versions(context: ssl.SSLContext, lowest: ssl.TLSVersion, highest: ssl.TLSVersion) -> None:
+    """Set both bounds of a context. Not for worker threads: the warning filters are the process's own."""
+    with warnings.catch_warnings():
+        # Python warns of TLS 1.0 and 1.1; to find servers that still take them is the purpose here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = lowest
+        context.maximum_version = highest
+
+
+@dataclass(frozen=True)
+class Tls:
+    """What a handshake showed.
+
+    Args:
+        version: as OpenSSL spells it ('TLSv1.3').
+        sent: certificates in the server's order, leaf first.
+        path: the verified path, leaf to root; empty where nothing was verified.
+        untrusted: OpenSSL's reason against the certificate; empty where it was verified.
+    """
+
+    version: str
+    sent: tuple[x509.Certificate, ...]
+    path: tuple[x509.Certificate, ...] = ()
+    untrusted: str = ""
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        return self.sent[0]
+
+
+def read_tls(secured: ssl.SSLSocket, untrusted: str) -> Tls:
+    """Read what the handshake showed from a socket on which it succeeded.
+
+    Args:
+        secured: the socket.
+        untrusted: why an earlier, verifying handshake refused the certificate; empty: this one verified it.
+    """
+    sent = _certificates(secured, "get_unverified_chain")
+    path = () if untrusted else _certificates(secured, "get_verified_chain")
+    return Tls(secured.version() or "unknown", sent, path, untrusted)
+
+
+def _certificates(secured: ssl.SSLSocket, method: str) -> tuple[x509.Certificate, ...]:
+    """Call one of the two methods; they are public since Python 3.13, and one level down before."""
+    if hasattr(secured, method):
+        chain = cast("list[bytes]", getattr(secured, method)())
+    else:
+        pem_of = (certificate.public_bytes() for certificate in getattr(secured._sslobj, method)() or ())  # type: ignore[attr-defined]
+        chain = [ssl.PEM_cert_to_DER_cert(pem) for pem in pem_of]
+    return tuple(map(x509.load_der_x509_certificate, chain))
+
+
+def spelled_serial(certificate: x509.Certificate) -> str:
+    """The serial as `openssl x509 -serial` spells it: upper-case hex, an even number of digits."""
+    digits = f"{certificate.serial_number:X}"
+    return digits if len(digits) % 2 == 0 else f"0{digits}"
+
+
+def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The DNS-IDs of the certificate, lower case; names in the subject do not count (RFC 9525, 2)."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
+
+
+def covers(certificate: x509.Certificate, name: str) -> bool:
+    """Whether a DNS-ID covers `name`; a wildcard stands for the whole left-most label (RFC 9525, 6.3)."""
+    parent = name.partition(".")[2]
+    return any(known in (name, f"*.{parent}") for known in dns_names(certificate))

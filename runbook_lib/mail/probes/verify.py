@@ -1,0 +1,81 @@
+"""Everything that is asked of a server, in the order in which a reader wants to know it."""
+
+from collections.abc import Callable
+
+from runbook_lib.mail.probes import byhand
+from runbook_lib.mail.probes.certificate import chain_validates, days_left, names_covered, serial_on_each_port
+from runbook_lib.mail.probes.clear import (
+    no_auth_in_clear,
+    no_mail_before_starttls,
+    only_tls_on_465,
+    starttls_offered,
+)
+from runbook_lib.mail.probes.delivery import message_arrives
+from runbook_lib.mail.probes.login import (
+    auth_after_tls,
+    right_password_accepted,
+    unknown_name_refused,
+    wrong_password_refused,
+)
+from runbook_lib.mail.probes.protocol import new_versions_accepted, old_versions_refused
+from runbook_lib.mail.probes.relay import no_relay_without_login, smtputf8_as_offered
+from runbook_lib.mail.probes.row import Row, Verdict
+from runbook_lib.mail.probes.standing import ports_reached
+from runbook_lib.mail.probes.survey import Survey
+from runbook_lib.mail.probes.target import Target
+from runbook_lib.mail.probes.vantage import Vantage
+from runbook_lib.mail.probes.view import HostView
+
+NAME_RESOLVES = "The name that users type leads to an address"
+
+
+def name_resolves(survey: Survey) -> list[Row]:
+    """The DNS has an A record, an AAAA record, or both; a name with IPv4 alone is fine."""
+    name, resolver = survey.target.name, survey.target.resolver
+    if survey.target.is_address:
+        judged = Verdict.UNTESTED, "asked by an address: whether a name leads there is not known"
+        return [survey.general(NAME_RESOLVES, judged, byhand.reverse(name, resolver))]
+    return [
+        survey.general(NAME_RESOLVES, (lookup.verdict, lookup.words), byhand.dig(name, lookup.kind, resolver))
+        for lookup in survey.lookups
+    ]
+
+
+CLAIMS: tuple[Callable[[Survey], list[Row]], ...] = (
+    name_resolves,
+    ports_reached,
+    no_auth_in_clear,
+    only_tls_on_465,
+    starttls_offered,
+    no_mail_before_starttls,
+    chain_validates,
+    serial_on_each_port,
+    days_left,
+    names_covered,
+    old_versions_refused,
+    new_versions_accepted,
+    auth_after_tls,
+    no_relay_without_login,
+    smtputf8_as_offered,
+    unknown_name_refused,
+    wrong_password_refused,
+    right_password_accepted,
+    message_arrives,
+)
+
+
+def verify(
+    target: Target, view: HostView | None = None, vantage: Vantage | None = None, *, timeout_s: float = 20.0
+) -> list[Row]:
+    """Ask everything that applies to a target.
+
+    Args:
+        target: the server, and what is expected of it.
+        view: a look at the host from within; without it no message is sent, and rows have our own address.
+        vantage: the host itself as the place to ask from where this machine does not reach it.
+        timeout_s: deadline of each conversation (there are about six an endpoint, side by side).
+    Returns: rows in the order of `CLAIMS`, within a claim by port and address. Nothing is raised for a server
+        that cannot be reached or is wrong: that is what rows are for.
+    """
+    survey = Survey(target, view, vantage, timeout_s=timeout_s)
+    return [row for claim in CLAIMS for row in claim(survey)]

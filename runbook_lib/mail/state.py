@@ -1,0 +1,194 @@
+"""What a host's Postfix and saslauthd are now, read in one round trip; on a bare host, what the package will leave."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from runbook_lib.families import Family, Release
+from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF, folded
+from runbook_lib.remote.change import quote
+from runbook_lib.remote.connection import Host
+from runbook_lib.remote.facts import Fact, gather
+from runbook_lib.remote.files import Seen, read_paths
+
+# When a process began, in seconds since the epoch; nothing when it does not run.
+_STARTED = (
+    'started() { test -r "/proc/$1/stat" || return 0; awk -v hz="$(getconf CLK_TCK)" -v now="$(date +%s.%N)" '
+    '\'NR == FNR { up = $1; next } { sub(/.*\\) /, ""); printf "%.2f\\n", now - up + $20 / hz }\' '
+    '/proc/uptime "/proc/$1/stat"; }; '
+)
+
+
+def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
+    """Read-only commands, safe at any moment; a name for each."""
+    watched = [MAIN_CF, MASTER_CF, family.smtpd_sasl_conf, pem]
+    newest = " ".join(quote(path) for path in watched)
+    sasl = " ".join(quote(path) for path in (family.saslauthd_defaults, family.saslauthd_drop_in))
+    children = (
+        "for p in $(cat /proc/$(tr -d ' ' < /var/spool/postfix/pid/master.pid)/task/*/children); do "
+        'if [ "$(cat /proc/$p/comm)" = qmgr ]; then echo $p; fi; done | head -n 1'
+    )
+    return {
+        "mail_version": "postconf -h mail_version",
+        "main_cf": "postconf -n",
+        "warnings": "postconf -n 2>&1 > /dev/null; postconf -M 2>&1 > /dev/null",
+        "services": "postconf -M",
+        "myhostname": "postconf -h myhostname",
+        "mydestination": "postconf -hx mydestination 2>/dev/null || postconf -h mydestination",
+        "mynetworks": "postconf -h mynetworks",
+        "running": "postfix status",
+        "taken_up": f'{_STARTED}started "$({children})"',
+        "changed": f"stat -c '%.9Y' {newest} | sort -n | tail -n 1",
+        "in_group": f"id -nG postfix | tr ' ' '\\n' | grep -x {quote(family.saslauthd_group)}",
+        "runs_in_group": f'grep -w "$(getent group {quote(family.saslauthd_group)} | cut -d: -f3)" '
+        f"/proc/$({children})/status | grep ^Groups",
+        "saslauthd_enabled": "systemctl is-enabled saslauthd 2>/dev/null | head -n 1",
+        "saslauthd_active": "systemctl is-active saslauthd 2>/dev/null | head -n 1",
+        "saslauthd_masters": 'for p in /proc/[0-9]*; do if [ "$(cat $p/comm 2>/dev/null)" = saslauthd ] && '
+        "[ \"$(cat /proc/$(awk '/^PPid/ { print $2 }' $p/status)/comm)\" != saslauthd ]; then "
+        "tr '\\0' ' ' < $p/cmdline; echo; fi; done",
+        "saslauthd_started": f'{_STARTED}started "$(cat {family.saslauthd_socket_directory}/saslauthd.pid)"',
+        "saslauthd_changed": f"stat -c '%.9Y' {sasl} | sort -n | tail -n 1",
+        "logins": "getent shadow | awk -F: '$2 ~ /^[$]/ { print $1 }' | while read -r n; do id -u \"$n\"; done",
+        "packages": "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' " + " ".join(family.packages),
+        # Without the options apt-cache writes its cache, and a look writes nothing (apt-cache(8)).
+        "candidates": "LC_ALL=C apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= policy "
+        + " ".join(family.packages)
+        + " | awk '/^[^ ]/ { name = $1 } /Candidate:/ { print name, $2 }'",
+        "left": "cat /var/lib/runbook/*/*.settings /var/lib/runbook/*/*.services",
+        "left_files": "cat /var/lib/runbook/*/*.is",
+    }
+
+
+@dataclass(frozen=True)
+class MailState:
+    """Postfix and SASL on a host.
+
+    Args:
+        installed: whether Postfix is there; if not, everything else is what its package will leave.
+        version: (3, 7).
+        version_text: '3.7.11', or '3.7 (expected)' on a bare host.
+        main_cf: explicit entries of main.cf.
+        services: lines of master.cf by 'name/type', in order, white space folded.
+        missing_packages: those of the family's that are not installed.
+        facts: every fact as it was read.
+        seen: files of the chapter by path.
+        left: entries and services that earlier runs of ours left, name to the set of their lines.
+        left_files: states of files that earlier runs of ours left.
+        found: entries and services as the first run of ours that changed them found them; '-' for not set.
+    """
+
+    installed: bool
+    version: tuple[int, int]
+    version_text: str
+    main_cf: Mapping[str, str]
+    services: Mapping[str, tuple[str, ...]]
+    missing_packages: tuple[str, ...]
+    facts: Mapping[str, Fact]
+    seen: Mapping[PurePosixPath, Seen]
+    left: Mapping[str, frozenset[str]]
+    left_files: frozenset[str]
+    found: Mapping[str, str]
+
+    def service_on_port(self, port: int) -> tuple[str, ...]:
+        """Names ('submission/inet') of the services that listen on a port, however they are spelled.
+
+        Source: master(5); /etc/services gives 465 four names.
+        """
+        names = {
+            465: {"465", "submissions", "smtps", "ssmtp", "urd"},
+            587: {"587", "submission"},
+            25: {"25", "smtp"},
+        }
+        return tuple(
+            name
+            for name in self.services
+            if name.endswith("/inet") and name.removesuffix("/inet").rpartition(":")[2] in names[port]
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What postconf warned of before anything was touched, without its prefix."""
+        found = self.facts["warnings"].value.splitlines() if self.installed else []
+        return tuple(dict.fromkeys(line.split("warning: ", 1)[1] for line in found if "warning: " in line))
+
+    @property
+    def is_running(self) -> bool:
+        return self.installed and self.facts["running"].status == 0
+
+    @property
+    def is_stale(self) -> bool:
+        """True when a file that Postfix reads is newer than the last start or reload (the queue manager's age)."""
+        return self.is_running and _newer(self.facts["changed"].value, self.facts["taken_up"].value)
+
+    @property
+    def saslauthd_is_stale(self) -> bool:
+        """True when its settings are newer than the running saslauthd."""
+        return _newer(self.facts["saslauthd_changed"].value, self.facts["saslauthd_started"].value)
+
+
+def _newer(changed: str, started: str) -> bool:
+    return bool(changed) and bool(started) and float(changed) > float(started) + 0.05
+
+
+def read_state(
+    host: Host,
+    family: Family,
+    release: Release,
+    pem: PurePosixPath,
+    paths: tuple[PurePosixPath, ...],
+    more: Mapping[str, str],
+) -> MailState:
+    """Read what is there, as root.
+
+    Args:
+        pem: the file that Postfix reads its key and chain from; only its state is read.
+        paths: the files whose bytes are wanted too.
+        more: further facts by name.
+    """
+    facts = gather(host, {**_facts(family, pem), **more}, root=True)
+    seen = read_paths(host, paths, secret=[pem])
+    installed = facts["mail_version"].status == 0
+    have = {line.split()[-1] for line in facts["packages"].value.splitlines() if line.startswith("ii")}
+    left: dict[str, set[str]] = {}
+    found: dict[str, str] = {}
+    for row in facts["left"].value.splitlines():
+        name, before, after = row.split("\t", 2)
+        left.setdefault(name, set()).add(after)
+        found.setdefault(name, before)
+    if installed:
+        text = facts["mail_version"].value
+        main_cf = dict(_entry(line) for line in facts["main_cf"].value.splitlines() if "=" in line)
+        services: dict[str, list[str]] = {}
+        for line in facts["services"].value.splitlines():
+            if line.strip():
+                words = folded(line).split(" ")
+                services.setdefault(f"{words[0]}/{words[1]}", []).append(folded(line))
+        version = re.match(r"(\d+)\.(\d+)", text)
+        assert version, f"mail_version {text!r}"
+        numbers = (int(version[1]), int(version[2]))
+    else:
+        text = f"{release.postfix} (expected)"
+        main_cf = {name: values[0] for name, values in release.main_cf.items() if values[0] is not None}
+        services = {}
+        major, minor = release.postfix.split(".")
+        numbers = (int(major), int(minor))
+    return MailState(
+        installed,
+        numbers,
+        text,
+        main_cf,
+        {name: tuple(lines) for name, lines in services.items()},
+        tuple(name for name in family.packages if name not in have),
+        facts,
+        seen,
+        {name: frozenset(lines) for name, lines in left.items()},
+        frozenset(facts["left_files"].value.splitlines()),
+        found,
+    )
+
+
+def _entry(line: str) -> tuple[str, str]:
+    name, _, value = line.partition("=")
+    return name.strip(), value.strip()

@@ -1,0 +1,204 @@
+"""The target: entries of main.cf and services of master.cf, by Postfix version, each with its reason."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from runbook_lib import inventory
+from runbook_lib.families import Family
+
+# One text for every version: `>=TLSv1.2` turns TLS off before 3.6, and nothing says so.
+PROTOCOLS = "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
+CIPHERS = {
+    "base": "aNULL, kRSA",
+    "strict": "aNULL, kRSA, kDHE, SHA1, SHA256, SHA384, CAMELLIA, ARIA, AESCCM",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An entry as it shall be.
+
+    Args:
+        name: the parameter.
+        value: its value; None: main.cf shall not set it.
+        why: the reason, with its source.
+        since: the first Postfix version that knows it, or "".
+    """
+
+    name: str
+    value: str | None
+    why: str
+    since: str = ""
+
+
+def settings(version: tuple[int, int], host: inventory.Host, pem: PurePosixPath) -> tuple[Wanted, ...]:
+    """Entries of main.cf for a Postfix version.
+
+    Args:
+        version: (major, minor).
+        host: what the inventory asks for this host.
+        pem: the file with key, certificate and intermediates, in this order.
+    Source: postconf(5) for each parameter; RFC 8996 and RFC 9325 for the floor; RFC 8314 for AUTH under TLS only.
+    """
+    if version >= (3, 4):
+        pair = [
+            Wanted(
+                "smtpd_tls_chain_files",
+                str(pem),
+                "key and chain in one file, so that no process reads half a pair",
+                "3.4",
+            ),
+            Wanted("smtpd_tls_cert_file", None, "smtpd_tls_chain_files takes its place"),
+            Wanted("smtpd_tls_key_file", None, "smtpd_tls_chain_files takes its place"),
+        ]
+    else:
+        pair = [
+            Wanted(
+                "smtpd_tls_cert_file",
+                str(pem),
+                "certificate and intermediates; the key stands first in the same file",
+            ),
+            Wanted("smtpd_tls_key_file", str(pem), "the same file"),
+        ]
+    wanted = [
+        *pair,
+        Wanted(
+            "smtpd_tls_security_level",
+            "may",
+            "port 25 offers TLS to strangers and does not demand it (RFC 3207)",
+            "2.3",
+        ),
+        Wanted("smtpd_tls_auth_only", "yes", "no AUTH before TLS, on no port (RFC 8314)", "2.2"),
+        Wanted(
+            "smtpd_tls_mandatory_protocols",
+            PROTOCOLS,
+            "465 and 587: TLS 1.2 or later (RFC 8996, RFC 9325)",
+            "2.3",
+        ),
+        Wanted("smtpd_tls_mandatory_ciphers", "high", "465 and 587: OpenSSL's HIGH list", "2.3"),
+        Wanted(
+            "smtpd_tls_mandatory_exclude_ciphers",
+            CIPHERS[host.submission.ciphers],
+            "465 and 587: nothing anonymous, no static RSA key exchange (RFC 9325, 4.1)",
+            "2.3",
+        ),
+        Wanted("smtpd_tls_loglevel", "1", "one line a handshake in the log", "2.2"),
+        Wanted(
+            "smtpd_tls_received_header", "yes", "the Received line says which TLS a mail came in by", "2.2"
+        ),
+    ]
+    if host.submission.floor_on_25 != "as found":
+        wanted.append(
+            Wanted(
+                "smtpd_tls_protocols", PROTOCOLS, "port 25: the inventory asks for TLS 1.2 or later", "2.3"
+            )
+        )
+    if host.submission.auth_on_25:
+        wanted.append(
+            Wanted(
+                "smtpd_sasl_auth_enable",
+                "yes",
+                "port 25: the inventory asks for AUTH, as the document has it",
+                "1.0",
+            )
+        )
+    return tuple(wanted)
+
+
+# Entries that the chapter reads: another value changes what the two services do, or what verification means.
+READ = (
+    "smtpd_sasl_auth_enable",
+    "smtpd_sasl_type",
+    "smtpd_sasl_path",
+    "smtpd_sasl_security_options",
+    "smtpd_sasl_tls_security_options",
+    "smtpd_sasl_local_domain",
+    "smtpd_sasl_service",
+    "smtpd_tls_wrappermode",
+    "smtpd_use_tls",
+    "smtpd_enforce_tls",
+    "smtpd_tls_eccert_file",
+    "smtpd_tls_eckey_file",
+    "smtpd_tls_dcert_file",
+    "smtpd_tls_CAfile",
+    "smtpd_tls_ciphers",
+    "smtpd_tls_exclude_ciphers",
+    "smtpd_tls_protocols",
+    "smtpd_relay_restrictions",
+    "smtpd_recipient_restrictions",
+    "smtpd_client_restrictions",
+    "smtpd_helo_restrictions",
+    "smtpd_sender_restrictions",
+    "smtpd_milters",
+    "content_filter",
+    "cyrus_sasl_config_path",
+    "mynetworks_style",
+)
+# What the package's preset or the compiled default may have written for them without any effect.
+_NEUTRAL = {
+    "smtpd_relay_restrictions": "permit_mynetworks permit_sasl_authenticated defer_unauth_destination"
+}
+
+
+def neutral(name: str, value: str) -> bool:
+    """True for a value that the package writes and that is the default all the same."""
+    return _NEUTRAL.get(name) == " ".join(value.replace(",", " ").split())
+
+
+# HELO rules are meant for strangers: phones and mail programs of the house's own users say what they like.
+HELO_FOR_STRANGERS = frozenset(
+    {
+        "permit",
+        "permit_mynetworks",
+        "permit_sasl_authenticated",
+        "reject_invalid_helo_hostname",
+        "reject_non_fqdn_helo_hostname",
+        "reject_unknown_helo_hostname",
+    }
+)
+
+
+def is_for_strangers(helo_restrictions: str) -> bool:
+    """True when every element of smtpd_helo_restrictions is a rule meant for strangers."""
+    return set(helo_restrictions.replace(",", " ").split()) <= HELO_FOR_STRANGERS
+
+
+def service(port: int, family: Family, own_helo_rules: bool) -> str:
+    """The line of master.cf for a submission port, without a blank in any value (master(5), -o name=value).
+
+    Args:
+        own_helo_rules: main.cf has HELO rules for strangers, which the service must not inherit.
+    587 is submission with STARTTLS demanded (RFC 6409), 465 is submissions with TLS from the first byte (RFC 8314).
+    """
+    name = {587: "submission", 465: "submissions"}[port]
+    mode = {587: "smtpd_tls_security_level=encrypt", 465: "smtpd_tls_wrappermode=yes"}[port]
+    options = (
+        f"syslog_name=postfix/{name}",
+        mode,
+        "smtpd_sasl_auth_enable=yes",
+        "smtpd_tls_auth_only=yes",
+        "smtpd_relay_restrictions=permit_sasl_authenticated,reject",
+        "smtpd_reject_unlisted_recipient=no",
+        "milter_macro_daemon_name=ORIGINATING",
+        *(("smtpd_helo_restrictions=permit",) if own_helo_rules else ()),
+    )
+    return f"{name} inet n - {family.chroot} - - smtpd " + " ".join(f"-o {option}" for option in options)
+
+
+WHY_SERVICE = {
+    587: "submission: STARTTLS is demanded before anything else, then a login (RFC 6409)",
+    465: "submissions: TLS from the first byte, then a login (RFC 8314)",
+}
+
+SMTPD_CONF = b"pwcheck_method: saslauthd\nmech_list: PLAIN LOGIN\n"
+
+
+def pam_service(family: Family, minimum_uid: int) -> bytes:
+    """PAM's service `smtp`: root is kept out, then what every login of this host goes through.
+
+    Args:
+        minimum_uid: the lowest user id that may log in, at least 1.
+    Source: pam_succeed_if(8).
+    """
+    first = f"auth required pam_succeed_if.so quiet uid >= {minimum_uid}"
+    return ("\n".join([first, *family.pam_lines]) + "\n").encode()

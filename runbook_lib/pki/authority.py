@@ -1,0 +1,236 @@
+"""The own CA: one root in a directory of mode 0700, its key encrypted, its ledger beside it.
+
+A CSR that was checked goes in, a server certificate comes out, in the ledger first. What this CA is for, and
+what it does not do, is in `docs/own-ca.md`.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from runbook_lib.credentials import Secret
+from runbook_lib.errors import CsrRefused, PolicyViolation
+from runbook_lib.pki import certificate, keys, profile, storage
+from runbook_lib.pki.clock import BACKDATE
+from runbook_lib.pki.csr import NOTHING_SIGNED, CheckedCsr, check_csr
+from runbook_lib.pki.ledger import Issuance, Ledger
+from runbook_lib.pki.names import name_fault
+
+VALID_DAYS_MAX = (
+    398  # what browsers and Apple take from any CA since 2020; a private CA gains nothing by more
+)
+CA_VALID_DAYS_MAX = 7300
+KEY_BITS = (
+    3072  # RSA: Windows 7's mail programs verify it, and it is 128 bits strong (SP 800-57 part 1, 5.6.1)
+)
+
+
+def random_serial() -> int:
+    """128 random bits, positive: at most 17 octets of the 20 allowed (RFC 5280 4.1.2.2)."""
+    return secrets.randbits(128) or 1
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate that was issued; it is in the ledger."""
+
+    certificate_pem: bytes
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Authority:
+    """An opened CA; made by `create` and `open_ca` only."""
+
+    directory: Path
+    certificate: x509.Certificate
+    ledger: Ledger
+    key: rsa.RSAPrivateKey = field(repr=False)
+    draw_serial: Callable[[], int] = field(default=random_serial, repr=False)
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The root's certificate: what users trust, clean PEM."""
+        return certificate.as_pem(self.certificate)
+
+    def check_csr(
+        self, pem: bytes, granted: Sequence[str], where: str, *, host: str, run: str, key_bits_min: int = 2048
+    ) -> CheckedCsr:
+        """`csr.check_csr`, and a refusal is kept in the ledger before it is raised.
+
+        Raises:
+            CsrRefused: with every reason at once; the issuance table is unchanged.
+            LedgerBusy: another process held the ledger for 10 s.
+        """
+        try:
+            return check_csr(pem, granted, where, key_bits_min=key_bits_min)
+        except CsrRefused as refusal:
+            self.ledger.record_refusal(host, run, refusal.problem, hashlib.sha256(pem).hexdigest())
+            raise
+
+    def issue(
+        self,
+        csr: CheckedCsr,
+        dns_names: Sequence[str],
+        valid_days: int = 365,
+        *,
+        host: str,
+        run: str,
+        now: datetime | None = None,
+    ) -> Issued:
+        """Issue a server certificate for the names the inventory grants, whatever the CSR asks for.
+
+        Args:
+            csr: a checked CSR (`check_csr`); only its public key is used.
+            dns_names: DNS-IDs for the SAN, A-labels; the first is also the CN, up to 64 characters.
+            valid_days: lifetime in days, 1 to 398, counted from a start 5 minutes ago (C14).
+            host, run: for the ledger.
+            now: aware; the default is the clock's.
+        Returns: the certificate, in the ledger before it is returned.
+        Raises:
+            PolicyViolation: a name that is none, a lifetime out of range or past the CA's own end, the CA's
+                own key; kept among the refusals, nothing was issued.
+            LedgerBusy: another run held the ledger for 10 s; nothing was issued.
+        Source: RFC 5280 4.1.2.2 (serial) and 4.2.1 (extensions); RFC 9525 (names only in the SAN).
+        """
+        at = (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+        names = tuple(dict.fromkeys(name.lower() for name in dns_names))
+        not_before = at - BACKDATE
+        # Both ends are part of the validity (RFC 5280 4.1.2.5), hence the second.
+        not_after = not_before + timedelta(days=valid_days) - timedelta(seconds=1)
+        reasons = self._policy_reasons(csr, names, valid_days, not_before, not_after)
+        if reasons:
+            self.ledger.record_refusal(host, run, reasons, csr.csr_sha256, at)
+            raise PolicyViolation(
+                "; ".join(reasons),
+                f"{host}, CA {self.directory}",
+                "change names or certificate.valid_days in the inventory, or make a new CA in time.",
+                NOTHING_SIGNED,
+            )
+        serial = self.draw_serial()
+        leaf = profile.sign_leaf(
+            self.certificate, self.key, csr.public_key, names, serial, (not_before, not_after)
+        )
+        issued = Issued(
+            certificate.as_pem(leaf), certificate.spelled_serial(serial), not_before, not_after, names
+        )
+        self.ledger.record_issuance(
+            Issuance(
+                issued.serial,
+                host,
+                run,
+                names,
+                csr.public_key_sha256,
+                not_before,
+                not_after,
+                issued.certificate_pem.decode(),
+                at,
+            )
+        )
+        return issued
+
+    def _policy_reasons(
+        self,
+        csr: CheckedCsr,
+        names: Sequence[str],
+        valid_days: int,
+        not_before: datetime,
+        not_after: datetime,
+    ) -> list[str]:
+        reasons = [f"the name '{name}' {fault}" for name in names if (fault := name_fault(name))]
+        if not names:
+            reasons.append("there is no name to issue for")
+        if not 1 <= valid_days <= VALID_DAYS_MAX:
+            reasons.append(f"a lifetime of {valid_days} days was asked for; 1 to {VALID_DAYS_MAX} are issued")
+        elif not_after > self.certificate.not_valid_after_utc:
+            end = self.certificate.not_valid_after_utc.isoformat()
+            reasons.append(
+                f"{valid_days} days would end at {not_after.isoformat()}, after the CA's own end at {end}"
+            )
+        if not_before < self.certificate.not_valid_before_utc:
+            begin = self.certificate.not_valid_before_utc.isoformat()
+            reasons.append(f"it would begin at {not_before.isoformat()}, before the CA itself at {begin}")
+        if csr.public_key_sha256 == keys.public_key_sha256(self.certificate.public_key()):
+            reasons.append("the CSR carries the CA's own key; a server needs a key of its own")
+        return reasons
+
+
+def create(
+    directory: Path, passphrase: Secret, common_name: str, valid_days: int = 3650, now: datetime | None = None
+) -> Authority:
+    """Make a CA. Whole or not at all: the directory gets its name last.
+
+    Args:
+        directory: where it will live, mode 0700; must not be there yet, or be empty.
+        passphrase: encrypts the CA's key; at least 12 characters.
+        common_name: of the root, 1 to 64 characters (phones list a root by it).
+        valid_days: lifetime in days, 1 to 7300.
+        now: aware; the default is the clock's.
+    Raises:
+        AuthorityError: something is there already, or it cannot be written.
+        PolicyViolation: common name, lifetime or passphrase out of range.
+    Source: RFC 5280 4.2.1.1 to 4.2.1.3 and 4.2.1.9 (what a CA's certificate bears).
+    """
+    faults = []
+    if not 1 <= len(common_name) <= 64 or not common_name.isprintable() or not common_name.strip():
+        faults.append(f"the common name has {len(common_name)} characters; expected 1 to 64 printable ones")
+    if not 1 <= valid_days <= CA_VALID_DAYS_MAX:
+        faults.append(f"a lifetime of {valid_days} days was asked for; 1 to {CA_VALID_DAYS_MAX} are taken")
+    if len(passphrase.reveal()) < storage.PASSPHRASE_CHARACTERS_MIN:
+        faults.append(f"the passphrase has fewer than {storage.PASSPHRASE_CHARACTERS_MIN} characters")
+    if faults:
+        raise PolicyViolation("; ".join(faults), f"CA {directory}", "change site.ca in the inventory.")
+    at = (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    with storage.being_made(directory) as stage:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+        validity = (at - BACKDATE, at - BACKDATE + timedelta(days=valid_days) - timedelta(seconds=1))
+        root = profile.sign_root(key, common_name, random_serial(), validity)
+        storage.write_key(stage, key, passphrase)
+        storage.write(stage / storage.CERTIFICATE, certificate.as_pem(root))
+        Ledger.create(stage / storage.LEDGER)
+    return open_ca(directory, passphrase)
+
+
+def open_ca(directory: Path, passphrase: Secret) -> Authority:
+    """Open a CA that `create` made.
+
+    Raises:
+        AuthorityError: no CA there, files that others may use, a wrong passphrase, a key not the root's.
+    """
+    storage.check_modes(directory)
+    root = certificate.load(read_certificate(directory), f"CA {directory}, {storage.CERTIFICATE}")
+    key = storage.read_key(directory, passphrase, root)
+    return Authority(directory, root, Ledger(directory / storage.LEDGER), key)
+
+
+def read_certificate(directory: Path) -> bytes:
+    """The root's certificate, PEM; needs no passphrase.
+
+    Raises:
+        AuthorityError: there is no CA.
+    """
+    return storage.read(directory / storage.CERTIFICATE)
+
+
+def exists(directory: Path) -> bool:
+    """Whether a CA was made in this directory."""
+    return (directory / storage.CERTIFICATE).is_file()
+
+
+def open_ledger(directory: Path) -> Ledger:
+    """The ledger of a CA; needs no passphrase.
+
+    Raises:
+        AuthorityError: there is no CA.
+    """
+    read_certificate(directory)
+    return Ledger(directory / storage.LEDGER)

@@ -1,0 +1,158 @@
+"""A certificate: its spelling, what it says, and whether it still fits the server it is for."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from runbook_lib.errors import CertificateRefused
+from runbook_lib.pki import keys, pem
+
+LABELS = ("CERTIFICATE", "X509 CERTIFICATE")  # OpenSSL reads both
+FILE_BYTES_MAX = 256 * 1024
+FITS = "fits"
+
+
+def spelled_serial(serial: int) -> str:
+    """The one spelling of a serial number: upper case hex, an even number of digits, as openssl prints it.
+
+    Python's `%x` gives `d` where OpenSSL says `0D`; a look-up by the other spelling finds nothing.
+    """
+    digits = f"{serial:X}"
+    return digits if len(digits) % 2 == 0 else f"0{digits}"
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` prints it: AB:CD:…"""
+    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def as_pem(certificate: x509.Certificate) -> bytes:
+    """Clean PEM, with LF and a last newline."""
+    return pem.block("CERTIFICATE", certificate.public_bytes(Encoding.DER))
+
+
+def load(content: bytes, where: str) -> x509.Certificate:
+    """The first certificate of a PEM file.
+
+    Args:
+        where: host and file, for the message.
+    Raises:
+        CertificateRefused: OpenSSL would read no certificate there.
+    """
+    framing = pem.read(content, "CERTIFICATE", FILE_BYTES_MAX)
+    faults = list(framing.faults) or [
+        f"line {block.line}: holds a {block.label}, not a CERTIFICATE"
+        for block in framing.blocks[:1]
+        if block.label not in LABELS
+    ]
+    if faults:
+        raise CertificateRefused("; ".join(faults), where, "bring the file as the CA returned it.")
+    return parse(framing.blocks[0], where)
+
+
+def parse(block: pem.Block, where: str) -> x509.Certificate:
+    """The certificate in a block.
+
+    Raises:
+        CertificateRefused: its content is no certificate.
+    """
+    try:
+        return x509.load_der_x509_certificate(block.der)
+    except (ValueError, x509.InvalidVersion) as error:
+        raise CertificateRefused(
+            f"line {block.line}: the framing is right, and the content is no certificate: cut or altered",
+            where,
+            "ask the CA for the file again.",
+        ) from error
+
+
+def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The DNS names of the SAN, lower case; the common name does not count (RFC 9525 2)."""
+    try:
+        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(name.lower() for name in alternatives.get_values_for_type(x509.DNSName))
+
+
+def describe(content: bytes, where: str = "certificate") -> list[tuple[str, str]]:
+    """Rows (what, value) that show the first certificate of a PEM file; times are UTC.
+
+    Raises:
+        CertificateRefused: OpenSSL would read no certificate there.
+    """
+    certificate = load(content, where)
+    return [
+        ("subject", certificate.subject.rfc4514_string()),
+        ("issuer", certificate.issuer.rfc4514_string()),
+        ("DNS names", ", ".join(dns_names(certificate)) or "none"),
+        ("key", keys.describe_key(certificate.public_key())),
+        ("serial", spelled_serial(certificate.serial_number)),
+        ("valid from", certificate.not_valid_before_utc.isoformat()),
+        ("valid to", certificate.not_valid_after_utc.isoformat()),
+        ("SHA-256", fingerprint(certificate)),
+    ]
+
+
+def leaf_status(
+    certificate_pem: bytes,
+    public_key_sha256: str,
+    names: Sequence[str],
+    ca_pem: bytes,
+    renew_days: int,
+    now: datetime | None = None,
+) -> str:
+    """Say whether a server's certificate still fits, so that a second apply issues nothing.
+
+    Args:
+        certificate_pem: the file on the host; empty when there is none.
+        public_key_sha256: of the server's key (SPKI, hex).
+        names: the DNS names that the inventory grants.
+        ca_pem: the CA's certificate.
+        renew_days: a certificate with this many days left, or fewer, is renewed.
+        now: the time to judge by, aware; the default is the clock's.
+    Returns: `fits`, or why a new one is needed.
+    """
+    at = now or datetime.now(UTC)
+    if not certificate_pem.strip():
+        return "there is no certificate yet"
+    try:
+        leaf = load(certificate_pem, "the certificate")
+    except CertificateRefused as error:
+        return f"the file is not a certificate that OpenSSL reads: {error.problem}"
+    if keys.public_key_sha256(leaf.public_key()) != public_key_sha256:
+        return "it is for another key than the server's"
+    if not is_issued_by(leaf, load(ca_pem, "the CA's certificate")):
+        return f"it was not issued by this CA (issuer: {leaf.issuer.rfc4514_string()})"
+    missing = sorted({name.lower() for name in names} - set(dns_names(leaf)))
+    extra = sorted(set(dns_names(leaf)) - {name.lower() for name in names})
+    if missing or extra:
+        return "; ".join(
+            part
+            for part in (
+                f"it lacks {', '.join(missing)}" if missing else "",
+                f"it has {', '.join(extra)}, no longer granted" if extra else "",
+            )
+            if part
+        )
+    if at < leaf.not_valid_before_utc:
+        return f"it is not valid before {leaf.not_valid_before_utc.isoformat()}"
+    left = leaf.not_valid_after_utc - at
+    if left <= timedelta(0):
+        return f"it expired at {leaf.not_valid_after_utc.isoformat()}"
+    if left <= timedelta(days=renew_days):
+        return f"{left.days} days are left, and it is renewed from {renew_days} days on"
+    return FITS
+
+
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether `issuer`'s name and key made the signature."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True

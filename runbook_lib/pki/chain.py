@@ -1,0 +1,209 @@
+"""A certificate file that a CA returned: read as OpenSSL reads it, put in order, proven, written clean.
+
+Postfix sends leaf and intermediates, the leaf first, without the root. What this module lets pass validates
+for a client that has only the given roots, and is PEM that OpenSSL reads.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+from runbook_lib.errors import CertificateRefused
+from runbook_lib.pki import certificate, keys, pem
+from runbook_lib.pki.names import matches_name
+
+_AGAIN = "ask the CA for the server's certificate with its intermediates, as one PEM file, and bring that."
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Certificates of one file; after `arrange` the leaf is first, and each further one issued one before."""
+
+    certificates: tuple[x509.Certificate, ...]
+    notes: tuple[str, ...]  # what was repaired, each to be shown
+    original_sha256: str  # of the file as it came, hex
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        """The server's certificate."""
+        return self.certificates[0]
+
+    @property
+    def pem(self) -> bytes:
+        """What is installed: clean PEM with LF and a last newline."""
+        return b"".join(map(certificate.as_pem, self.certificates))
+
+
+def read_pem(content: bytes, where: str) -> Chain:
+    """Read every certificate of a file, in the file's order.
+
+    Text before, between and after the blocks, CRLF and a BOM are taken (C1); END and BEGIN on one line are
+    parted, and said (C2); any other odd framing is refused with its line (C3).
+
+    Args:
+        content: the file.
+        where: host and file, for messages.
+    Raises:
+        CertificateRefused: with every fault at once.
+    """
+    framing = pem.read(content, "CERTIFICATE", certificate.FILE_BYTES_MAX)
+    faults = list(framing.faults)
+    for block in framing.blocks:
+        if block.label == "TRUSTED CERTIFICATE":
+            faults.append(
+                f"line {block.line}: an OpenSSL 'trusted' certificate; export it: openssl x509 -in FILE"
+            )
+        elif block.label not in certificate.LABELS:
+            faults.append(f"line {block.line}: holds a {block.label}, not a CERTIFICATE")
+    if faults:
+        raise CertificateRefused("; ".join(faults), where, _remedy_for(content))
+    certificates = tuple(certificate.parse(block, where) for block in framing.blocks)
+    return Chain(certificates, framing.notes, hashlib.sha256(content).hexdigest())
+
+
+def arrange(chain: Chain, public_key_sha256: str, where: str) -> Chain:
+    """Put the leaf first, then what issued it, then what issued that; say what was moved or left out.
+
+    Args:
+        public_key_sha256: of the server's key (SPKI, hex): the leaf is the certificate for it.
+    Raises:
+        CertificateRefused: no certificate in the file is for the server's key.
+    """
+    unique = tuple(dict.fromkeys(chain.certificates))
+    notes = list(chain.notes)
+    if len(unique) < len(chain.certificates):
+        notes.append(f"{len(chain.certificates) - len(unique)} repeated certificates left out")
+    # The newest, where a renewed certificate stands beside the old one.
+    by_fit = sorted(
+        unique, key=lambda one: (_is_for(one, public_key_sha256), not _is_ca(one), one.not_valid_after_utc)
+    )
+    check_pair(by_fit[-1], public_key_sha256, where)
+    path = [by_fit[-1]]
+    for issued in path:  # grows while it is walked
+        path += [one for one in unique if one not in path and certificate.is_issued_by(issued, one)]
+    kept = tuple(one for one in path if one is path[0] or not _is_self_signed(one))
+    for one in unique:
+        if one in path and one not in kept:
+            notes.append(f"the root {_name(one)} left out: who trusts it has it")
+        elif one not in path:
+            notes.append(f"{_name(one)} left out: it issued nothing here")
+    if [one for one in unique if one in kept] != list(kept):
+        notes.append(f"order put right: {', then '.join(map(_name, kept))}")
+    return Chain(kept, tuple(notes), chain.original_sha256)
+
+
+def verify(chain: Chain, roots_pem: bytes, names: Sequence[str], at: datetime, where: str) -> Chain:
+    """Prove that a client which has only these roots accepts the chain for each name.
+
+    Args:
+        chain: arranged.
+        roots_pem: what the client trusts.
+        names: DNS names that clients connect to, A-labels.
+        at: the time to judge by, aware.
+    Returns: the chain that was proven; certificates of other paths (a cross-signed root's) are left out, and
+        said.
+    Raises:
+        CertificateRefused: an intermediate is missing, something is expired, a name is not covered.
+    Source: RFC 5280 6.1 (path validation), RFC 9525 6 (names).
+    """
+    roots = read_pem(roots_pem, "the trusted roots").certificates
+    faults = _faults(chain, roots, names, at)
+    if faults:
+        raise CertificateRefused("; ".join(faults), where, _AGAIN)
+    builder = PolicyBuilder().store(Store(list(roots))).time(at)
+    proven: list[x509.Certificate] = []
+    for name in names:
+        try:
+            # *.example.jp in the inventory is proven with one name that it stands for.
+            host = x509.DNSName(name.replace("*", "any", 1))
+            proven = builder.build_server_verifier(host).verify(chain.leaf, list(chain.certificates[1:]))
+        except VerificationError as error:
+            why = "; ".join(_out_of_time(chain.certificates, at)) or str(error)
+            raise CertificateRefused(
+                f"does not validate for {name} with the given roots: {why}", where, _AGAIN
+            ) from error
+    path = tuple(proven[:-1]) if len(proven) > 1 else chain.certificates
+    spare = [one for one in chain.certificates if one not in path]
+    notes = (f"{_name(one)}, issued by {_dn(one.issuer)}, left out: another path validates" for one in spare)
+    return replace(chain, certificates=path, notes=(*chain.notes, *notes))
+
+
+def check_pair(leaf: x509.Certificate, public_key_sha256: str, where: str) -> None:
+    """The certificate is for the server's key; else OpenSSL says 'key values mismatch' and serves nothing.
+
+    Args:
+        public_key_sha256: of the server's key (SPKI, hex).
+    Raises:
+        CertificateRefused: with both fingerprints.
+    """
+    if not _is_for(leaf, public_key_sha256):
+        seen = keys.public_key_sha256(leaf.public_key())
+        raise CertificateRefused(
+            f"{_name(leaf)} is for another key: SHA-256 of the certificate's public key is {seen}, of the "
+            f"server's {public_key_sha256}",
+            where,
+            "bring the certificate for this server's CSR, or make a new CSR from the key that is there.",
+        )
+
+
+def _faults(chain: Chain, roots: Sequence[x509.Certificate], names: Sequence[str], at: datetime) -> list[str]:
+    """What a person can act on, in words; the verifier itself has the last one."""
+    covered = certificate.dns_names(chain.leaf)
+    faults = [
+        f"{name} is not covered by the certificate (its names: {', '.join(covered) or 'none'})"
+        for name in names
+        if name.lower() not in covered and not any(matches_name(one, name) for one in covered)
+    ]
+    if certificate.is_issued_by(chain.leaf, chain.leaf):
+        faults.append("the certificate is signed by its own key, not by a CA")
+    elif not any(certificate.is_issued_by(one, root) for one in chain.certificates for root in roots):
+        last = chain.certificates[-1]
+        faults.append(
+            f"the chain ends at {_name(last)}: its issuer's certificate {_dn(last.issuer)} is neither in "
+            "the file nor a trusted root; clients say 'unable to get local issuer certificate'"
+        )
+    return faults + _out_of_time([chain.leaf], at)
+
+
+def _out_of_time(certificates: Sequence[x509.Certificate], at: datetime) -> list[str]:
+    late = [one for one in certificates if at > one.not_valid_after_utc]
+    early = [one for one in certificates if at < one.not_valid_before_utc]
+    return [
+        *(f"{_name(one)} expired at {one.not_valid_after_utc.isoformat()}" for one in late),
+        *(f"{_name(one)} is not valid before {one.not_valid_before_utc.isoformat()}" for one in early),
+    ]
+
+
+def _is_for(one: x509.Certificate, public_key_sha256: str) -> bool:
+    return keys.public_key_sha256(one.public_key()) == public_key_sha256
+
+
+def _is_ca(one: x509.Certificate) -> bool:
+    try:
+        return one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _is_self_signed(one: x509.Certificate) -> bool:
+    return certificate.is_issued_by(one, one)
+
+
+def _name(one: x509.Certificate) -> str:
+    return _dn(one.subject) if one.subject else f"a certificate for {', '.join(certificate.dns_names(one))}"
+
+
+def _dn(name: x509.Name) -> str:
+    return f"'{name.rfc4514_string()}'"
+
+
+def _remedy_for(content: bytes) -> str:
+    if content[:1] == b"\x30":
+        return "convert it: openssl x509 -inform DER -in FILE -out NEW (PKCS #7: openssl pkcs7 -print_certs)."
+    if b"PKCS7" in content:
+        return "convert it: openssl pkcs7 -print_certs -in FILE -out NEW."
+    return "paste the CA's text anew, from each BEGIN line to its END line as it was, or bring its own file."

@@ -1,0 +1,73 @@
+"""DNS names as they stand in certificates, and how a client compares them.
+
+cryptography takes an empty name, `a .jp`, `a.jp.` and `192.0.2.1` as DNS names without a word, so the rules
+are here.
+"""
+
+import ipaddress
+import re
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_SHOWN_CHARACTERS = 100
+
+
+def printable(text: str) -> str:
+    """`text` from outside for a message: what is not printable as its escape, cut when it is long."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return (
+        shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}… ({len(text)} characters)"
+    )
+
+
+def name_fault(name: str) -> str | None:
+    """What is wrong with a name for the SAN, or None.
+
+    Args:
+        name: a DNS name, any case; a wildcard only as the whole leftmost label, with two labels after it.
+    Source: RFC 5280 4.2.1.6 (preferred name syntax of RFC 1034 3.5, no blank name); RFC 9525 6.3 (wildcards).
+    """
+    if not name:
+        return "is empty"
+    if not name.isascii():
+        return "is not ASCII; a certificate holds the A-label (xn--…)"
+    if any(c.isspace() or not c.isprintable() for c in name):
+        return "has a blank or a control character in it"
+    if _is_address(name):
+        return "is an IP address, not a DNS name; clients compare addresses with another field and refuse it"
+    if name.endswith("."):
+        return "ends in a dot, which a DNS name in a certificate never does"
+    if len(name) > 253:
+        return f"has {len(name)} characters; a DNS name has at most 253"
+    labels = name.lower().split(".")
+    if labels[0] == "*":
+        labels = labels[1:]
+        if len(labels) < 2:
+            return "is a wildcard over a whole top-level domain"
+    for label in labels:
+        if not label or len(label) > 63 or not _LABEL.fullmatch(label):
+            return f"has a label that no host name has ('{label}')"
+    if labels[-1].isdigit():
+        return "ends in a number, as addresses do; no top-level domain is one"
+    return None
+
+
+def matches_name(pattern: str, name: str) -> bool:
+    """Whether the DNS-ID `pattern` of a certificate covers `name`, a host name that a client connects to.
+
+    Case does not count; a wildcard stands for exactly one label, the leftmost, and never for a part of one.
+    Source: RFC 9525 6.3.
+    """
+    pattern_labels, name_labels = pattern.lower().split("."), name.lower().split(".")
+    if len(pattern_labels) != len(name_labels) or "" in name_labels:
+        return False
+    if pattern_labels[0] == "*" and len(pattern_labels) > 2:
+        return pattern_labels[1:] == name_labels[1:]
+    return "*" not in pattern and pattern_labels == name_labels
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True

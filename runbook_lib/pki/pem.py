@@ -1,0 +1,176 @@
+"""PEM framing by OpenSSL's rules, a little stricter: what passes here is read by Postfix.
+
+cryptography reads two certificates from a file in which END and BEGIN share a line; OpenSSL, and so Postfix,
+reads none. What is read here is written anew (`block`), so that nobody's odd framing is ever passed on.
+A message quotes a line only where it is a framing line: the file may hold a private key.
+"""
+
+import base64
+import binascii
+import re
+import textwrap
+from dataclasses import dataclass, field
+
+# PEM has 64 characters a line, MIME's base64 76 (RFC 7468 2; RFC 2045 6.8); not all readers take longer ones.
+_LINE_CHARACTERS_MAX = 76
+_FRAME = re.compile(r"-----(BEGIN|END) ([^-]+)-----")
+_GLUED = re.compile(r"(-----END [^-]+-----)[ \t]*(?=-----BEGIN )")
+_NEAR_MISS = re.compile(r"\b(begin|end)\b.{0,12}\b(certificate|x509|pkcs7|csr)", re.IGNORECASE)
+_BASE64 = re.compile(r"(?=.)[A-Za-z0-9+/]*={0,2}")
+_PRIVATE_KEY = re.compile(rb"PRIVATE\s+KEY")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block: what its BEGIN line names, its content, and the number of that line in the file."""
+
+    label: str
+    der: bytes
+    line: int
+
+
+@dataclass(frozen=True)
+class Framing:
+    """What the framing of a file says: blocks in its order, repairs made, and faults (none: it is sound)."""
+
+    blocks: tuple[Block, ...]
+    notes: tuple[str, ...]
+    faults: tuple[str, ...]
+
+
+def block(label: str, der: bytes) -> bytes:
+    """A clean block: 64 characters a line, LF, a last newline (RFC 7468)."""
+    body = "\n".join(textwrap.wrap(base64.b64encode(der).decode(), 64))
+    return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n".encode()
+
+
+def read(content: bytes, expected: str, size_bytes_max: int) -> Framing:
+    """Read the blocks of a file.
+
+    Args:
+        content: the file; text before, between and after the blocks, CRLF and a UTF-8 BOM are no fault.
+        expected: the label that a message names, `CERTIFICATE` or `CERTIFICATE REQUEST`.
+        size_bytes_max: a larger file is a fault, and not looked into.
+    """
+    fault = _fault_of_the_whole(content, expected, size_bytes_max)
+    if fault:
+        return Framing((), (), (fault,))
+    text = content.decode("utf-8", errors="backslashreplace").removeprefix("\ufeff")
+    reading = _Reading(expected)
+    for number, line in enumerate(text.split("\n"), start=1):
+        parts = _GLUED.sub(r"\1\n", line.rstrip()).split("\n")
+        if len(parts) > 1:
+            reading.notes.append(
+                f"line {number}: END and BEGIN shared a line (files joined without a last newline); parted"
+            )
+        for part in parts:
+            reading.take(number, part)
+    return reading.end()
+
+
+def _fault_of_the_whole(content: bytes, expected: str, size_bytes_max: int) -> str | None:
+    frame = f"-----BEGIN {expected}-----"
+    if not content.strip():
+        return f"the file is empty; expected {frame}"
+    if len(content) > size_bytes_max:
+        return f"the file has {len(content)} bytes; at most {size_bytes_max} are read"
+    if _PRIVATE_KEY.search(content):
+        return "the file holds a private key, which must not leave its server (it is not shown here)"
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return f"the file is UTF-16 text; save it as plain text (UTF-8), with {frame} at the start of a line"
+    if content[:1] == b"\x30" and b"-----BEGIN" not in content:
+        return f"the file is DER (binary), not PEM; expected {frame}"
+    if b"\0" in content:
+        return f"the file is binary, not PEM; expected {frame}"
+    if b"\r" in content.replace(b"\r\n", b""):
+        return (
+            f"lines end in a lone CR, so that {frame} is not at the start of a line; save it with LF or CRLF"
+        )
+    return None
+
+
+@dataclass
+class _Begun:
+    """A block whose END line has not been seen yet."""
+
+    label: str
+    line: int
+    body: list[str] = field(default_factory=list)
+
+
+class _Reading:
+    """The state while lines go by: what was found so far, and the block that is open."""
+
+    def __init__(self, expected: str) -> None:
+        self.expected = expected
+        self.blocks: list[Block] = []
+        self.notes: list[str] = []
+        self.faults: list[str] = []
+        self.begun: _Begun | None = None
+
+    def take(self, number: int, line: str) -> None:
+        frame = _FRAME.fullmatch(line)
+        if frame is None:
+            self._take_text(number, line)
+        elif frame[1] == "BEGIN":
+            if self.begun is not None:
+                self.faults.append(
+                    f"line {number}: a block begins, and that of line {self.begun.line} has no END line"
+                )
+            self.begun = _Begun(frame[2], number)
+        else:
+            self._take_end(number, frame[2])
+
+    def end(self) -> Framing:
+        if self.begun is not None:
+            self.faults.append(
+                f"line {self.begun.line}: the block has no line -----END {self.begun.label}-----"
+            )
+        if not self.blocks and not self.faults:
+            self.faults.append(f"there is no line -----BEGIN {self.expected}----- in the file")
+        return Framing(tuple(self.blocks), tuple(self.notes), tuple(self.faults))
+
+    def _take_text(self, number: int, line: str) -> None:
+        if not _BASE64.fullmatch(line) and (
+            "-----BEGIN" in line or "-----END" in line or _NEAR_MISS.search(line)
+        ):
+            kind = "END" if self.begun is not None else "BEGIN"
+            long = len(line) > _LINE_CHARACTERS_MAX
+            seen = "longer: its line breaks were lost" if long else f"'{ascii(line)[1:-1]}'"
+            self.faults.append(
+                f"line {number}: the framing is wrong, not the certificate: expected a line of its own with "
+                f"exactly -----{kind} {self.expected}-----, and it is {seen}"
+            )
+            self.begun = None
+        elif self.begun is not None:
+            self.begun.body.append(line)
+
+    def _take_end(self, number: int, label: str) -> None:
+        if self.begun is None or self.begun.label != label:
+            self.faults.append(f"line {number}: an END line without its line -----BEGIN {self.expected}-----")
+        else:
+            body = _decode(self.begun)
+            if isinstance(body, bytes):
+                self.blocks.append(Block(label, body, self.begun.line))
+            else:
+                self.faults.append(body)
+        self.begun = None
+
+
+def _decode(begun: _Begun) -> bytes | str:
+    """The content of a block, or the fault in it."""
+    if not begun.body:
+        return f"line {begun.line}: the block is empty"
+    for number, line in enumerate(begun.body, start=begun.line + 1):
+        if len(line) > _LINE_CHARACTERS_MAX:
+            return (
+                f"line {number}: the framing is wrong, not the certificate: {len(line)} characters in it, "
+                f"where PEM has 64; its line breaks were lost. Expected are the lines as they were, from "
+                f"-----BEGIN {begun.label}----- to -----END {begun.label}-----"
+            )
+        if not _BASE64.fullmatch(line):
+            return f"line {number}: not base64 (an empty line, a blank, a header or a foreign character)"
+    try:
+        return base64.b64decode("".join(begun.body), validate=True)
+    except binascii.Error:
+        return f"line {begun.line}: the base64 of the block is cut short or altered"

@@ -1,0 +1,167 @@
+"""The CA's directory: three files of mode 0600 in a directory of mode 0700, made whole or not at all."""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from runbook_lib.credentials import Secret
+from runbook_lib.errors import AuthorityError
+from runbook_lib.pki import keys
+
+CERTIFICATE = "ca.pem"
+KEY = "ca.key"
+LEDGER = "ledger.sqlite3"
+# PKCS #8 as OpenSSL writes it stretches a passphrase 2,048 times only: a short one could be tried out.
+PASSPHRASE_CHARACTERS_MIN = 12
+
+
+@contextmanager
+def being_made(directory: Path) -> Iterator[Path]:
+    """A directory beside the final one to write into; it gets its name if all went well, else is removed.
+
+    Raises:
+        AuthorityError: something is there already, or the disk refuses.
+    """
+    final = directory.resolve()
+    try:
+        final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))  # mode 0700
+    except OSError as error:
+        raise _unwritable(final, error) from error
+    try:
+        yield stage
+        _fsync(stage)
+        stage.rename(final)  # refused by the kernel where a directory with something in it is there
+        _fsync(final.parent)
+    except OSError as error:
+        if final.exists():
+            raise AuthorityError(
+                "there is something already; a CA is never written over",
+                f"CA {final}",
+                "open that CA, or name another directory in site.ca.directory of the inventory.",
+            ) from error
+        raise _unwritable(final, error) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def write(path: Path, content: bytes) -> None:
+    """A new file of mode 0600, on disk when this returns."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_key(directory: Path, key: rsa.RSAPrivateKey, passphrase: Secret) -> None:
+    """The CA's key, PKCS #8, encrypted (AES-256, PBKDF2 with SHA-256)."""
+    encryption = BestAvailableEncryption(passphrase.reveal().encode())
+    write(directory / KEY, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+
+
+def read(path: Path) -> bytes:
+    """A file of the CA.
+
+    Raises:
+        AuthorityError: it is not there or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise AuthorityError(
+            f"{path.name} cannot be read ({error.strerror})",
+            f"CA {path.parent}",
+            "make a CA there (runbook ca init), or name its directory in site.ca.directory of the inventory.",
+        ) from error
+
+
+def read_key(directory: Path, passphrase: Secret, root: x509.Certificate) -> rsa.RSAPrivateKey:
+    """The CA's key, decrypted.
+
+    Raises:
+        AuthorityError: a wrong passphrase, a key that is not encrypted, or one that is not the certificate's.
+    """
+    where = f"CA {directory}, {KEY}"
+    try:
+        key = load_pem_private_key(read(directory / KEY), passphrase.reveal().encode())
+    except TypeError as error:
+        raise AuthorityError(
+            "the key is not encrypted",
+            where,
+            f"encrypt it: openssl pkcs8 -topk8 -v2 aes256 -in {KEY} -out {KEY}.new",
+        ) from error
+    except ValueError as error:
+        raise AuthorityError(
+            "the passphrase does not open the key, or the file is damaged",
+            where,
+            "check site.ca.passphrase of the inventory; else restore the file from the backup.",
+        ) from error
+    if not isinstance(key, rsa.RSAPrivateKey) or keys.public_key_sha256(
+        key.public_key()
+    ) != keys.public_key_sha256(root.public_key()):
+        raise AuthorityError(
+            f"the key is not the one of {CERTIFICATE}", where, "restore both files from the same backup."
+        )
+    return key
+
+
+def check_modes(directory: Path) -> None:
+    """Nobody else may read or replace anything of the CA.
+
+    Raises:
+        AuthorityError: a file that others may read or write, that belongs to somebody else, or is missing.
+    """
+    for path, mode in [
+        (directory, 0o700),
+        *((directory / name, 0o600) for name in (CERTIFICATE, KEY, LEDGER)),
+    ]:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise AuthorityError(
+                f"{path} is not there ({error.strerror})",
+                f"CA {directory}",
+                "make a CA there (runbook ca init), or restore the directory from the backup.",
+            ) from error
+        if status.st_uid != os.geteuid():
+            raise AuthorityError(
+                f"{path} belongs to uid {status.st_uid}, you are {os.geteuid()}",
+                f"CA {directory}",
+                "run this as the CA's owner.",
+            )
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            raise AuthorityError(
+                f"others may use {path}: its mode is {stat.S_IMODE(status.st_mode):04o}, expected {mode:04o}",
+                f"CA {directory}",
+                f"find out who could have read it, then: chmod {mode:o} {path}",
+            )
+
+
+def _fsync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(directory: Path, error: OSError) -> AuthorityError:
+    return AuthorityError(
+        f"the directory cannot be made ({error.strerror})",
+        f"CA {directory}",
+        "name a directory of your own, on a disk with room, in site.ca.directory of the inventory.",
+    )

@@ -1,0 +1,128 @@
+"""An executed notebook becomes part of the record of the chapter that it ran."""
+
+import ast
+import json
+import os
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from runbook_lib import inventory
+from runbook_lib.errors import RecordMissing, UsageError
+from runbook_lib.records import files, index, origin
+from runbook_lib.records.index import Entry
+from runbook_lib.records.notebook_page import notebook_page
+from runbook_lib.records.publish import publish
+from runbook_lib.records.redaction import refuse_secrets, resolve_references
+
+RUN_AGAIN = "see that no cell shows it, then run the chapter again"
+
+
+def add_notebook(path: Path, root: Path, run: str | None = None) -> Entry:
+    """Attach an executed notebook to its chapter's record, and publish the run anew.
+
+    Args:
+        path: the notebook, as papermill or JupyterLab saved it; it is copied.
+        root: the folder of all records.
+        run: the run it belongs to; None: $RUNBOOK_RUN, else the newest with this chapter and host.
+    Returns: the record it was attached to.
+    Raises:
+        UsageError: not a notebook, or none that says which host it is about.
+        SecretUnavailable: a secret of its inventory cannot be had here, so nobody can look for it.
+        RecordMissing: no such record.
+        RecordError: the notebook holds a secret. Nothing was written.
+    """
+    notebook = read_notebook(path)
+    values = parameters(notebook)
+    host = values.get("host")
+    if not isinstance(host, str):
+        raise UsageError("has no parameter 'host'", str(path), "give a chapter's notebook, executed")
+    site = inventory.load(str(values.get("inventory") or "lab"))
+    unavailable = resolve_references(site, host)
+    if unavailable:
+        raise unavailable[0]
+    chapter = _chapter(path, notebook)
+    entry = _find(root, run or os.environ.get("RUNBOOK_RUN"), host, chapter)
+    folder = root / entry.record.run
+    remedy = f"destroy {path}; {RUN_AGAIN}"
+    keep_notebook(notebook, folder, entry, origin.CHECKOUT / "notebooks", remedy)
+    publish(root, entry.record.run, replaced={entry.notebook.as_posix(), entry.notebook_page.as_posix()})
+    return entry
+
+
+def keep_notebook(
+    notebook: NotebookNode, folder: Path, entry: Entry, pictures: Path, remedy: str = RUN_AGAIN
+) -> None:
+    """Write an executed notebook and its page beside the record, if no secret is in it.
+
+    Args:
+        folder: the run's folder.
+        pictures: where pictures that the notebook's text names lie.
+        remedy: what to do when a secret is in it.
+    Raises: RecordError when a secret is in it; nothing was written then.
+    """
+    where = f"{entry.record.host}, {entry.notebook.name}"
+    refuse_secrets(notebook, where, remedy)
+    page = notebook_page(notebook, entry.record.title, entry.page.name, pictures)
+    text = nbformat.writes(notebook)
+    files.write_atomically(folder / entry.notebook, (text.rstrip("\n") + "\n").encode())
+    files.write_atomically(folder / entry.notebook_page, page.encode())
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """Read a notebook of format 4.
+
+    Raises: UsageError when it is not there or not one.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict) or content.get("nbformat") != 4:
+            raise UsageError("is not a notebook of format 4", str(path), "give the executed notebook")
+        nbformat.validate(content)
+        notebook: NotebookNode = nbformat.reads(json.dumps(content), as_version=4)
+    except FileNotFoundError as error:
+        raise UsageError("there is no such file", str(path), "give the executed notebook") from error
+    except (ValueError, nbformat.ValidationError) as error:
+        raise UsageError("is not a notebook", str(path), "give the executed notebook") from error
+    return notebook
+
+
+def parameters(notebook: NotebookNode) -> dict[str, object]:
+    """The literal values that the notebook ran with: its parameters cell, then what papermill added."""
+    values: dict[str, object] = {}
+    for tag in ("parameters", "injected-parameters"):
+        for cell in notebook.cells:
+            if tag in cell.metadata.get("tags", []):
+                values |= _literals(cell.source)
+    return values
+
+
+def _literals(source: str) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.Constant):
+            continue
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            if isinstance(target, ast.Name):
+                found[target.id] = node.value.value
+    return found
+
+
+def _chapter(path: Path, notebook: NotebookNode) -> str:
+    """The chapter's name: of the notebook that papermill read, else of the file (a copy to work in)."""
+    source = notebook.metadata.get("papermill", {}).get("input_path")
+    return Path(str(source)).stem if source else path.stem
+
+
+def _find(root: Path, run: str | None, host: str, chapter: str) -> Entry:
+    candidates = [origin.plain_name(run, "run")] if run else list(index.runs(root))
+    for name in candidates:
+        for entry in index.read_run(root / name).of_host(host):
+            if entry.record.chapter == chapter and entry.attempt == 0:
+                return entry
+    raise RecordMissing(
+        f"no record of chapter {chapter} on {host}" + (f" in run {run}" if run else ""),
+        str(root),
+        "run the chapter first; --run names its run when it is another",
+    )

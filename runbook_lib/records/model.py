@@ -1,0 +1,149 @@
+"""The format of a record, `RUN/HOST/NN-chapter.json`: what the library wrote while a chapter worked."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from runbook_lib.errors import RecordError
+
+Verdict = Literal["pass", "fail", "could not test", "not verified"]
+Outcome = Literal["running", "passed", "planned", "not proven", "failed", "interrupted"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Change(_Part):
+    """One difference between the host and what is wanted, as it was shown before anything was made."""
+
+    title: str
+    kind: str
+    diff: str
+    commands: str
+
+
+class Row(_Part):
+    """One measurement of a verification."""
+
+    claim: str
+    port: int | None
+    address: str
+    client: str
+    verdict: Verdict
+    seen: str
+    command: str
+
+
+class PlanStep(_Part):
+    """What would change, shown before anything did; no change is 'nothing to do'."""
+
+    kind: Literal["plan"] = "plan"
+    title: str
+    digest: str
+    changes: tuple[Change, ...]
+
+
+class ApplyStep(_Part):
+    """What was made of a plan, as the titles of its changes."""
+
+    kind: Literal["apply"] = "apply"
+    digest: str
+    done: tuple[str, ...]
+    journal: str | None
+
+
+class VerifyStep(_Part):
+    """A proposition and what was measured for it."""
+
+    kind: Literal["verify"] = "verify"
+    claim: str
+    rows: tuple[Row, ...]
+    verdict: Verdict
+
+
+class NoteStep(_Part):
+    """A sentence for the reader."""
+
+    kind: Literal["note"] = "note"
+    text: str
+
+
+Step = Annotated[PlanStep | ApplyStep | VerifyStep | NoteStep, Field(discriminator="kind")]
+
+
+class Failure(_Part):
+    """What stopped the chapter."""
+
+    type: str
+    message: str
+
+
+class RecordData(_Part):
+    """A whole record. Times are UTC with their offset."""
+
+    format: Literal[1] = 1
+    run: str
+    host: str
+    chapter: str
+    title: str
+    mode: Literal["plan", "apply"]
+    reason: str
+    operator: str
+    lab: bool
+    started_at: str
+    ended_at: str | None = None
+    library: str
+    commit: str | None
+    clean_tree: bool | None
+    inventory_sha256: str
+    facts: dict[str, str]
+    steps: tuple[Step, ...] = ()
+    outcome: Outcome = "running"
+    summary: str | None = None
+    error: Failure | None = None
+    undo: str | None = None
+
+    @property
+    def plans(self) -> tuple[PlanStep, ...]:
+        return tuple(step for step in self.steps if isinstance(step, PlanStep))
+
+    @property
+    def verifications(self) -> tuple[VerifyStep, ...]:
+        return tuple(step for step in self.steps if isinstance(step, VerifyStep))
+
+    @property
+    def changes_planned(self) -> int:
+        """How many differences the plans showed."""
+        return sum(len(plan.changes) for plan in self.plans)
+
+    @property
+    def changes_made(self) -> int:
+        """How many changes were made on the host."""
+        return sum(len(step.done) for step in self.steps if isinstance(step, ApplyStep))
+
+    def count(self, verdict: Verdict) -> int:
+        """How many claims ended with this verdict."""
+        return sum(step.verdict == verdict for step in self.verifications)
+
+
+def to_bytes(data: RecordData) -> bytes:
+    """The bytes of a record's file: UTF-8, one line end at its end, stable order."""
+    return (json.dumps(data.model_dump(), ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def read(path: Path) -> RecordData:
+    """Read a record.
+
+    Raises: RecordError when it is not one of this format; the message has field and reason.
+    """
+    try:
+        return RecordData.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the file"
+        raise RecordError(
+            f"{field}: {first['msg']}", str(path), "look who wrote it: the library writes format 1 only"
+        ) from error

@@ -1,0 +1,172 @@
+"""Pages of a record: made from its data, readable with no network and no script.
+
+Everything that a server said is text here: it is escaped by the template engine, and characters that would
+act on a terminal or reorder a line (controls, bidirectional overrides) are spelled out.
+"""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from runbook_lib.records.index import Entry, RunIndex, counted
+from runbook_lib.records.model import Outcome, RecordData, Verdict
+
+# No script, no frame, no form, no request: what is shown is in the file.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+TEMPLATES = Path(__file__).parent / "templates"
+
+# Word and sign: colour never carries the meaning alone.
+OUTCOMES: dict[Outcome, tuple[str, str, str]] = {
+    "passed": ("pass", "✓", "passed"),
+    "planned": ("plan", "◇", "planned, nothing made"),
+    "not proven": ("unsure", "?", "applied, not proven"),
+    "failed": ("fail", "✕", "failed"),
+    "interrupted": ("fail", "■", "interrupted"),
+    "running": ("unsure", "…", "not finished"),
+}
+VERDICTS: dict[Verdict, tuple[str, str]] = {
+    "pass": ("pass", "✓"),
+    "fail": ("fail", "✕"),
+    "could not test": ("unsure", "?"),
+    "not verified": ("plan", "◇"),
+}
+_BIDIRECTIONAL = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+@dataclass(frozen=True)
+class DiffLine:
+    """A line of a diff and what it is: added, removed, place, name or same."""
+
+    text: str
+    kind: str
+
+
+def chapter_page(entry: Entry, run: RunIndex) -> str:
+    """The page of one record."""
+    notebook_page = (run.folder / entry.notebook_page).exists()
+    return _page("chapter.html.j2", entry=entry, record=entry.record, notebook_page=notebook_page)
+
+
+def index_page(run: RunIndex) -> str:
+    """The page of a run: every host and chapter, and what to type next."""
+    return _page("index.html.j2", run=run)
+
+
+def _page(template: str, **values: object) -> str:
+    return _environment().get_template(template).render(policy=POLICY, **values)
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("runbook_lib.records"),
+        autoescape=True,
+        finalize=_finalized,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters.update(
+        counted=counted,
+        diff_lines=diff_lines,
+        language=language,
+        local=local,
+        span=span,
+        spoken=spoken,
+        summary=summary,
+        utc=utc,
+    )
+    environment.globals.update(outcomes=OUTCOMES, verdicts=VERDICTS)
+    return environment
+
+
+def _finalized(value: object) -> object:
+    return visible(value) if type(value) is str else value
+
+
+def visible(text: str) -> str:
+    r"""`text` with every character spelled out (\x1b, \u202e) that acts instead of being seen."""
+    return "".join(_spelled(c) if _acts(c) else c for c in text)
+
+
+def _acts(character: str) -> bool:
+    if character in "\n\t":
+        return False
+    return (
+        unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs")
+        or unicodedata.bidirectional(character) in _BIDIRECTIONAL
+    )
+
+
+def _spelled(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def diff_lines(diff: str) -> Iterator[DiffLine]:
+    """The lines of a unified diff, each with what it is."""
+    in_hunk = False
+    for line in diff.rstrip("\n").split("\n"):
+        in_hunk = in_hunk or line.startswith("@@")
+        if line.startswith("@@"):
+            kind = "place"
+        elif not in_hunk and re.match(r"(---|\+\+\+) ", line):
+            kind = "name"
+        else:
+            kind = {"+": "added", "-": "removed", "\\": "place"}.get(line[:1], "same")
+        yield DiffLine(line, kind)
+
+
+def language(text: str) -> str:
+    """Japanese where kana or kanji stand in it, so that browsers take Japanese glyphs; else English."""
+    return "ja" if re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", text) else "en"
+
+
+def summary(text: str) -> Iterator[str | list[tuple[str, str]]]:
+    """The parts of a summary: sentences, and tables of two columns as pairs, without the lines that rule them."""
+    pairs: list[tuple[str, str]] = []
+    for line in text.splitlines():
+        columns = re.split(r" {2,}", line.strip(), maxsplit=1)
+        if len(columns) == 2 and columns[0].strip("-"):
+            pairs.append((columns[0], columns[1]))
+        elif line.strip("- "):
+            if pairs:
+                yield pairs
+                pairs = []
+            yield line.strip()
+    if pairs:
+        yield pairs
+
+
+def spoken(kind: str) -> str:
+    """The kind of a change in words: FileChange is a file, MadeOnHost is made on host."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).lower()
+    return words.removesuffix(" change")
+
+
+def span(record: RecordData) -> str:
+    """How long a chapter worked, in seconds, or minutes and seconds."""
+    if record.ended_at is None:
+        return ""
+    seconds = (
+        datetime.fromisoformat(record.ended_at) - datetime.fromisoformat(record.started_at)
+    ).total_seconds()
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+
+
+def utc(moment: str) -> str:
+    """A time of the record as a person reads it, in UTC."""
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def local(moment: str) -> str:
+    """The same time on the clock of the machine that made the page, with its offset; empty if UTC."""
+    there = datetime.fromisoformat(moment).astimezone()
+    offset = there.utcoffset()
+    return f"{there:%H:%M:%S} (UTC{there:%z})" if offset else ""

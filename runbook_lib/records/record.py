@@ -1,0 +1,154 @@
+"""A record writes itself while a chapter works, so that a crash leaves all that happened before it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from runbook_lib.records import files, model, origin
+from runbook_lib.records.model import Failure, RecordData
+from runbook_lib.records.redaction import masked, refuse_secrets
+
+Finish = Literal["passed", "planned", "not proven", "failed", "interrupted"]
+
+
+class Record:
+    """The record of one chapter on one host.
+
+    Each event is masked, checked for secrets and on disk (fsynced) before the method returns. An event that
+    would bring a secret raises RecordError and leaves the file as it was.
+    """
+
+    def __init__(self, path: Path, data: RecordData) -> None:
+        self.path = path
+        self.data = data
+
+    @classmethod
+    def begin(
+        cls,
+        root: Path,
+        run: str,
+        host: str,
+        chapter: str,
+        *,
+        title: str,
+        mode: Literal["plan", "apply"],
+        reason: str,
+        operator: str,
+        lab: bool,
+        facts: Mapping[str, str],
+        inventory_sha256: str,
+    ) -> "Record":
+        """Start the record of a chapter; what it left in the same run before is set aside, not lost.
+
+        Args:
+            root: the folder of all records (`records.root()`).
+            run: the run (`records.current_run()`).
+            chapter: the notebook's stem, as "11-key-and-csr".
+        Raises:
+            UsageError: run, host or chapter cannot be a file's name.
+            RecordError: reason, title or a fact holds a secret that masking does not cover.
+        """
+        folder = root / origin.plain_name(run, "run") / origin.plain_name(host, "host")
+        origin.plain_name(chapter, "chapter")
+        code = origin.code_state()
+        fields = {
+            "run": run,
+            "host": host,
+            "chapter": chapter,
+            "title": title,
+            "mode": mode,
+            "reason": reason,
+            "operator": operator,
+            "lab": lab,
+            "started_at": origin.now_text(),
+            "library": origin.library_version(),
+            "commit": code.commit,
+            "clean_tree": code.clean_tree,
+            "inventory_sha256": inventory_sha256,
+            "facts": dict(facts),
+        }
+        path = folder / f"{chapter}.json"
+        data = RecordData.model_validate(_clean(fields, path))
+        files.prepare_root(root)
+        files.set_aside(folder, chapter)
+        record = cls(path, data)
+        record._write()
+        return record
+
+    @classmethod
+    def open(cls, path: Path) -> "Record":
+        """A record that is on disk already, to close it where its chapter could not."""
+        return cls(path, model.read(path))
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the record's file as it is now."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def add_plan(self, title: str, digest: str, changes: Sequence[Mapping[str, str]]) -> None:
+        """Add what a plan showed: for each change title, kind, diff and commands."""
+        self._add({"kind": "plan", "title": title, "digest": digest, "changes": list(changes)})
+
+    def add_apply(self, digest: str, done: Sequence[str], journal: str | None) -> None:
+        """Add what was made: the titles of the changes, and the journal's path on the host."""
+        self._add({"kind": "apply", "digest": digest, "done": list(done), "journal": journal})
+
+    def add_verify(self, claim: str, rows: Sequence[Mapping[str, object]], verdict: str) -> None:
+        """Add a proposition, what was measured for it, and how it came out."""
+        self._add({"kind": "verify", "claim": claim, "rows": list(rows), "verdict": str(verdict)})
+
+    def add_note(self, text: str) -> None:
+        """Add a sentence for the reader of the record."""
+        self._add({"kind": "note", "text": text})
+
+    def finish(
+        self,
+        outcome: Finish,
+        summary: str | None,
+        undo: str | None = None,
+        error: BaseException | Failure | None = None,
+    ) -> None:
+        """End the record.
+
+        Args:
+            summary: what the summary cell shows; None when the chapter did not reach it.
+            undo: the command that puts back what was changed; None when nothing was.
+            error: what stopped the chapter, or what is known of it.
+        """
+        failure = (
+            Failure(type=type(error).__name__, message=str(error))
+            if isinstance(error, BaseException)
+            else error
+        )
+        self._update(
+            {
+                "outcome": outcome,
+                "summary": summary,
+                "undo": undo,
+                "error": failure.model_dump() if failure else None,
+                "ended_at": origin.now_text(),
+            }
+        )
+
+    def _add(self, step: Mapping[str, object]) -> None:
+        self._update({"steps": [*(done.model_dump() for done in self.data.steps), _clean(step, self.path)]})
+
+    def _update(self, fields: Mapping[str, object]) -> None:
+        self.data = RecordData.model_validate({**self.data.model_dump(), **_clean(fields, self.path)})
+        self._write()
+
+    def _write(self) -> None:
+        files.write_atomically(self.path, model.to_bytes(self.data))
+
+
+def _clean(fields: Mapping[str, object], path: Path) -> dict[str, Any]:
+    """The fields without secrets.
+
+    Raises: RecordError when masking left one.
+    """
+    clean = masked(fields)
+    refuse_secrets(
+        clean, str(path), "keep the secret out of what is shown: files that hold one are compared by digest"
+    )
+    return cast(dict[str, Any], clean)

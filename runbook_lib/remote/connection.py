@@ -1,0 +1,291 @@
+"""A host of the inventory, one SSH connection a process, and the three things one does with it.
+
+`run` a script, `hold` a long-lived one (a lock), `close`. A connection that died is made anew at the next
+use.
+"""
+
+import atexit
+import os
+import threading
+import time
+
+import paramiko
+
+from runbook_lib import credentials, display, inventory
+from runbook_lib.errors import DeadlineExceeded, HostUnreachable
+from runbook_lib.remote import hostkeys, login, sudo
+from runbook_lib.remote.exchange import OUTPUT_LIMIT_BYTES, Deadline, Exchange
+from runbook_lib.remote.script import Result, Script
+
+# sshd opens 10 sessions a connection (MaxSessions); two are left for locks.
+SESSIONS_AT_ONCE = 8
+_OPEN_TIMEOUT_S = 10.0
+_FULL_TIMEOUT_S = 2.0  # sshd needs a moment to clear away a session that has ended here
+
+_hosts: dict[tuple[object, ...], "Host"] = {}
+_hosts_lock = threading.Lock()
+
+
+def connect(site: inventory.Site, host: inventory.Host) -> "Host":
+    """The connection of this process to a host: made at the first call, the same one at each later call.
+
+    Args:
+        site: for its known_hosts.
+        host: a host of the inventory.
+    Raises:
+        HostUnreachable: no connection; HostKeyUnknown, HostKeyChanged, LoginRefused say more.
+    """
+    if host.jump is not None:  # never past it by another way than the one that was asked for
+        raise HostUnreachable(
+            f"hosts.{host.name}.jump names {host.jump}, and connections through a jump host are not built yet",
+            host.name,
+            "run this where the host is reached directly, and leave jump out of the inventory",
+        )
+    # A child of a fork must not write on its parent's connection, hence the process id.
+    key = (
+        os.getpid(),
+        *(host.name, host.address, host.port, host.user),
+        *(host.key, host.jump, host.sudo.password, site.known_hosts),
+    )
+    with _hosts_lock:
+        connected = _hosts.setdefault(key, Host(site, host))
+    connected.open()
+    return connected
+
+
+def connected(host: inventory.Host) -> "Host | None":
+    """The living connection of this process to a host; None where there is none."""
+    with _hosts_lock:
+        for key, found in _hosts.items():
+            if key[:2] == (os.getpid(), host.name) and found.is_open:
+                return found
+    return None
+
+
+class Host:
+    """A host over SSH. Made by `connect`; every method may be called from several threads.
+
+    `run` and `hold` take POSIX sh as text or bytes; it needs nothing on the host but sh and dd.
+    """
+
+    def __init__(self, site: inventory.Site, host: inventory.Host) -> None:
+        self.name, self.address, self.port, self.user = host.name, host.address, host.port, host.user
+        self._site, self._inventory_host = site, host
+        self._transport: paramiko.Transport | None = None
+        self._holds: list[Held] = []
+        self._lock = threading.RLock()
+        self._sessions = threading.BoundedSemaphore(SESSIONS_AT_ONCE)
+
+    def __repr__(self) -> str:
+        return f"Host({self.name}: {self.user}@{self.address} port {self.port})"
+
+    def open(self) -> paramiko.Transport:
+        """The living connection, made when there is none.
+
+        Raises:
+            HostUnreachable: also while a script is held that the connection took along when it broke: what it
+                guarded is no longer guarded, and only its release lets a new connection be made.
+        """
+        with self._lock:
+            if self._transport is None or not self._transport.is_active():
+                if self._holds:
+                    raise HostUnreachable(
+                        f"the connection broke, and with it ended `{self._holds[0].title}`",
+                        self.name,
+                        "run the same again",
+                        "What was done before the connection broke stays; nothing was done since.",
+                    )
+                self._transport = login.open_transport(self._site, self._inventory_host)
+            return self._transport
+
+    @property
+    def is_open(self) -> bool:
+        """Is there a living connection?"""
+        return self._transport is not None and self._transport.is_active()
+
+    @property
+    def host_key(self) -> hostkeys.HostKey:
+        """The key the host has proved to hold, with `.fingerprint` and `.line`."""
+        return hostkeys.shown_key(self.open().get_remote_server_key())
+
+    def run(
+        self,
+        script: str | bytes,
+        *,
+        root: bool = False,
+        timeout_s: float = 60.0,
+        check: bool = True,
+        stdin: bytes = b"",
+        limit_bytes: int = OUTPUT_LIMIT_BYTES,
+    ) -> Result:
+        """Run a script on the host and wait for its end.
+
+        Args:
+            script: POSIX sh; it travels on standard input and never stands on a command line.
+            root: through sudo, unless the user is root.
+            timeout_s: seconds for all of it.
+            check: raise when the status is not 0.
+            stdin: what the script reads as its standard input.
+            limit_bytes: room for stdout and stderr together.
+        Raises:
+            CommandFailed: the status is not 0; the error has `status`, `stdout`, `stderr`.
+            OutputTooLong: more than `limit_bytes`, whatever `check` says.
+            DeadlineExceeded: not done in time; the remote process may still run.
+            SudoRefused: root was asked for, and sudo does not give it.
+            HostUnreachable: no connection, or it broke on the way.
+        """
+        deadline = Deadline(timeout_s)
+        if not self._sessions.acquire(timeout=timeout_s):
+            raise DeadlineExceeded(
+                f"{SESSIONS_AT_ONCE} other commands were still running after {timeout_s:g} s",
+                self.name,
+                "let fewer commands run at once",
+            )
+        try:
+            exchange = self._start(Script.of(script), root, deadline, limit_bytes)
+            try:
+                exchange.send(exchange.script.sent + stdin, last=True)
+                exchange.pump(lambda: False)
+                self._require_begun(exchange)
+                result = exchange.result()
+            finally:
+                exchange.close()
+        finally:
+            self._sessions.release()
+        if check and result.status != 0:
+            raise exchange.failed(result)
+        return result
+
+    def hold(self, script: str | bytes, *, root: bool = False, timeout_s: float = 30.0) -> "Held":
+        """Start a script that stays: it says a line on stdout, then waits for the end of its standard input.
+
+        Args:
+            script: POSIX sh, such as `flock -n FILE sh -c 'echo LOCKED; cat >/dev/null'`.
+            root: through sudo, unless the user is root.
+            timeout_s: seconds until the first line.
+        Returns: the held script. It ends by `release`, and when the connection breaks.
+        Raises:
+            CommandFailed: it ended before its first line, with its `status`.
+            DeadlineExceeded, SudoRefused, HostUnreachable: as with `run`.
+        """
+        exchange = self._start(Script.of(script), root, Deadline(timeout_s), OUTPUT_LIMIT_BYTES)
+        mark = exchange.script.mark.encode() + b"\n"
+        try:
+            exchange.send(exchange.script.sent)
+            if not exchange.pump(lambda: b"\n" in exchange.out.partition(mark)[2]):
+                self._require_begun(exchange)
+                raise exchange.failed(exchange.result())
+        except BaseException:
+            exchange.close()
+            raise
+        line = exchange.out.partition(mark)[2].partition(b"\n")[0]
+        held = Held(self, exchange, display.escape_bytes(bytes(line)))
+        with self._lock:
+            self._holds.append(held)
+        return held
+
+    def _start(self, script: Script, root: bool, deadline: Deadline, limit_bytes: int) -> Exchange:
+        if not root or self.user == "root":
+            return self._exchange(script.command, script, deadline, limit_bytes)
+        reference = self._inventory_host.sudo.password
+        password = credentials.resolve(reference, f"{self.name}, sudo.password") if reference else None
+        exchange = self._exchange(sudo.command(script), script, deadline, limit_bytes)
+        try:
+            sudo.become_root(exchange, self.user, password, reference)
+        except BaseException:
+            exchange.close()
+            raise
+        return exchange
+
+    def _exchange(self, command: str, script: Script, deadline: Deadline, limit_bytes: int) -> Exchange:
+        """Start a command. It has read no script yet, so a connection found dead here is made anew, once."""
+        anew, patience = True, Deadline(min(_FULL_TIMEOUT_S, deadline.left_s))
+        while True:
+            transport = self.open()
+            try:
+                channel = transport.open_session(timeout=min(_OPEN_TIMEOUT_S, deadline.left_s))
+                return Exchange(channel, command, script, self.name, deadline, limit_bytes)
+            except paramiko.ChannelException as error:
+                if not patience.left_s:
+                    raise self._not_started(error) from None
+                time.sleep(0.02)
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                if transport.is_active() and str(error) == "Channel closed.":
+                    raise self._not_started(error) from None
+                transport.close()
+                if not anew:
+                    raise self._not_started(error) from None
+                anew = False
+
+    def _not_started(self, error: Exception) -> HostUnreachable:
+        return HostUnreachable(
+            f"the host starts no command on this connection ({error or type(error).__name__})",
+            self.name,
+            "see what sshd says on the host: MaxSessions, ForceCommand, a full process table",
+        )
+
+    def _require_begun(self, exchange: Exchange) -> None:
+        if exchange.begun:
+            return
+        exchange.result()  # raises when the connection broke
+        raise HostUnreachable(
+            f"the login shell of {self.user} does not run commands; it said: {exchange.said}",
+            self.name,
+            f"give {self.user} a shell that does (`getent passwd {self.user}` names the one there is)",
+        )
+
+    def _released(self, held: "Held") -> None:
+        with self._lock:
+            if held in self._holds:
+                self._holds.remove(held)
+
+    def close(self) -> None:
+        """End the connection, and with it what is held. The next use makes a new one."""
+        with self._lock:
+            for held in list(self._holds):
+                held.release()
+            if self._transport is not None:
+                self._transport.close()
+                self._transport = None
+
+
+class Held:
+    """A script that stays on the host until it is released or the connection ends. Made by `Host.hold`.
+
+    `line` is the first line it said.
+    """
+
+    def __init__(self, host: Host, exchange: Exchange, line: str) -> None:
+        self.line = line
+        self._host, self._exchange = host, exchange
+
+    @property
+    def title(self) -> str:
+        """The script's first line, for messages."""
+        return self._exchange.script.title
+
+    @property
+    def alive(self) -> bool:
+        """Does it still run, as far as this side knows?"""
+        return self._exchange.alive
+
+    def release(self, timeout_s: float = 10.0) -> None:
+        """Close its standard input, and wait at most `timeout_s` seconds for its end. May be called twice."""
+        self._host._released(self)
+        self._exchange.finish(timeout_s)
+
+    def __enter__(self) -> "Held":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+
+def _close_all() -> None:
+    for key, host in list(_hosts.items()):
+        if key[0] == os.getpid():
+            host.close()
+
+
+# paramiko ends its threads at exit without a goodbye; what is registered later runs earlier.
+atexit.register(_close_all)

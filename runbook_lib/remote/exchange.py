@@ -1,0 +1,234 @@
+"""One command on a channel of its own: bytes in, bytes out, until it ends or its time is over."""
+
+import contextlib
+import select
+import threading
+import time
+from collections.abc import Callable
+
+import paramiko
+
+from runbook_lib import credentials, display
+from runbook_lib.errors import CommandFailed, DeadlineExceeded, HostUnreachable, OutputTooLong
+from runbook_lib.remote.script import Result, Script
+
+OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024
+LINGER_S = 2.0  # how long a stream may stay open, and silent, after the command itself has ended
+_CHUNK_BYTES = 128 * 1024
+_UNKNOWN_CHANGE = "Whether the command changed something before it stopped is not known."
+
+
+class Deadline:
+    """A point in time that nothing waits beyond.
+
+    Args:
+        timeout_s: seconds from now.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self._end = time.monotonic() + timeout_s
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self._end - time.monotonic())
+
+
+class Exchange:
+    """A started command.
+
+    Args:
+        channel: a session of a logged-in connection, nothing started yet.
+        command: the line for the login shell.
+        script: what the command will read; for its mark and title.
+        where: the host's name, for messages.
+        deadline: for the whole command.
+        limit_bytes: room for stdout and stderr together.
+
+    Raises:
+        paramiko.SSHException, EOFError, OSError: sshd did not start it; nothing has run on the host.
+        DeadlineExceeded: sshd did not answer in time.
+    """
+
+    def __init__(
+        self,
+        channel: paramiko.Channel,
+        command: str,
+        script: Script,
+        where: str,
+        deadline: Deadline,
+        limit_bytes: int = OUTPUT_LIMIT_BYTES,
+    ) -> None:
+        self.script, self.where, self.deadline = script, where, deadline
+        self.out, self.err = bytearray(), bytearray()
+        self._channel, self._limit = channel, limit_bytes
+        self._unsent = memoryview(b"")
+        self._closing = False
+        self._poll = select.poll()
+        self._poll.register(channel.fileno(), select.POLLIN)
+        self._start(command)
+
+    def _start(self, command: str) -> None:
+        transport = self._channel.get_transport()
+        # exec_command waits for sshd's word without a limit of its own.
+        alarm = threading.Timer(self.deadline.left_s, transport.close)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            self._channel.exec_command(command)
+        except (paramiko.SSHException, EOFError, OSError):
+            self.close()
+            if not self.deadline.left_s:
+                raise self._too_late() from None
+            raise
+        finally:
+            alarm.cancel()
+
+    def send(self, content: bytes, *, last: bool = False) -> None:
+        """Queue bytes for the command's standard input, which `last` closes after them. `pump` sends them."""
+        self._unsent = memoryview(bytes(self._unsent) + content)
+        self._closing = self._closing or last
+
+    @property
+    def begun(self) -> bool:
+        """Has the script's own shell spoken on stderr?"""
+        return self.script.mark.encode() + b"\n" in self.err
+
+    def pump(self, until: Callable[[], bool]) -> bool:
+        """Move bytes both ways until `until` holds or the command has ended and all is read.
+
+        Returns: whether `until` holds.
+        Raises:
+            DeadlineExceeded, OutputTooLong, HostUnreachable: after the channel was closed.
+        """
+        silent_since = time.monotonic()
+        while True:
+            ended = bool(self._channel.eof_received) or self._channel.closed
+            if self._read():
+                silent_since = time.monotonic()
+            if until():
+                return True
+            if ended or (self._channel.exit_status_ready() and time.monotonic() - silent_since > LINGER_S):
+                return False
+            wait_s = self._write()
+            if not self.deadline.left_s:
+                self.close()
+                raise self._too_late()
+            self._poll.poll(1000 * min(wait_s, self.deadline.left_s))
+
+    def _read(self) -> bool:
+        got = False
+        while self._channel.recv_ready():
+            self.out += self._channel.recv(_CHUNK_BYTES)
+            got = True
+            self._check_room()
+        while self._channel.recv_stderr_ready():
+            self.err += self._channel.recv_stderr(_CHUNK_BYTES)
+            got = True
+            self._check_room()
+        return got
+
+    def _write(self) -> float:
+        """Send what the window takes; returns how many seconds one may wait for the other side."""
+        try:
+            while self._unsent and self._channel.send_ready() and not self._channel.closed:
+                self._unsent = self._unsent[self._channel.send(bytes(self._unsent[:_CHUNK_BYTES])) :]
+                if self._channel.recv_ready() or self._channel.recv_stderr_ready():
+                    return 0.0
+            if self._closing and not self._unsent:
+                self._closing = False
+                self._channel.shutdown_write()
+        except (OSError, EOFError, paramiko.SSHException):
+            self._unsent = memoryview(b"")  # the command ended without reading all; its status tells
+        return 0.01 if self._unsent else 0.5  # an opened window wakes nobody
+
+    def _check_room(self) -> None:
+        if len(self.out) + len(self.err) <= self._limit:
+            return
+        self.close()
+        error = OutputTooLong(
+            f"`{self.script.title}` wrote more than {self._limit:,} bytes and was cut off:\n"
+            f"{_ends(self._own(self.out) or self._own(self.err))}",
+            self.where,
+            "ask for less, or give the command more room",
+            _UNKNOWN_CHANGE,
+        )
+        error.stdout, error.stderr = self._own(self.out)[:65536], self._own(self.err)[:65536]
+        raise error
+
+    def _too_late(self) -> DeadlineExceeded:
+        return DeadlineExceeded(
+            f"`{self.script.title}` did not end within {self.deadline.timeout_s:g} s; "
+            "it may still run on the host",
+            self.where,
+            "look on the host (`ps -ef`) before you try again",
+            _UNKNOWN_CHANGE,
+        )
+
+    def result(self) -> Result:
+        """Exit status and output, without what came before the mark (a shell's greeting, sudo's lecture).
+
+        Raises:
+            HostUnreachable: the connection broke before the command's end was told.
+        """
+        # sshd closes the streams before it tells the status, and tells none of a command that a signal ended.
+        self._channel.status_event.wait(min(5.0, self.deadline.left_s))
+        lost = self._channel.exit_status == -1 and not self._channel.eof_received
+        self.close()
+        if lost:
+            raise HostUnreachable(
+                f"the connection broke while `{self.script.title}` ran; it may still run on the host",
+                self.where,
+                "try again: a new connection is made",
+                _UNKNOWN_CHANGE,
+            )
+        return Result(self._channel.exit_status, self._own(self.out), self._own(self.err))
+
+    def _own(self, stream: bytearray) -> bytes:
+        return bytes(stream.partition(self.script.mark.encode() + b"\n")[2])
+
+    def failed(self, result: Result) -> CommandFailed:
+        """The error for a result whose status is not 0."""
+        how = "was ended by a signal" if result.status == -1 else f"ended with status {result.status}"
+        said = _ends(result.stderr.strip() or result.stdout.strip())
+        error = CommandFailed(
+            f"`{self.script.title}` {how}" + (f":\n{said}" if said else " and said nothing"),
+            self.where,
+            "read what it said; run it by hand on the host to see more",
+            _UNKNOWN_CHANGE,
+        )
+        error.status, error.stdout, error.stderr = result.status, result.stdout, result.stderr
+        return error
+
+    @property
+    def alive(self) -> bool:
+        """Does the command still run, as far as this side knows?"""
+        return not (self._channel.closed or self._channel.eof_received or self._channel.exit_status_ready())
+
+    def finish(self, timeout_s: float) -> None:
+        """Close the command's standard input, wait `timeout_s` seconds at most for its end, and `close`."""
+        if self.alive:
+            self.deadline = Deadline(timeout_s)
+            self.send(b"", last=True)
+            # When its time is over, the channel is closed, which is all that can be done from here.
+            with contextlib.suppress(DeadlineExceeded, OutputTooLong):
+                self.pump(lambda: False)
+        self.close()
+
+    @property
+    def said(self) -> str:
+        """All that came so far, for the message about a command that never began."""
+        return credentials.mask(display.escape_bytes(bytes(self.out + self.err))[:2000]).strip() or "nothing"
+
+    def close(self) -> None:
+        """Give the channel back. sshd closes the command's pipes; it does not kill the command."""
+        self._channel.close()
+
+
+def _ends(output: bytes, lines: int = 10) -> str:
+    """The first and last lines of an output, indented, secrets masked."""
+    shown = credentials.mask(display.escape_bytes(output)).splitlines()
+    if len(shown) > lines:
+        shown = [*shown[:3], f"[{len(shown) - lines} lines]", *shown[3 - lines :]]
+    return "\n".join("  | " + line[:300] for line in shown)

@@ -1,0 +1,83 @@
+"""Facts: what is seen on a host, all of them in one round trip. Adding a fact is adding a line.
+
+A fact carries the exit status of its command, so that 'could not look' is never 'is not there'.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runbook_lib import display
+from runbook_lib.errors import CommandFailed
+from runbook_lib.remote.connection import Host
+
+NOT_INSTALLED = 127  # POSIX 2.8.2: the command was not found
+TIMED_OUT = 124  # what timeout(1) says
+
+FACTS = {  # name: a read-only command, safe at any moment
+    "os_release": "cat /etc/os-release",
+    "hostname": "hostname -f",
+    "mail_version": "postconf -h mail_version",
+    "machine_id": "cat /etc/machine-id",
+    "time_utc": "date -u +%s.%N",
+    "architecture": "uname -m",
+    "runs": "ls -1t /var/lib/runbook",  # the run that wrote last comes first
+}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What one command said.
+
+    Args:
+        value: its stdout without newlines at its end; bytes that are not UTF-8 are shown as backslash, x, NN.
+        status: 127: the program is not installed, which is not the same as an empty answer; 124: too slow.
+    """
+
+    value: str
+    status: int
+
+
+def gather(
+    host: Host,
+    facts: Mapping[str, str] = FACTS,
+    *,
+    root: bool = False,
+    timeout_s: float = 60.0,
+    fact_timeout_s: int = 10,
+) -> dict[str, Fact]:
+    """Run every command in one script; name, exit status and output come back with NUL between them.
+
+    Args:
+        host: where to look.
+        facts: name to POSIX sh command; each has a shell of its own.
+        root: look as root.
+        timeout_s: seconds for all of them.
+        fact_timeout_s: seconds for each, where the host has timeout(1).
+    Returns: a fact for each name, in the order of `facts`.
+    Raises:
+        CommandFailed: the answer is not one for each name.
+        DeadlineExceeded, SudoRefused, HostUnreachable: as with `Host.run`.
+    """
+    calls = "\n".join(f"fact {shlex.quote(name)} {shlex.quote(command)}" for name, command in facts.items())
+    result = host.run(f"limit='timeout {fact_timeout_s}'\n{_LOOK}{calls}", root=root, timeout_s=timeout_s)
+    words = result.stdout.split(b"\0")[:-1]
+    names = [display.escape_bytes(word) for word in words[::3]]
+    if len(words) % 3 or names != list(facts):
+        raise CommandFailed(
+            f"{len(facts)} facts were asked for, and the answer has {len(words) / 3:g}",
+            host.name,
+            "see whether sh on the host is a POSIX shell",
+        )
+    return {
+        name: Fact(display.escape_bytes(value), int(status))
+        for name, status, value in zip(names, words[1::3], words[2::3], strict=True)
+    }
+
+
+_LOOK = r"""command -v timeout >/dev/null || limit=
+fact() {
+  value=$($limit sh -c "$2" 2>/dev/null </dev/null)
+  printf '%s\0%s\0%s\0' "$1" "$?" "$value"
+}
+"""

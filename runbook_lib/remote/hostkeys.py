@@ -1,0 +1,227 @@
+"""Host keys: what known_hosts says of a host, and what to tell a person when the host says otherwise.
+
+paramiko's own reader gives up the whole file at one `@cert-authority` or `@revoked` line and never matches a
+pattern, so the file is read here. Nothing is ever added to it.
+
+Source: sshd(8), section SSH_KNOWN_HOSTS FILE FORMAT; RFC 4251 9.2.4 (the key is checked, never assumed).
+"""
+
+import base64
+import binascii
+import fnmatch
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import paramiko
+
+from runbook_lib.errors import HostKeyChanged, HostKeyRevoked, HostKeyUnknown
+
+# A key type of known_hosts, and the signature algorithms that prove such a key (RFC 8332: RSA without SHA-1).
+ALGORITHMS = {
+    "ssh-ed25519": ("ssh-ed25519",),
+    "ecdsa-sha2-nistp256": ("ecdsa-sha2-nistp256",),
+    "ecdsa-sha2-nistp384": ("ecdsa-sha2-nistp384",),
+    "ecdsa-sha2-nistp521": ("ecdsa-sha2-nistp521",),
+    "ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256"),
+}
+_SHORT_NAMES = {"ssh-ed25519": "ED25519", "ssh-rsa": "RSA"}
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """A public host key: its type as known_hosts spells it, and its bytes (RFC 4253 6.6)."""
+
+    key_type: str
+    blob: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """`SHA256:…` as ssh-keygen prints it (base64 without padding)."""
+        return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
+
+    @property
+    def line(self) -> str:
+        """Type and base64, as in known_hosts and in a .pub file."""
+        return f"{self.key_type} {base64.b64encode(self.blob).decode()}"
+
+    def __str__(self) -> str:
+        """`256 SHA256:… (ED25519)`: what `ssh-keygen -lf` prints, without the comment."""
+        return f"{self._bits()} {self.fingerprint} ({_SHORT_NAMES.get(self.key_type, 'ECDSA')})"
+
+    def _bits(self) -> int:
+        if self.key_type == "ssh-rsa":
+            message = paramiko.Message(self.blob)  # RFC 4253 6.6: the type, e, n
+            message.get_binary()
+            message.get_mpint()
+            return message.get_mpint().bit_length()
+        return int(self.key_type[-3:]) if self.key_type.startswith("ecdsa-") else 256
+
+
+def shown_key(key: paramiko.PKey) -> HostKey:
+    """The key that a server has proved to hold."""
+    return HostKey(key.get_name(), key.asbytes())
+
+
+@dataclass(frozen=True)
+class _Line:
+    marker: Literal["", "@cert-authority", "@revoked"]
+    hosts: str
+    key: HostKey
+    number: int
+
+    def matches(self, name: str) -> bool:
+        """Does the host column speak of `name`? Hashed names, patterns and `!` as in sshd(8)."""
+        if self.hosts.startswith("|1|"):
+            return _hash_matches(self.hosts, name)
+        wanted = name.lower()
+        found = False
+        for pattern in self.hosts.lower().split(","):
+            refused = pattern.startswith("!")
+            # Only * and ? are patterns in known_hosts; the brackets of [host]:port are meant as they stand.
+            literal = pattern.removeprefix("!").replace("[", "[[]")
+            if fnmatch.fnmatchcase(wanted, literal):
+                if refused:
+                    return False
+                found = True
+        return found
+
+
+def _hash_matches(hosts: str, name: str) -> bool:
+    try:
+        salt, digest = (base64.b64decode(part, validate=True) for part in hosts.split("|")[2:4])
+    except (ValueError, binascii.Error):
+        return False
+    return hmac.compare_digest(hmac.digest(salt, name.lower().encode(), "sha1"), digest)
+
+
+@dataclass(frozen=True)
+class KnownHosts:
+    """One known_hosts file, read once."""
+
+    path: Path
+    lines: Sequence[_Line]
+
+    @classmethod
+    def read(cls, path: Path) -> "KnownHosts":
+        """Read the file at `path`; a missing file knows nobody. Lines that ssh would skip are skipped.
+
+        Raises:
+            OSError: the file is there and cannot be read.
+        """
+        try:
+            texts = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+        except FileNotFoundError:
+            texts = []
+        parsed = (_parse(text, number) for number, text in enumerate(texts, 1))
+        return cls(path, tuple(line for line in parsed if line))
+
+    def keys_of(self, names: Iterable[str]) -> list[tuple[HostKey, int]]:
+        """Keys and line numbers of the first of `names` that the file has any key for."""
+        for name in names:
+            found = [
+                (line.key, line.number)
+                for line in self.lines
+                if line.marker == "" and line.key.key_type in ALGORITHMS and line.matches(name)
+            ]
+            if found:
+                return found
+        return []
+
+    def known_by_authority(self, names: Sequence[str]) -> bool:
+        """Is one of the names covered by a @cert-authority line? Host certificates are not verified here."""
+        authorities = [line for line in self.lines if line.marker == "@cert-authority"]
+        return any(line.matches(name) for line in authorities for name in names)
+
+    def revoked_at(self, key: HostKey) -> int | None:
+        """Number of the @revoked line with this key; such a key is refused whichever host the line names."""
+        revoked = (line.number for line in self.lines if line.marker == "@revoked" and line.key == key)
+        return next(revoked, None)
+
+
+def _parse(text: str, number: int) -> _Line | None:
+    fields = text.split()
+    if not fields or fields[0].startswith("#"):
+        return None
+    marker: Literal["", "@cert-authority", "@revoked"] = ""
+    if fields[0] == "@cert-authority" or fields[0] == "@revoked":
+        marker = "@revoked" if fields[0] == "@revoked" else "@cert-authority"
+        fields = fields[1:]
+    if len(fields) < 3 or fields[0].startswith("@"):
+        return None
+    try:
+        blob = base64.b64decode(fields[2], validate=True)
+    except binascii.Error:
+        return None
+    return _Line(marker, fields[0], HostKey(fields[1], blob), number)
+
+
+def names_of(address: str, port: int, inventory_name: str) -> tuple[str, ...]:
+    """The names to look up, in order: the address, then the inventory's name, as known_hosts spells them."""
+    names = dict.fromkeys((address, inventory_name))
+    return tuple(name if port == 22 else f"[{name}]:{port}" for name in names)
+
+
+def check(known: KnownHosts, names: Sequence[str], shown: HostKey, where: str) -> None:
+    """Accept `shown` only if the file has exactly this key for the host.
+
+    Raises:
+        HostKeyRevoked: the file revokes this key.
+        HostKeyChanged: the file has another key; both fingerprints are in the message.
+    """
+    revoked = known.revoked_at(shown)
+    if revoked is not None:
+        raise HostKeyRevoked(
+            f"the host shows the key {shown}, which {known.path}:{revoked} revokes",
+            where,
+            "do not connect; give the host a new key at its console, then put that key into known_hosts",
+        )
+    candidates = known.keys_of(names)
+    if any(key == shown for key, _ in candidates):
+        return
+    raise changed(known, names, [shown], where)
+
+
+def changed(known: KnownHosts, names: Sequence[str], shown: Sequence[HostKey], where: str) -> HostKeyChanged:
+    """The error for a host that shows other keys than the known ones."""
+    were = "; ".join(f"{key} at {known.path}:{number}" for key, number in known.keys_of(names))
+    return HostKeyChanged(
+        f"{names[0]} shows another key than the known one.\n"
+        f"  known: {were}\n"
+        f"  shown: {'; '.join(map(str, shown)) or 'none of a type this program knows'}\n"
+        "  Either the host was set up anew, or somebody stands between",
+        where,
+        f"{_compare(shown)}, take the old line out (`ssh-keygen -f {known.path} -R '{names[0]}'`) and add:\n"
+        + _lines_to_add(names[0], shown),
+    )
+
+
+def unknown(known: KnownHosts, names: Sequence[str], shown: Sequence[HostKey], where: str) -> HostKeyUnknown:
+    """The error for a host that the file does not know."""
+    missing = "" if known.path.exists() else ", which does not exist yet"
+    by_authority = (
+        ". It is known there only by a @cert-authority line, and host certificates are not verified here"
+        if known.known_by_authority(names)
+        else ""
+    )
+    return HostKeyUnknown(
+        f"{' or '.join(names)} has no key in {known.path}{missing}{by_authority}.\n"
+        f"  shown: {'; '.join(map(str, shown)) or 'no key of a type this program knows'}",
+        where,
+        f"{_compare(shown)}, add to {known.path}:\n{_lines_to_add(names[0], shown)}",
+    )
+
+
+def _compare(shown: Sequence[HostKey]) -> str:
+    kind = _SHORT_NAMES.get(shown[0].key_type, "ECDSA").lower() if shown else "ed25519"
+    return (
+        f"run `ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub` at the host's own console and compare with "
+        "the shown fingerprint; only if they are equal"
+    )
+
+
+def _lines_to_add(name: str, shown: Sequence[HostKey]) -> str:
+    return "\n".join(f"  {name} {key.line}" for key in shown[:1])

@@ -1,0 +1,252 @@
+"""The journal of a run, on the host: what was there before each change, and the undo.sh that puts it back.
+
+`/var/lib/runbook/RUN/` (0700) exists only for runs that changed something. Each change is a number N in it:
+title, commands, what its paths were (state and bytes), what they became, and the fragment of undo.sh.
+All of that is on disk and synced before the change's first command runs, so whatever happens in between,
+`undo.sh` on the host puts the host back: plain sh, no Python, no network.
+"""
+
+import json
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import PurePosixPath
+
+from runbook_lib import display
+from runbook_lib.errors import ChangedMeanwhile, CommandFailed, HostBusy
+from runbook_lib.remote.change import Change, Plan, quote
+from runbook_lib.remote.connection import Held, Host
+
+ROOT = PurePosixPath("/var/lib/runbook")
+LOCK = "/run/runbook.lock"
+WORK_LOCK = "/run/runbook.work"
+FUNCTIONS = resources.files(__package__).joinpath("journal.sh").read_text()
+
+_CHANGED = 75  # sysexits.h: EX_TEMPFAIL
+
+
+@dataclass
+class Journal:
+    """The journal of one run on one host, and the lock that keeps two runs apart.
+
+    Args:
+        host: the connection.
+        run: the run's id; chapters of one run share the journal.
+        operator: who runs it, for the lock's message and for syslog.
+        reason: a ticket or why, for syslog.
+    """
+
+    host: Host
+    run: str
+    operator: str
+    reason: str = ""
+    _lock: Held | None = field(default=None, repr=False)
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """The run's folder on the host."""
+        return ROOT / self.run
+
+    @property
+    def undo_command(self) -> str:
+        """What a person with a root shell types on the host to put the run back, without us."""
+        return f"sh {self.folder}/undo.sh"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the host's lock; it dies with the connection.
+
+        Raises:
+            HostBusy: another run holds it; the message names it.
+        """
+        if self._lock is not None:
+            yield
+            return
+        held = self.host.hold(
+            f"exec 9>>{LOCK}\n"
+            f"if flock -n 9; then printf '%s\\n' {quote(f'run {self.run} of {self.operator}')} > {LOCK}; echo LOCKED\n"
+            f"else printf 'BUSY '; cat {LOCK}; echo; exit 0; fi\ncat > /dev/null",
+            root=True,
+        )
+        if held.line != "LOCKED":
+            held.release()
+            holder = held.line.removeprefix("BUSY ").strip() or "an unknown run"
+            raise HostBusy(
+                f"{holder} is at work on this host",
+                self.host.name,
+                "wait until that run has ended, then start again; its lock ends with its connection",
+            )
+        self._lock = held
+        try:
+            yield
+        finally:
+            self._lock = None
+            held.release()
+
+    def apply(self, plan: Plan, numbers: list[str]) -> None:
+        """Make every change of the plan, in order.
+
+        Args:
+            numbers: gets each change's number in the journal ('001', …) as it is begun, also when it fails.
+        Raises:
+            ChangedMeanwhile: the host is no longer as the plan saw it; changes before that one are made and kept
+                in the journal, that one and later ones are not.
+            CommandFailed: a command of a change failed; `undo.sh` puts back what it did.
+            HostBusy: another run is at work.
+        """
+        with self.locked():
+            for change in plan.changes:
+                self._apply(change, numbers, plan.digest)
+
+    def _apply(self, change: Change, numbers: list[str], plan_digest: str) -> None:
+        script = self._script(change, plan_digest)
+        result = self.host.run(script, root=True, timeout_s=change.timeout_s, check=False)
+        lines = result.text.splitlines()
+        number = next((line.removeprefix("NUMBER ") for line in lines if line.startswith("NUMBER ")), "")
+        if number:
+            numbers.append(number)
+        if result.status == _CHANGED:
+            seen = "\n    ".join(line for line in lines if line.startswith("CHANGED "))
+            raise ChangedMeanwhile(
+                f"the host is no longer as the plan saw it, so this was not done: {change.title}\n    {seen}",
+                self.host.name,
+                "look at what changed, then make the plan again",
+                "What this chapter changed before it is in the journal."
+                if numbers
+                else "Nothing was changed by this chapter.",
+            )
+        if result.status != 0:
+            told = "\n    ".join(
+                (result.text + "\n" + display.escape_bytes(result.stderr)).strip().splitlines()[-12:]
+            )
+            raise CommandFailed(
+                f"{change.title}: a command ended with status {result.status}\n    {told}",
+                self.host.name,
+                f"mend the cause, then run again; or put the run back: runbook rollback {self.run}",
+                f"The change may be half made; the journal has what was there before ({self.folder}).",
+            )
+
+    def tell_end(self, what: str, outcome: str, changes: int, record_sha256: str) -> None:
+        """Write to the host's syslog, for the site's log server, how a chapter or the run came out.
+
+        Args:
+            what: "run", or "chapter=NAME".
+            record_sha256: digest of the record on the controller, which nobody there can then rewrite unseen.
+        """
+        words = f"outcome={json.dumps(outcome)} changes={changes} record=sha256:{record_sha256}"
+        self.host.run(
+            f"{FUNCTIONS}\nJ={quote(self.folder)}\n"
+            f'tell_syslog "end run=${{J##*/}} sequence=$(cat "$J/sequence")" {quote(f"{what} {words} {self._asked}")}',
+            root=True,
+        )
+
+    @property
+    def _asked(self) -> str:
+        return f"operator={json.dumps(self.operator)} reason={json.dumps(self.reason)}"
+
+    def _script(self, change: Change, plan_digest: str) -> str:
+        folder = quote(str(self.folder))
+        lines = [
+            "trap '' HUP PIPE",  # a cut connection must not leave a change half made
+            "umask 077",
+            FUNCTIONS,
+            f"J={folder}",
+            # One change at a time on the host, also when a killed controller's last one is still being made.
+            f"exec 8>>{WORK_LOCK}",
+            f"flock -w 600 8 || {{ say CHANGED another change is still being made; exit {_CHANGED}; }}",
+        ]
+        checks = []
+        for path in change.touches:
+            if path.was is not None:
+                checks.append((f"state {quote(path.path)}", path.was, str(path.path)))
+        checks += [(guard.command, guard.expected, guard.label) for guard in change.guards]
+        for command, expected, label in checks:
+            lines.append(
+                f"_now=$({command})\n"
+                f'if [ "$_now" != {quote(expected)} ]; then '
+                f"say CHANGED {quote(label)}: expected {quote(shown(expected) or 'nothing')}, "
+                'found "${_now:-nothing}"; _stop=1; fi'
+            )
+        lines += [
+            f'if [ -n "${{_stop:-}}" ]; then exit {_CHANGED}; fi',
+            'umask 022; mkdir -p /var/lib/runbook; umask 077; mkdir -p -m 0700 "$J"',
+            'N=$(printf "%03d" $(($(ls "$J" | grep -c "\\.title$") + 1)))',
+            'say "NUMBER $N"',
+            'if [ ! -e "$J/journal.sh" ]; then cat > "$J/journal.sh" ' + _heredoc(FUNCTIONS) + "\nfi",
+        ]
+        lines.append(f"begin_run {quote(f'plan=sha256:{plan_digest} {self._asked}')}")
+        for name, text in change.functions.items():
+            lines.append(f'cat > "$J/functions.{name}.sh" {_heredoc(text)}')
+        if change.functions:
+            lines.append(f'for _f in {" ".join(change.functions)}; do . "$J/functions.$_f.sh"; done')
+        lines.append(f'printf "%s\\n" {quote(change.title)} > "$J/$N.title"')
+        lines.append(f'cat > "$J/$N.commands" {_heredoc(change.commands())}')
+        for index, path in enumerate(change.touches):
+            lines.append(f"keep_before {index} {quote(path.path)}")
+            if path.will is not None:
+                lines.append(f'printf "%s\\n" {quote(path.will)} > "$J/$N.{index}.is"')
+        if change.before_commands():
+            lines.append(change.before_commands())
+        lines += [
+            f'sed "s/\\$N\\b/$N/g" > "$J/$N.undo" {_heredoc(change.undo())}',
+            ': > "$J/$N.begun"',
+            "write_undo",
+            'sync "$J"/"$N".* "$J"',
+            f"umask 022\n( set -e\n{_exports(change)}{change.commands()}",
+            ') > "$J/$N.log" 2>&1 < /dev/null 8>&-',  # a daemon that starts here must not inherit the lock
+            "_status=$?",
+            "umask 077",
+        ]
+        for index, path in enumerate(change.touches):
+            lines.append(f"keep_after {index} {quote(path.path)}{' secret' if path.secret else ''}")
+        if change.after_commands():
+            lines.append(change.after_commands())
+        lines += [
+            'sync "$J"/"$N".* "$J"',
+            'if [ "$_status" -ne 0 ]; then tail -n 12 "$J/$N.log"; exit "$_status"; fi',
+            ': > "$J/$N.done"',
+        ]
+        return "\n".join(lines) + "\n"
+
+    def put_back(self, first: str) -> str:
+        """Put back this run's changes from number `first` on, by its own undo.sh.
+
+        Returns: what undo.sh said, a line a path.
+        Raises: CommandFailed: undo.sh left something alone; its lines say what.
+        """
+        with self.locked():
+            result = self.host.run(
+                f"sh {quote(str(self.folder))}/undo.sh --from {shlex.quote(first)}",
+                root=True,
+                timeout_s=600,
+                check=False,
+            )
+        if result.status != 0:
+            raise CommandFailed(
+                "not everything could be put back:\n    " + "\n    ".join(result.text.splitlines()),
+                self.host.name,
+                "read the lines above; what was changed by somebody else since was left alone",
+                "What could be put back is back.",
+            )
+        return result.text
+
+
+def shown(text: str) -> str:
+    """At most 200 characters of an expected value, for a message."""
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _exports(change: Change) -> str:
+    # On the remote shell's stdin, never in an argv; ended with the subshell.
+    return "".join(
+        f"{name}={quote(secret.reveal())}\nexport {name}\n" for name, secret in change.secrets.items()
+    )
+
+
+def _heredoc(text: str) -> str:
+    mark = "RUNBOOK_EOF"
+    while mark in text.split("\n"):
+        mark += "_"
+    return f"<<'{mark}'\n{text.rstrip(chr(10))}\n{mark}"

@@ -1,0 +1,121 @@
+# Functions of the journal: read by every apply on the host, and the first part of each undo.sh.
+# Plain POSIX sh with coreutils; no network, no Python, no controller.
+# J is the run's folder, N the number of a change in it.
+
+say() { printf '%s\n' "$*"; }
+
+# What a path is: kind, mode, owner and digest, in one line.
+state() {
+    if [ -L "$1" ]; then printf 'link %s\n' "$(readlink "$1")"
+    elif [ -d "$1" ]; then printf 'dir %s\n' "$(stat -c '%a %U:%G' "$1")"
+    elif [ -f "$1" ]; then printf 'file %s %s\n' "$(stat -c '%a %U:%G' "$1")" "$(sha256sum < "$1" | cut -c1-64)"
+    elif [ -e "$1" ]; then printf 'other\n'
+    else printf 'absent\n'
+    fi
+}
+
+# One line for the site's log server. Where the host has no syslog the journal still has all of it.
+tell_syslog() { logger -t runbook -p auth.notice -- "$*" 2>/dev/null || :; }
+
+# Give the run its number on this host at its first change, and announce it. $1 what the line says of it.
+begin_run() {
+    if [ -e "$J/sequence" ]; then return; fi
+    _sequence=$(cat "${J%/*}"/*/sequence 2>/dev/null | sort -n | tail -n 1)
+    say "$((${_sequence:-0} + 1))" > "$J/sequence"
+    tell_syslog "begin run=${J##*/} sequence=$(cat "$J/sequence") $1"
+}
+
+# Keep what a path is before it is touched: its state and, for a file or a link, its bytes. $1 index, $2 path.
+keep_before() {
+    printf '%s\n' "$2" > "$J/$N.$1.path"
+    state "$2" > "$J/$N.$1.was"
+    if [ -f "$2" ] || [ -L "$2" ]; then cp -a "$2" "$J/$N.$1.before"; fi
+}
+
+# Keep what a path is after it was touched. $3 'secret': its bytes are not copied.
+keep_after() {
+    if [ "${3:-}" != secret ] && [ -f "$2" ]; then cp -a "$2" "$J/$N.$1.after"; fi
+    state "$2" > "$J/$N.$1.is.new" && mv "$J/$N.$1.is.new" "$J/$N.$1.is"
+}
+
+conflict() {
+    conflicts=$((${conflicts:-0} + 1))
+    say "CONFLICT $*"
+}
+
+# Put one path of change $1 back to what it was; spare it when somebody changed it since. $2 index.
+path_back() {
+    _path=$(cat "$J/$1.$2.path")
+    _was=$(cat "$J/$1.$2.was")
+    _is=$(cat "$J/$1.$2.is" 2>/dev/null || say "not reached")
+    _now=$(state "$_path")
+    if [ "$_now" = "$_was" ]; then say "AS BEFORE $_path"; return; fi
+    # A change that was cut off has no state of after; what it made under this path is moved aside, not destroyed.
+    if [ "$_is" != "not reached" ] && [ "$_now" != "$_is" ]; then
+        conflict "$_path: changed since (was: $_was; we left: $_is; now: $_now)"
+        return
+    fi
+    case $_was in
+    absent)
+        if [ -d "$_path" ] && [ ! -L "$_path" ]; then
+            rmdir "$_path" 2>/dev/null || { conflict "$_path: not empty, so it stays"; return; }
+        else
+            mkdir -p "$J/removed" && mv -f "$_path" "$J/removed/$1.$2"
+        fi ;;
+    dir*)
+        set -- $_was
+        chown "$3" "$_path" && chmod "$2" "$_path" ;;
+    *)
+        if [ "$_is" = "not reached" ]; then mkdir -p "$J/removed" && cp -a "$_path" "$J/removed/$1.$2"; fi
+        cp -a "$J/$1.$2.before" "$_path.runbook-undo" && sync "$_path.runbook-undo" && mv -f "$_path.runbook-undo" "$_path" ;;
+    esac
+    if command -v restorecon >/dev/null 2>&1; then restorecon "$_path" 2>/dev/null || :; fi
+    say "PUT BACK $_path"
+}
+
+# Put every path of a change back, the last first.
+paths_back() {
+    for _file in $(ls -r "$J/$1".*.was); do
+        _index=${_file%.was}
+        path_back "$1" "${_index##*.}"
+    done
+}
+
+# Do something once, after everything else is back: a reload that takes up what was put back.
+afterwards() {
+    case " ${after_all:-} " in *" $1 "*) ;; *) after_all="${after_all:-} $1" ;; esac
+}
+
+# Change numbers from $FROM on are put back; the others are left alone.
+wanted() { [ "$1" -ge "${FROM:-0}" ] && [ -e "$J/$1.begun" ]; }
+
+# Write undo.sh anew from the fragments, the last change first, in one step.
+write_undo() {
+    {
+        say '#!/bin/sh'
+        say '# Puts back what this run changed, and spares what somebody changed since: sh undo.sh [--from NUMBER]'
+        say 'umask 077'
+        say 'J=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)'
+        say 'if [ "${1:-}" = --from ]; then FROM=$2; fi'
+        say 'if [ "$(id -u)" -ne 0 ]; then echo "undo.sh must be run as root; nothing was changed" >&2; exit 2; fi'
+        say 'exec 8>>/run/runbook.work'
+        say 'flock -n 8 || { echo "a change is still being made; waiting for it"; flock -w 600 8 || exit 2; }'
+        cat "$J/journal.sh"
+        for _file in "$J"/functions.*.sh; do if [ -e "$_file" ]; then cat "$_file"; fi; done
+        for _file in $(ls -r "$J"/*.undo 2>/dev/null); do
+            _n=$(basename "$_file" .undo)
+            say ""
+            say "# $_n: $(cat "$J/$_n.title")"
+            say "if wanted $_n; then"
+            cat "$_file"
+            say "fi"
+        done
+        say ""
+        say 'for _do in ${after_all:-}; do "$_do"; done'
+        say 'if [ -n "${conflicts:-}" ]; then say "$conflicts left alone; read the lines above"; exit 1; fi'
+        say 'if [ -z "${FROM:-}" ]; then : > "$J/undone"; fi'
+        say 'tell_syslog "undone run=${J##*/} sequence=$(cat "$J/sequence")${FROM:+ from=$FROM}"'
+        say 'say "everything is as before the run"'
+    } > "$J/undo.sh.new"
+    sync "$J/undo.sh.new" && mv "$J/undo.sh.new" "$J/undo.sh"
+}

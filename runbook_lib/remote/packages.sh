@@ -1,0 +1,85 @@
+# Functions that put packages back (Debian's dpkg and apt).
+
+packages_now() { dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\n' | awk '$1 == "ii" { print $2 }' | sort; }
+
+# The package manager holds a lock (proc(5), /proc/locks: the inode stands behind the device).
+packages_busy() { grep -q ":$(stat -c %i /var/lib/dpkg/lock-frontend) " /proc/locks; }
+
+# What an install of "$@" will bring, from apt's own simulation, by name.
+packages_brought() { apt-get -s install -y --no-install-recommends "$@" | awk '$1 == "Inst" { print $2 }' | sort; }
+
+queued_mail() {
+    for _queue in maildrop incoming active deferred hold corrupt; do
+        find "/var/spool/postfix/$_queue" -type f 2>/dev/null
+    done
+}
+
+# Remove by name what change $1 brought, where nothing else needs it; never autoremove.
+packages_back() {
+    _brought=$(cat "$J/$1.brought")
+    _waited=0
+    while packages_busy && [ "$_waited" -lt 120 ]; do sleep 1; _waited=$((_waited + 1)); done
+    if packages_busy; then
+        conflict "packages: the package manager is at work; run this again when it has ended"
+        return
+    fi
+    if dpkg --audit | grep -q .; then DEBIAN_FRONTEND=noninteractive dpkg --configure -a >/dev/null 2>&1; fi
+    _here=$(packages_now)
+    _remove=
+    for _package in $_brought; do
+        if say "$_here" | grep -qx "$_package"; then _remove="$_remove $_package"; fi
+    done
+    if [ -z "$_remove" ]; then say "AS BEFORE packages"; etc_back "$1"; return; fi
+    case " $_remove " in *" postfix "*)
+        if queued_mail | grep -q .; then
+            systemctl stop postfix
+            say "KEPT packages: mail is in the queue, and removing Postfix would destroy it; Postfix is stopped"
+            conflicts=$((${conflicts:-0} + 1))
+            return
+        fi ;;
+    esac
+    _others=$(apt-get -s purge $_remove 2>/dev/null | awk '$1 == "Purg" || $1 == "Remv" { print $2 }' | sort -u |
+        while read -r _package; do case " $_remove " in *" $_package "*) ;; *) printf '%s ' "$_package" ;; esac; done)
+    if [ -n "$_others" ]; then
+        say "KEPT packages: these need them: $_others"
+        conflicts=$((${conflicts:-0} + 1))
+        return
+    fi
+    # Debian 13's Postfix removes its files from under a running daemon, which goes on listening.
+    for _package in $_remove; do
+        for _unit in $(dpkg-query -L "$_package" | sed -n 's,.*/systemd/system/\([^/@]*\.service\)$,\1,p'); do
+            systemctl stop "$_unit" 2>/dev/null || :
+        done
+    done
+    if DEBIAN_FRONTEND=noninteractive apt-get purge -y $_remove > "$J/$1.purge.log" 2>&1 < /dev/null; then
+        say "PUT BACK packages: removed$_remove"
+        etc_back "$1"
+    else
+        conflict "packages: apt-get purge failed, see $J/$1.purge.log"
+    fi
+}
+
+# Files under /etc and the mail spool that the install made and purge left: each is removed if nobody changed it.
+etc_listing() { find /etc /var/spool /var/lib/postfix /var/mail -xdev ! -type s 2>/dev/null | sort; }
+
+etc_back() {
+    if [ ! -e "$J/$1.appeared" ]; then return; fi
+    sort -r "$J/$1.appeared" | while IFS="$(printf '\t')" read -r _path _state; do
+        if [ ! -e "$_path" ] && [ ! -L "$_path" ]; then continue; fi
+        if dpkg-query -S "$_path" >/dev/null 2>&1; then continue; fi
+        if [ -d "$_path" ] && [ ! -L "$_path" ]; then rmdir "$_path" 2>/dev/null || :
+        elif [ "$(state "$_path")" = "$_state" ]; then rm -f "$_path"
+        else say "KEPT $_path: changed since the install"
+        fi
+    done
+    # Directories that a daemon made later in Postfix's chroot, as saslauthd does for its socket, and left empty.
+    etc_listing | comm -13 "$J/$1.listing" - | grep '^/var/spool/postfix/' | sort -r | while read -r _path; do
+        if [ -d "$_path" ] && [ ! -L "$_path" ]; then rmdir "$_path" 2>/dev/null || :; fi
+    done
+}
+
+etc_appeared() {
+    etc_listing | comm -13 "$J/$1.listing" - | while read -r _path; do
+        printf '%s\t%s\n' "$_path" "$(state "$_path")"
+    done > "$J/$1.appeared"
+}

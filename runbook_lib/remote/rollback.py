@@ -1,0 +1,105 @@
+"""Put a run back: the run's own undo.sh, run on the host; conflicts are shown three ways."""
+
+import base64
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from runbook_lib import display
+from runbook_lib.errors import RollbackConflict, UsageError
+from runbook_lib.remote.change import quote
+from runbook_lib.remote.connection import Host
+from runbook_lib.remote.journal import ROOT, Journal
+
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What a rollback did.
+
+    Args:
+        host: the host's name.
+        run: the run that was put back.
+        lines: what undo.sh said, a line a thing: PUT BACK, AS BEFORE, KEPT, CONFLICT.
+    """
+
+    host: str
+    run: str
+    lines: tuple[str, ...]
+
+    @property
+    def put_back(self) -> int:
+        """How many things were put back."""
+        return sum(line.startswith("PUT BACK") for line in self.lines)
+
+
+def runs_on(host: Host) -> tuple[str, ...]:
+    """The runs that have a journal on the host, the oldest first."""
+    listed = host.run(f"ls -1tr {ROOT} 2>/dev/null || :", root=True).text
+    return tuple(line for line in listed.splitlines() if _RUN.fullmatch(line))
+
+
+def rollback(host: Host, run: str, operator: str) -> Rollback:
+    """Put back what a run changed on a host, and spare what somebody changed since.
+
+    Args:
+        host: the connection.
+        run: the run's id, also of a run that was killed.
+        operator: who asks, for the lock's message.
+    Raises:
+        UsageError: the host has no journal of this run.
+        RollbackConflict: something was left alone; each conflict is shown three ways
+            (before the run, what the run left, now). Everything else of the run is back.
+        HostBusy: another run is at work.
+    """
+    if not _RUN.fullmatch(run):
+        raise UsageError(f"{run!r} is not a run's id", host.name, "take the id that the run printed")
+    if run not in runs_on(host):
+        known = ", ".join(runs_on(host)) or "none"
+        raise UsageError(
+            f"there is no journal of run {run}: it changed nothing here (runs with a journal: {known})",
+            f"{host.name}, {ROOT}",
+            "check the run's id; `ls -l /var/lib/runbook` on the host lists them",
+        )
+    journal = Journal(host, run, operator)
+    with journal.locked():
+        result = host.run(f"sh {quote(journal.folder)}/undo.sh 2>&1", root=True, timeout_s=900, check=False)
+    done = Rollback(host.name, run, tuple(result.text.splitlines()))
+    if result.status != 0:
+        told = [line for line in done.lines if line.startswith(("CONFLICT", "KEPT"))] or list(done.lines[-5:])
+        raise RollbackConflict(
+            "left alone, because it was changed after the run:\n    "
+            + "\n    ".join(told)
+            + "\n"
+            + _three_ways(host, journal.folder, told),
+            host.name,
+            "decide each of these by hand; the journal has the bytes of before and after",
+            f"{done.put_back} things were put back.",
+        )
+    return done
+
+
+def _three_ways(host: Host, folder: PurePosixPath, told: list[str]) -> str:
+    """Before, what we left, now: as two diffs for each path in conflict whose bytes the journal may hold."""
+    shown = []
+    for line in told:
+        path = re.match(r"CONFLICT (/[^:]+): changed since", line)
+        if not path:
+            continue
+        script = (
+            f'cd {quote(folder)}; for f in *.path; do if [ "$(cat "$f")" = {quote(path[1])} ]; then b=${{f%.path}}; '
+            'if [ -e "$b.after" ]; then base64 "$b.before" 2>/dev/null | tr -d "\\n"; echo; '
+            f'base64 "$b.after" | tr -d "\\n"; echo; base64 {quote(path[1])} 2>/dev/null | tr -d "\\n"; echo; '
+            "fi; fi; done"
+        )
+        words = [_decode(word) for word in host.run(script, root=True).stdout.split(b"\n")[:3]]
+        if len(words) == 3:
+            before, after, now = words
+            shown.append("the run:\n" + display.unified_diff(path[1], before, after))
+            shown.append("since the run:\n" + display.unified_diff(path[1], after, now))
+    return "\n".join(shown)
+
+
+def _decode(word: bytes) -> bytes | None:
+    return base64.b64decode(word) if word else None

@@ -1,0 +1,153 @@
+"""Packages, units and group memberships of a host, as changes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from runbook_lib.remote.change import Change, Guard, here_document, quote
+
+_PACKAGES_SH = resources.files(__package__).joinpath("packages.sh").read_text()
+_SYSTEM_SH = resources.files(__package__).joinpath("system.sh").read_text()
+
+
+@dataclass(frozen=True)
+class PackagesChange(Change):
+    """Packages that are not there yet, installed without a question and without recommends.
+
+    Args:
+        packages: names to install.
+        preseed: answers to the packages' questions, in the form of debconf-set-selections(1).
+        why: the reason, shown with the title.
+    Source: debconf(7), apt-get(8); DPkg::Lock::Timeout waits for another package manager instead of failing.
+    """
+
+    packages: tuple[str, ...]
+    preseed: tuple[str, ...] = ()
+    why: str = ""
+
+    @property
+    def title(self) -> str:
+        names = ", ".join(self.packages)
+        return f"packages {names} are installed" + (f": {self.why}" if self.why else "")
+
+    @property
+    def timeout_s(self) -> float:
+        return 600.0
+
+    @property
+    def guards(self) -> Sequence[Guard]:
+        names = " ".join(map(quote, self.packages))
+        return (
+            Guard(
+                f"dpkg-query -W -f '${{db:Status-Abbrev}} ${{Package}}\\n' {names} 2>/dev/null"
+                " | grep '^ii' | tr '\\n' ' '",
+                "",
+                "packages already installed",
+            ),
+        )
+
+    @property
+    def functions(self) -> Mapping[str, str]:
+        return {"packages": _PACKAGES_SH}
+
+    def diff(self) -> str:
+        answers = "".join(f"+ answer: {line}\n" for line in self.preseed)
+        return "".join(f"+ package {name}\n" for name in self.packages) + answers
+
+    def commands(self) -> str:
+        names = " ".join(map(quote, self.packages))
+        lines = ["export DEBIAN_FRONTEND=noninteractive"]
+        if self.preseed:
+            lines.append(
+                "debconf-set-selections " + here_document("".join(f"{line}\n" for line in self.preseed))
+            )
+        lines += [
+            "apt-get -q -o DPkg::Lock::Timeout=120 update",
+            "apt-get -q -o DPkg::Lock::Timeout=120 install -y --no-install-recommends " + names,
+        ]
+        return "\n".join(lines)
+
+    def before_commands(self) -> str:
+        # The lists are needed for the simulation; apt-get update again in the commands costs nothing then.
+        names = " ".join(map(quote, self.packages))
+        return (
+            "apt-get -q -o DPkg::Lock::Timeout=120 update > /dev/null 2>&1 < /dev/null\n"
+            f'packages_brought {names} > "$J/$N.brought"\n'
+            'etc_listing > "$J/$N.listing"'
+        )
+
+    def after_commands(self) -> str:
+        return 'etc_appeared "$N"'
+
+    def undo(self) -> str:
+        return "packages_back $N"
+
+
+@dataclass(frozen=True)
+class UnitChange(Change):
+    """A systemd unit that is enabled and runs, or is stopped while its files change.
+
+    Args:
+        unit: its name.
+        enabled_before, active_before: what `systemctl is-enabled` and `is-active` said.
+        active: what it shall be; True also enables it and starts it anew.
+        why: the reason.
+    """
+
+    unit: str
+    enabled_before: str
+    active_before: str
+    active: bool
+    why: str = ""
+
+    @property
+    def title(self) -> str:
+        what = "is enabled and started" if self.active else "is stopped"
+        return f"{self.unit} {what}" + (f": {self.why}" if self.why else "")
+
+    @property
+    def functions(self) -> Mapping[str, str]:
+        return {"system": _SYSTEM_SH}
+
+    def diff(self) -> str:
+        wanted = "enabled, active" if self.active else "inactive"
+        return f"-{self.unit}: {self.enabled_before}, {self.active_before}\n+{self.unit}: {wanted}\n"
+
+    def commands(self) -> str:
+        unit = quote(self.unit)
+        if not self.active:
+            return f"systemctl stop {unit}"
+        return f"systemctl daemon-reload\nsystemctl enable --quiet {unit}\nsystemctl restart {unit}"
+
+    def before_commands(self) -> str:
+        unit = quote(self.unit)
+        return f'unit_enabled {unit} > "$J/$N.enabled"\nunit_active {unit} > "$J/$N.active"'
+
+    def undo(self) -> str:
+        return f"unit_back $N {quote(self.unit)}"
+
+
+@dataclass(frozen=True)
+class MembershipChange(Change):
+    """A user that joins a group."""
+
+    user: str
+    group: str
+    why: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.user} joins group {self.group}" + (f": {self.why}" if self.why else "")
+
+    @property
+    def functions(self) -> Mapping[str, str]:
+        return {"system": _SYSTEM_SH}
+
+    def diff(self) -> str:
+        return f"+{self.group}: {self.user}\n"
+
+    def commands(self) -> str:
+        return f"usermod -aG {quote(self.group)} {quote(self.user)}"
+
+    def undo(self) -> str:
+        return f"membership_back $N {quote(self.user)} {quote(self.group)}"

@@ -1,0 +1,103 @@
+"""pyproject.toml, environment.yml and requirements.lock say the same, and what is imported is among it."""
+
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from ruamel.yaml import YAML
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+LOCK = (CHECKOUT / "requirements.lock").read_text()
+CONDA_NAMES = {"bleach-with-css": "bleach"}  # where conda-forge has another name than PyPI
+
+
+def declared(*texts: str) -> dict[str, str]:
+    """Name to version, as a requirement states it."""
+    requirements = [Requirement(text) for text in texts]
+    return {canonicalize_name(requirement.name): str(requirement.specifier) for requirement in requirements}
+
+
+RUNTIME = declared(*PROJECT["project"]["dependencies"])
+EXTRAS = declared(*(text for extra in PROJECT["project"]["optional-dependencies"].values() for text in extra))
+DEV = declared(*PROJECT["dependency-groups"]["dev"])
+
+
+def test_environment_yml_has_what_pyproject_has() -> None:
+    """Whoever uses conda gets the same versions of the same packages."""
+    listed = YAML(typ="safe").load(CHECKOUT / "environment.yml")["dependencies"]
+    by_pip = next(item["pip"] for item in listed if isinstance(item, dict))
+    by_conda = declared(*(item for item in listed if isinstance(item, str)))
+    assert by_conda.pop("python") == PROJECT["project"]["requires-python"]
+    assert by_conda.pop("pip") == ""
+    by_conda = {CONDA_NAMES.get(name, name): version for name, version in by_conda.items()}
+    assert by_conda | declared(*by_pip) == RUNTIME | EXTRAS | DEV
+
+
+def locked() -> dict[str, str]:
+    """Name to the one version that the lock has."""
+    return {
+        canonicalize_name(name): version
+        for name, version in re.findall(r"^(\S+)==(\S+) \\$", LOCK, re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("name", sorted(RUNTIME | EXTRAS | DEV))
+def test_the_lock_satisfies_pyproject(name: str) -> None:
+    """No requirement was raised without making the lock anew. To do when red: make lock."""
+    wanted = Requirement(f"{name}{(RUNTIME | EXTRAS | DEV)[name]}")
+    assert name in locked()
+    assert wanted.specifier.contains(locked()[name])
+
+
+def test_the_lock_is_made_as_overrides_txt_says() -> None:
+    """Everything has a hash, no index is named, and the slow package stays out."""
+    entries = [
+        entry for entry in re.split(r"^(?=\S)", LOCK, flags=re.MULTILINE) if entry.strip() and entry[0] != "#"
+    ]
+    assert len(entries) == len(locked()) > 100
+    for entry in entries:
+        assert re.match(r"\S+==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", entry), entry
+    assert not re.search(r"://|--(extra-)?index|--find-links|file:", LOCK)
+    assert "rfc3987-syntax" not in locked()
+    assert "--override overrides.txt" in LOCK.split("\n")[1]
+
+
+def test_what_is_installed_here_is_the_lock() -> None:
+    """The other tests have run with the versions that a user gets."""
+    installed = {name: importlib.metadata.version(name) for name in locked()}
+    assert installed == locked()
+
+
+def imported(folder: str) -> set[str]:
+    """Top-level modules of others that the Python files of a folder import."""
+    names: set[str] = set()
+    for file in (CHECKOUT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    ours = {path.stem for path in (CHECKOUT / folder).glob("*.py")} | {"runbook_lib", "lab", "tests"}
+    return names - ours - set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize(
+    ("folder", "allowed"),
+    [("runbook_lib", RUNTIME | EXTRAS), ("lab", RUNTIME), ("tests", RUNTIME | EXTRAS | DEV)],
+)
+def test_what_is_imported_is_declared(folder: str, allowed: dict[str, str]) -> None:
+    """Nothing comes by luck, as a dependency of a dependency."""
+    providers = importlib.metadata.packages_distributions()
+    undeclared = {
+        module: providers.get(module, [])
+        for module in imported(folder)
+        if not {canonicalize_name(name) for name in providers.get(module, [])} & allowed.keys()
+    }
+    assert undeclared == {}

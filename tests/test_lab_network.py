@@ -1,0 +1,56 @@
+"""What is meant for a lab stays on this machine, and an outsider can be had."""
+
+import errno
+import socket
+from pathlib import Path
+
+import pytest
+
+from lab import Lab
+from lab.podman import inspect
+
+# In the guarded ranges, outside the subnets that labs take: no bridge ever has them.
+NOBODY = (("10.77.200.9", socket.AF_INET), ("fd77:200::9", socket.AF_INET6))
+
+
+@pytest.mark.usefixtures("lab")
+@pytest.mark.parametrize(("address", "family"), NOBODY)
+def test_a_packet_for_a_lab_that_is_not_there_never_leaves(
+    address: str, family: socket.AddressFamily
+) -> None:
+    """The kernel says 'No route to host' at once: nothing was sent, not even a question for a neighbour."""
+    with socket.socket(family, socket.SOCK_STREAM) as client:
+        client.settimeout(5)
+        with pytest.raises(OSError, match="No route to host") as refused:
+            client.connect((address, 25))
+    assert refused.value.errno == errno.EHOSTUNREACH
+
+
+def test_a_host_cannot_reach_a_lab_that_is_not_there_either(lab: Lab, host_name: str) -> None:
+    """A forwarded packet meets the same route."""
+    tried = "timeout 5 bash -c 'exec 3<>/dev/tcp/10.77.200.9/25' 2>&1 || true"
+    assert b"No route to host" in lab.exec(host_name, tried)
+
+
+def test_an_outsider_is_seen_with_an_address_outside_the_subnet(lab: Lab, host_name: str) -> None:
+    """Relay rules go by the client's address; sshd's own word says which one it saw."""
+    host = lab.reset(host_name)
+    with lab.outsider() as outsider:
+        for source, target in ((outsider.address4, host.address), (outsider.address6, host.address6)):
+            with socket.create_connection((target, 22), timeout=5, source_address=(source, 0)) as client:
+                assert client.recv(4) == b"SSH-"
+                seen = lab.exec(host_name, "ss -Htn state established sport = :22").decode()
+                assert source in seen
+    with pytest.raises(OSError, match="Cannot assign requested address"):
+        socket.create_connection((host.address, 22), timeout=5, source_address=(outsider.address4, 0))
+
+
+def test_nothing_of_the_lab_listens_beyond_its_bridge(lab: Lab) -> None:
+    """No port is published, and the DNS server holds the gateway's address alone."""
+    for host in lab.hosts:
+        assert inspect("container", host.container)[0]["HostConfig"]["PortBindings"] == {}
+    held = Path("/proc/net/udp").read_text().splitlines()[1:]
+    port_53 = {line.split()[1].split(":")[0] for line in held if line.split()[1].endswith(":0035")}
+    gateway = socket.inet_aton(lab.network.gateway4)[::-1].hex().upper()
+    assert gateway in port_53
+    assert "00000000" not in port_53

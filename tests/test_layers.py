@@ -1,0 +1,50 @@
+"""Imports go down only, as the house is drawn; the check names a line that breaks it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def lint_imports(checkout: Path) -> subprocess.CompletedProcess[str]:
+    """What the linter says about a checkout."""
+    linter = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [linter, "--no-logo", "--no-cache"], cwd=checkout, capture_output=True, text=True, check=False
+    )
+
+
+def test_imports_go_down_only() -> None:
+    """Every module of the library has a place in the house, and none looks up."""
+    seen = lint_imports(CHECKOUT)
+    assert seen.returncode == 0, seen.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "said"),
+    [
+        ("runbook_lib/inventory/names.py", "import runbook_lib.pki.ledger", "runbook_lib.inventory.names ->"),
+        (
+            "runbook_lib/pki/ledger.py",
+            "import runbook_lib.mail",
+            "runbook_lib.pki.ledger -> runbook_lib.mail",
+        ),
+        ("runbook_lib/errors.py", "import runbook_lib.display", "runbook_lib.errors -> runbook_lib.display"),
+        ("lab/state.py", "import runbook_lib.remote", "lab.state -> runbook_lib.remote"),
+        ("runbook_lib/helpers.py", "", "helpers"),
+    ],
+)
+def test_an_import_upward_is_named(tmp_path: Path, file: str, line: str, said: str) -> None:
+    """So that the green check above means something: each planted fault is found."""
+    for name in ("runbook_lib", "lab"):
+        shutil.copytree(CHECKOUT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(CHECKOUT / "pyproject.toml", tmp_path)
+    with (tmp_path / file).open("a") as planted:
+        planted.write(f"\n{line}\n")
+    seen = lint_imports(tmp_path)
+    assert seen.returncode == 1
+    assert said in seen.stdout

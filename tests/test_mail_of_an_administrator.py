@@ -1,0 +1,110 @@
+"""What an administrator shaped before: kept where the chapter has nothing to do with it, else a person decides."""
+
+import smtplib
+import ssl
+
+import pytest
+from applied_host import run_cells
+
+from lab import Lab
+from lab.tree import compare
+from runbook_lib.chapters import postfix
+from runbook_lib.errors import ApplyRefused
+
+BLIND = ssl.create_default_context()
+BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE
+
+OWN = "smtpd -o syslog_name=own"
+SHAPED = {
+    "restrictions": ("postconf -e smtpd_recipient_restrictions=reject", "smtpd_recipient_restrictions"),
+    "Dovecot's SASL": ("postconf -e smtpd_sasl_type=dovecot", "smtpd_sasl_type"),
+    "AUTH in clear (trap 16)": ("postconf -e smtpd_sasl_auth_enable=yes", "smtpd_sasl_auth_enable"),
+    "wrapper mode everywhere (trap 17)": ("postconf -e smtpd_tls_wrappermode=yes", "smtpd_tls_wrappermode"),
+    "a certificate of its own": ("postconf -e smtpd_tls_cert_file=/etc/ssl/own.pem", "smtpd_tls_cert_file"),
+    "a floor of its own": ("postconf -e 'smtpd_tls_protocols=>=TLSv1.2'", "smtpd_tls_protocols"),
+    "a milter": ("postconf -e smtpd_milters=inet:127.0.0.1:8891", "smtpd_milters"),
+    "a service on 465": (f"postconf -M 'smtps/inet=smtps inet n - y - - {OWN}'", "master.cf, smtps/inet"),
+    "a service on 587 by number": (f"postconf -M '587/inet=587 inet n - y - - {OWN}'", "master.cf, 587/inet"),
+    "two services on 587": (
+        "postconf -M 'submission/inet=submission inet n - y - - smtpd' '587/inet=587 inet n - y - - smtpd'",
+        "several services on one port",
+    ),
+    "another daemon on 25": (
+        "postconf -M 'smtp/inet=smtp inet n - y - 1 postscreen'",
+        "master.cf, smtp/inet",
+    ),
+    "PAM's service smtp": ("echo '@include common-auth' > /etc/pam.d/smtp", "/etc/pam.d/smtp"),
+    "smtpd.conf": (
+        "mkdir -p /etc/postfix/sasl; echo 'pwcheck_method: auxprop' > /etc/postfix/sasl/smtpd.conf",
+        "/etc/postfix/sasl/smtpd.conf",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def signed(lab: Lab) -> str:
+    """Postfix just installed, and a certificate; kept for this module."""
+    lab.reset("debian12", "fresh")
+    for chapter in ("11-key-and-csr", "12-signing"):
+        run_cells(chapter, host="debian12")
+    lab.keep("debian12", "signed")
+    return "debian12"
+
+
+@pytest.mark.parametrize(("shape", "named"), SHAPED.values(), ids=SHAPED)
+def test_what_the_chapter_would_have_to_touch_is_named_and_apply_refused(
+    lab: Lab, signed: str, shape: str, named: str
+) -> None:
+    lab.reset(signed, "signed")
+    lab.exec(signed, f"{shape} 2>/dev/null")
+    before = lab.tree(signed)
+    chapter = postfix.open("lab", signed)
+    told = chapter.differences().text()
+    assert any(named in line and "you decide" in line for line in told.splitlines())
+    plan = chapter.plan_packages()
+    with pytest.raises(ApplyRefused, match="a person has to decide about it") as refusal:
+        chapter.apply(plan)
+    assert named in str(refusal.value)
+    assert "Nothing was changed." in str(refusal.value)
+    assert list(compare(before, lab.tree(signed))) == []
+
+
+def test_plan_and_verification_work_where_apply_is_refused(lab: Lab, signed: str) -> None:
+    lab.reset(signed, "signed")
+    lab.exec(signed, "postconf -e smtpd_sasl_type=dovecot")
+    shown = run_cells("20-postfix-debian", host=signed, mode="plan")
+    assert "nothing was changed" in shown[-1].text()
+    assert "changed" in run_cells("90-verification", host=signed, mode="plan")[-1].text()
+
+
+def test_helo_rules_for_strangers_stay_on_25_and_do_not_hit_users(lab: Lab, signed: str) -> None:
+    """Case P17: phones say `localhost` or a bare name."""
+    lab.reset(signed, "signed")
+    lab.exec(
+        signed,
+        "postconf -e smtpd_helo_required=yes smtpd_helo_restrictions=reject_non_fqdn_helo_hostname; postfix reload",
+    )
+    shown = [repr(one) for one in run_cells("20-postfix-debian", host=signed)]
+    assert any("kept for port 25; 465 and 587 do not inherit it" in one for one in shown)
+    address = lab.host(signed).address
+    with smtplib.SMTP(address, 587, timeout=30) as phone:
+        phone.starttls(context=BLIND)
+        phone.ehlo("localhost")
+        phone.login("hanako", lab.secret("hanako"))
+        phone.mail("hanako@example.test")
+        assert phone.rcpt("kensa@example.test")[0] == 250
+    with (
+        lab.outsider() as outside,
+        smtplib.SMTP(address, 25, timeout=30, source_address=(outside.address4, 0)) as stranger,
+    ):
+        stranger.ehlo("bare")
+        stranger.mail("s@example.org")
+        assert stranger.rcpt("kensa@example.test")[0] == 504
+
+
+def test_words_of_postfix_check_are_heeded_though_it_answers_0(lab: Lab, signed: str) -> None:
+    """Trap 8: the protocol list that is no list."""
+    lab.reset(signed, "signed")
+    lab.exec(signed, "postconf -e smtp_tls_mandatory_protocols=TLSv1.2x")
+    assert lab.exec(signed, "postfix check; echo $?") == b"0\n"
+    assert "passed" in run_cells("20-postfix-debian", host=signed)[-1].text()

@@ -1,0 +1,200 @@
+"""What users, strangers and administrators meet on a host as the chapters leave it, on both releases."""
+
+import base64
+import smtplib
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from applied_host import applied, run_cells
+from ruamel.yaml import YAML
+
+from lab import Lab
+from lab.releases import RELEASES
+from runbook_lib.chapters import postfix
+from runbook_lib.remote.change import Plan
+
+BLIND = ssl.create_default_context()
+BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE  # trust is what notebook 90 asks about
+
+
+@pytest.fixture(scope="module", params=list(RELEASES))
+def host(lab: Lab, request: pytest.FixtureRequest) -> str:
+    """Shared by tests that put back what they change."""
+    name: str = request.param
+    applied(lab, name, "fresh")
+    return name
+
+
+def log_in(address: str, user: str, password: str, port: int = 465) -> int:
+    """The reply to AUTH PLAIN, UTF-8 as today's clients send it (RFC 4616)."""
+    word = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    if port == 465:
+        with smtplib.SMTP_SSL(address, port, timeout=60, context=BLIND) as client:
+            client.ehlo("client.example")
+            return client.docmd("AUTH", f"PLAIN {word}")[0]
+    with smtplib.SMTP(address, port, timeout=60) as client:
+        client.starttls(context=BLIND)
+        client.ehlo("client.example")
+        return client.docmd("AUTH", f"PLAIN {word}")[0]
+
+
+def verified(host: str) -> str:
+    return str(run_cells("90-verification", host=host, mode="apply")[-1].text())
+
+
+def test_everything_is_proved_after_a_reload_a_restart_and_a_reboot(lab: Lab, host: str) -> None:
+    """Case S5: /run is empty after a reboot, and the socket is in the chroot, for its group alone."""
+    for change in ("postfix reload", "systemctl restart saslauthd postfix", "reboot"):
+        if change == "reboot":
+            lab.reboot(host)
+        else:
+            lab.exec(host, change)
+        assert "outcome   passed" in verified(host), change
+        assert lab.exec(host, "stat -c '%U:%G %a' /var/spool/postfix/var/run/saslauthd") == b"root:sasl 710\n"
+        parents = "ps -o ppid= -C saslauthd | sort -u | wc -l"
+        assert lab.exec(host, parents) == b"2\n", "one daemon and its workers"
+
+
+def test_a_password_with_every_hard_letter_logs_in_on_both_ports(lab: Lab, host: str) -> None:
+    """Cases S1 and S2."""
+    address = lab.host(host).address
+    for port in (465, 587):
+        assert log_in(address, "tarou", lab.secret("tarou"), port) == 235
+        assert log_in(address, "tarou", lab.secret("tarou") + "x", port) == 535
+
+
+def test_two_hundred_logins_at_once_are_all_answered_right(lab: Lab, host: str) -> None:
+    """Case S7: a burst in the morning, a wrong one among ten."""
+    address, right = lab.host(host).address, lab.secret("hanako")
+    asked = [right if number % 10 else "wrong" for number in range(200)]
+    with ThreadPoolExecutor(40) as pool:
+        replies = list(pool.map(lambda password: log_in(address, "hanako", password), asked))
+    assert [reply == 235 for reply in replies] == [password == right for password in asked]
+    assert set(replies) == {235, 535}
+
+
+def test_root_a_locked_account_and_a_former_password_do_not_log_in(lab: Lab, host: str) -> None:
+    """Trap 3: nothing is cached."""
+    address, old = lab.host(host).address, lab.secret("hanako")
+    lab.exec(host, "echo 'root:known-to-all' | chpasswd")
+    assert log_in(address, "root", "known-to-all") == 535
+    assert log_in(address, "hanako", old) == 235
+    lab.exec(host, "echo 'hanako:changed-just-now' | chpasswd")
+    assert log_in(address, "hanako", old) == 535
+    assert log_in(address, "hanako", "changed-just-now") == 235
+    lab.exec(host, "usermod -L hanako")
+    assert log_in(address, "hanako", "changed-just-now") == 535
+    lab.exec(host, f"usermod -U hanako; echo 'hanako:{old}' | chpasswd; passwd -l root >/dev/null")
+
+
+def test_mail_flows_for_users_and_strangers_and_nobody_else_relays(lab: Lab, host: str) -> None:
+    address = lab.host(host).address
+    letter = "From: {0}\nTo: kensa@example.test\nSubject: {0}\n\nhello\n"
+    with lab.outsider() as outside:
+        with smtplib.SMTP(address, 25, timeout=30, source_address=(outside.address4, 0)) as stranger:
+            assert stranger.sendmail("s@example.org", ["kensa@example.test"], letter.format("stranger")) == {}
+            stranger.ehlo()
+            stranger.mail("s@example.org")
+            assert stranger.rcpt("somebody@example.net")[0] in (454, 554)
+        with smtplib.SMTP_SSL(address, 465, context=BLIND, source_address=(outside.address4, 0)) as user:
+            user.ehlo("phone")
+            user.mail("hanako@example.test")
+            assert user.rcpt("somebody@example.net")[0] == 554
+            user.rset()
+            user.login("hanako", lab.secret("hanako"))
+            assert user.sendmail("hanako@example.test", ["kensa@example.test"], letter.format("user")) == {}
+    deadline = time.monotonic() + 20
+    while (mail := lab.exec(host, "cat /var/mail/kensa 2>/dev/null || :").decode()).count("\nSubject: ") < 2:
+        assert time.monotonic() < deadline, mail
+        time.sleep(0.2)
+    by_user = next(part for part in mail.split("\nFrom ") if "Subject: user" in part)
+    assert "with ESMTPSA" in by_user
+    assert "using TLSv1.3" in by_user
+    lab.exec(host, "rm /var/mail/kensa")
+
+
+@pytest.fixture
+def handshakes(lab: Lab, host: str) -> Iterator[list[str]]:
+    """Handshakes with 465 all along; what failed, and 'ok' for what did not."""
+    seen: list[str] = []
+    ended = threading.Event()
+    address = lab.host(host).address
+
+    def knock() -> None:
+        while not ended.is_set():
+            try:
+                with smtplib.SMTP_SSL(address, 465, timeout=20, context=BLIND):
+                    seen.append("ok")
+            except (OSError, smtplib.SMTPException) as error:
+                seen.append(repr(error))
+
+    threads = [threading.Thread(target=knock) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    yield seen
+    ended.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_no_handshake_fails_while_key_and_certificate_are_renewed(
+    lab: Lab, host: str, handshakes: list[str]
+) -> None:
+    """Case P16: ten new keys, each with its certificate, one file renamed into place each time."""
+    new_pair = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=again -days 9"
+        " -keyout /etc/ssl/private/nopass_mail-server.key -out /etc/ssl/certs/mail-server.pem 2>/dev/null"
+    )
+    for _ in range(10):
+        lab.exec(host, new_pair)
+        chapter = postfix.open("lab", host)
+        plan = chapter.plan_joined_file()
+        assert not plan.is_empty
+        chapter.apply(plan)
+        chapter.apply(chapter.plan_taking_up())
+    assert set(handshakes) == {"ok"}
+    assert len(handshakes) > 100
+    assert b"mismatch" not in lab.exec(host, "journalctl --no-pager -o cat -t postfix/submissions/smtpd")
+    applied(lab, host, "fresh")
+
+
+def inventory(lab: Lab, folder: Path, host: str, **blocks: object) -> str:
+    yaml = YAML()
+    book = yaml.load(lab.inventory)
+    for name, values in blocks.items():
+        book["hosts"][host].setdefault(name, {}).update(values)
+    path = folder / "changed.yaml"
+    yaml.dump(book, path)
+    return str(path)
+
+
+def test_what_the_inventory_asks_for_on_25_comes_and_goes(lab: Lab, host: str, tmp_path: Path) -> None:
+    """AUTH on 25 as the document has it, and a floor there; without the wish 25 is again as it was found."""
+    look = "postconf -n smtpd_tls_protocols; postconf -n smtpd_sasl_auth_enable"
+    found = lab.exec(host, look)
+    asked = inventory(lab, tmp_path, host, submission={"floor_on_25": "TLSv1.2", "auth_on_25": True})
+    run_cells("20-postfix-debian", host=host, inventory=asked)
+    set_now = lab.exec(host, look)
+    assert b"smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1" in set_now
+    assert b"smtpd_sasl_auth_enable = yes" in set_now
+    assert "passed" in run_cells("90-verification", host=host, inventory=asked)[-1].text()
+    assert log_in(lab.host(host).address, "hanako", lab.secret("hanako"), 25) == 235
+    shown = [repr(one) for one in run_cells("20-postfix-debian", host=host)]
+    assert any("the inventory no longer asks for it: as it was found" in one for one in shown)
+    assert lab.exec(host, look) == found
+    assert "passed" in verified(host)
+
+
+def test_a_floor_of_user_ids_says_how_many_it_keeps_out(lab: Lab, host: str, tmp_path: Path) -> None:
+    asked = inventory(lab, tmp_path, host, sasl={"minimum_uid": 60000})
+    chapter = postfix.open(asked, host, mode="plan")
+    plan = chapter.plan_sasl()
+    assert isinstance(plan, Plan)
+    assert "sasl.minimum_uid 60000 keeps " in plan.text()
+    assert "accounts with a password from logging in" in plan.text()
+    assert "uid >= 60000" in plan.text()

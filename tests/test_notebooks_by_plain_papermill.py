@@ -1,0 +1,49 @@
+"""Plain papermill: it just works, and what it would let pass is refused by the notebook itself (case B4)."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab import Lab
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+NOTEBOOK = CHECKOUT / "notebooks" / "11-key-and-csr.ipynb"
+PAPERMILL = Path(sys.executable).with_name("papermill")
+
+
+def papermill(output: Path, *parameters: str, cwd: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
+    command = [str(PAPERMILL), "--no-progress-bar", str(NOTEBOOK), str(output), *parameters]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_it_just_works_from_anywhere(lab: Lab, host_name: str, tmp_path: Path) -> None:
+    lab.reset(host_name, "bare")
+    done = papermill(tmp_path / "out.ipynb", "-p", "host", host_name, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert lab.exec(host_name, "stat -c %a /etc/ssl/private/nopass_mail-server.key") == b"600\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("-p", "hots", "debian12"), "unknown parameter: hots"),
+        (("-p", "password", "open-sesame"), "the parameter password is shaped like a secret"),
+        (("-p", "reason", "$6$salt$hash"), "the parameter reason is shaped like a secret"),
+        (("-p", "mode", "appply"), "mode is 'appply'"),
+        (("-p", "host", "debian99"), "debian99"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_anything_happens(
+    lab: Lab, tmp_path: Path, given: tuple[str, ...], told: str
+) -> None:
+    lab.reset("debian12", "bare")
+    done = papermill(tmp_path / "out.ipynb", *given)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "SystemExit" not in done.stderr
+    if "secret" in told:
+        assert "destroy it" in done.stderr
+        assert "open-sesame" not in done.stderr
+    lab.exec("debian12", "test ! -e /etc/ssl/private/mail-server.key && test ! -e /var/lib/runbook")

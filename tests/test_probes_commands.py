@@ -1,0 +1,106 @@
+"""The line beside each row, typed as it stands, shows what the row says, and holds no secret."""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import probes_postfix
+import pytest
+from probes_postfix import MailHost
+
+from lab import Lab
+from runbook_lib.mail import probes
+from runbook_lib.mail.probes import Row, byhand
+from runbook_lib.mail.probes.target import Endpoint
+
+
+@pytest.fixture(scope="module")
+def host(lab: Lab) -> MailHost:
+    made = probes_postfix.host(lab)
+    # Typed on the host itself, which is no part of mynetworks by its own address: swaks comes from Debian.
+    made.lab.exec(
+        made.name,
+        "apt-get -qq update >/dev/null; DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends"
+        " install swaks libnet-ssleay-perl libsocket6-perl libio-socket-inet6-perl netcat-openbsd openssl"
+        " >/dev/null 2>&1",
+        timeout_s=180.0,
+    )
+    return made
+
+
+@pytest.fixture(scope="module")
+def rows(host: MailHost) -> list[Row]:
+    return probes.verify(host.target, host.view)
+
+
+@pytest.fixture(scope="module")
+def typed(host: MailHost, rows: list[Row]) -> dict[str, tuple[int, str]]:
+    """Status and output of each row's command, typed on the host with the password in $PW; all at once."""
+    host.write("/root/ca.pem", host.root.pem)
+    commands = list(dict.fromkeys(row.command for row in rows if row.command.split()[0] != "dig"))
+    script = "".join(
+        f"( ({command}) >/root/typed.{number} 2>&1; echo $? >/root/status.{number} ) &\n"
+        for number, command in enumerate(commands)
+    )
+    host.sh(f"set +e; cd /root; export PW={shlex.quote(host.lab.secret('kensa'))}\n{script}wait")
+    numbers = f"$(seq 0 {len(commands) - 1})"
+    shown = host.sh(f"cd /root; for n in {numbers}; do cat typed.$n status.$n; printf '\\0'; done").split(
+        "\0"
+    )
+    return {
+        command: (int(output.split()[-1]), output)
+        for command, output in zip(commands, shown[:-1], strict=True)
+    }
+
+
+EXPECTED = {
+    probes.PORTS_REACHED: (0, ("succeeded",)),
+    probes.NO_AUTH_IN_CLEAR: (0, ("503 5.5.1", "530 5.7.0")),
+    probes.ONLY_TLS_ON_465: (0, ("",)),
+    probes.STARTTLS_OFFERED: (0, ("250-STARTTLS",)),
+    probes.NO_MAIL_BEFORE_STARTTLS: (0, ("530 5.7.0",)),
+    probes.CHAIN_VALIDATES: (0, ("Verify return code: 0 (ok)",)),
+    probes.SERIAL_ON_EACH_PORT: (0, ("serial=",)),
+    probes.DAYS_LEFT: (0, ("notAfter=",)),
+    probes.NAMES_COVERED: (0, ("DNS:mail12.example.test",)),
+    probes.NEW_VERSIONS_ACCEPTED: (0, ("New, TLSv1.",)),
+    probes.AUTH_AFTER_TLS: (0, ("250-AUTH PLAIN LOGIN", "250-ENHANCEDSTATUSCODES")),
+    probes.NO_RELAY_WITHOUT_LOGIN: (24, ("454 4.7.1", "554 5.7.1")),
+    probes.SMTPUTF8_AS_OFFERED: (0, ("SMTPUTF8",)),
+    probes.RIGHT_PASSWORD_ACCEPTED: (0, ("235 2.7.0",)),
+    probes.MESSAGE_ARRIVES: (0, ("queued as",)),
+}
+
+
+@pytest.mark.parametrize("claim", list(EXPECTED))
+def test_the_command_shows_what_the_row_says(
+    typed: dict[str, tuple[int, str]], rows: list[Row], claim: str
+) -> None:
+    status, words = EXPECTED[claim]
+    chosen = [row.command for row in rows if row.claim == claim]
+    assert chosen
+    for command in chosen:
+        seen_status, shown = typed[command]
+        assert seen_status == status, (command, shown)
+        assert any(word in shown for word in words), (command, shown)
+
+
+def test_the_command_for_old_versions_speaks_them(typed: dict[str, tuple[int, str]], rows: list[Row]) -> None:
+    """On 25 they are taken as found, on 587 the server says no: the same line tells the two apart."""
+    old = {row.port: row for row in rows if row.claim == probes.OLD_VERSIONS_REFUSED}
+    assert "Protocol  : TLSv1.1" in typed[old[25].command][1]
+    assert "alert protocol version" in typed[old[587].command][1]
+
+
+def test_no_command_holds_a_password(host: MailHost, rows: list[Row]) -> None:
+    secret = host.lab.secret("kensa")
+    assert not [row for row in rows if secret in row.command or secret in row.seen]
+
+
+def test_a_name_with_odd_characters_stays_one_word(tmp_path: Path) -> None:
+    """A name comes from a person: in a shell it must not become a command."""
+    target = probes.Target("mail.example.test", "example.test; touch " + str(tmp_path / "made"))
+    command = byhand.relay(Endpoint("127.0.0.1", 25), target)
+    subprocess.run(["sh", "-c", command.replace("swaks", "true")], check=True, env=os.environ, timeout=10)
+    assert not (tmp_path / "made").exists()

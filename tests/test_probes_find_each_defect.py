@@ -1,0 +1,245 @@
+"""Each way to break a mail server is found by the claim that is about it, and by no other claim."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import probes_postfix
+import pytest
+from probes_certificates import make
+from probes_defects import Defect, everything, main_cf, service, shell
+from probes_postfix import RELOAD, MailHost, failures, seen_by
+
+from lab import Lab
+from runbook_lib.mail import probes
+
+ALL = (25, 465, 587)
+RESTART = "systemctl restart postfix"
+
+
+@pytest.fixture
+def host(lab: Lab) -> MailHost:
+    return probes_postfix.host(lab)
+
+
+@contextmanager
+def another_certificate(host: MailHost) -> Iterator[None]:
+    """The old one is still shown: it validates, and is not the one that was signed."""
+    with host.showing(make("Old", host.root, (host.target.name, *host.target.expected_names))):
+        yield
+
+
+@contextmanager
+def another_name(host: MailHost) -> Iterator[None]:
+    other = make("Other", host.root, ("www.example.test",))
+    with host.showing(other), host.expecting(other):
+        yield
+
+
+@contextmanager
+def expired(host: MailHost) -> Iterator[None]:
+    old = make("Old", host.root, host.names, begins_in_days=-9, ends_in_days=-2)
+    with host.showing(old), host.expecting(old):
+        yield
+
+
+@contextmanager
+def not_yet_valid(host: MailHost) -> Iterator[None]:
+    early = make("Early", host.root, host.names, begins_in_days=2)
+    with host.showing(early), host.expecting(early):
+        yield
+
+
+@contextmanager
+def without_intermediate(host: MailHost) -> Iterator[None]:
+    """Case C4: the leaf alone is installed; whoever knows the intermediate from elsewhere sees no fault."""
+    leaf = make("Leaf", make("Intermediate", host.root), host.names)
+    with host.showing(leaf), host.expecting(leaf):
+        yield
+
+
+@contextmanager
+def another_key(host: MailHost) -> Iterator[None]:
+    with host.broken_file(make("Key of another", host.root, host.names).key_pem + host.server.pem):
+        yield
+
+
+@contextmanager
+def certificate_gone(host: MailHost) -> Iterator[None]:
+    with host.broken("rm /etc/postfix/probes.pem; postfix reload"):
+        yield
+
+
+CLEAR_DEFECTS = (
+    Defect(
+        "AUTH in clear on 587",
+        service("submission/inet/smtpd_tls_security_level=may", "submission/inet/smtpd_tls_auth_only=no"),
+        {
+            probes.NO_AUTH_IN_CLEAR: (587,),
+            probes.NO_MAIL_BEFORE_STARTTLS: (587,),
+            probes.OLD_VERSIONS_REFUSED: (587,),  # the mandatory family does not count where TLS is not
+        },
+        "AUTH is offered in clear, and a password sent all the same is looked at (535",
+    ),
+    Defect(
+        "AUTH in clear on 25",
+        service("smtp/inet/smtpd_sasl_auth_enable=yes", "smtp/inet/smtpd_tls_auth_only=no"),
+        {probes.NO_AUTH_IN_CLEAR: (25,), probes.AUTH_AFTER_TLS: (25,)},
+        "nobody asked for that on 25",
+    ),
+    Defect(
+        "AUTH taken in clear, though EHLO hides it",
+        service(
+            "smtp/inet/smtpd_sasl_auth_enable=yes",
+            "smtp/inet/smtpd_tls_auth_only=no",
+            "smtp/inet/smtpd_sasl_exceptions_networks=static:all",
+        ),
+        {probes.NO_AUTH_IN_CLEAR: (25,)},
+        "AUTH is not offered in clear, but a password sent all the same is looked at",
+    ),
+    Defect(
+        "no TLS on 25",
+        main_cf("smtpd_tls_security_level=none"),
+        {probes.STARTTLS_OFFERED: (25,), probes.CHAIN_VALIDATES: (25,)},
+        "STARTTLS is not offered",
+    ),
+    Defect(
+        "465 without wrapper mode (trap 21)",
+        service("submissions/inet/smtpd_tls_wrappermode=no"),
+        {probes.ONLY_TLS_ON_465: (465,), probes.CHAIN_VALIDATES: (465,)},
+        "answers in plain text where TLS is expected from the first byte",
+    ),
+    Defect(
+        "wrapper mode on every port (trap 17)",
+        main_cf("smtpd_tls_wrappermode=yes"),
+        {probes.STARTTLS_OFFERED: (25, 587)},
+        "expects TLS from the first byte (wrapper mode)",
+    ),
+    Defect(
+        "no SASL mechanism (trap 7)",
+        shell("printf 'mech_list: NONE\\n' >/etc/postfix/sasl/smtpd.conf; postfix reload", mend=RESTART),
+        {probes.AUTH_AFTER_TLS: (465, 587)},
+        "the connection is closed after TLS began",
+    ),
+)
+CERTIFICATE_DEFECTS = (
+    Defect("not the signed one", another_certificate, {probes.SERIAL_ON_EACH_PORT: ALL}, "was signed"),
+    Defect(
+        "another certificate on 587 alone",
+        shell(
+            "cp /root/other.pem /etc/postfix/other.pem;"
+            "postconf -P submission/inet/smtpd_tls_chain_files=/etc/postfix/other.pem; " + RELOAD
+        ),
+        {probes.SERIAL_ON_EACH_PORT: (587,)},
+        "was signed",
+    ),
+    Defect(
+        "another name",
+        another_name,
+        {probes.CHAIN_VALIDATES: ALL, probes.NAMES_COVERED: (None,)},
+        "not trusted: Hostname mismatch",
+    ),
+    Defect(
+        "expired", expired, {probes.CHAIN_VALIDATES: ALL, probes.DAYS_LEFT: ALL}, "certificate has expired"
+    ),
+    Defect(
+        "not yet valid",
+        not_yet_valid,
+        {probes.CHAIN_VALIDATES: ALL, probes.DAYS_LEFT: ALL},
+        "certificate is not yet valid",
+    ),
+    Defect(
+        "leaf without its intermediate",
+        without_intermediate,
+        {probes.CHAIN_VALIDATES: ALL},
+        "unable to get local issuer certificate, and the server sends its own certificate only",
+    ),
+    Defect(
+        "key of another certificate",
+        another_key,
+        {probes.CHAIN_VALIDATES: ALL},
+        "STARTTLS is refused (454 4.7.0 TLS not available due to local problem)",
+    ),
+    Defect("certificate gone", certificate_gone, {probes.CHAIN_VALIDATES: ALL}, "refused by the server"),
+)
+RULE_DEFECTS = (
+    Defect(
+        "TLS 1.0 and 1.1 on 465 and 587",
+        main_cf("smtpd_tls_mandatory_protocols=!SSLv2,!SSLv3", "tls_high_cipherlist=ALL:@SECLEVEL=0"),
+        {probes.OLD_VERSIONS_REFUSED: (465, 587)},
+        "TLS 1.0: accepted",
+    ),
+    Defect(
+        "TLS 1.1 on 587",
+        shell(
+            "postconf -P 'submission/inet/smtpd_tls_mandatory_protocols=!SSLv2,!SSLv3,!TLSv1';"
+            "postconf -e tls_high_cipherlist=ALL:@SECLEVEL=0; " + RELOAD
+        ),
+        {probes.OLD_VERSIONS_REFUSED: (587,)},
+        "TLS 1.1: accepted",
+    ),
+    Defect(
+        "TLS 1.3 only",
+        main_cf("smtpd_tls_mandatory_protocols=!SSLv2,!SSLv3,!TLSv1,!TLSv1.1,!TLSv1.2"),
+        {probes.NEW_VERSIONS_ACCEPTED: (465, 587)},
+        "TLS 1.2: refused by the server",
+    ),
+    Defect(
+        "mynetworks that take in everybody",
+        main_cf("mynetworks=127.0.0.0/8 0.0.0.0/0 [::]/0"),
+        {probes.NO_RELAY_WITHOUT_LOGIN: (25,)},
+        "a foreign recipient is taken without a login, from a foreign sender (250)",
+    ),
+    Defect(
+        "relay for whoever writes the domain as sender",
+        main_cf(
+            "smtpd_relay_restrictions=check_sender_access inline:{example.test=OK}, reject_unauth_destination"
+        ),
+        {probes.NO_RELAY_WITHOUT_LOGIN: (25,)},
+        "from a sender of its own domain",
+    ),
+    Defect(
+        "587 relays without a login",
+        service("submission/inet/smtpd_relay_restrictions=check_client_access,static:OK,reject"),
+        {probes.NO_RELAY_WITHOUT_LOGIN: (587,)},
+        "taken without a login",
+    ),
+)
+
+
+@pytest.mark.parametrize("defect", [*CLEAR_DEFECTS, *CERTIFICATE_DEFECTS, *RULE_DEFECTS], ids=str)
+def test_each_defect_is_found_by_the_claim_about_it(host: MailHost, defect: Defect) -> None:
+    host.other_certificate()
+    with defect.break_it(host):
+        rows = everything(host.survey(timeout_s=3.0, account=None))
+    assert failures(rows) == {claim: set(ports) for claim, ports in defect.found_by.items()}
+    assert any(defect.words in words for words in seen_by(rows))
+
+
+def test_a_small_number_of_days_is_a_warning(host: MailHost) -> None:
+    """It puts nothing back: what runs out soon is renewed, not undone."""
+    short = make("Short", host.root, host.names, ends_in_days=5)
+    with host.showing(short), host.expecting(short):
+        rows = probes.days_left(host.survey(account=None))
+    assert seen_by(rows) == {"warning: server certificate ends in 5 days: renew in time"}
+    assert all(row.warns for row in rows)
+    assert failures(rows) == {}
+
+
+def test_a_whole_chain_below_an_intermediate_passes(host: MailHost) -> None:
+    intermediate = make("Intermediate", host.root)
+    leaf = make("Leaf", intermediate, host.names)
+    with host.showing(leaf, intermediate), host.expecting(leaf):
+        survey = host.survey(account=None)
+        assert failures(probes.chain_validates(survey)) == {}
+        words = "server certificate, intermediate, root: more than 30 days each"
+        assert seen_by(probes.days_left(survey)) == {words}
+
+
+def test_a_floor_on_25_is_required_only_where_the_inventory_asks(host: MailHost) -> None:
+    asked = host.survey(account=None, tls_floor_on_25="TLSv1.2")
+    assert failures(probes.old_versions_refused(asked)) == {probes.OLD_VERSIONS_REFUSED: {25}}
+    found = host.survey(account=None)
+    assert failures(probes.old_versions_refused(found)) == {}
+    with host.main_cf("smtpd_tls_protocols=!SSLv2,!SSLv3,!TLSv1,!TLSv1.1"):
+        again = host.survey(account=None, tls_floor_on_25="TLSv1.2")
+        assert failures(probes.old_versions_refused(again)) == {}

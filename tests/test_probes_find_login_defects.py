@@ -1,0 +1,87 @@
+"""Each way to break logins and delivery is found by the claim that is about it, and by no other claim."""
+
+import probes_postfix
+import pytest
+from probes_defects import Defect, everything, main_cf, shell
+from probes_postfix import MailHost, Password, failures, seen_by
+
+from lab import Lab
+from runbook_lib.mail import probes
+from runbook_lib.mail.probes import Account
+
+
+@pytest.fixture
+def host(lab: Lab) -> MailHost:
+    return probes_postfix.host(lab)
+
+
+LOGIN_DEFECTS = (
+    Defect(
+        "saslauthd down (trap 1)",
+        shell("systemctl stop saslauthd", mend="systemctl start saslauthd"),
+        {
+            probes.UNKNOWN_NAME_REFUSED: (587,),
+            probes.WRONG_PASSWORD_REFUSED: (587,),
+            probes.RIGHT_PASSWORD_ACCEPTED: (587,),
+        },
+        "the server cannot ask its password check (454): saslauthd is down",
+    ),
+    Defect(
+        "PAM permits everything",
+        shell(
+            "cp /etc/pam.d/smtp /root/pam; sed -i '1,2c auth required pam_permit.so' /etc/pam.d/smtp",
+            mend="cp /root/pam /etc/pam.d/smtp",
+        ),
+        {probes.WRONG_PASSWORD_REFUSED: (587,)},
+        "a made-up password: accepted (235): the password check does not check",
+    ),
+    Defect(
+        "LOGIN is not offered (case S9)",
+        shell("sed -i 's/ LOGIN//' /etc/postfix/sasl/smtpd.conf; postfix reload"),
+        {probes.AUTH_AFTER_TLS: (587,), probes.RIGHT_PASSWORD_ACCEPTED: (587,)},
+        "LOGIN: LOGIN is not offered",
+    ),
+    Defect(
+        "no smtpd.conf (trap 6)",
+        shell("rm /etc/postfix/sasl/smtpd.conf; postfix reload"),
+        {probes.AUTH_AFTER_TLS: (587,), probes.RIGHT_PASSWORD_ACCEPTED: (587,)},
+        "PLAIN: refused as wrong (535)",
+    ),
+    Defect(
+        "the mail domain is nobody's (trap 14, case P18)",
+        main_cf("mydestination=$myhostname, localhost"),
+        {probes.MESSAGE_ARRIVES: (587,)},
+        "taken (250), and neither in the mailbox nor in the queue",
+    ),
+    Defect(
+        "Received does not say TLS",
+        main_cf("smtpd_tls_received_header=no"),
+        {probes.MESSAGE_ARRIVES: (587,)},
+        "Received has no TLS version",
+    ),
+)
+
+
+@pytest.mark.parametrize("defect", LOGIN_DEFECTS, ids=str)
+def test_each_defect_is_found_by_the_claim_about_it(host: MailHost, defect: Defect) -> None:
+    with defect.break_it(host):
+        rows = everything(host.survey(ports=(587,)))  # the other ports have the same password check
+    assert failures(rows) == {claim: set(ports) for claim, ports in defect.found_by.items()}
+    assert any(defect.words in words for words in seen_by(rows))
+
+
+def test_a_cached_password_is_found_by_the_former_one(host: MailHost) -> None:
+    """With -c saslauthd takes the old password for eight hours after it was changed (trap 3)."""
+    old, new = host.lab.secret("kensa"), "changed-for-a-test"
+    options = "sed -i 's,OPTIONS=\"-m,OPTIONS=\"-c -m,' /etc/default/saslauthd"
+    mend = (
+        f"sed -i 's,-c ,,' /etc/default/saslauthd; echo 'kensa:{old}' | chpasswd; systemctl restart saslauthd"
+    )
+    ask = f"testsaslauthd -s smtp -f /var/spool/postfix/var/run/saslauthd/mux -u kensa -p '{old}'"
+    # The question fills the cache; on a busy machine saslauthd does not listen yet when systemctl comes back.
+    fill = f"for try in 1 2 3 4 5; do ! {ask} || break; sleep 1; done; {ask}"
+    with host.broken(f"{options}; systemctl restart saslauthd; {fill}", mend):
+        host.sh(f"echo 'kensa:{new}' | chpasswd")
+        account = Account("kensa", Password(new), former_password=Password(old))
+        rows = probes.wrong_password_refused(host.survey(account=account, ports=(587,)))
+    assert seen_by(rows) == {"the former password: accepted (235): the password check does not check"}

@@ -1,0 +1,83 @@
+"""The plan's commands, typed at a root shell on a bare host, make the same host as apply."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from applied_host import CHANGING, RUNBOOK, applied, run_cells
+from trees import AT_WORK, MAY_DIFFER, changed
+
+from lab import Lab
+from runbook_lib.chapters.signing import CertificateToIssue
+from runbook_lib.remote.change import Plan
+
+# Beside what a rollback leaves different: what is random, or new each time.
+RANDOM = (
+    "/etc/ssl/private/mail-server.key",
+    "/etc/ssl/private/nopass_mail-server.key",
+    "/etc/ssl/private/csr_mail-server.pem",
+    "/etc/ssl/private/postfix_mail-server.pem",
+    "/etc/ssl/certs/mail-server.pem",
+    "/root/typed.sh",  # what this test types
+)
+# Made by the packages themselves, with random or uninitialised bytes.
+OF_PACKAGES = (
+    "/etc/aliases.db",
+    "/etc/sasldb2",
+    "/etc/ssl/certs/ssl-cert-snakeoil.pem",
+    "/etc/ssl/private/ssl-cert-",
+)
+
+MAIN_CF = "/etc/postfix/main.cf"
+
+
+def lines(lab: Lab, host: str) -> list[bytes]:
+    """main.cf sorted: one `postconf -e` appends new entries in the order of its hash table, which varies."""
+    return sorted(lab.exec(host, f"cat {MAIN_CF}").splitlines())
+
+
+def test_typed_by_hand_it_is_the_same_host(
+    lab: Lab, host_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied(lab, host_name)
+    by_apply, main_cf = lab.tree(host_name), lines(lab, host_name)
+    lab.reset(host_name, "bare")
+    monkeypatch.setenv("PATH", f"{RUNBOOK.parent}:{os.environ['PATH']}")
+    for chapter in CHANGING:
+        plans = [one for one in run_cells(chapter, host=host_name, mode="plan") if isinstance(one, Plan)]
+        for plan in plans:
+            if any(isinstance(change, CertificateToIssue) for change in plan.changes):
+                sign(lab, host_name, plan, tmp_path)
+            else:
+                type_in(lab, host_name, plan)
+    by_hand = lab.tree(host_name)
+    assert changed(by_apply, by_hand, (*MAY_DIFFER, *AT_WORK, *RANDOM, *OF_PACKAGES, MAIN_CF)) == []
+    assert lines(lab, host_name) == main_cf
+    for path in RANDOM[:-1]:  # other bytes, and the same kind, mode and owner
+        assert by_hand[path][:4] == by_apply[path][:4], path
+    # Everything is asked from outside, as of a host that apply made.
+    assert "outcome   passed" in run_cells("90-verification", host=host_name, mode="apply")[-1].text()
+
+
+def type_in(lab: Lab, host: str, plan: Plan) -> None:
+    """As a person does: the lines in one go, a secret when it is asked for."""
+    secrets = "".join(f"{secret.reveal()}\n" for change in plan.changes for secret in change.secrets.values())
+    script = f"cat > /root/typed.sh <<'TYPED'\n{plan.as_shell()}\nTYPED\n"
+    lab.exec(host, script)
+    lab.exec(host, f"printf '%s' '{secrets}' | sh -e /root/typed.sh", timeout_s=300)
+
+
+def sign(lab: Lab, host: str, plan: Plan, folder: Path) -> None:
+    """Each block where its comment says: server, controller, server."""
+    blocks = plan.as_shell().split("# on the ")[1:]
+    places = [block.split(":", 1)[0] for block in blocks]
+    assert places == ["server", "controller", "server"]
+    fetch, issue, install = (block.split("\n", 1)[1] for block in blocks)
+    (folder / "csr_mail-server.pem").write_bytes(lab.exec(host, fetch))
+    subprocess.run(["sh", "-e", "-c", issue], cwd=folder, check=True, timeout=60)
+    pasted = (folder / "mail-server.pem").read_text()
+    lab.exec(
+        host,
+        f"cat > /root/typed.sh <<'TYPED'\n{install}\nTYPED\nsh -e /root/typed.sh <<'PASTED'\n{pasted}PASTED\n",
+    )

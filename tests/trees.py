@@ -1,0 +1,29 @@
+"""What may differ between two trees of a host, and why."""
+
+from collections.abc import Mapping
+
+from lab.tree import Entry, compare
+
+# What a rollback leaves different, and why.
+MAY_DIFFER = {
+    "/var/lib/runbook": "the journal itself, for whoever asks later",
+    "/var/cache/": "apt's, debconf's and ldconfig's caches",
+    "/var/lib/apt/": "the lists that apt fetched",
+    "/var/lib/dpkg/": "dpkg's books of what was there once",
+    "/etc/group": "a group that a package made stays, as dpkg's policy has it; its number must not be given anew",
+    "/etc/gshadow": "the same",
+    "/etc/passwd": "the same for users",
+    "/etc/shadow": "the same",
+    "/usr/lib/sasl2": "an empty directory of no package, which dpkg clears away with the last SASL package",
+    "/var/lib/postfix/": "random state and caches of the running Postfix",
+    "/var/spool/postfix/pid": "pid files of the running Postfix",
+    "/var/spool/postfix/etc/": "what Debian's start script copies into the chroot, at each start",
+    "/var/tmp/systemd-private-": "systemd names these anew at each start",
+    "/var/mail/kensa": "the empty mailbox of the account for checks, whose one mail was found and removed",
+}
+# Where only Postfix and the account for checks write while they are asked from outside.
+AT_WORK = ("/var/spool/postfix/", "/var/lib/postfix/", "/var/mail/", "/var/tmp/systemd-private-")
+
+
+def changed(before: Mapping[str, Entry], after: Mapping[str, Entry], allowed: tuple[str, ...]) -> list[str]:
+    return [path for path in compare(before, after) if not path.startswith(allowed)]
