@@ -50,8 +50,9 @@ def test_stepping_through_a_chapter_leaves_the_record_with_its_notebook(
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1300, "height": 1000})
         page.goto(address.replace("/lab?", f"/lab/tree/{CHAPTER}.ipynb?"))
-        # A person sees the kernel's circle fill before running anything.
-        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=PATIENCE)
+        # The status bar says when there is a kernel. The circle above the notebook will not do: it says 'idle' before
+        # there is one, and cells run without a kernel bring up a question which kernel is meant.
+        page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=PATIENCE)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
         wait_for_output(page, "2 changes made")
