@@ -7,8 +7,9 @@ from runbook_lib import display
 from runbook_lib.chapters.asking import AskingChapter
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.mail import postfix, sasl
-from runbook_lib.mail.postfix import Difference, MailFiles
+from runbook_lib.mail import difference, postfix, sasl
+from runbook_lib.mail.difference import Difference
+from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.state import MailState, read_state
 from runbook_lib.remote.change import Plan
 
@@ -42,7 +43,7 @@ class Postfix(AskingChapter):
 
     def _differences(self) -> tuple[Difference, ...]:
         state, opened = self.read(), self.opened
-        return postfix.differences(
+        return difference.differences(
             state, opened.family, opened.release, self.host, self.files
         ) + sasl.differences(state, opened.family, opened.release, self.host)
 

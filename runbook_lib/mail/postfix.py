@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runbook_lib import inventory
-from runbook_lib.families import Family, Release
+from runbook_lib.families import Family
 from runbook_lib.mail import wanted
 from runbook_lib.mail.postconf import Service, ServicesChange, Setting, SettingsChange, TakenUp, line
 from runbook_lib.mail.state import MailState
@@ -128,10 +128,10 @@ def plan_settings(state: MailState, host: inventory.Host, files: MailFiles) -> P
 
 def services(state: MailState, family: Family, host: inventory.Host) -> tuple[Service, ...]:
     """The submission services, as they are and as they shall be; the name found on a port is kept."""
-    own_helo_rules = "smtpd_helo_restrictions" in state.main_cf
+    more = ("smtpd_helo_restrictions=permit",) if "smtpd_helo_restrictions" in state.main_cf else ()
     result = []
     for port in host.submission.ports:
-        line_wanted = wanted.service(port, family, own_helo_rules)
+        line_wanted = wanted.service(port, family, more)
         found = state.service_on_port(port)
         name = found[0] if found else "/".join(line_wanted.split()[:2])
         line_wanted = f"{name.removesuffix('/inet')} {line_wanted.split(' ', 1)[1]}"
@@ -170,129 +170,4 @@ def plan_taking_up(state: MailState, earlier: Iterable[Plan]) -> Plan:
     return Plan(
         "Taking it up",
         (TakenUp("; ".join(reasons) if state.installed else "new settings", running, state.warnings),),
-    )
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Something that is not as the package leaves it.
-
-    Args:
-        where: 'main.cf, NAME', 'master.cf, SERVICE' or a path.
-        found: what is there.
-        kept: True: neither written nor read by this chapter, so it stays; False: a person decides.
-        why: what it means for the chapter.
-    """
-
-    where: str
-    found: str
-    kept: bool
-    why: str
-
-
-def differences(
-    state: MailState, family: Family, release: Release, host: inventory.Host, files: MailFiles
-) -> tuple[Difference, ...]:
-    """What on the host differs from what the package leaves and from what an earlier run of ours left."""
-    if not state.installed:
-        return ()
-    found = []
-    written = {setting.name: setting for setting in settings(state, host, files)}
-    for name, value in state.main_cf.items():
-        if name not in written and name not in wanted.READ:
-            continue
-        if value in release.main_cf.get(name, ()) or wanted.neutral(name, value):
-            continue
-        if name in written and written[name].after == value:
-            continue
-        if line(name, value) in state.left.get(name, frozenset()):
-            continue
-        if name == "smtpd_helo_restrictions" and wanted.is_for_strangers(value):
-            found.append(
-                Difference(f"main.cf, {name}", value, True, "kept for port 25; 465 and 587 do not inherit it")
-            )
-            continue
-        why = "this chapter writes it" if name in written else "this chapter depends on it"
-        found.append(Difference(f"main.cf, {name}", value, False, why))
-    for service in services(state, family, host):
-        if service.before not in (None, service.after) and service.before not in state.left.get(
-            service.name, ()
-        ):
-            found.append(
-                Difference(f"master.cf, {service.name}", str(service.before), False, "this chapter writes it")
-            )
-    for port in host.submission.ports:
-        if len(state.service_on_port(port)) > 1:
-            names = ", ".join(state.service_on_port(port))
-            found.append(
-                Difference(
-                    f"master.cf, port {port}", names, False, "several services on one port: the last wins"
-                )
-            )
-    smtp = state.services.get("smtp/inet", ())
-    if smtp != (f"smtp inet n - {family.chroot} - - smtpd",):
-        found.append(
-            Difference(
-                "master.cf, smtp/inet",
-                " / ".join(smtp) or "no such service",
-                False,
-                "verification of port 25 depends on it",
-            )
-        )
-    return tuple(found) + _kept(state, written, release)
-
-
-# Entries that the package fills in from the host's name and addresses.
-_BY_PACKAGE = frozenset(
-    [
-        "smtpd_banner",
-        "biff",
-        "append_dot_mydomain",
-        "readme_directory",
-        "compatibility_level",
-        "smtp_tls_CApath",
-        "smtp_tls_CAfile",
-        "smtp_tls_security_level",
-        "smtp_tls_session_cache_database",
-        "smtpd_relay_restrictions",
-        "myhostname",
-        "alias_maps",
-        "alias_database",
-        "myorigin",
-        "mydestination",
-        "relayhost",
-        "mynetworks",
-        "mailbox_size_limit",
-        "recipient_delimiter",
-        "inet_interfaces",
-        "inet_protocols",
-        "mailbox_command",
-        "command_directory",
-        "daemon_directory",
-        "data_directory",
-        "queue_directory",
-        "sendmail_path",
-        "setgid_group",
-        "mail_owner",
-        "mailq_path",
-        "newaliases_path",
-        "html_directory",
-        "manpage_directory",
-        "sample_directory",
-        "meta_directory",
-        "shlib_directory",
-        "smtpd_tls_session_cache_database",
-        "unknown_local_recipient_reject_code",
-        "debug_peer_level",
-        "debugger_command",
-    ]
-)
-
-
-def _kept(state: MailState, written: dict[str, Setting], release: Release) -> tuple[Difference, ...]:
-    known = set(written) | set(wanted.READ) | _BY_PACKAGE | set(release.main_cf)
-    return tuple(
-        Difference(f"main.cf, {name}", value, True, "neither written nor read here: it stays")
-        for name, value in state.main_cf.items()
-        if name not in known
     )

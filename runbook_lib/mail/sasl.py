@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
 from runbook_lib.mail import wanted
-from runbook_lib.mail.postfix import Difference
+from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.state import MailState
 from runbook_lib.remote.change import Change, Plan
 from runbook_lib.remote.files import FileState, plan_directory, plan_file

@@ -163,11 +163,11 @@ def is_for_strangers(helo_restrictions: str) -> bool:
     return set(helo_restrictions.replace(",", " ").split()) <= HELO_FOR_STRANGERS
 
 
-def service(port: int, family: Family, own_helo_rules: bool) -> str:
+def service(port: int, family: Family, more: tuple[str, ...] = ()) -> str:
     """The line of master.cf for a submission port, without a blank in any value (master(5), -o name=value).
 
     Args:
-        own_helo_rules: main.cf has HELO rules for strangers, which the service must not inherit.
+        more: further options ('name=value') that what is on the host asks for.
     587 is submission with STARTTLS demanded (RFC 6409), 465 is submissions with TLS from the first byte (RFC 8314).
     """
     name = {587: "submission", 465: "submissions"}[port]
@@ -180,7 +180,7 @@ def service(port: int, family: Family, own_helo_rules: bool) -> str:
         "smtpd_relay_restrictions=permit_sasl_authenticated,reject",
         "smtpd_reject_unlisted_recipient=no",
         "milter_macro_daemon_name=ORIGINATING",
-        *(("smtpd_helo_restrictions=permit",) if own_helo_rules else ()),
+        *more,
     )
     return f"{name} inet n - {family.chroot} - - smtpd " + " ".join(f"-o {option}" for option in options)
 
