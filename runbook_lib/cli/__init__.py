@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from runbook_lib.cli import batch, ca, inventories, records, rollback, verify
+from runbook_lib.cli import batch, ca, inventories, records, rollback, status, verify
 from runbook_lib.errors import RunbookError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("verify")(verify.verify)
 app.command("plan")(batch.plan)
 app.command("apply")(batch.apply)
 app.command("resume")(batch.resume)
+app.command("status")(status.status)
 app.command("rollback")(rollback.rollback)
 app.add_typer(records.app, name="records")
 app.add_typer(ca.app, name="ca")

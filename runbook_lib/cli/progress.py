@@ -25,6 +25,12 @@ _STYLES = {
     "interrupted": "red",
 }
 
+# True at every moment of an apply; which changes were made is for `runbook status` to say, which asks the host.
+IF_LEFT = (
+    "If you close the laptop now: a host ends the change that is being made by itself, and no other is begun; "
+    "`runbook status` says how far it came."
+)
+
 
 class BatchProgress(AbstractContextManager["BatchProgress"]):
     """Shows what every host is at; silent where a program reads the result."""
@@ -54,6 +60,8 @@ class BatchProgress(AbstractContextManager["BatchProgress"]):
 
     def started(self, job: Job) -> None:
         """A host's chapters begin; a bar's length is all code cells that may run."""
+        if job.mode == "apply" and not self.tasks:
+            self.console.print(IF_LEFT, style="dim")
         total = sum(notebook.code_cells for notebook in job.notebooks)
         self.tasks[job.host] = self.bars.add_task("begins", total=total, host=job.host)
 

@@ -13,6 +13,8 @@ from runbook_lib.remote.change import Plan, TouchedPath, quote
 from runbook_lib.remote.files import MadeOnHost
 from runbook_lib.remote.system import PackagesChange
 
+TAKING_UP = "Taking it up"  # the title of the chapter's last plan
+
 
 @dataclass(frozen=True)
 class MailFiles:
@@ -165,9 +167,9 @@ def plan_taking_up(state: MailState, earlier: Iterable[Plan]) -> Plan:
     if not reasons and any(not plan.is_empty for plan in earlier):
         reasons.append("what the plans above change is not known to the running Postfix")
     if not reasons:
-        return Plan("Taking it up")
+        return Plan(TAKING_UP)
     running = state.is_running or not state.installed  # the package starts it
     return Plan(
-        "Taking it up",
+        TAKING_UP,
         (TakenUp("; ".join(reasons) if state.installed else "new settings", running, state.warnings),),
     )

@@ -107,7 +107,9 @@ write_undo() {
             say ""
             say "# $_n: $(cat "$J/$_n.title")"
             say "if wanted $_n; then"
+            say 'before=${conflicts:-0}'
             cat "$_file"
+            say "if [ \"\${conflicts:-0}\" = \"\$before\" ]; then : > \"\$J/$_n.undone\"; fi"
             say "fi"
         done
         say ""

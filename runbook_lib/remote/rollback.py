@@ -7,11 +7,10 @@ from pathlib import PurePosixPath
 
 from runbook_lib import display
 from runbook_lib.errors import RollbackConflict, UsageError
+from runbook_lib.remote import runs
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.journal import ROOT, Journal
-
-_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,6 @@ class Rollback:
         return sum(line.startswith("PUT BACK") for line in self.lines)
 
 
-def runs_on(host: Host) -> tuple[str, ...]:
-    """The runs that have a journal on the host, the oldest first."""
-    listed = host.run(f"ls -1tr {ROOT} 2>/dev/null || :", root=True).text
-    return tuple(line for line in listed.splitlines() if _RUN.fullmatch(line))
-
-
 def rollback(host: Host, run: str, operator: str) -> Rollback:
     """Put back what a run changed on a host, and spare what somebody changed since.
 
@@ -53,10 +46,11 @@ def rollback(host: Host, run: str, operator: str) -> Rollback:
             (before the run, what the run left, now). Everything else of the run is back.
         HostBusy: another run is at work.
     """
-    if not _RUN.fullmatch(run):
+    if not runs.ID.fullmatch(run):
         raise UsageError(f"{run!r} is not a run's id", host.name, "take the id that the run printed")
-    if run not in runs_on(host):
-        known = ", ".join(runs_on(host)) or "none"
+    journaled = [found.run for found in runs.look(host).runs]
+    if run not in journaled:
+        known = ", ".join(journaled) or "none"
         raise UsageError(
             f"there is no journal of run {run}: it changed nothing here (runs with a journal: {known})",
             f"{host.name}, {ROOT}",

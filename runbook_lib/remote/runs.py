@@ -1,0 +1,119 @@
+"""What runs left on a host, and whether one is at work there: what is so when nobody at this end goes on."""
+
+import re
+from dataclasses import dataclass
+
+from runbook_lib import display
+from runbook_lib.remote.connection import Host
+from runbook_lib.remote.journal import LOCK, ROOT, WORK_LOCK
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+# Who has a lock's file open is at work: taking the lock to see would be in a run's way, and proc_locks(5) tells nothing
+# in a container once the flock(1) that took it has ended.
+_SCRIPT = rf"""
+held() {{ ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q -- "-> $1\$"; }}
+if held {LOCK}; then cat {LOCK}; fi
+printf '\0'
+if held {WORK_LOCK}; then printf yes; fi
+printf '\0'
+for run in $(ls -1tr {ROOT} 2>/dev/null); do
+    cd {ROOT}/"$run" || continue
+    made=0 open= last=
+    for begun in *.begun; do
+        n=${{begun%.begun}}
+        if [ ! -e "$begun" ] || [ -e "$n.undone" ]; then continue; fi
+        if [ -e "$n.done" ]; then made=$((made + 1)) last=$(cat "$n.title"); else open=$(cat "$n.title"); fi
+    done
+    printf '%s\0' "$run" "$(cat sequence 2>/dev/null)" "$made" "$last" "$open"
+done
+"""
+
+
+@dataclass(frozen=True)
+class JournaledRun:
+    """A run that changed something on a host, as its journal there has it.
+
+    Args:
+        run: its id.
+        sequence: its number on this host, from 1; '' where the journal was cut off before it got one.
+        made: how many of its changes were made, each whole, and not put back since.
+        last: the title of the last of them.
+        open: the title of a change that was begun and has no end: being made, failed, or cut off; else ''.
+    """
+
+    run: str
+    sequence: str
+    made: int
+    last: str
+    open: str
+
+    @property
+    def is_back(self) -> bool:
+        """True when nothing of it is left: all of it was put back."""
+        return not self.made and not self.open
+
+    @property
+    def undo_command(self) -> str:
+        """What a person with a root shell types on the host to put the run back, without us."""
+        return f"sh {ROOT}/{self.run}/undo.sh"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a host stands: what is at work, and what the runs before left.
+
+    Args:
+        holder: 'run RUN of OPERATOR' of the run that holds the host's lock; '' when none does.
+        changing: whether a change is being made at this moment, by a run that is there or by one that is gone.
+        runs: the runs with a journal, the one that wrote last at the end.
+    """
+
+    holder: str
+    changing: bool
+    runs: tuple[JournaledRun, ...]
+
+    @property
+    def last(self) -> JournaledRun | None:
+        """The run that wrote last."""
+        return self.runs[-1] if self.runs else None
+
+    @property
+    def told(self) -> str:
+        """What is so now, in one line."""
+        at_work = f"{self.holder} is at work" if self.holder else "no run is at work"
+        run = self.last
+        if run is None:
+            return f"{at_work}; none has changed anything here"
+        made = f"{run.made} change{'' if run.made == 1 else 's'}"
+        if run.is_back:
+            return f"{at_work}; the last, {run.run}, was put back"
+        told = f"{at_work}; the last to change something, {run.run} (number {run.sequence} here), made {made}"
+        if run.made:
+            told += f", the last of them: {run.last}"
+        if run.open and self.changing:
+            told += f"; being made: {run.open}"
+        elif run.open:
+            told += f"; failed or cut off, so perhaps half made: {run.open}"
+        return told
+
+    @property
+    def if_left(self) -> str:
+        """What becomes of the host when nobody at this end goes on, in one line."""
+        if self.changing:
+            return "the host ends the change that is being made by itself, then begins no other; what was made stays"
+        if self.holder:
+            return "no change is being made, and none is begun; what was made stays"
+        return "nothing changes: the host waits for nobody"
+
+
+def look(host: Host) -> Standing:
+    """Read the journals and locks of a host, as root, in one round trip. Nothing is written there."""
+    words = [display.escape_bytes(word) for word in host.run(_SCRIPT, root=True).stdout.split(b"\0")[:-1]]
+    holder, changing, *rest = words
+    runs = [
+        JournaledRun(run, sequence, int(made), last, begun)
+        for run, sequence, made, last, begun in zip(*(rest[at::5] for at in range(5)), strict=True)
+        if ID.fullmatch(run)
+    ]
+    return Standing(holder.strip(), changing == "yes", tuple(runs))
