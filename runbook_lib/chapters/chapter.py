@@ -83,18 +83,19 @@ class Chapter(display.Shown):
             self.record.add_apply(
                 plan.digest, [change.title for change in ready.changes], str(self.journal.folder)
             )
-        return display.Text(f"{plan.title}: {_count(len(plan.changes))} made.\n{self._if_left(plan)}")
+        return display.Text(f"{plan.title}: {_count(len(plan.changes))} made.\n{self._if_left()}")
 
-    def _if_left(self, plan: Plan) -> str:
+    def _if_left(self) -> str:
         """What is so when nobody goes on from here: each change is whole, and has its undo on the host."""
         made = _count(len(self._numbers))
         return (
-            f"If you close the laptop now: {made} of this chapter made, each of them whole; {self.unfinished(plan)}; "
+            f"If you close the laptop now: {made} of this chapter made, each of them whole; {self.unfinished}; "
             "undo.sh on the host puts back."
         )
 
-    def unfinished(self, plan: Plan) -> str:
-        """What is still to do after a plan was applied, for who thinks of stopping there."""
+    @property
+    def unfinished(self) -> str:
+        """What is still to do after the plan that was applied last, for who thinks of stopping there."""
         return "not verified yet"
 
     def made_ready(self, plan: Plan) -> Plan:

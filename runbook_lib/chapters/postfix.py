@@ -53,14 +53,12 @@ class Postfix(AskingChapter):
             self._refuse_open_decisions()
         return plan
 
-    def unfinished(self, plan: Plan) -> str:
-        """A process of Postfix reads main.cf when it begins (master(8)); everything is read at a reload."""
-        taken_up = plan.title == postfix.TAKING_UP
-        return (
-            "not verified yet"
-            if taken_up
-            else "Postfix is not reloaded, and takes it up by and by; not verified yet"
-        )
+    @property
+    def unfinished(self) -> str:
+        """A process of Postfix reads main.cf when it begins; all of them read everything at a reload (postfix(1))."""
+        if self._planned[-1].title == postfix.TAKING_UP:
+            return "not verified yet"
+        return "Postfix takes it up by and by, and all of it at the reload below; not verified yet"
 
     def _refuse_open_decisions(self) -> None:
         to_decide = [d for d in self._differences() if not d.kept]
