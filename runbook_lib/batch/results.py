@@ -20,6 +20,7 @@ class ChapterResult:
     Args:
         problem: why it did not pass, as the chapter said it; None when it did.
         cell: the code cell it stopped at, counted from 1; None when it did not stop at one.
+        needed_root: names of the looks of a plan that needed root.
     """
 
     chapter: str
@@ -34,6 +35,7 @@ class ChapterResult:
     claims_not_tested: int = 0
     problem: str | None = None
     cell: int | None = None
+    needed_root: tuple[str, ...] = ()
 
     @property
     def goes_on(self) -> bool:
@@ -52,8 +54,8 @@ class ChapterResult:
         return f"{self.chapter} {self.outcome}{place}" + (f": {', '.join(parts)}" if parts else "")
 
 
-def from_record(record: RecordData | None) -> dict[str, int]:
-    """The counts of a chapter's record, for its result."""
+def from_record(record: RecordData | None) -> dict[str, Any]:
+    """The counts and lists of a chapter's record, for its result."""
     if record is None:
         return {}
     return {
@@ -62,6 +64,7 @@ def from_record(record: RecordData | None) -> dict[str, int]:
         "claims_passed": record.count("pass"),
         "claims_failed": record.count("fail"),
         "claims_not_tested": record.count("could not test"),
+        "needed_root": tuple(record.needed_root),
     }
 
 
@@ -93,7 +96,9 @@ class HostResult:
             return f"{self.host}: {stopped.told()}{before}\n{_indented(stopped.problem or '')}".rstrip()
         if self.state == "planned":
             told = f"{counted(planned, 'change')} planned, none made" if planned else "nothing to do"
-            return f"{self.host}: {told}"
+            looks = dict.fromkeys(look for chapter in self.chapters for look in chapter.needed_root)
+            rooted = f"\n    needed root to look at: {', '.join(looks)}" if looks else ""
+            return f"{self.host}: {told}{rooted}"
         done = f"changed {counted(made, 'thing')}" if made else "nothing to do"
         passed = self.sum("claims_passed")
         claims = passed + self.sum("claims_failed") + self.sum("claims_not_tested")

@@ -183,10 +183,13 @@ class Chapter(display.Shown):
             rows.append(
                 ("undo", "runbook rollback RUN (the run's id is in the record), or undo.sh on the host")
             )
+        needed_root = {name: command for name, command in (self.remote.needed_root or {}).items() if command}
+        if needed_root:
+            rows.append(("needed root to look at", ", ".join(needed_root)))
         rows.append(("outcome", "applied, not proven" if outcome == "not proven" else outcome))
         table = display.Table(("", ""), rows)
         undo = f"runbook rollback {self.journal.run} --host {self.host.name}" if made else None
-        self.record.finish(outcome, table.text(), undo)
+        self.record.finish(outcome, table.text(), undo, needed_root=needed_root)
         if self.record.data.changes_made:
             self._tell_host()
         return table

@@ -60,6 +60,7 @@ def open_host(
     family, release = find(facts["os_release"].value, host.name)
     lab = lab_proof.is_lab_host(connected)
     chosen = cast(Mode, mode or ("apply" if lab else "plan"))
+    connected.needed_root = {} if chosen == "plan" else None
     if chosen == "apply" and not lab and not reason:
         raise UsageError(
             f"apply on {host.name}, which is no lab host, needs a reason",

@@ -10,7 +10,7 @@ from runbook_lib.errors import ApplyRefused
 from runbook_lib.mail import difference, postfix, sasl
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.postfix import MailFiles
-from runbook_lib.mail.state import MailState, read_state
+from runbook_lib.mail.state import MailState, read_candidates, read_state
 from runbook_lib.remote.change import Plan
 
 TITLE = "2 Postfix with TLS and SMTP AUTH · Postfix を TLS での暗号化ができるように設定"
@@ -174,11 +174,7 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         if state.installed
         else "",
         "saslauthd": state.facts["saslauthd_masters"].value,
-        "candidates": "\n".join(
-            line
-            for line in state.facts["candidates"].value.splitlines()
-            if line.partition(":")[0] in state.missing_packages
-        ),
+        "candidates": read_candidates(opened.remote, state),
     }
     record, journal = begin_record(opened, notebook, TITLE, facts)
     version = ".".join(map(str, state.version)) + ("" if state.installed else " will come with the package")

@@ -52,10 +52,6 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
         "saslauthd_changed": f"stat -c '%.9Y' {sasl} | sort -n | tail -n 1",
         "logins": "getent shadow | awk -F: '$2 ~ /^[$]/ { print $1 }' | while read -r n; do id -u \"$n\"; done",
         "packages": "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' " + " ".join(family.packages),
-        # Without the options apt-cache writes its cache, and a look writes nothing (apt-cache(8)).
-        "candidates": "LC_ALL=C apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= policy "
-        + " ".join(family.packages)
-        + " | awk '/^[^ ]/ { name = $1 } /Candidate:/ { print name, $2 }'",
         "left": "cat /var/lib/runbook/*/*.settings /var/lib/runbook/*/*.services",
         "left_files": "cat /var/lib/runbook/*/*.is",
     }
@@ -192,3 +188,16 @@ def read_state(
 def _entry(line: str) -> tuple[str, str]:
     name, _, value = line.partition("=")
     return name.strip(), value.strip()
+
+
+def read_candidates(host: Host, state: MailState) -> str:
+    """The versions that would be installed of the packages that are missing, a line 'NAME: VERSION' each."""
+    if not state.missing_packages:
+        return ""
+    # Without the options apt-cache writes its cache, and a look writes nothing (apt-cache(8)).
+    command = (
+        "LC_ALL=C apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= policy "
+        + " ".join(state.missing_packages)
+        + " | awk '/^[^ ]/ { name = $1 } /Candidate:/ { print name, $2 }'"
+    )
+    return gather(host, {"candidates": command})["candidates"].value

@@ -105,6 +105,7 @@ class RecordData(_Part):
     summary: str | None = None
     error: Failure | None = None
     undo: str | None = None
+    needed_root: dict[str, str] = Field(default_factory=dict)
 
     @property
     def plans(self) -> tuple[PlanStep, ...]:

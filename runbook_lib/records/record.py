@@ -108,6 +108,7 @@ class Record:
         summary: str | None,
         undo: str | None = None,
         error: BaseException | Failure | None = None,
+        needed_root: Mapping[str, str] | None = None,
     ) -> None:
         """End the record.
 
@@ -115,6 +116,7 @@ class Record:
             summary: what the summary cell shows; None when the chapter did not reach it.
             undo: the command that puts back what was changed; None when nothing was.
             error: what stopped the chapter, or what is known of it.
+            needed_root: the looks of a plan that needed root, name to command.
         """
         failure = (
             Failure(type=type(error).__name__, message=str(error))
@@ -128,6 +130,7 @@ class Record:
                 "undo": undo,
                 "error": failure.model_dump() if failure else None,
                 "ended_at": origin.now_text(),
+                "needed_root": dict(needed_root or {}),
             }
         )
 

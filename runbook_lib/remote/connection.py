@@ -75,6 +75,9 @@ class Host:
         self._holds: list[Held] = []
         self._lock = threading.RLock()
         self._sessions = threading.BoundedSemaphore(SESSIONS_AT_ONCE)
+        # Looks made as root, name to the command that needed it, or to '' where the account sees the same. None: nobody
+        # asked, so it is not found out.
+        self.needed_root: dict[str, str] | None = None
 
     def __repr__(self) -> str:
         return f"Host({self.name}: {self.user}@{self.address} port {self.port})"

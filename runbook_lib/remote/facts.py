@@ -59,25 +59,46 @@ def gather(
         CommandFailed: the answer is not one for each name.
         DeadlineExceeded, SudoRefused, HostUnreachable: as with `Host.run`.
     """
-    calls = "\n".join(f"fact {shlex.quote(name)} {shlex.quote(command)}" for name, command in facts.items())
+    tried = facts if not root or host.needed_root is None else host.needed_root
+    calls = "\n".join(
+        f"fact {shlex.quote(name)} {shlex.quote(command)} {'' if name in tried else shlex.quote(host.user)}"
+        for name, command in facts.items()
+    )
     result = host.run(f"limit='timeout {fact_timeout_s}'\n{_LOOK}{calls}", root=root, timeout_s=timeout_s)
     words = result.stdout.split(b"\0")[:-1]
-    names = [display.escape_bytes(word) for word in words[::3]]
-    if len(words) % 3 or names != list(facts):
+    names = [display.escape_bytes(word) for word in words[::4]]
+    if len(words) % 4 or names != list(facts):
         raise CommandFailed(
-            f"{len(facts)} facts were asked for, and the answer has {len(words) / 3:g}",
+            f"{len(facts)} facts were asked for, and the answer has {len(words) / 4:g}",
             host.name,
             "see whether sh on the host is a POSIX shell",
         )
+    for name, needed in zip(names, words[3::4], strict=True):
+        if name not in tried and host.needed_root is not None:
+            host.needed_root[name] = facts[name] if needed else ""
     return {
         name: Fact(display.escape_bytes(value), int(status))
-        for name, status, value in zip(names, words[1::3], words[2::3], strict=True)
+        for name, status, value in zip(names, words[1::4], words[2::4], strict=True)
     }
 
 
+# Where a user is named, the look is made as that user too: it needed root when the user sees something else, and root
+# sees the same again (so that it is not the time that passed). setpriv, since runuser writes to the login logs.
 _LOOK = r"""command -v timeout >/dev/null || limit=
+look() { value=$($as $limit sh -c "$1" 2>/dev/null </dev/null) && status=0 || status=$?; }
 fact() {
-  value=$($limit sh -c "$2" 2>/dev/null </dev/null)
-  printf '%s\0%s\0%s\0' "$1" "$?" "$value"
+  as= needed=
+  look "$2"
+  root_value=$value root_status=$status
+  if [ -n "${3:-}" ]; then
+    as="setpriv --reuid=$(id -u "$3") --regid=$(id -g "$3") --init-groups"
+    look "$2"
+    if [ "$status $value" != "$root_status $root_value" ]; then
+      as=
+      look "$2"
+      if [ "$status $value" = "$root_status $root_value" ]; then needed=yes; fi
+    fi
+  fi
+  printf '%s\0%s\0%s\0%s\0' "$1" "$root_status" "$root_value" "$needed"
 }
 """

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from runbook_lib import display
 from runbook_lib.remote.change import Change, TouchedPath, here_document, quote
 from runbook_lib.remote.connection import Host
+from runbook_lib.remote.facts import gather
 from runbook_lib.remote.journal import FUNCTIONS
 
 
@@ -53,7 +54,7 @@ class Seen:
 def read_paths(
     host: Host, paths: Iterable[PurePosixPath], secret: Iterable[PurePosixPath] = ()
 ) -> dict[PurePosixPath, Seen]:
-    """See several paths in one round trip, as root.
+    """See several paths in one round trip, as root; where it is asked, in another one which of them needed root.
 
     Args:
         paths: files whose bytes are wanted too; directories and absent paths are fine.
@@ -73,6 +74,8 @@ def read_paths(
                 "; printf '\\0'"
             )
     words = host.run("\n".join(lines), root=True).stdout.split(b"\0")
+    if host.needed_root is not None and not {str(path) for path in wanted} <= set(host.needed_root):
+        gather(host, {str(path): f"test -r {quote(path)}" for path in wanted}, root=True)
     seen = {}
     for path, state, body in zip(wanted, words[::2], words[1::2], strict=False):
         line = display.escape_bytes(state)

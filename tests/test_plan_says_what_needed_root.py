@@ -1,0 +1,49 @@
+"""A plan says which of its looks needed root: those where the account itself sees something else."""
+
+import json
+
+import pytest
+from applied_host import applied, run_cells, runbook
+from trees import AT_WORK, changed
+
+from lab import Lab
+
+USER = "kanri"
+
+
+def as_account(lab: Lab, host: str, command: str) -> tuple[int, str]:
+    """Status and output of a look, made by the account without sudo."""
+    told = lab.exec(
+        host, f"runuser -u {USER} -- sh -c {json.dumps(command)} 2>/dev/null || s=$?; printf ' %s' ${{s:-0}}"
+    )
+    output, _, status = told.decode().rpartition(" ")
+    return int(status), output
+
+
+def test_what_the_account_may_see_is_not_said_to_need_root(lab: Lab, host_name: str) -> None:
+    applied(lab, host_name)
+    before = lab.tree(host_name)
+    done = runbook("plan", "--host", host_name, "--json")
+    assert done.returncode == 0, done.stderr
+    chapters = {one["chapter"]: one for one in json.loads(done.stdout)["hosts"][0]["chapters"]}
+    assert not {"own", "hosts", "mailname", "myhostname"} & set(chapters["00-preparation"]["needed_root"])
+    assert "/etc/ssl/private/nopass_mail-server.key" in chapters["11-key-and-csr"]["needed_root"]
+    needed = set(chapters["20-postfix-debian"]["needed_root"])
+    assert {"logins", "joined_wanted", "left", "/etc/ssl/private/postfix_mail-server.pem"} <= needed
+    assert not {"main_cf", "services", "packages", "saslauthd_enabled", "/etc/pam.d/smtp"} & needed
+    assert as_account(lab, host_name, "test -r /etc/pam.d/smtp")[0] == 0
+    assert as_account(lab, host_name, "test -r /etc/ssl/private/postfix_mail-server.pem")[0] != 0
+    assert changed(before, lab.tree(host_name), AT_WORK) == []
+
+
+@pytest.mark.parametrize("mode", ["plan", "apply"])
+def test_it_stands_in_the_chapters_summary_of_a_plan(lab: Lab, mode: str) -> None:
+    applied(lab, "debian12")
+    summary = run_cells("11-key-and-csr", host="debian12", mode=mode)[-1].text()
+    assert ("needed root to look at" in summary) == (mode == "plan")
+
+
+def test_the_command_line_says_it_for_each_host(lab: Lab) -> None:
+    lab.reset("debian12", "fresh")
+    told = runbook("plan", "--host", "debian12", "--only", "11").stdout
+    assert "\n    needed root to look at: " in told
