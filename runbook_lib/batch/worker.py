@@ -38,11 +38,14 @@ from runbook_lib.records.model import Failure, RecordData
 from runbook_lib.records.redaction import resolve_references
 from runbook_lib.remote.journal import Journal
 
+ANSWERS_KEPT_S = 20.0
+
 
 def work(job: Job, line: Connection) -> None:
     """Run a host's chapters, telling the parent on `line` what happens; stop when it asks, or is gone."""
     os.setsid()  # the terminal's Ctrl-C reaches the parent alone, which then asks
     _leave_the_terminal(line)
+    remote.Host.answers_kept_s = ANSWERS_KEPT_S
     os.environ |= {"RUNBOOK_RUN": job.run, "RUNBOOK_RECORDS": str(job.root)}
     # What a chapter resolves is resolved here too, so that its notebook can be searched for it. A reference that
     # leads nowhere here leads nowhere there: the chapter that needs it says so.

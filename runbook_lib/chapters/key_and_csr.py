@@ -11,7 +11,8 @@ from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import csr
 from runbook_lib.remote.change import Change, Plan, quote
 from runbook_lib.remote.facts import Fact, gather
-from runbook_lib.remote.files import plan_directory, read_paths
+from runbook_lib.remote.files import Seen, looks, plan_directory, seen_in
+from runbook_lib.remote.journal import FUNCTIONS
 from runbook_lib.remote.keys import CsrChange, KeyPairChange
 from runbook_lib.remote.system import PackagesChange
 
@@ -58,17 +59,20 @@ class KeyAndCsr(Chapter):
             family.key_directory / names.csr_file,
         )
 
-    def read(self) -> dict[str, Fact]:
-        """Key and CSR as they are now."""
-        return gather(self.remote, self.paths.facts, root=True)
+    def read(self) -> tuple[dict[str, Fact], dict[PurePosixPath, Seen]]:
+        """Key and CSR as they are now, and what their paths are; bytes of keys are not read."""
+        paths, secret = (
+            [self.opened.family.key_directory, self.paths.csr],
+            [self.paths.encrypted, self.paths.plain],
+        )
+        asked = {**self.paths.facts, **looks(paths, secret)}
+        facts = gather(self.remote, asked, root=True, functions=FUNCTIONS)
+        return facts, seen_in(facts, paths, secret)
 
     def plan_key(self) -> Plan:
         """The key pair; none while both files are there and the key is of the wanted kind."""
         with self.at_work():
-            facts = self.read()
-            seen = read_paths(
-                self.remote, [self.opened.family.key_directory], [self.paths.encrypted, self.paths.plain]
-            )
+            facts, seen = self.read()
             changes: list[Change] = []
             if facts["openssl"].status != 0:
                 changes.append(
@@ -101,13 +105,14 @@ class KeyAndCsr(Chapter):
     def plan_csr(self) -> Plan:
         """The CSR; none while it is for this key and asks for exactly the names that the inventory grants."""
         with self.at_work():
-            facts = self.read()
-            seen = read_paths(self.remote, [self.paths.csr])[self.paths.csr]
+            facts, seen = self.read()
             key_is_there = facts["public_key"].status == 0
             same_key = key_is_there and facts["csr_public_key"].value == facts["public_key"].value
             if same_key and self._csr_names(facts["csr"].value) == set(self.host.names.all):
                 return self.plan(Plan("CSR"))
-            change = CsrChange(self.paths.csr, seen.line, self.paths.plain, self.host.names.all)
+            change = CsrChange(
+                self.paths.csr, seen[self.paths.csr].line, self.paths.plain, self.host.names.all
+            )
             return self.plan(Plan("CSR", (change,)))
 
     def _csr_names(self, text: str) -> set[str]:
@@ -126,7 +131,7 @@ class KeyAndCsr(Chapter):
 
     def _key_rows(self) -> list[Row]:
         claim = "The key is readable by root alone"
-        seen = read_paths(self.remote, [], [self.paths.encrypted, self.paths.plain])
+        facts, seen = self.read()
         rows = []
         for path in (self.paths.encrypted, self.paths.plain):
             line = seen[path].line
@@ -134,7 +139,6 @@ class KeyAndCsr(Chapter):
             rows.append(
                 _row(claim, f"{path.name}: {' '.join(line.split()[:3])}", good, f"stat -c '%a %U:%G' {path}")
             )
-        facts = self.read()
         encrypted = "ENCRYPTED" in facts["encrypted_key"].value
         rows.append(
             _row(
@@ -161,7 +165,7 @@ class KeyAndCsr(Chapter):
 
     def _csr_rows(self) -> list[Row]:
         claim = "The CSR carries the server's key and no other name"
-        facts = self.read()
+        facts, _ = self.read()
         show = f"openssl req -in {self.paths.csr} -noout -verify -text"
         try:
             checked = csr.check_csr(
@@ -229,18 +233,15 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", key_bits: 
 
 def _what_is_there(chapter: KeyAndCsr) -> display.Shown:
     with chapter.at_work():
-        facts = chapter.read()
-        seen = read_paths(
-            chapter.remote, [], [chapter.paths.encrypted, chapter.paths.plain, chapter.paths.csr]
-        )
+        facts, seen = chapter.read()
     rows = [
         ("host", f"{chapter.host.name}, {chapter.opened.family.name} {chapter.opened.release.version_id}")
     ]
     rows.append(("mode", f"{chapter.opened.mode}" + (" (a lab host)" if chapter.opened.lab else "")))
     rows.append(("names", ", ".join(chapter.host.names.all)))
     rows += [
-        (path.name, "not there yet" if s.is_absent else " ".join(s.line.split()[:3]))
-        for path, s in seen.items()
+        (path.name, "not there yet" if seen[path].is_absent else " ".join(seen[path].line.split()[:3]))
+        for path in (chapter.paths.encrypted, chapter.paths.plain, chapter.paths.csr)
     ]
     if facts["key"].status == 0 and facts["key"].value:
         rows.append(("key now", facts["key"].value))

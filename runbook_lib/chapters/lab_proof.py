@@ -10,8 +10,6 @@ from pathlib import Path
 from runbook_lib.inventory import CHECKOUT
 from runbook_lib.remote import Host
 
-_MARK = "/etc/runbook-lab"
-
 
 def state_file() -> Path:
     """The lab's state file: of $RUNBOOK_LAB, else of this checkout."""
@@ -19,8 +17,12 @@ def state_file() -> Path:
     return (Path(folder) if folder else CHECKOUT / ".lab") / "state.json"
 
 
-def is_lab_host(host: Host) -> bool:
-    """True when the host shows a key that this lab made, and carries this lab's id."""
+def is_lab_host(host: Host, mark: str) -> bool:
+    """True when the host shows a key that this lab made, and carries this lab's id.
+
+    Args:
+        mark: what stands in the host's /etc/runbook-lab.
+    """
     try:
         state = json.loads(state_file().read_text())
     except FileNotFoundError:
@@ -29,4 +31,4 @@ def is_lab_host(host: Host) -> bool:
     known = {" ".join(line.split()[:2]) for entry in state["hosts"].values() for line in entry["host_keys"]}
     if key not in known:
         return False
-    return host.run(f"cat {_MARK} 2>/dev/null || :").text.strip() == str(state["lab_id"])
+    return mark.strip() == str(state["lab_id"])

@@ -58,7 +58,7 @@ def open_host(
     connected = remote.connect(book.site, host)
     facts = remote.gather(connected)
     family, release = find(facts["os_release"].value, host.name)
-    lab = lab_proof.is_lab_host(connected)
+    lab = lab_proof.is_lab_host(connected, facts["lab_mark"].value)
     chosen = cast(Mode, mode or ("apply" if lab else "plan"))
     connected.needed_root = {} if chosen == "plan" else None
     if chosen == "apply" and not lab and not reason:

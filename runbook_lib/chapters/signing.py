@@ -16,7 +16,8 @@ from runbook_lib.pki.certificate import FITS
 from runbook_lib.pki.clock import check_clock_skew
 from runbook_lib.remote.change import Change, Plan, quote
 from runbook_lib.remote.facts import Fact, gather
-from runbook_lib.remote.files import FileChange, FileState, Seen, read_paths
+from runbook_lib.remote.files import FileChange, FileState, Seen, looks, seen_in
+from runbook_lib.remote.journal import FUNCTIONS
 
 NOTEBOOK = "12-signing"
 TITLE = "1-2 Signing the CSR · 署名要求書（CSR）のCAへの送付"
@@ -85,30 +86,30 @@ class Signing(Chapter):
     def certificate_path(self) -> PurePosixPath:
         return self.opened.family.certificate_directory / self.host.certificate.certificate_file
 
-    def read(self) -> dict[str, Fact]:
-        """CSR, certificate and the key's public half as they are on the host."""
+    def read(self) -> tuple[dict[str, Fact], Seen]:
+        """CSR, certificate and the key's public half as they are on the host; and what the certificate's path is."""
         facts = {
             "csr": f"cat {quote(self.csr_path)}",
             "public_key": f"openssl pkey -in {quote(self.key_path)} -pubout -outform DER | sha256sum | cut -c1-64",
             "key_is_there": f"test -s {quote(self.key_path)}",
-            "time": "date -u +%s.%N",
+            **looks([self.certificate_path]),
         }
-        return gather(self.remote, facts, root=True)
+        found = gather(self.remote, facts, root=True, functions=FUNCTIONS)
+        return found, seen_in(found, [self.certificate_path])[self.certificate_path]
 
     def plan_certificate(self) -> Plan:
         """The certificate; none while the one that is there fits key, names and issuer, and has days enough left."""
         with self.at_work():
-            facts = self.read()
-            seen = read_paths(self.remote, [self.certificate_path])[self.certificate_path]
+            facts, now = self.read()
             if self.returned:
-                return self.plan(self._returned_plan(facts, seen))
-            why = self._why_a_new_one(facts, seen)
+                return self.plan(self._returned_plan(facts, now))
+            why = self._why_a_new_one(facts, now)
             if why == FITS:
                 return self.plan(Plan("Certificate"))
             site = self.opened.inventory.site
             change = CertificateToIssue(
                 self.certificate_path,
-                seen,
+                now,
                 self.csr_path,
                 self.host.names.all,
                 self.host.certificate.valid_days,
@@ -142,10 +143,9 @@ class Signing(Chapter):
 
     def made_ready(self, plan: Plan) -> Plan:
         """Issue what the plan describes, so that what is applied is a file with its bytes."""
-        facts = self.read()
-        told = check_clock_skew(
-            datetime.fromtimestamp(float(facts["time"].value), UTC), datetime.now(UTC), self.host.name
-        )
+        facts, _ = self.read()
+        clock = float(self.remote.run("date -u +%s.%N").text)
+        told = check_clock_skew(datetime.fromtimestamp(clock, UTC), datetime.now(UTC), self.host.name)
         self.record.add_note(told)
         changes: list[Change] = []
         for change in plan.changes:
@@ -185,12 +185,12 @@ class Signing(Chapter):
 
     def show_certificate(self) -> display.Shown:
         """The certificate on the server, as a person reads it."""
-        seen = read_paths(self.remote, [self.certificate_path])[self.certificate_path]
-        if seen.file is None or seen.file.content is None:
+        _, now = self.read()
+        if now.file is None or now.file.content is None:
             return display.Text("There is no certificate yet.")
         rows = [
             row
-            for row in certificate.describe(seen.file.content)
+            for row in certificate.describe(now.file.content)
             if row[0] in ("subject", "issuer", "names", "key")
         ]
         return display.Table(("", ""), rows)
@@ -203,8 +203,8 @@ class Signing(Chapter):
 
     def _certificate_rows(self) -> list[Row]:
         claim = "The certificate fits the key, the names and the users' root"
-        facts = self.read()
-        content = read_paths(self.remote, [self.certificate_path])[self.certificate_path].file
+        facts, now = self.read()
+        content = now.file
         path, where = self.certificate_path, f"{self.host.name}, {self.certificate_path}"
         body = content.content if content else None
         if body is None:

@@ -10,7 +10,8 @@ from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF, folded
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.facts import Fact, gather
-from runbook_lib.remote.files import Seen, read_paths
+from runbook_lib.remote.files import Seen, looks, seen_in
+from runbook_lib.remote.journal import FUNCTIONS
 
 # When a process began, in seconds since the epoch; nothing when it does not run.
 _STARTED = (
@@ -143,8 +144,8 @@ def read_state(
         paths: the files whose bytes are wanted too.
         more: further facts by name.
     """
-    facts = gather(host, {**_facts(family, pem), **more}, root=True)
-    seen = read_paths(host, paths, secret=[pem])
+    asked = {**_facts(family, pem), **more, **looks(paths, [pem])}
+    facts = gather(host, asked, root=True, functions=FUNCTIONS)
     installed = facts["mail_version"].status == 0
     have = {line.split()[-1] for line in facts["packages"].value.splitlines() if line.startswith("ii")}
     left: dict[str, set[str]] = {}
@@ -178,7 +179,7 @@ def read_state(
         {name: tuple(lines) for name, lines in services.items()},
         tuple(name for name in family.packages if name not in have),
         facts,
-        seen,
+        seen_in(facts, paths, [pem]),
         {name: frozenset(lines) for name, lines in left.items()},
         frozenset(facts["left_files"].value.splitlines()),
         found,

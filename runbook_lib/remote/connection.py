@@ -8,6 +8,7 @@ import atexit
 import os
 import threading
 import time
+from typing import ClassVar
 
 import paramiko
 
@@ -68,6 +69,10 @@ class Host:
     `run` and `hold` take POSIX sh as text or bytes; it needs nothing on the host but sh and dd.
     """
 
+    # Seconds for which an answer is believed without asking again, while nothing is changed through this connection. A
+    # batch, which goes through its chapters in seconds, sets it; a person's next cell may come much later.
+    answers_kept_s: ClassVar[float] = 0.0
+
     def __init__(self, site: inventory.Site, host: inventory.Host) -> None:
         self.name, self.address, self.port, self.user = host.name, host.address, host.port, host.user
         self._site, self._inventory_host = site, host
@@ -78,6 +83,7 @@ class Host:
         # Looks made as root, name to the command that needed it, or to '' where the account sees the same. None: nobody
         # asked, so it is not found out.
         self.needed_root: dict[str, str] | None = None
+        self._answers: dict[object, tuple[float, object]] = {}
 
     def __repr__(self) -> str:
         return f"Host({self.name}: {self.user}@{self.address} port {self.port})"
@@ -98,8 +104,22 @@ class Host:
                         "run the same again",
                         "What was done before the connection broke stays; nothing was done since.",
                     )
+                self.forget_answers()
                 self._transport = login.open_transport(self._site, self._inventory_host)
             return self._transport
+
+    def kept_answer(self, question: object) -> object | None:
+        """What was answered to this question a moment ago, if nothing was changed since."""
+        at, answer = self._answers.get(question, (float("-inf"), None))
+        return answer if time.monotonic() < at + self.answers_kept_s else None
+
+    def keep_answer(self, question: object, answer: object) -> None:
+        """Keep an answer for `answers_kept_s` seconds."""
+        self._answers[question] = (time.monotonic(), answer)
+
+    def forget_answers(self) -> None:
+        """Something on the host changes: everything is to be asked anew."""
+        self._answers.clear()
 
     @property
     def is_open(self) -> bool:

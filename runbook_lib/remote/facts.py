@@ -6,6 +6,7 @@ A fact carries the exit status of its command, so that 'could not look' is never
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from runbook_lib import display
 from runbook_lib.errors import CommandFailed
@@ -22,6 +23,7 @@ FACTS = {  # name: a read-only command, safe at any moment
     "time_utc": "date -u +%s.%N",
     "architecture": "uname -m",
     "runs": "ls -1t /var/lib/runbook",  # the run that wrote last comes first
+    "lab_mark": "cat /etc/runbook-lab",
 }
 
 
@@ -45,6 +47,7 @@ def gather(
     root: bool = False,
     timeout_s: float = 60.0,
     fact_timeout_s: int = 10,
+    functions: str = "",
 ) -> dict[str, Fact]:
     """Run every command in one script; name, exit status and output come back with NUL between them.
 
@@ -54,17 +57,23 @@ def gather(
         root: look as root.
         timeout_s: seconds for all of them.
         fact_timeout_s: seconds for each, where the host has timeout(1).
+        functions: shell functions that the commands use.
     Returns: a fact for each name, in the order of `facts`.
     Raises:
         CommandFailed: the answer is not one for each name.
         DeadlineExceeded, SudoRefused, HostUnreachable: as with `Host.run`.
     """
+    question = (tuple(facts.items()), root)
+    kept = host.kept_answer(question)
+    if kept is not None:
+        return dict(cast(dict[str, Fact], kept))
     tried = facts if not root or host.needed_root is None else host.needed_root
     calls = "\n".join(
         f"fact {shlex.quote(name)} {shlex.quote(command)} {'' if name in tried else shlex.quote(host.user)}"
         for name, command in facts.items()
     )
-    result = host.run(f"limit='timeout {fact_timeout_s}'\n{_LOOK}{calls}", root=root, timeout_s=timeout_s)
+    begin = f"limit='timeout {fact_timeout_s}' functions={shlex.quote(functions)}\n"
+    result = host.run(f"{begin}{_LOOK}{calls}", root=root, timeout_s=timeout_s)
     words = result.stdout.split(b"\0")[:-1]
     names = [display.escape_bytes(word) for word in words[::4]]
     if len(words) % 4 or names != list(facts):
@@ -76,16 +85,19 @@ def gather(
     for name, needed in zip(names, words[3::4], strict=True):
         if name not in tried and host.needed_root is not None:
             host.needed_root[name] = facts[name] if needed else ""
-    return {
+    found = {
         name: Fact(display.escape_bytes(value), int(status))
         for name, status, value in zip(names, words[1::4], words[2::4], strict=True)
     }
+    host.keep_answer(question, found)
+    return dict(found)
 
 
 # Where a user is named, the look is made as that user too: it needed root when the user sees something else, and root
 # sees the same again (so that it is not the time that passed). setpriv, since runuser writes to the login logs.
 _LOOK = r"""command -v timeout >/dev/null || limit=
-look() { value=$($as $limit sh -c "$1" 2>/dev/null </dev/null) && status=0 || status=$?; }
+look() { value=$($as $limit sh -c "$functions
+$1" 2>/dev/null </dev/null) && status=0 || status=$?; }
 fact() {
   as= needed=
   look "$2"

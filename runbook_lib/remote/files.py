@@ -2,15 +2,14 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runbook_lib import display
+from runbook_lib.errors import CommandFailed
 from runbook_lib.remote.change import Change, TouchedPath, here_document, quote
-from runbook_lib.remote.connection import Host
-from runbook_lib.remote.facts import gather
-from runbook_lib.remote.journal import FUNCTIONS
+from runbook_lib.remote.facts import Fact
 
 
 @dataclass(frozen=True)
@@ -51,41 +50,45 @@ class Seen:
         return self.line == "absent"
 
 
-def read_paths(
-    host: Host, paths: Iterable[PurePosixPath], secret: Iterable[PurePosixPath] = ()
-) -> dict[PurePosixPath, Seen]:
-    """See several paths in one round trip, as root; where it is asked, in another one which of them needed root.
+def looks(paths: Iterable[PurePosixPath], secret: Iterable[PurePosixPath] = ()) -> dict[str, str]:
+    """Facts that say what paths are, to be gathered as root with the journal's functions, and read by `seen_in`.
 
     Args:
         paths: files whose bytes are wanted too; directories and absent paths are fine.
         secret: files of which only state and digest are read.
-    Returns: what each path is, a symbolic link as a link.
     """
-    bare = list(secret)
-    wanted = [*paths, *bare]
-    lines = [FUNCTIONS]
-    for path in wanted:
-        lines.append(f"state {quote(path)} | tr -d '\\n'; printf '\\0'")
-        if path in bare:
-            lines.append("printf '\\0'")
-        else:
-            lines.append(
-                f"if [ -f {quote(path)} ] && [ ! -L {quote(path)} ]; then base64 < {quote(path)} | tr -d '\\n'; fi"
-                "; printf '\\0'"
+    told = {str(path): f"state {quote(path)}" for path in secret}
+    for path in paths:
+        word = quote(path)
+        told[str(path)] = (
+            f"state {word}; if [ -f {word} ] && [ ! -L {word} ]; then base64 < {word} | tr -d '\\n'; fi"
+        )
+    return told
+
+
+def seen_in(
+    facts: Mapping[str, Fact], paths: Iterable[PurePosixPath], secret: Iterable[PurePosixPath] = ()
+) -> dict[PurePosixPath, Seen]:
+    """What each path is, from the facts that `looks` asked for; a symbolic link is seen as a link.
+
+    Raises: CommandFailed: a path could not be looked at.
+    """
+    bare = set(secret)
+    found = {}
+    for path in (*paths, *bare):
+        fact = facts[str(path)]
+        line, _, body = fact.value.partition("\n")
+        if fact.status != 0:
+            raise CommandFailed(
+                f"looking at it ended with status {fact.status}", str(path), "look at it on the host"
             )
-    words = host.run("\n".join(lines), root=True).stdout.split(b"\0")
-    if host.needed_root is not None and not {str(path) for path in wanted} <= set(host.needed_root):
-        gather(host, {str(path): f"test -r {quote(path)}" for path in wanted}, root=True)
-    seen = {}
-    for path, state, body in zip(wanted, words[::2], words[1::2], strict=False):
-        line = display.escape_bytes(state)
         kind, _, rest = line.partition(" ")
         file = None
         if kind == "file":
             mode, owner, digest = rest.rsplit(" ", 2)
             file = FileState(None if path in bare else base64.b64decode(body), owner, int(mode, 8), digest)
-        seen[path] = Seen(line, file)
-    return seen
+        found[path] = Seen(line, file)
+    return found
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,10 @@ class Journal:
 
     def _apply(self, change: Change, numbers: list[str], plan_digest: str) -> None:
         script = self._script(change, plan_digest)
-        result = self.host.run(script, root=True, timeout_s=change.timeout_s, check=False)
+        try:
+            result = self.host.run(script, root=True, timeout_s=change.timeout_s, check=False)
+        finally:
+            self.host.forget_answers()
         lines = result.text.splitlines()
         number = next((line.removeprefix("NUMBER ") for line in lines if line.startswith("NUMBER ")), "")
         if number:
@@ -157,6 +160,11 @@ class Journal:
             f"exec 8>>{WORK_LOCK}",
             f"flock -w 600 8 || {{ say CHANGED another change is still being made; exit {_CHANGED}; }}",
         ]
+        # Later changes of a run build on its earlier ones, so nobody else may have changed the host in between.
+        lines.append(
+            'if [ -e "$J/sequence" ]; then _last=$(ls -1t "${J%/*}" | head -n 1); '
+            'if [ "$_last" != "${J##*/}" ]; then say CHANGED run "$_last" changed this host since; _stop=1; fi; fi'
+        )
         checks = []
         for path in change.touches:
             if path.was is not None:
@@ -216,13 +224,16 @@ class Journal:
         Returns: what undo.sh said, a line a path.
         Raises: CommandFailed: undo.sh left something alone; its lines say what.
         """
-        with self.locked():
-            result = self.host.run(
-                f"sh {quote(str(self.folder))}/undo.sh --from {shlex.quote(first)}",
-                root=True,
-                timeout_s=600,
-                check=False,
-            )
+        try:
+            with self.locked():
+                result = self.host.run(
+                    f"sh {quote(str(self.folder))}/undo.sh --from {shlex.quote(first)}",
+                    root=True,
+                    timeout_s=600,
+                    check=False,
+                )
+        finally:
+            self.host.forget_answers()
         if result.status != 0:
             raise CommandFailed(
                 "not everything could be put back:\n    " + "\n    ".join(result.text.splitlines()),
