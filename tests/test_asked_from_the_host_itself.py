@@ -240,8 +240,9 @@ def test_bytes_pass_in_both_directions_and_the_end_is_seen(host: MailHost, vanta
     with talk:
         talk.settimeout(5.0)
         talk.sendall(b"QUIT\r\n")
-        assert talk.recv(100).startswith(b"220 ")
-        assert talk.recv(100).startswith(b"221 ")
-        assert talk.recv(100) == b""
+        said = b""
+        while octets := talk.recv(100):  # up to the end, in as many pieces as they come
+            said += octets
+    assert [line[:4] for line in said.splitlines()] == [b"220 ", b"221 "]
     with pytest.raises(OSError, match="not reached on the host itself, either"):
         vantage.connect(own, 26, 5.0)

@@ -146,6 +146,19 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 }
 
 
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_lost_characters_are_found_however_the_block_is_padded(padding: int, lost: int) -> None:
+    """What is left may be whole groups with the padding; the framing then says nothing, and the content does."""
+    body = pem.block("CERTIFICATE", LEAF.public_bytes(Encoding.DER)[: 300 - padding]).decode().splitlines()
+    body[2] = body[2][:-lost]
+    with pytest.raises(CertificateRefused, match=r"line 1: .*(cut short|the content is no certificate)"):
+        chain.read_pem("\n".join(body).encode(), "mail1, back.pem")
+    if padding == 2 and lost == 3:  # `xxx==`: the lenient decoder of Python takes it
+        with pytest.raises(CertificateRefused, match=r"line 1: the base64 .* cut short"):
+            chain.read_pem("\n".join(body).encode(), "mail1, back.pem")
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_an_odd_file_is_refused_with_its_place_and_what_to_do(case: str) -> None:
     content, words = REFUSED[case]

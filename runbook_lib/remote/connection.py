@@ -21,7 +21,7 @@ from runbook_lib.remote.script import Result, Script
 # sshd opens 10 sessions a connection (MaxSessions); two are left for locks.
 SESSIONS_AT_ONCE = 8
 _OPEN_TIMEOUT_S = 10.0
-_FULL_TIMEOUT_S = 2.0  # sshd needs a moment to clear away a session that has ended here
+_FULL_TIMEOUT_S = 10.0  # sshd needs a moment to clear away a session that has ended here
 
 _hosts: dict[tuple[object, ...], "Host"] = {}
 _hosts_lock = threading.Lock()
@@ -228,11 +228,14 @@ class Host:
             try:
                 channel = transport.open_session(timeout=min(_OPEN_TIMEOUT_S, deadline.left_s))
                 return Exchange(channel, command, script, self.name, deadline, limit_bytes)
-            except paramiko.ChannelException as error:
-                if not patience.left_s:
-                    raise self._not_started(error) from None
-                time.sleep(0.02)
             except (paramiko.SSHException, EOFError, OSError) as error:
+                # paramiko keeps sshd's refusal in one place for all threads; who comes too late gets words of its own.
+                full = isinstance(error, paramiko.ChannelException) or str(error) == "Unable to open channel."
+                if transport.is_active() and full:
+                    if not patience.left_s:
+                        raise self._not_started(error) from None
+                    time.sleep(0.02)
+                    continue
                 if transport.is_active() and str(error) == "Channel closed.":
                     raise self._not_started(error) from None
                 transport.close()
