@@ -69,8 +69,8 @@ notebooks: lab-up ## runs the notebooks on the lab's first host and stores their
 	  "--ClearMetadataPreprocessor.preserve_nb_metadata_mask=[('kernelspec',), ('language_info', 'name')]" \
 	  notebooks/[0-9]*.ipynb
 
-bench: .venv/.ready ## ratios measured side by side: the engine against papermill's own
-	@.venv/bin/python benchmarks/engine.py
+bench: lab-up ## measured side by side: the engine against papermill's own, a second apply, the command's start
+	@failed=0; for one in engine imports second_apply; do .venv/bin/python "benchmarks/$$one.py" || failed=1; done; exit $$failed
 
 lock: .venv/.ready ## makes requirements.lock anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
 	@.venv/bin/uv pip compile $(UPGRADE) --override overrides.txt --generate-hashes --python-version 3.11 \

@@ -32,6 +32,8 @@ from runbook_lib.batch.worker import work
 from runbook_lib.records.model import Failure
 
 LAB_WORKERS = 4
+# What a worker needs is imported once, in the process that all of them are forked from; the last lets them share it.
+PRELOADED = ["runbook_lib.batch.worker", "runbook_lib.engine.shell", "runbook_lib.batch.preloaded"]
 STOP_NOW_GRACE_S = 10.0
 HUNG_GRACE_S = 15.0  # beyond a cell's deadline, which the worker itself heeds if it can
 _TICK_S = 0.25
@@ -88,7 +90,7 @@ class _Rollout:
         self.asked: Request | None = None
         self.kill_at = float("inf")
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["runbook_lib.batch.worker"])
+        self.context.set_forkserver_preload(PRELOADED)
 
     def run(self) -> tuple[HostResult, ...]:
         while True:

@@ -1,0 +1,14 @@
+"""Imported last by the process that workers are forked from: what notebooks import, and then memory is left alone.
+
+The chapters are imported by name, as the notebooks do it: the batch runs whatever notebooks there are.
+"""
+
+import gc
+import importlib
+import pkgutil
+
+for _module in pkgutil.iter_modules(importlib.import_module("runbook_lib.chapters").__path__):
+    importlib.import_module(f"runbook_lib.chapters.{_module.name}")
+# A collection writes into every object, which would copy each page of memory in each worker.
+gc.collect()
+gc.freeze()
