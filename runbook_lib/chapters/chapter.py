@@ -55,7 +55,7 @@ class Chapter(display.Shown):
         """Keep the plan in the record, and show it. Nothing is changed."""
         with self.at_work():
             self._planned.append(plan)
-            self.record.add_plan(plan.title, plan.digest, plan.as_data())
+            self.record.add_plan(plan.title, plan.digest, plan.as_data(), plan.as_shell())
         return plan
 
     def apply(self, plan: Plan) -> display.Text:

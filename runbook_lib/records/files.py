@@ -4,8 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
-# What belongs to one chapter of one host: data, its page, the executed notebook, the notebook's page.
-SUFFIXES = (".json", ".html", ".ipynb", ".notebook.html")
+# What belongs to one chapter of one host: data, its page, its plan as a script, the executed notebook, that one's page.
+SUFFIXES = (".json", ".html", ".sh", ".ipynb", ".notebook.html")
 GIT_ATTRIBUTES = "# Records are evidence: no transport may touch a byte of them.\n* binary\n"
 
 

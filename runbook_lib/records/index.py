@@ -31,6 +31,10 @@ class Entry:
         return self.path.with_suffix(".html")
 
     @property
+    def script(self) -> Path:
+        return self.path.with_suffix(".sh")
+
+    @property
     def notebook(self) -> Path:
         return self.path.with_suffix(".ipynb")
 

@@ -44,6 +44,7 @@ class PlanStep(_Part):
     title: str
     digest: str
     changes: tuple[Change, ...]
+    script: str = ""
 
 
 class ApplyStep(_Part):

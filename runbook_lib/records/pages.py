@@ -53,6 +53,18 @@ def chapter_page(entry: Entry, run: RunIndex) -> str:
     return _page("chapter.html.j2", entry=entry, record=entry.record, notebook_page=notebook_page)
 
 
+def plan_script(record: RecordData) -> str:
+    """What a chapter planned, as the commands that a person types at a root shell instead; empty where it made them."""
+    scripts = [plan.script for plan in record.plans if plan.changes]
+    if record.mode != "plan" or not scripts:
+        return ""
+    head = (
+        f"# {record.title}\n# Planned for {record.host} in run {record.run}, and not made. To be typed at a root shell, in\n"
+        "# this order; what is not for the server says so.\n\n"
+    )
+    return head + "\n".join(scripts)
+
+
 def index_page(run: RunIndex) -> str:
     """The page of a run: every host and chapter, and what to type next."""
     return _page("index.html.j2", run=run)

@@ -35,6 +35,8 @@ def publish(root: Path, run: str, *, replaced: Collection[str] = ()) -> RunIndex
             _refuse_altered(folder, replaced)
         for entry in found.entries:
             files.write_atomically(folder / entry.page, pages.chapter_page(entry, found).encode())
+            if script := pages.plan_script(entry.record):
+                files.write_atomically(folder / entry.script, script.encode())
         files.write_atomically(folder / "index.html", pages.index_page(found).encode())
         manifest.write(found)
     return found
@@ -49,7 +51,7 @@ def _refuse_altered(folder: Path, replaced: Collection[str]) -> None:
     wrong = [
         path
         for path in (*found.altered, *found.transported, *found.missing)
-        if not path.endswith(".html")
+        if not path.endswith((".html", ".sh"))
         and path not in replaced
         and not recorded[path].open
         and recorded[path].sha256 not in still_there
