@@ -59,8 +59,8 @@ def plan_script(record: RecordData) -> str:
     if record.mode != "plan" or not scripts:
         return ""
     head = (
-        f"# {record.title}\n# Planned for {record.host} in run {record.run}, and not made. To be typed at a root shell, in\n"
-        "# this order; what is not for the server says so.\n\n"
+        f"# {record.title}\n# Planned for {record.host} in run {record.run}, and not made.\n"
+        "# To be typed at a root shell, in this order; what is not for the server says so.\n\n"
     )
     return head + "\n".join(scripts)
 
