@@ -87,16 +87,15 @@ class Chapter(display.Shown):
 
     def _if_left(self) -> str:
         """What is so when nobody goes on from here: each change is whole, and has its undo on the host."""
-        made = _count(len(self._numbers))
         return (
-            f"If you close the laptop now: {made} of this chapter made, each of them whole; {self.unfinished}; "
-            "undo.sh on the host puts back."
+            f"If you close the laptop now: {_count(len(self._numbers))} so far, whole and with undo.sh on the host; "
+            f"{self.unfinished}."
         )
 
     @property
     def unfinished(self) -> str:
         """What is still to do after the plan that was applied last, for who thinks of stopping there."""
-        return "not verified yet"
+        return "nothing is verified yet"
 
     def made_ready(self, plan: Plan) -> Plan:
         """What a chapter checks, or fills in, right before a plan is applied; raises to refuse."""

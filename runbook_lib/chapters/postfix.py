@@ -57,8 +57,8 @@ class Postfix(AskingChapter):
     def unfinished(self) -> str:
         """A process of Postfix reads main.cf when it begins; all of them read everything at a reload (postfix(1))."""
         if self._planned[-1].title == postfix.TAKING_UP:
-            return "not verified yet"
-        return "Postfix takes it up by and by, and all of it at the reload below; not verified yet"
+            return "nothing is verified yet"
+        return "Postfix has not taken up all of it, and nothing is verified yet"
 
     def _refuse_open_decisions(self) -> None:
         to_decide = [d for d in self._differences() if not d.kept]
