@@ -60,6 +60,8 @@ def test_progress_has_a_line_a_chapter_and_no_line_of_noise(folder: Path) -> Non
     done = batch(folder, "apply", "--host", "mail1")
     lines = [re.sub(r"[0-9.]+ s$", "N s", line) for line in done.stderr.splitlines()]
     assert lines == [
+        "If you close the laptop now: a host ends the change that is being made by itself, and no other is begun; "
+        "`runbook status` says how far it came.",
         "mail1: 11-key passed: 1 change made, 1 of 1 claim proved, N s",
         "mail1: 12-sign passed: 1 of 1 claim proved, N s",
         "mail1: 21-postfix-centos left out: not for Debian",

@@ -18,9 +18,10 @@ RUNBOOK = Path(__file__).parents[1] / ".venv" / "bin" / "runbook"
 
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Any]:
-    """`runbook apply` in a terminal of its own, on two hosts; each is in its slow cell."""
-    write_chapter(tmp_path / "notebooks", "11-key", OPEN, APPLY, "import time; time.sleep(4)", SUMMARY)
+def terminal(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """`runbook apply` in a terminal of its own, on two hosts; each is in its slow cell, for 4 s unless a test says more."""
+    slow = f"import time; time.sleep({getattr(request, 'param', 4)})"
+    write_chapter(tmp_path / "notebooks", "11-key", OPEN, APPLY, slow, SUMMARY)
     write_chapter(tmp_path / "notebooks", "12-sign", *WHOLE)
     site = write_inventory(tmp_path, "mail1", "mail2")
     arguments = ["apply", "--inventory", str(site), "--notebooks", str(tmp_path / "notebooks")]
@@ -59,6 +60,7 @@ def test_once_the_cells_at_work_end_and_no_other_begins(terminal: Any, tmp_path:
     assert f"runbook resume {records[0].data.run}" in told
 
 
+@pytest.mark.parametrize("terminal", [50], indirect=True)
 def test_twice_the_cells_at_work_are_interrupted(terminal: Any, tmp_path: Path) -> None:
     processes = psutil.Process(terminal.pid).children(recursive=True)
     assert len(processes) >= 4  # the fork server, Python's tracker of resources, a worker a host
