@@ -19,7 +19,7 @@ RUNBOOK = Path(__file__).parents[1] / ".venv" / "bin" / "runbook"
 
 @pytest.fixture
 def terminal(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """`runbook apply` in a terminal of its own, on two hosts; each is in its slow cell, for 4 s unless a test says more."""
+    """`runbook apply` in a terminal of its own, on two hosts; each is in its slow cell, of 4 s if not said."""
     slow = f"import time; time.sleep({getattr(request, 'param', 4)})"
     write_chapter(tmp_path / "notebooks", "11-key", OPEN, APPLY, slow, SUMMARY)
     write_chapter(tmp_path / "notebooks", "12-sign", *WHOLE)
