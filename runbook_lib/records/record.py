@@ -86,9 +86,21 @@ class Record:
         """Digest of the record's file as it is now."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
-    def add_plan(self, title: str, digest: str, changes: Sequence[Mapping[str, str]]) -> None:
-        """Add what a plan showed: for each change title, kind, diff and commands."""
-        self._add({"kind": "plan", "title": title, "digest": digest, "changes": list(changes)})
+    def add_plan(
+        self,
+        title: str,
+        digest: str,
+        changes: Sequence[Mapping[str, str]],
+        withheld: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        """Add what a plan showed.
+
+        Args:
+            changes: for each title, kind, diff and commands.
+            withheld: for each that is not made here title, kind, diff, owner, why, and the lines for the owner.
+        """
+        step = {"kind": "plan", "title": title, "digest": digest}
+        self._add(step | {"changes": list(changes), "withheld": list(withheld)})
 
     def add_apply(self, digest: str, done: Sequence[str], journal: str | None) -> None:
         """Add what was made: the titles of the changes, and the journal's path on the host."""

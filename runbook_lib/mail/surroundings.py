@@ -1,0 +1,52 @@
+"""What stands around this Postfix: further instances of it, and a proxy in front. A person decides about either."""
+
+from runbook_lib.mail.difference import Difference
+from runbook_lib.mail.state import MailState
+
+FACTS = {
+    # postconf -P is there since Postfix 2.11 (postconf(1)).
+    "proxied_services": "postconf -P | grep -E '/(smtpd|postscreen)_upstream_proxy_protocol = .'",
+    # master(8), one an instance; those of containers are processes here too, in a mount namespace of their own.
+    "masters": "for _p in /proc/[0-9]*; do "
+    'if [ "$(cat "$_p/comm")" = master ] && [ "$(readlink "$_p/ns/mnt")" = "$(readlink /proc/$$/ns/mnt)" ]; then '
+    'printf "%s\\n" "${_p#/proc/}"; fi; done',
+}
+_INSTANCES = (
+    "several Postfix instances: this chapter knows /etc/postfix alone, and which one users hand mail to "
+    "is a person's decision"
+)
+_PROXY = (
+    "connections come through a proxy that speaks the PROXY protocol: what this chapter opens on 465 and 587 would "
+    "{}, and the name that users type leads to the proxy"
+)
+_BESIDE = "stand beside it"
+_INHERIT = "expect it too and take nobody who comes directly"
+
+
+def differences(state: MailState) -> tuple[Difference, ...]:
+    """Instances and proxies, where there are any.
+
+    Source: MULTI_INSTANCE_README; postconf(5), multi_instance_directories, alternate_config_directories,
+    smtpd_upstream_proxy_protocol, postscreen_upstream_proxy_protocol.
+    """
+    if not state.installed:
+        return ()
+    found = [
+        Difference(f"main.cf, {name}", state.main_cf[name], False, _INSTANCES)
+        for name in ("multi_instance_directories", "alternate_config_directories")
+        if state.main_cf.get(name)
+    ]
+    masters = state.facts["masters"].value.split()
+    if not found and len(masters) > 1:
+        found.append(Difference("running", f"{len(masters)} processes of master(8)", False, _INSTANCES))
+    for name, words in (
+        ("smtpd_upstream_proxy_protocol", _INHERIT),
+        ("postscreen_upstream_proxy_protocol", _BESIDE),
+    ):
+        if state.main_cf.get(name):
+            found.append(Difference(f"main.cf, {name}", state.main_cf[name], False, _PROXY.format(words)))
+    for row in state.facts["proxied_services"].value.splitlines():
+        place, _, value = row.partition(" = ")
+        service, _, name = place.rpartition("/")
+        found.append(Difference(f"master.cf, {service}, {name}", value, False, _PROXY.format(_BESIDE)))
+    return tuple(found)
