@@ -116,7 +116,7 @@ class HostResult:
 
     def _who_must_act(self) -> str:
         owners = " and ".join(self.left_to)
-        return f"\n    {owners} must act: the lines to add are in the record, chapter 2" if owners else ""
+        return f"\n    {owners} must act: the lines to add are in the record of chapter 2" if owners else ""
 
     def sum(self, field: str) -> int:
         """A count over all chapters."""

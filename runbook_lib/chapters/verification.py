@@ -6,12 +6,11 @@ from itertools import groupby
 from typing import ClassVar
 
 from runbook_lib import display, inventory
-from runbook_lib.chapters import postfix as postfix_chapter
-from runbook_lib.chapters.asking import AskingChapter, survey_of
+from runbook_lib.chapters.asking import survey_of
 from runbook_lib.chapters.chapter import worst
 from runbook_lib.chapters.opening import begin_record, open_host
+from runbook_lib.chapters.resting import RestingChapter
 from runbook_lib.errors import UsageError
-from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.probes import CLAIMS, Row, Survey, Target, Verdict
 
 NOTEBOOK = "90-verification"
@@ -19,19 +18,10 @@ TITLE = "Verification from outside · 外からの検証"
 
 
 @dataclass(repr=False)
-class Verification(AskingChapter):
+class Verification(RestingChapter):
     """Asks; changes nothing, so nothing is put back."""
 
     reads_only: ClassVar[bool] = True
-    _owners: tuple[str, ...] | None = None
-
-    def must_act(self) -> tuple[str, ...]:
-        """Who has lines of chapter 2 to add to files of theirs; asked of the host once, when a claim has failed."""
-        if self._owners is None:
-            files = MailFiles.of(self.opened.family, self.host)
-            state = postfix_chapter.read(self.opened, files)
-            self._owners = postfix_chapter.plans(self.opened, files, state).owners
-        return self._owners
 
 
 def open(inventory: str, host: str, mode: str = "", reason: str = "") -> Verification:  # noqa: A001 - a cell reads `verification.open(…)`
