@@ -1,16 +1,18 @@
 """What stands around this Postfix: further instances of it, and a proxy in front. A person decides about either."""
 
+import re
+
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.state import MailState
 
 FACTS = {
-    # postconf -P is there since Postfix 2.11 (postconf(1)).
-    "proxied_services": "postconf -P | grep -E '/(smtpd|postscreen)_upstream_proxy_protocol = .'",
     # master(8), one an instance; those of containers are processes here too, in a mount namespace of their own.
-    "masters": "for _p in /proc/[0-9]*; do "
-    'if [ "$(cat "$_p/comm")" = master ] && [ "$(readlink "$_p/ns/mnt")" = "$(readlink /proc/$$/ns/mnt)" ]; then '
+    "masters": '_own=$(readlink /proc/self/ns/mnt); for _p in /proc/[0-9]*; do read -r _name < "$_p/comm" || continue; '
+    'if [ "$_name" = master ] && [ "$(readlink "$_p/ns/mnt")" = "$_own" ]; then '
     'printf "%s\\n" "${_p#/proc/}"; fi; done',
 }
+# As an option of a service, `-o NAME=VALUE` or `-o { NAME = VALUE }` (master(5)).
+_OPTION = re.compile(r"-o \{? ?((?:smtpd|postscreen)_upstream_proxy_protocol) ?= ?([^\s}]+)")
 _INSTANCES = (
     "several Postfix instances: this chapter knows /etc/postfix alone, and which one users hand mail to "
     "is a person's decision"
@@ -45,8 +47,8 @@ def differences(state: MailState) -> tuple[Difference, ...]:
     ):
         if state.main_cf.get(name):
             found.append(Difference(f"main.cf, {name}", state.main_cf[name], False, _PROXY.format(words)))
-    for row in state.facts["proxied_services"].value.splitlines():
-        place, _, value = row.partition(" = ")
-        service, _, name = place.rpartition("/")
-        found.append(Difference(f"master.cf, {service}, {name}", value, False, _PROXY.format(_BESIDE)))
+    for service, lines in state.services.items():
+        for name, value in _OPTION.findall(" ".join(lines)):
+            where = f"master.cf, {service}, {name}"
+            found.append(Difference(where, value, False, _PROXY.format(_BESIDE)))
     return tuple(found)
