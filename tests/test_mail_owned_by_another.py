@@ -10,6 +10,7 @@ from applied_host import run_cells, runbook
 
 from lab import Lab
 from lab.tree import compare
+from runbook_lib.chapters import postfix
 from runbook_lib.remote.change import Plan
 
 MAIN, MASTER = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
@@ -127,20 +128,29 @@ def added_by_its_owner(lab: Lab, shown: list[Any], path: str) -> None:
 def test_an_owned_file_is_left_and_the_lines_for_its_owner_are_printed(lab: Lab, state: State) -> None:
     made_so(lab, state)
     before = lab.tree(HOST)
-    shown = run_cells("20-postfix-debian", host=HOST)
+    chapter = postfix.open("lab", HOST)
+    seen = [line for line in chapter.text().splitlines() if "looked after by" in line]
+    assert any(f"  {state.owner}: " in line for line in seen)
+    told = {}
+    for plan_of in (
+        chapter.plan_packages,
+        chapter.plan_sasl,
+        chapter.plan_joined_file,
+        chapter.plan_settings,
+        chapter.plan_services,
+        chapter.plan_taking_up,
+    ):
+        plan = plan_of()
+        chapter.apply(plan)
+        told[plan.title] = plan
     after = lab.tree(HOST)
-    assert any(
-        f"{state.owner}: " in line for line in shown[0].text().splitlines() if "looked after by" in line
-    )
     assert [path for path in state.owned if before.get(path) != after.get(path)] == []
     # The two files are one configuration: where one waits, neither is written.
     assert [path for path in (MAIN, MASTER) if before[path] != after[path]] == []
     assert ("/etc/pam.d/smtp" in after) is state.made
-    text = "\n".join(map(repr, shown))
-    assert f"Lines for {state.owner}:" in text
-    told = {plan.title: plan for plan in plans(shown)}
+    assert any(f"Lines for {state.owner}:" in plan.text() for plan in told.values())
     assert told["main.cf"].changes == told["master.cf"].changes == told["Taking it up"].changes == ()
-    summary = shown[-1].text()
+    summary = chapter.summary().text()
     assert f"who must act  {state.owner}\n" in summary
     assert "applied, not proven" in summary
 

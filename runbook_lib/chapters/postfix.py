@@ -7,7 +7,7 @@ from runbook_lib import display
 from runbook_lib.chapters.asking import AskingChapter
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.mail import chapter_plans, difference, ownership, postfix, sasl, surroundings
+from runbook_lib.mail import chapter_plans, difference, ownership, postfix, sasl, services_left, surroundings
 from runbook_lib.mail.chapter_plans import ChapterPlans
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.postfix import MailFiles
@@ -47,6 +47,7 @@ class Postfix(AskingChapter):
         found = (
             *difference.differences(state, opened.family, opened.release, self.host, self.files),
             *sasl.differences(state, opened.family, opened.release, self.host),
+            *services_left.differences(state, chapter_plans.services_judged(state, opened.family, self.host)),
             *surroundings.differences(state),
         )
         one_a_place = {one.where: one for one in found}  # what stands around says more of the same place

@@ -99,6 +99,13 @@ def plans(
     )
 
 
+def services_judged(state: MailState, family: Family, host: inventory.Host) -> tuple[str, ...]:
+    """Services that the chapter writes or depends on: on the ports of users, and port 25's."""
+    on_ports = (name for port in host.submission.ports for name in state.service_on_port(port))
+    written = (service.name for service in postfix.services(state, family, host))
+    return ("smtp/inet", *on_ports, *written)
+
+
 def taking_up(state: MailState, earlier: Iterable[Plan], divided: Iterable[Plan]) -> Plan:
     """A reload; where something is left to an owner, it waits.
 

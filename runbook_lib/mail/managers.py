@@ -31,14 +31,13 @@ class Manager:
 
     def signs_itself(self, comment: str) -> bool:
         """True for a comment that says that this program makes the file, or a part of it."""
-        if not self.words or _NO_LONGER.search(comment):
-            return False
-        made = rf"{_MADE}.*\b(?:{self.words})\b|\b(?:{self.words})\b.*{_MADE}"
-        return re.search(made, comment, re.IGNORECASE) is not None
+        name = rf"(?<![a-z])(?:{self.words})(?![a-z])"  # in '{{ ansible_managed }}', too
+        made = rf"{_MADE}.*{name}|{name}.*{_MADE}"
+        return self.words != "" and re.search(made, comment, re.IGNORECASE) is not None
 
 
 _MADE = r"(?:managed|maintained|controlled|generated|deployed|provisioned|written|created|configured)"
-_NO_LONGER = re.compile(
+NO_LONGER = re.compile(
     rf"\b(?:not|no longer|never|once|formerly|previously|used to be)\s+(?:\w+\s+)?{_MADE}\b", re.IGNORECASE
 )
 
@@ -63,7 +62,7 @@ MANAGERS = (
         "ansible",
         "Ansible",
         ("/etc/ansible/facts.d", "/root/.ansible/tmp", "/home/*/.ansible/tmp", "/usr/bin/ansible-pull"),
-        "ansible|ansible_managed",
+        "ansible",
     ),
     Manager("chef", "Chef", ("/usr/bin/chef-client", "/opt/chef", "/opt/cinc", "/etc/chef"), "chef|cinc"),
     Manager(

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from runbook_lib.errors import CommandFailed
 from runbook_lib.inventory import ManagerName
-from runbook_lib.mail.managers import ANYBODY, LOOKED_FOR, MANAGERS, PUPPET_VARDIRS
+from runbook_lib.mail.managers import ANYBODY, LOOKED_FOR, MANAGERS, NO_LONGER, PUPPET_VARDIRS
 from runbook_lib.mail.postconf import MAIN_CF
 from runbook_lib.remote.change import Change, Plan, Withheld, quote
 from runbook_lib.remote.facts import Fact
@@ -110,7 +110,8 @@ def of(
                 "look whether these files, and Puppet's lists, can be read by root on the host",
             )
     files: dict[PurePosixPath, Owned] = {}
-    comments = [row.partition(":")[::2] for row in seen[_COMMENTS].value.splitlines()]
+    rows = (row for row in seen[_COMMENTS].value.splitlines() if not NO_LONGER.search(row))
+    comments = [row.partition(":")[::2] for row in rows]
     for names in (_named_in, _unnamed_in):  # one who gives a name goes before '# DO NOT EDIT'
         for place, comment in comments:
             if owner := names(comment):

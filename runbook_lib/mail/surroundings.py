@@ -6,10 +6,14 @@ from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.state import MailState
 
 FACTS = {
-    # master(8), one an instance; those of containers are processes here too, in a mount namespace of their own.
-    "masters": '_own=$(readlink /proc/self/ns/mnt); for _p in /proc/[0-9]*; do read -r _name < "$_p/comm" || continue; '
-    'if [ "$_name" = master ] && [ "$(readlink "$_p/ns/mnt")" = "$_own" ]; then '
-    'printf "%s\\n" "${_p#/proc/}"; fi; done',
+    # master(8), one an instance. Those of containers are processes here too: they have one more number of their own
+    # (NSpid in proc(5)).
+    "masters": """_depth() { awk '/^NSpid:/ { print NF }' "/proc/$1/status"; }
+_own=$(_depth self)
+for _p in /proc/[0-9]*; do
+  read -r _name < "$_p/comm" || continue
+  if [ "$_name" = master ] && [ "$(_depth "${_p#/proc/}")" = "$_own" ]; then printf '%s\\n' "${_p#/proc/}"; fi
+done""",
 }
 # As an option of a service, `-o NAME=VALUE` or `-o { NAME = VALUE }` (master(5)).
 _OPTION = re.compile(r"-o \{? ?((?:smtpd|postscreen)_upstream_proxy_protocol) ?= ?([^\s}]+)")
