@@ -11,6 +11,7 @@ from applied_host import run_cells, runbook
 from lab import Lab
 from lab.tree import compare
 from runbook_lib.chapters import postfix
+from runbook_lib.errors import ApplyRefused
 from runbook_lib.remote.change import Plan
 
 MAIN, MASTER = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
@@ -245,3 +246,38 @@ def test_plan_and_apply_say_who_must_act(lab: Lab) -> None:
     assert "Lines for Puppet" in page
     last = runbook("plan", "--host", HOST)
     assert "debian12: nothing to do here\n    Puppet must act" in last.stdout
+
+
+def test_a_key_or_certificate_in_puppets_list_is_puppets(lab: Lab) -> None:
+    """Such a file cannot say itself who makes it."""
+    lab.reset(HOST, "fresh")
+    lab.exec(
+        HOST,
+        "mkdir -p /var/cache/puppet/state; cd /var/cache/puppet/state; "
+        "printf 'file[/etc/ssl/certs/mail-server.pem]\\nfile[/etc/ssl/private/csr_mail-server.pem]\\n' > resources.txt",
+    )
+    keys = run_cells("11-key-and-csr", host=HOST)
+    assert {plan.title: (len(plan.changes), plan.owners) for plan in plans(keys)} == {
+        "Private key": (1, ()),
+        "CSR": (0, ("Puppet",)),
+    }
+    signing = run_cells("12-signing", host=HOST)
+    assert [plan.owners for plan in plans(signing)] == [("Puppet",)]
+    after = lab.tree(HOST, "/etc/ssl")
+    assert "/etc/ssl/private/nopass_mail-server.key" in after
+    assert not {"/etc/ssl/certs/mail-server.pem", "/etc/ssl/private/csr_mail-server.pem"} & after.keys()
+    for shown in (keys, signing):
+        assert "who must act  Puppet" in shown[-1].text()
+
+
+def test_where_the_package_would_write_an_owned_file_apply_is_refused(lab: Lab) -> None:
+    lab.reset(HOST, "bare")
+    lab.exec(HOST, "mkdir /opt/mailcow-dockerized")
+    chapter = postfix.open("lab", HOST)
+    rows = [line for line in chapter.differences().text().splitlines() if "you decide" in line]
+    assert [row.split()[0] for row in rows] == [MAIN, MASTER]
+    assert all("Postfix's package would write it, and it is mailcow's" in row for row in rows)
+    plan = chapter.plan_joined_file()
+    assert "mailcow" in chapter.plan_packages().text()
+    with pytest.raises(ApplyRefused, match="a person has to decide about it"):
+        chapter.apply(plan)

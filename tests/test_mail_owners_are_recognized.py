@@ -67,9 +67,9 @@ def test_what_puppets_lists_have_is_puppets(row: str) -> None:
 
 
 def test_a_suite_owns_all_but_what_has_our_name() -> None:
-    found = ownership.of(seen(signs="/opt/zimbra"), [MAIN, OURS], ours=[OURS])
+    found = ownership.of(seen(signs="/opt/zimbra"), [MAIN], [OURS])
     assert found.files == {MAIN: Owned("Zimbra", "/opt/zimbra is here")}
-    assert ownership.of(seen(signs="/opt/zimbra"), [MAIN], ["zimbra"]).told() == ""
+    assert ownership.of(seen(signs="/opt/zimbra"), [MAIN], (), ["zimbra"]).told() == ""
 
 
 def test_an_agent_alone_owns_nothing() -> None:

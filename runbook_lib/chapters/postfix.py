@@ -147,7 +147,11 @@ class Postfix(AskingChapter):
 def read(opened: Opened, files: MailFiles) -> MailState:
     """The state of a host's Postfix and SASL, with what tells whether the joined file is current."""
     paths: tuple[PurePosixPath, ...] = sasl.paths(opened.family)
-    more = files.facts | ownership.facts(chapter_plans.paths(opened.family, files)) | surroundings.FACTS
+    more = (
+        files.facts
+        | ownership.facts(chapter_plans.paths(opened.family), (files.joined,))
+        | surroundings.FACTS
+    )
     return read_state(opened.remote, opened.family, opened.release, files.joined, paths, more)
 
 

@@ -1,7 +1,7 @@
 """Chapter 1-2: the CSR comes back from the server, is checked, and a CA signs it."""
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -10,6 +10,7 @@ from runbook_lib.chapters import own_ca
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import ApplyRefused, CertificateRefused, VerificationFailed
+from runbook_lib.mail import ownership
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import certificate, chain
 from runbook_lib.pki.certificate import FITS
@@ -92,6 +93,7 @@ class Signing(Chapter):
             "public_key": f"openssl pkey -in {quote(self.key_path)} -pubout -outform DER | sha256sum | cut -c1-64",
             "key_is_there": f"test -s {quote(self.key_path)}",
             "time": "date -u +%s.%N",
+            **ownership.facts_of_puppet([self.certificate_path]),
         }
         return gather(self.remote, facts, root=True)
 
@@ -100,24 +102,26 @@ class Signing(Chapter):
         with self.at_work():
             facts = self.read()
             seen = read_paths(self.remote, [self.certificate_path])[self.certificate_path]
-            if self.returned:
-                return self.plan(self._returned_plan(facts, seen))
-            why = self._why_a_new_one(facts, seen)
-            if why == FITS:
-                return self.plan(Plan("Certificate"))
-            site = self.opened.inventory.site
-            change = CertificateToIssue(
-                self.certificate_path,
-                seen,
-                self.csr_path,
-                self.host.names.all,
-                self.host.certificate.valid_days,
-                f"CN={site.ca.common_name}",
-                self.host.name,
-                self.inventory_name,
-                why,
-            )
-            return self.plan(Plan("Certificate", (change,)))
+            plan = self._returned_plan(facts, seen) if self.returned else self._plan_to_issue(facts, seen)
+            return self.plan(ownership.left_to_puppet(plan, facts, [self.certificate_path]))
+
+    def _plan_to_issue(self, facts: dict[str, Fact], seen: Seen) -> Plan:
+        why = self._why_a_new_one(facts, seen)
+        if why == FITS:
+            return Plan("Certificate")
+        site = self.opened.inventory.site
+        change = CertificateToIssue(
+            self.certificate_path,
+            seen,
+            self.csr_path,
+            self.host.names.all,
+            self.host.certificate.valid_days,
+            f"CN={site.ca.common_name}",
+            self.host.name,
+            self.inventory_name,
+            why,
+        )
+        return Plan("Certificate", (change,))
 
     def _why_a_new_one(self, facts: dict[str, Fact], seen: Seen) -> str:
         root = own_ca.certificate(self.opened.inventory.site)
@@ -147,10 +151,8 @@ class Signing(Chapter):
             datetime.fromtimestamp(float(facts["time"].value), UTC), datetime.now(UTC), self.host.name
         )
         self.record.add_note(told)
-        changes: list[Change] = []
-        for change in plan.changes:
-            changes.append(self._issued(change, facts) if isinstance(change, CertificateToIssue) else change)
-        return Plan(plan.title, tuple(changes), plan.notes)
+        made = (self._issued(c, facts) if isinstance(c, CertificateToIssue) else c for c in plan.changes)
+        return replace(plan, changes=tuple(made))
 
     def _issued(self, change: CertificateToIssue, facts: dict[str, Fact]) -> FileChange:
         where = f"{self.host.name}, {self.csr_path.name}"

@@ -44,8 +44,8 @@ class ChapterPlans:
         return tuple(dict.fromkeys(owner for plan in self.all for owner in plan.owners))
 
 
-def paths(family: Family, files: MailFiles) -> tuple[PurePosixPath, ...]:
-    """The files that the chapter writes."""
+def paths(family: Family) -> tuple[PurePosixPath, ...]:
+    """The files of the mail configuration that the chapter writes."""
     return (
         MAIN_CF,
         MASTER_CF,
@@ -53,13 +53,12 @@ def paths(family: Family, files: MailFiles) -> tuple[PurePosixPath, ...]:
         family.pam_service,
         family.saslauthd_defaults,
         family.saslauthd_drop_in,
-        files.joined,
     )
 
 
 def owned(state: MailState, family: Family, host: inventory.Host, files: MailFiles) -> Ownership:
     """Who owns which of them."""
-    return ownership.of(state.facts, paths(family, files), host.leave_mail_alone, ours=(files.joined,))
+    return ownership.of(state.facts, paths(family), (files.joined,), host.leave_mail_alone)
 
 
 def plans(

@@ -1,6 +1,6 @@
 """Who owns the files of the mail configuration on a host: read-only facts, and what they mean."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -60,24 +60,31 @@ class Ownership:
         return "\n".join(lines)
 
 
-def facts(paths: Sequence[PurePosixPath]) -> dict[str, str]:
+def facts(paths: Sequence[PurePosixPath], ours: Sequence[PurePosixPath] = ()) -> dict[str, str]:
     """Read-only commands that tell who owns some files.
 
     Args:
         paths: the files; those that are not there are fine.
+        ours: further files, whose names are this runbook's: they are only looked for in Puppet's lists, and not read.
     """
     files = " ".join(quote(path) for path in paths)
     signs = " ".join(sign for manager in MANAGERS for sign in manager.signs)  # not quoted: some are patterns
+    pattern = quote(f"^[[:space:]]*[#;].*({LOOKED_FOR})")
+    return {
+        _COMMENTS: f'for _p in {files}; do if [ -f "$_p" ]; then '
+        f'grep -HiE {pattern} "$_p" || [ $? -eq 1 ] || exit; fi; done',  # 1: nothing matches; more: could not look
+        _SIGNS: f'for _p in {signs}; do if [ -e "$_p" ]; then printf "%s\\n" "$_p"; fi; done',
+        **facts_of_puppet((*paths, *ours)),
+    }
+
+
+def facts_of_puppet(paths: Sequence[PurePosixPath]) -> dict[str, str]:
+    """A read-only command that looks for some files in Puppet's lists alone."""
     lists = " ".join(f"{folder}/state/resources.txt" for folder in PUPPET_VARDIRS)
     catalogs = " ".join(f"{folder}/client_data/catalog/*.json" for folder in PUPPET_VARDIRS)
     titles = " ".join(f"-e {quote(f'[{path}]')}" for path in paths)
     in_json = " ".join(f"-e '\"{path}\"' -e '\"/files{path}\"'" for path in paths)  # /files: the type augeas
-    pattern = quote(f"^[[:space:]]*[#;].*({LOOKED_FOR})")
-    # grep(1) answers 1 where nothing matches, and more where it could not look.
     return {
-        _COMMENTS: f'for _p in {files}; do if [ -f "$_p" ]; then '
-        f'grep -HiE {pattern} "$_p" || [ $? -eq 1 ] || exit; fi; done',
-        _SIGNS: f'for _p in {signs}; do if [ -e "$_p" ]; then printf "%s\\n" "$_p"; fi; done',
         _PUPPET: f'for _p in {lists}; do if [ -f "$_p" ]; then '
         f"grep -oiF {titles} -e 'postconf[' \"$_p\" || [ $? -eq 1 ] || exit; fi; done; "
         f'for _p in {catalogs}; do if [ -f "$_p" ]; then '
@@ -88,50 +95,64 @@ def facts(paths: Sequence[PurePosixPath]) -> dict[str, str]:
 def of(
     seen: Mapping[str, Fact],
     paths: Sequence[PurePosixPath],
-    leave_mail_alone: Iterable[ManagerName] = (),
-    ours: Iterable[PurePosixPath] = (),
+    ours: Sequence[PurePosixPath] = (),
+    leave_mail_alone: Collection[ManagerName] = (),
 ) -> Ownership:
     """Who owns the files, from the facts.
 
     Args:
         seen: what `facts` asked for.
-        paths: the same files.
+        paths, ours: the same files.
         leave_mail_alone: managers that an administrator vouches for: that one is here then means nothing. What a file
             says of itself, and what Puppet's catalog has in it, counts all the same.
-        ours: those of the files that no suite makes, since their names are this runbook's.
     Raises:
         CommandFailed: the host could not be looked at for it; 'could not look' is never 'is not there'.
     """
-    for name in (_COMMENTS, _SIGNS, _PUPPET):
-        if seen[name].status != 0:
-            raise CommandFailed(
-                f"who owns the files of the mail configuration could not be seen ({name}: status {seen[name].status})",
-                ", ".join(map(str, paths)),
-                "look whether these files, and Puppet's lists, can be read by root on the host",
-            )
-    files: dict[PurePosixPath, Owned] = {}
-    rows = (row for row in seen[_COMMENTS].value.splitlines() if not NO_LONGER.search(row))
+    rows = (row for row in _looked(seen, _COMMENTS) if not NO_LONGER.search(row))
     comments = [row.partition(":")[::2] for row in rows]
+    files: dict[PurePosixPath, Owned] = {}
     for names in (_named_in, _unnamed_in):  # one who gives a name goes before '# DO NOT EDIT'
         for place, comment in comments:
             if owner := names(comment):
                 files.setdefault(PurePosixPath(place), Owned(owner, f"its text says: {comment.strip()}"))
-    for path in paths:
-        if _puppet_has(seen[_PUPPET].value.splitlines(), path):
-            files.setdefault(path, Owned("Puppet", "it is in the list of what Puppet manages here"))
-    vouched = set(leave_mail_alone)
+    files = {**of_puppet(seen, (*paths, *ours)).files, **files}
+    signs = _looked(seen, _SIGNS)
     suite, present = None, []
     for manager in MANAGERS:
-        sign = next((sign for sign in seen[_SIGNS].value.splitlines() if _is_sign(sign, manager.signs)), None)
-        if sign is None or manager.key in vouched:
+        sign = next((sign for sign in signs if _is_sign(sign, manager.signs)), None)
+        if sign is None or manager.key in leave_mail_alone:
             continue
         if manager.makes_all and suite is None:
             suite = Owned(manager.name, f"{sign} is here")
         elif not any(owned.owner == manager.name for owned in files.values()):
             present.append(manager.name)
     if suite:
-        files = dict.fromkeys(set(paths) - set(ours), suite) | files
-    return Ownership({path: files[path] for path in paths if path in files}, suite, tuple(present))
+        files = dict.fromkeys(paths, suite) | files
+    in_order = {path: files[path] for path in (*paths, *ours) if path in files}
+    return Ownership(in_order, suite, tuple(present))
+
+
+def of_puppet(seen: Mapping[str, Fact], paths: Sequence[PurePosixPath]) -> Ownership:
+    """What Puppet owns of the files, from its lists.
+
+    Args:
+        seen: what `facts_of_puppet` asked for.
+    Raises:
+        CommandFailed: as `of`.
+    """
+    rows = _looked(seen, _PUPPET)
+    owned = Owned("Puppet", "it is in the list of what Puppet manages here")
+    return Ownership({path: owned for path in paths if _puppet_has(rows, path)}, None, ())
+
+
+def _looked(seen: Mapping[str, Fact], name: str) -> list[str]:
+    if seen[name].status != 0:
+        raise CommandFailed(
+            f"who owns the files of the mail configuration could not be seen ({name}: status {seen[name].status})",
+            "host",
+            "look whether these files, and Puppet's lists, can be read by root on the host",
+        )
+    return seen[name].value.splitlines()
 
 
 def _named_in(comment: str) -> str | None:
@@ -166,6 +187,11 @@ def divide(plan: Plan, ownership: Ownership) -> Plan:
         else:
             withheld.append(Withheld(change, owned.owner, owned.told))
     return replace(plan, changes=tuple(made), withheld=tuple(withheld))
+
+
+def left_to_puppet(plan: Plan, seen: Mapping[str, Fact], paths: Sequence[PurePosixPath]) -> Plan:
+    """Leave to Puppet what its lists have of files that cannot say themselves who makes them: keys, certificates."""
+    return divide(plan, of_puppet(seen, paths))
 
 
 def waiting(plan: Plan, why: str) -> Plan:
