@@ -15,7 +15,7 @@ from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import certificate, chain
 from runbook_lib.pki.certificate import FITS
 from runbook_lib.pki.clock import check_clock_skew
-from runbook_lib.remote.change import Change, Plan, quote
+from runbook_lib.remote.change import Change, Plan, TouchedPath, quote
 from runbook_lib.remote.facts import Fact, gather
 from runbook_lib.remote.files import FileChange, FileState, Seen, read_paths
 
@@ -44,6 +44,10 @@ class CertificateToIssue(Change):
     @property
     def title(self) -> str:
         return f"{self.path} is issued: {self.why}"
+
+    @property
+    def touches(self) -> tuple[TouchedPath, ...]:
+        return (TouchedPath(self.path, self.before.line),)
 
     def diff(self) -> str:
         old = f"-{self.path}: {self.before.line}\n" if not self.before.is_absent else ""
@@ -157,11 +161,7 @@ class Signing(Chapter):
     def _issued(self, change: CertificateToIssue, facts: dict[str, Fact]) -> FileChange:
         where = f"{self.host.name}, {self.csr_path.name}"
         if facts["csr"].status != 0:
-            raise ApplyRefused(
-                "the server has no CSR yet",
-                where,
-                "run chapter 1-1 first",
-            )
+            raise ApplyRefused("the server has no CSR yet", where, "run chapter 1-1 first")
         ca = own_ca.open_or_create(self.opened.inventory.site)
         run = self.journal.run
         checked = ca.check_csr(
