@@ -33,6 +33,9 @@ SHAPED = {
         "postconf -M 'smtp/inet=smtp inet n - y - 1 postscreen'",
         "master.cf, smtp/inet",
     ),
+    "no port but on loopback": ("postconf -e inet_interfaces=loopback-only", "inet_interfaces"),
+    "a client certificate demanded": ("postconf -e smtpd_tls_req_ccert=yes", "smtpd_tls_req_ccert"),
+    "no tlsmgr": ("postconf -MX tlsmgr/unix", "master.cf, tlsmgr/unix"),
     "PAM's service smtp": ("echo '@include common-auth' > /etc/pam.d/smtp", "/etc/pam.d/smtp"),
     "smtpd.conf": (
         "mkdir -p /etc/postfix/sasl; echo 'pwcheck_method: auxprop' > /etc/postfix/sasl/smtpd.conf",
@@ -108,3 +111,17 @@ def test_words_of_postfix_check_are_heeded_though_it_answers_0(lab: Lab, signed:
     lab.exec(signed, "postconf -e smtp_tls_mandatory_protocols=TLSv1.2x")
     assert lab.exec(signed, "postfix check; echo $?") == b"0\n"
     assert "passed" in run_cells("20-postfix-debian", host=signed)[-1].text()
+
+
+def test_services_beside_the_chapters_are_listed_and_stay(lab: Lab, signed: str) -> None:
+    lab.reset(signed, "signed")
+    lab.exec(
+        signed, "postconf -M '10025/inet=10025 inet n - y - - smtpd'; postconf -F qmgr/unix/process_limit=2"
+    )
+    before = lab.exec(signed, "postconf -M 10025/inet qmgr/unix")
+    shown = run_cells("20-postfix-debian", host=signed)
+    rows = {line.split("  ")[0]: line for line in shown[2].text().splitlines()[2:]}
+    assert sorted(rows) == ["master.cf, 10025/inet", "master.cf, qmgr/unix"]
+    assert all("stays" in row and "neither written nor read here" in row for row in rows.values())
+    assert "passed" in shown[-1].text()
+    assert lab.exec(signed, "postconf -M 10025/inet qmgr/unix") == before

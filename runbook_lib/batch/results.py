@@ -21,6 +21,7 @@ class ChapterResult:
         problem: why it did not pass, as the chapter said it; None when it did.
         cell: the code cell it stopped at, counted from 1; None when it did not stop at one.
         needed_root: names of the looks of a plan that needed root.
+        left_to: who has lines of it to add, since the files are theirs.
     """
 
     chapter: str
@@ -36,6 +37,7 @@ class ChapterResult:
     problem: str | None = None
     cell: int | None = None
     needed_root: tuple[str, ...] = ()
+    left_to: tuple[str, ...] = ()
 
     @property
     def goes_on(self) -> bool:
@@ -50,12 +52,13 @@ class ChapterResult:
         claims = self.claims_passed + self.claims_failed + self.claims_not_tested
         if claims:
             parts.append(f"{self.claims_passed} of {counted(claims, 'claim')} proved")
+        parts += [f"lines left to {' and '.join(self.left_to)}"] if self.left_to else []
         place = f" at cell {self.cell} of {self.cells}" if self.cell else ""
         return f"{self.chapter} {self.outcome}{place}" + (f": {', '.join(parts)}" if parts else "")
 
 
 def from_record(record: RecordData | None) -> dict[str, Any]:
-    """The counts and lists of a chapter's record, for its result."""
+    """The counts and lists of a chapter's record, and who must act, for its result."""
     if record is None:
         return {}
     return {
@@ -65,6 +68,7 @@ def from_record(record: RecordData | None) -> dict[str, Any]:
         "claims_failed": record.count("fail"),
         "claims_not_tested": record.count("could not test"),
         "needed_root": tuple(record.needed_root),
+        "left_to": record.left_to,
     }
 
 
@@ -95,15 +99,29 @@ class HostResult:
             before = f" ({counted(made, 'change')} made in this run)" if made else ""
             return f"{self.host}: {stopped.told()}{before}\n{_indented(stopped.problem or '')}".rstrip()
         if self.state == "planned":
-            told = f"{counted(planned, 'change')} planned, none made" if planned else "nothing to do"
+            told = f"{counted(planned, 'change')} planned, none made" if planned else "nothing to do here"
+            if not planned and not self.left_to:
+                told = "nothing to do"
             looks = dict.fromkeys(look for chapter in self.chapters for look in chapter.needed_root)
             rooted = f"\n    needed root to look at: {', '.join(looks)}" if looks else ""
-            return f"{self.host}: {told}{rooted}"
+            return f"{self.host}: {told}{rooted}{self._who_must_act()}"
         done = f"changed {counted(made, 'thing')}" if made else "nothing to do"
+        if self.left_to and not made:
+            done = "changed nothing"
         passed = self.sum("claims_passed")
         claims = passed + self.sum("claims_failed") + self.sum("claims_not_tested")
         proof = f"; {passed} of {counted(claims, 'claim')} proved" if claims else ""
-        return f"{self.host}: {done}{proof}" + ("; applied, not proven" if self.state == "not proven" else "")
+        state = "; applied, not proven" if self.state == "not proven" else ""
+        return f"{self.host}: {done}{proof}{state}{self._who_must_act()}"
+
+    @property
+    def left_to(self) -> tuple[str, ...]:
+        """Who owns files here, and has lines to add to them; each once."""
+        return tuple(dict.fromkeys(owner for chapter in self.chapters for owner in chapter.left_to))
+
+    def _who_must_act(self) -> str:
+        owners = " and ".join(self.left_to)
+        return f"\n    {owners} must act: the lines to add are in the record of chapter 2" if owners else ""
 
     def sum(self, field: str) -> int:
         """A count over all chapters."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar, Literal
 
 from runbook_lib import display, records
@@ -55,7 +55,8 @@ class Chapter(display.Shown):
         """Keep the plan in the record, and show it. Nothing is changed."""
         with self.at_work():
             self._planned.append(plan)
-            self.record.add_plan(plan.title, plan.digest, plan.as_data(), plan.as_shell())
+            withheld = [one.as_data() for one in plan.withheld]
+            self.record.add_plan(plan.title, plan.digest, plan.as_data(), plan.as_shell(), withheld)
         return plan
 
     def apply(self, plan: Plan) -> display.Text:
@@ -74,16 +75,17 @@ class Chapter(display.Shown):
         if plan.is_empty:
             return display.Text(f"{plan.title}: already so, nothing was made.")
         if not self.is_apply:
-            return display.Text(
-                f"{plan.title}: nothing was made, since this is a plan ({_count(len(plan.changes))})."
-            )
+            return display.Text(f"{plan.title}: nothing was made, since this is a plan ({_told(plan)}).")
         with self.at_work():
             ready = self.made_ready(plan)
+            if not ready.changes:
+                return display.Text(f"{plan.title}: nothing is made here ({_told(plan)}).")
             self.journal.apply(ready, self._numbers)
             self.record.add_apply(
                 plan.digest, [change.title for change in ready.changes], str(self.journal.folder)
             )
-        return display.Text(f"{plan.title}: {_count(len(plan.changes))} made.\n{self._if_left()}")
+        left = f"; {_told(replace(plan, changes=()))}" if plan.withheld else ""
+        return display.Text(f"{plan.title}: {_count(len(plan.changes))} made{left}.\n{self._if_left()}")
 
     def _if_left(self) -> str:
         """What is so when nobody goes on from here: each change is whole, and has its undo on the host."""
@@ -109,8 +111,15 @@ class Chapter(display.Shown):
         """
         return self.journal.put_back(self._numbers[0])
 
+    def must_act(self) -> tuple[str, ...]:
+        """Who has to add lines of this chapter before its claims can hold, since the files are theirs."""
+        return tuple(dict.fromkeys(owner for plan in self._planned for owner in plan.owners))
+
     def verify(self, claim: str, measure: Callable[[], Sequence[Row]]) -> display.Shown:
         """Ask whether a claim holds; where it was reached and is wrong, put back what the chapter changed.
+
+        While somebody else's lines are missing nothing that was made has an effect, so nothing is put back then: the
+        row says what was found, and the chapter ends as not proven.
 
         Args:
             claim: the proposition, as the heading above the cell has it.
@@ -118,7 +127,7 @@ class Chapter(display.Shown):
         Raises:
             VerificationFailed: after everything the chapter changed is back.
         """
-        pending = sum(len(plan.changes) for plan in self._planned)
+        pending = sum(len(plan.changes) + len(plan.withheld) for plan in self._planned)
         if not self.is_apply and pending:
             self.record.add_verify(claim, [], "not verified")
             return display.Text(f"Not verified: {_count(pending)} not made.")
@@ -127,9 +136,14 @@ class Chapter(display.Shown):
             claim = rows[0].claim if rows else claim
             self._rows += rows
             self.record.add_verify(claim, [asdict(row) for row in rows], str(worst(rows)))
-            if worst(rows) is Verdict.FAIL and self.is_apply:
+            if worst(rows) is not Verdict.FAIL or not self.is_apply:
+                return table_of(rows)
+            waits_for = self.must_act()
+            if not waits_for:
                 self._fail_verification(claim, rows)
-        return table_of(rows)
+            told = f"Found wrong while the lines left to {' and '.join(waits_for)} are not there; nothing was put back."
+            self.record.add_note(told)
+        return display.Parts([table_of(rows), display.Text(told)])
 
     def _fail_verification(self, claim: str, rows: Sequence[Row]) -> None:
         wrong = [row for row in rows if row.verdict is Verdict.FAIL]
@@ -162,19 +176,31 @@ class Chapter(display.Shown):
             )
         made = len(self._numbers)
         planned = sum(len(plan.changes) for plan in self._planned)
+        withheld = sum(len(plan.withheld) for plan in self._planned)
+        owners = self.must_act() if withheld or self._found_wrong() else ()
         counts = {verdict: sum(row.verdict is verdict for row in self._rows) for verdict in Verdict}
         if self.reads_only:
             changed = "nothing: this chapter only asks"
             outcome: Outcome = (
-                "planned" if not self.is_apply else "not proven" if counts[Verdict.UNTESTED] else "passed"
+                "planned"
+                if not self.is_apply
+                else "not proven"
+                if counts[Verdict.UNTESTED] or owners
+                else "passed"
             )
         elif not self.is_apply:
             changed = f"planned: {_count(planned)}; nothing was changed" if planned else "nothing to do"
+            if withheld and not planned:
+                changed = "planned: nothing; nothing was changed"
             outcome = "planned"
         else:
-            changed = f"{_count(made)} made" if made else "nothing to do"
-            outcome = "not proven" if counts[Verdict.UNTESTED] else "passed"
+            changed = f"{_count(made)} made" if made else "nothing to do" if not withheld else "nothing"
+            outcome = "not proven" if counts[Verdict.UNTESTED] or owners else "passed"
         rows = [("changed", changed)]
+        if withheld:
+            rows.append(("not made", _count(withheld)))
+        if owners:
+            rows.append(("who must act", ", ".join(owners)))
         if self._rows:
             measured = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
             rows.append(("verified", measured))
@@ -192,6 +218,9 @@ class Chapter(display.Shown):
         if self.record.data.changes_made:
             self._tell_host()
         return table
+
+    def _found_wrong(self) -> bool:
+        return self.is_apply and any(row.verdict is Verdict.FAIL for row in self._rows)
 
     def _tell_host(self) -> None:
         data = self.record.data
@@ -240,6 +269,16 @@ def table_of(rows: Sequence[Row]) -> display.Shown:
 def _over(address: str) -> str:
     # The family, not the address: what a reader sees is the same in every lab.
     return "" if not address else "IPv6" if ":" in address else "IPv4"
+
+
+def _told(plan: Plan) -> str:
+    """How many changes are ours, left to others, and waiting."""
+    left = sum(bool(one.owner) for one in plan.withheld)
+    waits = len(plan.withheld) - left
+    parts = [_count(len(plan.changes))] if plan.changes else []
+    parts += [f"{_count(left)} left to {' and '.join(plan.owners)}"] if left else []
+    parts += [f"{_count(waits)} waiting"] if waits else []
+    return ", ".join(parts)
 
 
 def _count(number: int) -> str:

@@ -6,8 +6,9 @@ from typing import ClassVar, TypeVar
 
 from runbook_lib import clients, display
 from runbook_lib.chapters import own_ca
-from runbook_lib.chapters.asking import AskingChapter, survey_of
+from runbook_lib.chapters.asking import survey_of
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
+from runbook_lib.chapters.resting import RestingChapter
 from runbook_lib.clients import ClientSettings, Guide
 from runbook_lib.mail.probes import Row, Survey, Verdict
 from runbook_lib.mail.probes.byhand import certificate as by_hand
@@ -20,7 +21,7 @@ _NO_CA = "Not made yet: there is no CA. Chapter 1-2 makes it; then run this chap
 
 
 @dataclass(repr=False)
-class ClientChapter(AskingChapter):
+class ClientChapter(RestingChapter):
     """Shows what users set, asks the server whether it is true, and writes the files that they get."""
 
     reads_only: ClassVar[bool] = True

@@ -7,6 +7,7 @@ from runbook_lib import credentials, display
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import CsrRefused
+from runbook_lib.mail import ownership
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import csr
 from runbook_lib.remote.change import Change, Plan, quote
@@ -29,6 +30,10 @@ class Paths:
     csr: PurePosixPath
 
     @property
+    def all(self) -> tuple[PurePosixPath, ...]:
+        return (self.encrypted, self.plain, self.csr)
+
+    @property
     def facts(self) -> dict[str, str]:
         """What is known of key and CSR without either leaving the host."""
         plain, encrypted, request = quote(self.plain), quote(self.encrypted), quote(self.csr)
@@ -40,6 +45,7 @@ class Paths:
             "csr": f"cat {request}",
             "csr_public_key": f"openssl req -in {request} -noout -pubkey | openssl pkey -pubin -outform DER"
             " | sha256sum | cut -c1-64",
+            **ownership.facts_of_puppet(self.all),
         }
 
 
@@ -100,7 +106,8 @@ class KeyAndCsr(Chapter):
                         passphrase,
                     )
                 )
-            return self.plan(Plan("Private key", tuple(changes)))
+            plan = Plan("Private key", tuple(changes))
+            return self.plan(ownership.left_to_puppet(plan, facts, self.paths.all))
 
     def plan_csr(self) -> Plan:
         """The CSR; none while it is for this key and asks for exactly the names that the inventory grants."""
@@ -113,7 +120,7 @@ class KeyAndCsr(Chapter):
             change = CsrChange(
                 self.paths.csr, seen[self.paths.csr].line, self.paths.plain, self.host.names.all
             )
-            return self.plan(Plan("CSR", (change,)))
+            return self.plan(ownership.left_to_puppet(Plan("CSR", (change,)), facts, self.paths.all))
 
     def _csr_names(self, text: str) -> set[str]:
         try:

@@ -7,7 +7,8 @@ from runbook_lib import display
 from runbook_lib.chapters.asking import AskingChapter
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.mail import difference, postfix, sasl
+from runbook_lib.mail import chapter_plans, difference, ownership, postfix, sasl, services_left, surroundings
+from runbook_lib.mail.chapter_plans import ChapterPlans
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.state import MailState, read_candidates, read_state
@@ -43,9 +44,14 @@ class Postfix(AskingChapter):
 
     def _differences(self) -> tuple[Difference, ...]:
         state, opened = self.read(), self.opened
-        return difference.differences(
-            state, opened.family, opened.release, self.host, self.files
-        ) + sasl.differences(state, opened.family, opened.release, self.host)
+        found = (
+            *difference.differences(state, opened.family, opened.release, self.host, self.files),
+            *sasl.differences(state, opened.family, opened.release, self.host),
+            *services_left.differences(state, chapter_plans.services_judged(state, opened.family, self.host)),
+            *surroundings.differences(state),
+        )
+        one_a_place = {one.where: one for one in found}  # what stands around says more of the same place
+        return chapter_plans.left_to_owners(one_a_place.values(), state, opened.family, self.host, self.files)
 
     def made_ready(self, plan: Plan) -> Plan:
         """Before the first change: nothing that a person has to decide may be left, and there must be a certificate."""
@@ -79,18 +85,17 @@ class Postfix(AskingChapter):
     def plan_packages(self) -> Plan:
         """Packages that are missing."""
         with self.at_work():
-            fqdn = self.opened.facts["hostname"].value
-            return self._kept(postfix.plan_packages(self.read(), self.host, fqdn))
+            return self._kept(self._plans().packages)
 
     def plan_sasl(self) -> Plan:
         """SMTP AUTH through saslauthd and PAM."""
         with self.at_work():
-            return self._kept(sasl.plan_sasl(self.read(), self.opened.family, self.opened.release, self.host))
+            return self._kept(self._plans().sasl)
 
     def plan_joined_file(self) -> Plan:
         """Key and chain in the one file that Postfix reads."""
         with self.at_work():
-            return self._kept(postfix.plan_joined_file(self.read(), self.files))
+            return self._kept(self._plans().joined)
 
     def show_settings(self) -> display.Table:
         """Every entry of main.cf that this chapter decides, with what is there, since when, and why."""
@@ -111,16 +116,18 @@ class Postfix(AskingChapter):
     def plan_settings(self) -> Plan:
         """main.cf."""
         with self.at_work():
-            return self._kept(postfix.plan_settings(self.read(), self.host, self.files))
+            return self._kept(self._plans().settings)
 
     def show_services(self) -> display.Table:
         """The submission services, option by option."""
         with self.at_work():
-            services = postfix.services(self.read(), self.opened.family, self.host)
+            state = self.read()
+            services = postfix.services(state, self.opened.family, self.host)
+            missing = "is not made here" if self._plans(state).services.withheld else "is made"
         rows = []
         for service in services:
             rows.append(
-                (service.name, service.why, "as wanted" if service.before == service.after else "is made")
+                (service.name, service.why, "as wanted" if service.before == service.after else missing)
             )
             rows += [("", f"-o {option}", "") for option in service.after.split(" -o ")[1:]]
         return display.Table(("service", "options", "now"), rows)
@@ -128,13 +135,16 @@ class Postfix(AskingChapter):
     def plan_services(self) -> Plan:
         """master.cf."""
         with self.at_work():
-            return self._kept(postfix.plan_services(self.read(), self.opened.family, self.host))
+            return self._kept(self._plans().services)
 
     def plan_taking_up(self) -> Plan:
         """A reload where something is not taken up yet."""
         with self.at_work():
             earlier = [] if self.is_apply else self._earlier  # what was applied shows on the host itself
-            return self.plan(postfix.plan_taking_up(self.read(), earlier))
+            return self.plan(chapter_plans.taking_up(self.read(), earlier, self._earlier))
+
+    def _plans(self, state: MailState | None = None) -> ChapterPlans:
+        return plans(self.opened, self.files, state or self.read())
 
     def _kept(self, plan: Plan) -> Plan:
         self._earlier.append(plan)
@@ -144,7 +154,18 @@ class Postfix(AskingChapter):
 def read(opened: Opened, files: MailFiles) -> MailState:
     """The state of a host's Postfix and SASL, with what tells whether the joined file is current."""
     paths: tuple[PurePosixPath, ...] = sasl.paths(opened.family)
-    return read_state(opened.remote, opened.family, opened.release, files.joined, paths, files.facts)
+    more = (
+        files.facts
+        | ownership.facts(chapter_plans.paths(opened.family), (files.joined,))
+        | surroundings.FACTS
+    )
+    return read_state(opened.remote, opened.family, opened.release, files.joined, paths, more)
+
+
+def plans(opened: Opened, files: MailFiles, state: MailState) -> ChapterPlans:
+    """The chapter's plans for a host as it was read."""
+    fqdn = opened.facts["hostname"].value
+    return chapter_plans.plans(state, opened.family, opened.release, opened.host, files, fqdn)
 
 
 def open(  # noqa: A001 - a cell reads `postfix.open(…)`
@@ -165,7 +186,9 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
             f"{opened.host.name}, {notebook}",
             f"open {opened.family.postfix_chapter}.ipynb for this host",
         )
-    state = read(opened, MailFiles.of(opened.family, opened.host))
+    files = MailFiles.of(opened.family, opened.host)
+    state = read(opened, files)
+    looked_after = chapter_plans.owned(state, opened.family, opened.host, files).told()
     facts = {
         "family": opened.family.name,
         "release": opened.release.version_id,
@@ -173,6 +196,7 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         "main_cf": "\n".join(f"{name} = {value}" for name, value in state.main_cf.items())
         if state.installed
         else "",
+        "looked_after_by": looked_after or "nobody was found who owns these files",
         "saslauthd": state.facts["saslauthd_masters"].value,
         "candidates": read_candidates(opened.remote, state),
     }
@@ -186,6 +210,7 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         ("submission ports wanted", ", ".join(map(str, opened.host.submission.ports))),
         ("port 25", _port_25(opened, state)),
     ]
+    rows += [("looked after by", line) for line in looked_after.splitlines()]
     return Postfix(notebook, TITLE, opened, record, journal, display.Table(("", "now"), rows))
 
 

@@ -10,7 +10,7 @@ from runbook_lib.chapters import postfix as postfix_chapter
 from runbook_lib.chapters.asking import AskingChapter, survey_of
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.inventory.load import CHECKOUT
-from runbook_lib.mail import postfix, sasl, wanted
+from runbook_lib.mail import wanted
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.probes import WARNING, Row, Verdict
 from runbook_lib.mail.probes.sight import Sight
@@ -173,16 +173,11 @@ class Preparation(AskingChapter):
         with self.at_work():
             opened, files = self.opened, MailFiles.of(self.opened.family, self.host)
             state = postfix_chapter.read(opened, files)
-            plans = [
-                postfix.plan_packages(state, self.host, opened.facts["hostname"].value),
-                sasl.plan_sasl(state, opened.family, opened.release, self.host),
-                postfix.plan_joined_file(state, files),
-                postfix.plan_settings(state, self.host, files),
-                postfix.plan_services(state, opened.family, self.host),
-            ]
+            plans = postfix_chapter.plans(opened, files, state).all
         rows = []
         for plan in plans:
-            titles = [change.title for change in plan.changes] or ["nothing to do"]
+            titles = [change.title for change in plan.changes] + [one.title for one in plan.withheld]
+            titles = titles or ["nothing to do"]
             rows += [(plan.title if number == 0 else "", title) for number, title in enumerate(titles)]
         return display.Table(("step", "what will be so afterwards"), rows)
 

@@ -1,7 +1,7 @@
 """Chapter 1-2: the CSR comes back from the server, is checked, and a CA signs it."""
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -10,11 +10,12 @@ from runbook_lib.chapters import own_ca
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import ApplyRefused, CertificateRefused, VerificationFailed
+from runbook_lib.mail import ownership
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import certificate, chain
 from runbook_lib.pki.certificate import FITS
 from runbook_lib.pki.clock import check_clock_skew
-from runbook_lib.remote.change import Change, Plan, quote
+from runbook_lib.remote.change import Change, Plan, TouchedPath, quote
 from runbook_lib.remote.facts import Fact, gather
 from runbook_lib.remote.files import FileChange, FileState, Seen, looks, seen_in
 from runbook_lib.remote.journal import FUNCTIONS
@@ -44,6 +45,10 @@ class CertificateToIssue(Change):
     @property
     def title(self) -> str:
         return f"{self.path} is issued: {self.why}"
+
+    @property
+    def touches(self) -> tuple[TouchedPath, ...]:
+        return (TouchedPath(self.path, self.before.line),)
 
     def diff(self) -> str:
         old = f"-{self.path}: {self.before.line}\n" if not self.before.is_absent else ""
@@ -93,6 +98,7 @@ class Signing(Chapter):
             "public_key": f"openssl pkey -in {quote(self.key_path)} -pubout -outform DER | sha256sum | cut -c1-64",
             "key_is_there": f"test -s {quote(self.key_path)}",
             **looks([self.certificate_path]),
+            **ownership.facts_of_puppet([self.certificate_path]),
         }
         found = gather(self.remote, facts, root=True, functions=FUNCTIONS)
         return found, seen_in(found, [self.certificate_path])[self.certificate_path]
@@ -101,24 +107,26 @@ class Signing(Chapter):
         """The certificate; none while the one that is there fits key, names and issuer, and has days enough left."""
         with self.at_work():
             facts, now = self.read()
-            if self.returned:
-                return self.plan(self._returned_plan(facts, now))
-            why = self._why_a_new_one(facts, now)
-            if why == FITS:
-                return self.plan(Plan("Certificate"))
-            site = self.opened.inventory.site
-            change = CertificateToIssue(
-                self.certificate_path,
-                now,
-                self.csr_path,
-                self.host.names.all,
-                self.host.certificate.valid_days,
-                f"CN={site.ca.common_name}",
-                self.host.name,
-                self.inventory_name,
-                why,
-            )
-            return self.plan(Plan("Certificate", (change,)))
+            plan = self._returned_plan(facts, now) if self.returned else self._plan_to_issue(facts, now)
+            return self.plan(ownership.left_to_puppet(plan, facts, [self.certificate_path]))
+
+    def _plan_to_issue(self, facts: dict[str, Fact], seen: Seen) -> Plan:
+        why = self._why_a_new_one(facts, seen)
+        if why == FITS:
+            return Plan("Certificate")
+        site = self.opened.inventory.site
+        change = CertificateToIssue(
+            self.certificate_path,
+            seen,
+            self.csr_path,
+            self.host.names.all,
+            self.host.certificate.valid_days,
+            f"CN={site.ca.common_name}",
+            self.host.name,
+            self.inventory_name,
+            why,
+        )
+        return Plan("Certificate", (change,))
 
     def _why_a_new_one(self, facts: dict[str, Fact], seen: Seen) -> str:
         root = own_ca.certificate(self.opened.inventory.site)
@@ -147,19 +155,13 @@ class Signing(Chapter):
         clock = float(self.remote.run("date -u +%s.%N").text)
         told = check_clock_skew(datetime.fromtimestamp(clock, UTC), datetime.now(UTC), self.host.name)
         self.record.add_note(told)
-        changes: list[Change] = []
-        for change in plan.changes:
-            changes.append(self._issued(change, facts) if isinstance(change, CertificateToIssue) else change)
-        return Plan(plan.title, tuple(changes), plan.notes)
+        made = (self._issued(c, facts) if isinstance(c, CertificateToIssue) else c for c in plan.changes)
+        return replace(plan, changes=tuple(made))
 
     def _issued(self, change: CertificateToIssue, facts: dict[str, Fact]) -> FileChange:
         where = f"{self.host.name}, {self.csr_path.name}"
         if facts["csr"].status != 0:
-            raise ApplyRefused(
-                "the server has no CSR yet",
-                where,
-                "run chapter 1-1 first",
-            )
+            raise ApplyRefused("the server has no CSR yet", where, "run chapter 1-1 first")
         ca = own_ca.open_or_create(self.opened.inventory.site)
         run = self.journal.run
         checked = ca.check_csr(

@@ -6,9 +6,10 @@ from itertools import groupby
 from typing import ClassVar
 
 from runbook_lib import display, inventory
-from runbook_lib.chapters.asking import AskingChapter, survey_of
+from runbook_lib.chapters.asking import survey_of
 from runbook_lib.chapters.chapter import worst
 from runbook_lib.chapters.opening import begin_record, open_host
+from runbook_lib.chapters.resting import RestingChapter
 from runbook_lib.errors import UsageError
 from runbook_lib.mail.probes import CLAIMS, Row, Survey, Target, Verdict
 
@@ -17,7 +18,7 @@ TITLE = "Verification from outside · 外からの検証"
 
 
 @dataclass(repr=False)
-class Verification(AskingChapter):
+class Verification(RestingChapter):
     """Asks; changes nothing, so nothing is put back."""
 
     reads_only: ClassVar[bool] = True

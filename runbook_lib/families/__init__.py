@@ -41,6 +41,7 @@ class Family:
         smtpd_sasl_conf: what smtpd asks SASL for.
         pam_service: the file of PAM's service `smtp`.
         pam_lines: its lines after the one that keeps root out.
+        master_cf_left: master.cf as the package leaves it.
         chroot: the fifth column of the new services in master.cf, 'y' or 'n'.
         saslauthd_defaults: its settings file.
         saslauthd_socket_directory: where smtpd sees the socket.
@@ -59,6 +60,7 @@ class Family:
     smtpd_sasl_conf: PurePosixPath
     pam_service: PurePosixPath
     pam_lines: tuple[str, ...]
+    master_cf_left: PurePosixPath
     chroot: str
     saslauthd_defaults: PurePosixPath
     saslauthd_socket_directory: PurePosixPath

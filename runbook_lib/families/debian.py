@@ -33,6 +33,7 @@ DEBIAN = Family(
     smtpd_sasl_conf=PurePosixPath("/etc/postfix/sasl/smtpd.conf"),
     pam_service=PurePosixPath("/etc/pam.d/smtp"),
     pam_lines=("@include common-auth", "@include common-account"),
+    master_cf_left=PurePosixPath("/usr/share/postfix/master.cf.dist"),
     chroot="y",  # smtpd runs in a chroot here (master.cf, fifth column), so the socket must be inside it
     saslauthd_defaults=PurePosixPath("/etc/default/saslauthd"),
     saslauthd_socket_directory=PurePosixPath(_SOCKET_DIRECTORY),

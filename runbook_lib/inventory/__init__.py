@@ -1,6 +1,7 @@
 """The inventory: models of site and host, loaded from YAML with a place for every complaint."""
 
 from runbook_lib.inventory.load import CHECKOUT, Inventory, find, load
+from runbook_lib.inventory.managers import ManagerName
 from runbook_lib.inventory.models import (
     Ca,
     CertificateValues,
@@ -21,6 +22,7 @@ __all__ = [
     "CheckAccount",
     "Host",
     "Inventory",
+    "ManagerName",
     "Names",
     "Sasl",
     "Site",

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from runbook_lib.credentials import SecretRef
 from runbook_lib.inventory import names
+from runbook_lib.inventory.managers import ManagerName
 
 # Host names are folders of a record, on file systems that may not tell A from a.
 HOST_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
@@ -250,6 +251,11 @@ class Host(Model):
     clients: Annotated[
         tuple[Literal["windows-live-mail", "thunderbird"], ...], AfterValidator(_all_different)
     ] = Field(("windows-live-mail", "thunderbird"), description="mail programs that users have")
+    leave_mail_alone: Annotated[tuple[ManagerName, ...], AfterValidator(_all_different)] = Field(
+        (),
+        description="configuration managers and panels that are on the host and do not touch its mail configuration",
+        examples=[["puppet"]],
+    )
     group: str | None = Field(
         None,
         pattern=HOST_NAME,

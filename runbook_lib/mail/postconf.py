@@ -85,6 +85,13 @@ class SettingsChange(Change):
             lines.append("postconf -X " + " ".join(map(quote, removed)))
         return "\n".join(lines)
 
+    def as_lines(self) -> str:
+        removed = [f"# without {line(s.name, s.before)}" for s in self.settings if s.after is None]
+        return (
+            "\n".join([*(line(s.name, s.after) for s in self.settings if s.after is not None), *removed])
+            + "\n"
+        )
+
     def before_commands(self) -> str:
         rows = "".join(
             f"{s.name}\t{line(s.name, s.before) or '-'}\t{line(s.name, s.after) or '-'}\n"
@@ -157,6 +164,9 @@ class ServicesChange(Change):
 
     def commands(self) -> str:
         return "\n".join(f"postconf -M {quote(f'{s.name}={s.after}')}" for s in self.services)
+
+    def as_lines(self) -> str:
+        return "\n".join(part for s in self.services for part in wrapped(s.after)) + "\n"
 
     def before_commands(self) -> str:
         rows = "".join(f"{s.name}\t{s.before or '-'}\t{s.after}\n" for s in self.services)

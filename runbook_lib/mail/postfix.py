@@ -164,7 +164,7 @@ def plan_taking_up(state: MailState, earlier: Iterable[Plan]) -> Plan:
             reasons.append("its files are newer than the running Postfix")
         if in_group and state.facts["runs_in_group"].status != 0:
             reasons.append("it does not have its new group yet")
-    if not reasons and any(not plan.is_empty for plan in earlier):
+    if not reasons and any(plan.changes for plan in earlier):
         reasons.append("what the plans above change is not known to the running Postfix")
     if not reasons:
         return Plan(TAKING_UP)

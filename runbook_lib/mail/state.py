@@ -35,6 +35,7 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
         "main_cf": "postconf -n",
         "warnings": "postconf -n 2>&1 > /dev/null; postconf -M 2>&1 > /dev/null",
         "services": "postconf -M",
+        "services_left": f"cat {quote(family.master_cf_left)}",
         "myhostname": "postconf -h myhostname",
         "mydestination": "postconf -hx mydestination 2>/dev/null || postconf -h mydestination",
         "mynetworks": "postconf -h mynetworks",

@@ -133,10 +133,18 @@ READ = (
     "content_filter",
     "cyrus_sasl_config_path",
     "mynetworks_style",
+    # They decide who reaches the services, and what TLS they speak.
+    "inet_interfaces",
+    "master_service_disable",
+    "smtpd_tls_req_ccert",
+    "tls_config_file",
+    "tls_high_cipherlist",
+    "tls_ssl_options",
 )
 # What the package's preset or the compiled default may have written for them without any effect.
 _NEUTRAL = {
-    "smtpd_relay_restrictions": "permit_mynetworks permit_sasl_authenticated defer_unauth_destination"
+    "inet_interfaces": "all",
+    "smtpd_relay_restrictions": "permit_mynetworks permit_sasl_authenticated defer_unauth_destination",
 }
 
 

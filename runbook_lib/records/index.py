@@ -88,11 +88,25 @@ class RunIndex:
     def is_plan(self) -> bool:
         return bool(self.current) and all(entry.record.mode == "plan" for entry in self.current)
 
+    @property
+    def left_to(self) -> tuple[str, ...]:
+        """Who owns files on the hosts, and has lines to add to them; each once."""
+        return tuple(dict.fromkeys(owner for owners in self._waiting().values() for owner in owners))
+
+    def _waiting(self) -> dict[str, tuple[str, ...]]:
+        left = ((entry.record.host, entry.record.left_to) for entry in self.current)
+        waiting: dict[str, tuple[str, ...]] = {}
+        for host, owners in left:
+            if owners:
+                waiting[host] = tuple(dict.fromkeys((*waiting.get(host, ()), *owners)))
+        return waiting
+
     def headline(self) -> str:
         """What was done, in one sentence."""
         if not self.current:
             return "Nothing was recorded"
         hosts = counted(len(self.hosts), "host")
+        nothing = f"lines left to {' and '.join(self.left_to)}" if self.left_to else "nothing to do"
         if self.stopped:
             first = self.stopped[0].record
             more = f", and {len(self.stopped) - 1} more" if len(self.stopped) > 1 else ""
@@ -100,9 +114,9 @@ class RunIndex:
             return f"{first.host} {_STOPPED[first.outcome]} {title}{more}"
         if self.is_plan:
             planned = self.changes_planned
-            told = f"{counted(planned, 'change')} planned, none made" if planned else "nothing to do"
+            told = f"{counted(planned, 'change')} planned, none made" if planned else nothing
             return f"{hosts}: {told}"
-        made = f"{counted(self.changes_made, 'change')} made" if self.changes_made else "nothing to do"
+        made = f"{counted(self.changes_made, 'change')} made" if self.changes_made else nothing
         claims = sum(len(entry.record.verifications) for entry in self.current)
         proof = f"; {self.count('pass')} of {counted(claims, 'claim')} proved" if claims else ""
         return f"{hosts}: {made}{proof}"
@@ -132,6 +146,11 @@ class RunIndex:
             commands.append((reason, f"runbook {mode}{_hosts(hosts)} --from {chapter}{tail}"))
         unproven = dict.fromkeys(entry.record.host for entry in self.not_proven)
         commands += [(f"to test {host} again", f"runbook verify {host}{tail}") for host in unproven]
+        for host, owners in self._waiting().items():
+            reason = f"when {' and '.join(owners)} has the lines on {host} (chapter 2 of the record)"
+            commands.append(
+                (reason, f"runbook {'plan' if self.is_plan else 'apply'} --host {shlex.quote(host)}{tail}")
+            )
         if self.is_plan and self.changes_planned and not self.stopped:
             bound = f" --plan {plan[:16]}" if plan else f"{_hosts(self.hosts)}{tail}"
             commands.append(("to make these changes and no others", f"runbook apply{bound}"))

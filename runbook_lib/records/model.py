@@ -25,6 +25,17 @@ class Change(_Part):
     commands: str
 
 
+class Withheld(_Part):
+    """One difference that is not made here: somebody else owns the file, or it rests on such a file."""
+
+    title: str
+    kind: str
+    diff: str
+    owner: str
+    why: str
+    lines: str
+
+
 class Row(_Part):
     """One measurement of a verification."""
 
@@ -45,6 +56,7 @@ class PlanStep(_Part):
     digest: str
     changes: tuple[Change, ...]
     script: str = ""
+    withheld: tuple[Withheld, ...] = ()
 
 
 class ApplyStep(_Part):
@@ -125,6 +137,12 @@ class RecordData(_Part):
     def changes_made(self) -> int:
         """How many changes were made on the host."""
         return sum(len(step.done) for step in self.steps if isinstance(step, ApplyStep))
+
+    @property
+    def left_to(self) -> tuple[str, ...]:
+        """Who has lines of this chapter to add, since the files are theirs; each once."""
+        owners = (one.owner for plan in self.plans for one in plan.withheld if one.owner)
+        return tuple(dict.fromkeys(owners))
 
     def count(self, verdict: Verdict) -> int:
         """How many claims ended with this verdict."""

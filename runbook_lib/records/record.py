@@ -87,12 +87,22 @@ class Record:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def add_plan(
-        self, title: str, digest: str, changes: Sequence[Mapping[str, str]], script: str = ""
+        self,
+        title: str,
+        digest: str,
+        changes: Sequence[Mapping[str, str]],
+        script: str = "",
+        withheld: Sequence[Mapping[str, str]] = (),
     ) -> None:
-        """Add what a plan showed: for each change title, kind, diff and commands; and the script to type by hand."""
-        self._add(
-            {"kind": "plan", "title": title, "digest": digest, "changes": list(changes), "script": script}
-        )
+        """Add what a plan showed.
+
+        Args:
+            changes: for each title, kind, diff and commands.
+            script: all of them as a person types them.
+            withheld: for each that is not made here title, kind, diff, owner, why, and the lines for the owner.
+        """
+        step = {"kind": "plan", "title": title, "digest": digest, "script": script}
+        self._add(step | {"changes": list(changes), "withheld": list(withheld)})
 
     def add_apply(self, digest: str, done: Sequence[str], journal: str | None) -> None:
         """Add what was made: the titles of the changes, and the journal's path on the host."""

@@ -102,24 +102,80 @@ class Change(ABC):
         """The fragment of undo.sh; `$N` is written as the change's number when it is kept."""
         return "paths_back $N"
 
+    def as_lines(self) -> str:
+        """What a file shall have, as text for somebody who writes it in our place."""
+        return self.diff()
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """A change that apply does not make.
+
+    Args:
+        change: what would be made.
+        owner: who looks after the file, and makes it in our place; '': nobody, it only waits.
+        why: how that is known, or what it waits for.
+    """
+
+    change: Change
+    owner: str
+    why: str
+
+    @property
+    def title(self) -> str:
+        """One line: what is left to whom."""
+        return f"{self.change.title} ({f'left to {self.owner}' if self.owner else 'waits'})"
+
+    def shown(self) -> display.Shown:
+        """What differs, and the lines for the owner."""
+        diff = display.Diff(f"@ {self.title}: {self.why}\n{self.change.diff()}")
+        if not self.owner:
+            return diff
+        return display.Parts(
+            [diff, display.Text(f"Lines for {self.owner}:\n\n{self.change.as_lines().rstrip()}")]
+        )
+
+    def as_data(self) -> dict[str, str]:
+        """As the record keeps it."""
+        return {
+            "title": self.change.title,
+            "kind": self.change.kind,
+            "diff": self.change.diff(),
+            "owner": self.owner,
+            "why": self.why,
+            "lines": self.change.as_lines() if self.owner else "",
+        }
+
 
 @dataclass(frozen=True, repr=False)
 class Plan(display.Shown):
-    """An ordered list of changes under a title. An empty plan is 'nothing to do'."""
+    """An ordered list of changes under a title. An empty plan is 'nothing to do'.
+
+    Args:
+        withheld: differences that apply leaves as they are, since somebody else owns the file, or since they rest on
+            such a file.
+    """
 
     title: str
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    withheld: tuple[Withheld, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """True when the host is as wanted."""
-        return not self.changes
+        return not self.changes and not self.withheld
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Who has something of this plan to make in our place, each once."""
+        return tuple(dict.fromkeys(one.owner for one in self.withheld if one.owner))
 
     @property
     def digest(self) -> str:
-        """SHA-256 over what decides the plan: kinds, titles, diffs and commands, in order."""
+        """SHA-256 over what decides the plan: kinds, titles, diffs and commands, in order, and what is withheld."""
         told = [[c.kind, c.title, c.diff(), c.commands()] for c in self.changes]
+        told += [list(one.as_data().values()) for one in self.withheld]
         return hashlib.sha256(json.dumps([self.title, told], sort_keys=True).encode()).hexdigest()
 
     def as_shell(self) -> str:
@@ -148,7 +204,9 @@ class Plan(display.Shown):
         parts: list[display.Shown] = [display.Text(note) for note in self.notes]
         for change in self.changes:
             parts.append(display.Diff(f"@ {change.title}\n{change.diff()}"))
-        parts.append(display.Folded("the same as commands to type as root", self.as_shell()))
+        if self.changes:
+            parts.append(display.Folded("the same as commands to type as root", self.as_shell()))
+        parts += [one.shown() for one in self.withheld]
         return display.Parts(parts)
 
     def text(self) -> str:

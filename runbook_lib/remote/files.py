@@ -125,6 +125,10 @@ class FileChange(Change):
             text += f"+{self.after.owner} {self.after.mode:04o}\n"
         return text
 
+    def as_lines(self) -> str:
+        head = f"# {self.path}, {self.after.owner} {self.after.mode:04o}"
+        return f"{head}\n{display.escape_bytes(self.after.content or b'')}"
+
     def commands(self) -> str:
         assert self.after.content is not None, "a file whose bytes stay on the host is not written from here"
         text = self.after.content.decode("utf-8", errors="surrogateescape")

@@ -63,6 +63,9 @@ class VariablesChange(Change):
             lines.append(f"   {variable.why}")
         return "\n".join(lines) + "\n"
 
+    def as_lines(self) -> str:
+        return "".join(f"{variable.after}\n" for variable in self.variables)
+
     def commands(self) -> str:
         new = self.path.with_name(f".{self.path.name}.new")
         edits = []

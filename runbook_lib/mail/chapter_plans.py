@@ -1,0 +1,156 @@
+"""Chapter 2 as a whole: all of its plans from one look at the host, divided between us and those who own its files.
+
+main.cf and master.cf are one configuration, made together or not at all: services that demand a certificate which
+main.cf does not name would open ports that fail, and settings of main.cf change services that somebody else wrote. So
+where anything is left to an owner, both files wait, and so does the reload. What neither of them uses yet is made
+all the same: packages, logins through saslauthd, the file with key and chain. It has no effect until the owner's lines
+are there, and those lines need it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from runbook_lib import inventory
+from runbook_lib.families import Family, Release
+from runbook_lib.mail import ownership, postfix, sasl
+from runbook_lib.mail.difference import Difference
+from runbook_lib.mail.ownership import Ownership
+from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF
+from runbook_lib.mail.postfix import MailFiles
+from runbook_lib.mail.state import MailState
+from runbook_lib.remote.change import Plan
+
+_WAITS = "it rests on what is left to {}"
+
+
+@dataclass(frozen=True)
+class ChapterPlans:
+    """The chapter's plans, in the order in which they are made."""
+
+    packages: Plan
+    sasl: Plan
+    joined: Plan
+    settings: Plan
+    services: Plan
+
+    @property
+    def all(self) -> tuple[Plan, ...]:
+        return (self.packages, self.sasl, self.joined, self.settings, self.services)
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Who has something to make in our place, each once."""
+        return tuple(dict.fromkeys(owner for plan in self.all for owner in plan.owners))
+
+
+def paths(family: Family) -> tuple[PurePosixPath, ...]:
+    """The files of the mail configuration that the chapter writes."""
+    return (
+        MAIN_CF,
+        MASTER_CF,
+        family.smtpd_sasl_conf,
+        family.pam_service,
+        family.saslauthd_defaults,
+        family.saslauthd_drop_in,
+    )
+
+
+def owned(state: MailState, family: Family, host: inventory.Host, files: MailFiles) -> Ownership:
+    """Who owns which of them."""
+    return ownership.of(state.facts, paths(family), (files.joined,), host.leave_mail_alone)
+
+
+def plans(
+    state: MailState, family: Family, release: Release, host: inventory.Host, files: MailFiles, fqdn: str
+) -> ChapterPlans:
+    """What is missing, and who makes it.
+
+    Args:
+        state: as it is now.
+        fqdn: what the host calls itself.
+    """
+    owners = owned(state, family, host, files)
+    notes = tuple(
+        f"{name} is here; it is not known to own any file of this chapter." for name in owners.present
+    )
+    divided = ChapterPlans(
+        *(
+            ownership.divide(plan, owners)
+            for plan in (
+                postfix.plan_packages(state, host, fqdn),
+                sasl.plan_sasl(state, family, release, host),
+                postfix.plan_joined_file(state, files),
+                postfix.plan_settings(state, host, files),
+                postfix.plan_services(state, family, host),
+            )
+        )
+    )
+    divided = replace(divided, settings=replace(divided.settings, notes=(*divided.settings.notes, *notes)))
+    if not divided.owners:
+        return divided
+    why = _WAITS.format(" and ".join(divided.owners))
+    return replace(
+        divided,
+        sasl=ownership.waiting(divided.sasl, why) if divided.sasl.withheld else divided.sasl,
+        settings=ownership.waiting(divided.settings, why),
+        services=ownership.waiting(divided.services, why),
+    )
+
+
+def services_judged(state: MailState, family: Family, host: inventory.Host) -> tuple[str, ...]:
+    """Services that the chapter writes or depends on: on the ports of users, and port 25's."""
+    on_ports = (name for port in host.submission.ports for name in state.service_on_port(port))
+    written = (service.name for service in postfix.services(state, family, host))
+    return ("smtp/inet", *on_ports, *written)
+
+
+def taking_up(state: MailState, earlier: Iterable[Plan], divided: Iterable[Plan]) -> Plan:
+    """A reload; where something is left to an owner, it waits.
+
+    Args:
+        earlier: as `postfix.plan_taking_up`.
+        divided: the chapter's plans.
+    """
+    plan = postfix.plan_taking_up(state, earlier)
+    owners = tuple(dict.fromkeys(owner for one in divided for owner in one.owners))
+    return ownership.waiting(plan, _WAITS.format(" and ".join(owners))) if owners else plan
+
+
+def left_to_owners(
+    found: Iterable[Difference], state: MailState, family: Family, host: inventory.Host, files: MailFiles
+) -> tuple[Difference, ...]:
+    """The differences, those of them kept whose place the chapter only gives its owner lines for.
+
+    Where Postfix is not there yet, the package would write what somebody else owns: that is one more.
+    """
+    owners = owned(state, family, host, files)
+    written = {
+        MAIN_CF: {f"main.cf, {setting.name}" for setting in postfix.settings(state, host, files)},
+        MASTER_CF: {f"master.cf, {service.name}" for service in postfix.services(state, family, host)},
+    }
+
+    def owner_of(where: str) -> str:
+        for path, one in owners.files.items():
+            if where in written.get(path, ()) or where.split(", ")[0] == str(path):
+                return one.owner
+        return ""
+
+    settled = [
+        replace(one, kept=True, why=f"{owner_of(one.where)} decides, and gets the lines for it")
+        if owner_of(one.where)
+        else one
+        for one in found
+    ]
+    if not state.installed:
+        settled += [
+            Difference(
+                str(path),
+                "not there",
+                False,
+                f"Postfix's package would write it, and it is {owners.files[path].owner}'s ({owners.files[path].told})",
+            )
+            for path in (MAIN_CF, MASTER_CF)
+            if path in owners.files
+        ]
+    return tuple(settled)

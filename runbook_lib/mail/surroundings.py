@@ -1,0 +1,58 @@
+"""What stands around this Postfix: further instances of it, and a proxy in front. A person decides about either."""
+
+import re
+
+from runbook_lib.mail.difference import Difference
+from runbook_lib.mail.state import MailState
+
+FACTS = {
+    # master(8), one an instance. Those of containers are processes here too: they have one more number of their own
+    # (NSpid in proc(5)).
+    "masters": """_depth() { awk '/^NSpid:/ { print NF }' "/proc/$1/status"; }
+_own=$(_depth self)
+for _p in /proc/[0-9]*; do
+  read -r _name < "$_p/comm" || continue
+  if [ "$_name" = master ] && [ "$(_depth "${_p#/proc/}")" = "$_own" ]; then printf '%s\\n' "${_p#/proc/}"; fi
+done""",
+}
+# As an option of a service, `-o NAME=VALUE` or `-o { NAME = VALUE }` (master(5)).
+_OPTION = re.compile(r"-o \{? ?((?:smtpd|postscreen)_upstream_proxy_protocol) ?= ?([^\s}]+)")
+_INSTANCES = (
+    "several Postfix instances: this chapter knows /etc/postfix alone, and which one users hand mail to "
+    "is a person's decision"
+)
+_PROXY = (
+    "connections come through a proxy that speaks the PROXY protocol: what this chapter opens on 465 and 587 would "
+    "{}, and the name that users type leads to the proxy"
+)
+_BESIDE = "stand beside it"
+_INHERIT = "expect it too and take nobody who comes directly"
+
+
+def differences(state: MailState) -> tuple[Difference, ...]:
+    """Instances and proxies, where there are any.
+
+    Source: MULTI_INSTANCE_README; postconf(5), multi_instance_directories, alternate_config_directories,
+    smtpd_upstream_proxy_protocol, postscreen_upstream_proxy_protocol.
+    """
+    if not state.installed:
+        return ()
+    found = [
+        Difference(f"main.cf, {name}", state.main_cf[name], False, _INSTANCES)
+        for name in ("multi_instance_directories", "alternate_config_directories")
+        if state.main_cf.get(name)
+    ]
+    masters = state.facts["masters"].value.split()
+    if not found and len(masters) > 1:
+        found.append(Difference("running", f"{len(masters)} processes of master(8)", False, _INSTANCES))
+    for name, words in (
+        ("smtpd_upstream_proxy_protocol", _INHERIT),
+        ("postscreen_upstream_proxy_protocol", _BESIDE),
+    ):
+        if state.main_cf.get(name):
+            found.append(Difference(f"main.cf, {name}", state.main_cf[name], False, _PROXY.format(words)))
+    for service, lines in state.services.items():
+        for name, value in _OPTION.findall(" ".join(lines)):
+            where = f"master.cf, {service}, {name}"
+            found.append(Difference(where, value, False, _PROXY.format(_BESIDE)))
+    return tuple(found)
