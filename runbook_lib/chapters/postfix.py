@@ -7,7 +7,7 @@ from runbook_lib import display
 from runbook_lib.chapters.asking import AskingChapter
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.mail import difference, postfix, sasl
+from runbook_lib.mail import difference, postfix, restrictions, sasl
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.state import MailState, read_state
@@ -107,15 +107,19 @@ class Postfix(AskingChapter):
             return self._kept(postfix.plan_settings(self.read(), self.host, self.files))
 
     def show_services(self) -> display.Table:
-        """The submission services, option by option."""
+        """The submission services, option by option; then what becomes of each restriction that is in use."""
         with self.at_work():
-            services = postfix.services(self.read(), self.opened.family, self.host)
+            state = self.read()
+            services = postfix.services(state, self.opened.family, self.host)
         rows = []
         for service in services:
             rows.append(
                 (service.name, service.why, "as wanted" if service.before == service.after else "is made")
             )
             rows += [("", f"-o {option}", "") for option in service.after.split(" -o ")[1:]]
+        for judged in restrictions.judge(state):
+            rows.append((judged.parameter, judged.told, ""))
+            rows += [("", f"{one.element.text}: {one.why}", one.fate) for one in judged.elements]
         return display.Table(("service", "options", "now"), rows)
 
     def plan_services(self) -> Plan:
@@ -137,7 +141,8 @@ class Postfix(AskingChapter):
 def read(opened: Opened, files: MailFiles) -> MailState:
     """The state of a host's Postfix and SASL, with what tells whether the joined file is current."""
     paths: tuple[PurePosixPath, ...] = sasl.paths(opened.family)
-    return read_state(opened.remote, opened.family, opened.release, files.joined, paths, files.facts)
+    facts = {**files.facts, **restrictions.FACTS}
+    return read_state(opened.remote, opened.family, opened.release, files.joined, paths, facts)
 
 
 def open(  # noqa: A001 - a cell reads `postfix.open(…)`
