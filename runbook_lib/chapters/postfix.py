@@ -1,16 +1,16 @@
 """Chapter 2: Postfix gets TLS on 25, 465 and 587, and SMTP AUTH through saslauthd and PAM."""
 
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
-from runbook_lib import display
+from runbook_lib import display, pictures
 from runbook_lib.chapters.asking import AskingChapter
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.mail import difference, postfix, restrictions, sasl
+from runbook_lib.mail import difference, logins, postfix, restrictions, sasl
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.postfix import MailFiles
-from runbook_lib.mail.state import MailState, read_state
+from runbook_lib.mail.reading import read_mail
+from runbook_lib.mail.state import MailState
 from runbook_lib.remote.change import Plan
 
 TITLE = "2 Postfix with TLS and SMTP AUTH · Postfix を TLS での暗号化ができるように設定"
@@ -28,7 +28,7 @@ class Postfix(AskingChapter):
 
     def read(self) -> MailState:
         """Postfix and SASL as they are now."""
-        return read(self.opened, self.files)
+        return read_mail(self.remote, self.opened.family, self.opened.release, self.host)
 
     def differences(self) -> display.Shown:
         """What differs from what the package leaves: kept, or a person's decision."""
@@ -68,6 +68,12 @@ class Postfix(AskingChapter):
                 self.host.name,
                 "run chapters 1-1 and 1-2 first",
             )
+
+    def show_logins(self) -> display.Shown:
+        """Who checks a password: a picture of this chapter's own way, or who does it here already."""
+        with self.at_work():
+            other = logins.other_login(self.read(), self.opened.family, self.opened.release, self.host)
+        return pictures.authentication() if other is None else display.Text(other.told)
 
     def plan_packages(self) -> Plan:
         """Packages that are missing."""
@@ -138,13 +144,6 @@ class Postfix(AskingChapter):
         return self.plan(plan)
 
 
-def read(opened: Opened, files: MailFiles) -> MailState:
-    """The state of a host's Postfix and SASL, with what tells whether the joined file is current."""
-    paths: tuple[PurePosixPath, ...] = sasl.paths(opened.family)
-    facts = {**files.facts, **restrictions.FACTS}
-    return read_state(opened.remote, opened.family, opened.release, files.joined, paths, facts)
-
-
 def open(  # noqa: A001 - a cell reads `postfix.open(…)`
     inventory: str, host: str, mode: str = "", reason: str = "", notebook: str = "20-postfix-debian"
 ) -> Postfix:
@@ -163,7 +162,7 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
             f"{opened.host.name}, {notebook}",
             f"open {opened.family.postfix_chapter}.ipynb for this host",
         )
-    state = read(opened, MailFiles.of(opened.family, opened.host))
+    state = read_mail(opened.remote, opened.family, opened.release, opened.host)
     facts = {
         "family": opened.family.name,
         "release": opened.release.version_id,
@@ -188,6 +187,9 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         ("submission ports wanted", ", ".join(map(str, opened.host.submission.ports))),
         ("port 25", _port_25(opened, state)),
     ]
+    other = logins.other_login(state, opened.family, opened.release, opened.host)
+    if other is not None:
+        rows.append(("logins", other.told))
     return Postfix(notebook, TITLE, opened, record, journal, display.Table(("", "now"), rows))
 
 
@@ -195,5 +197,7 @@ def _port_25(opened: Opened, state: MailState) -> str:
     asked = opened.host.submission
     floor = state.main_cf.get("smtpd_tls_protocols", "the default of this version")
     parts = [f"floor {'TLS 1.2' if asked.floor_on_25 != 'as found' else 'as found: ' + floor}"]
-    parts.append("AUTH after TLS" if asked.auth_on_25 else "no AUTH")
+    other = logins.other_login(state, opened.family, opened.release, opened.host)
+    stays = "AUTH after TLS, as found" if logins.auth_on_25_stays(state, other) else "no AUTH"
+    parts.append("AUTH after TLS" if asked.auth_on_25 else stays)
     return "; ".join(parts)

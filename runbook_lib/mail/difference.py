@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
-from runbook_lib.mail import filters, postfix, restrictions, wanted
+from runbook_lib.mail import filters, logins, postfix, restrictions, wanted
 from runbook_lib.mail.postconf import line
 from runbook_lib.mail.state import MailState
 
@@ -36,14 +36,15 @@ def differences(
         return ()
     found = []
     written = {setting.name: setting for setting in postfix.settings(state, host, files)}
-    ruled = restrictions.rulings(state) | filters.rulings(state)
+    other = logins.other_login(state, family, release, host)
+    ruled = restrictions.rulings(state) | filters.rulings(state) | logins.rulings(state, other, host)
     for name, value in state.main_cf.items():
-        if name in ruled:
-            found.append(Difference(f"main.cf, {name}", value, ruled[name].kept, ruled[name].why))
-            continue
-        if name not in written and name not in wanted.READ:
+        if not any(name in known for known in (written, ruled, wanted.READ)):
             continue
         if value in release.main_cf.get(name, ()) or wanted.neutral(name, value):
+            continue
+        if name in ruled:
+            found.append(Difference(f"main.cf, {name}", value, ruled[name].kept, ruled[name].why))
             continue
         if name in written and written[name].after == value:
             continue
