@@ -132,6 +132,8 @@ def differences(
         seen = state.seen[path]
         if seen.is_absent or seen.line == file.line or seen.line in state.left_files:
             continue
+        if other is not None and other.where == str(path):
+            continue  # named above, with more to say
         found.append(
             Difference(str(path), seen.line, False, "this chapter writes it, and somebody else did before")
         )

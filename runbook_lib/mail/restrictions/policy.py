@@ -3,8 +3,6 @@
 import re
 from collections.abc import Mapping
 
-from runbook_lib.remote.change import quote
-
 # Accounts and programs, as Debian's packages and the projects' own documents name them.
 FOR_STRANGERS = {
     "postgrey": "greylisting",
@@ -33,14 +31,14 @@ PORTS = {
 }
 _WHY = "{kind} ({name}): it makes strangers prove themselves, a user has a login"
 
-# `inet PORT ACCOUNT` for TCP sockets that listen, `unix PATH ACCOUNT` for sockets; no process has to be looked into.
+# `inet PORT ACCOUNT` and `unix PATH ACCOUNT` for what listens (proc(5), unix(7)); no process has to be looked into.
 FACTS: Mapping[str, str] = {
     "listeners": (
-        'awk \'$4 == "0A" { n = split($2, a, ":"); print a[n], $8 }\' /proc/net/tcp /proc/net/tcp6 | sort -u | '
-        "while read -r port uid; do echo inet $((0x$port)) $(id -un $uid); done; "
-        "awk '$4 == \"00010000\" && $8 ~ /[/]/ { print $8 }' /proc/net/unix | sort -u | while read -r path; do "
-        f"case $path in /*) ;; *) path={quote('/var/spool/postfix')}/$path ;; esac; "
-        '[ ! -S "$path" ] || echo unix $path $(stat -c %U $path); done'
+        "cd /var/spool/postfix 2>/dev/null; "
+        'awk \'$4 == "0A" && $8 != 0 { n = split($2, a, ":"); print a[n], $8 }\' /proc/net/tcp /proc/net/tcp6 '
+        '| sort -u | while read -r port uid; do echo "inet $((0x$port)) $(id -un "$uid")"; done; '
+        "awk '$4 == \"00010000\" && $8 ~ /[/]/ && $8 !~ /^(public|private)[/]/ { print $8 }' /proc/net/unix "
+        "| xargs -r stat -c 'unix %n %U' 2>/dev/null"
     )
 }
 
@@ -88,8 +86,9 @@ def _listening(kind: str, place: str, listeners: str) -> list[str]:
         if host not in ("", "127.0.0.1", "localhost", "::1", "[::1]"):
             return []
     else:
-        wanted = place if place.startswith("/") else f"/var/spool/postfix/{place}"
+        wanted = place
     rows = [row.split() for row in listeners.splitlines()]
-    accounts = [row[2] for row in rows if len(row) == 3 and row[:2] == [kind, wanted]]
+    absolute = f"/var/spool/postfix/{wanted}"
+    accounts = [row[2] for row in rows if len(row) == 3 and row[0] == kind and row[1] in (wanted, absolute)]
     # As root or as Postfix anything may run: the name says nothing then.
     return [account for account in accounts if account not in ("root", "postfix", "nobody")]
