@@ -89,10 +89,7 @@ def test_rules_for_users_hold_on_465_and_587(lab: Lab, ruled: str) -> None:
                 assert replies(user, "hanako@example.test", recipients) == [250, 554, 554]
                 user.mail("hanako@example.test")
                 assert user.rcpt("tarou@example.test")[1].endswith(b"not to $5")
-    _, again = applied("plan")
-    assert not any(
-        "made" in text or "@" in text for text in again if "nothing to do" not in text and "-o" not in text
-    )
+    assert "nothing to do" in applied()[1][-1]
     assert runbook("rollback", run).returncode == 0
     assert changed(before, lab.tree(HOST), (*MAY_DIFFER, *AT_WORK)) == []
 
@@ -102,8 +99,9 @@ def test_a_rule_for_users_among_the_rules_of_relaying_holds_too(lab: Lab, ruled:
     shaped(
         lab,
         ruled,
-        "'smtpd_sender_login_maps = inline:{ boss@example.test=tarou, hanako@example.test=hanako }' 'smtpd_relay_restrictions = "
-        "permit_mynetworks, reject_sender_login_mismatch, permit_sasl_authenticated, reject_unauth_destination'",
+        "'smtpd_sender_login_maps = inline:{ boss@example.test=tarou, hanako@example.test=hanako }' "
+        "'smtpd_relay_restrictions = permit_mynetworks, reject_sender_login_mismatch, "
+        "permit_sasl_authenticated, reject_unauth_destination'",
     )
     applied()
     with session(lab, 587) as user:

@@ -86,8 +86,9 @@ class JudgedList:
             return _option(self.parameter, kept, ["permit_sasl_authenticated", "reject"]) if kept else None
         if not self.with_fate(Fate.LEFT_OUT):
             return None
-        can_refuse = any(TABLE[element.name].whom is Whom.USERS for element in kept)
-        return _option(self.parameter, kept if can_refuse else (), [] if can_refuse else ["permit"])
+        if all(TABLE[element.name].whom is Whom.BOTH for element in kept):
+            return _option(self.parameter, (), ["permit"])  # nothing that is left refuses anybody
+        return _option(self.parameter, kept, [])
 
     @property
     def told(self) -> str:
