@@ -15,7 +15,6 @@ from runbook_lib.records.origin import run_id
 HOST = "debian12"
 BLIND = ssl.create_default_context()
 BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE
-CHAPTER = "20-postfix-debian"
 
 
 def signed(lab: Lab) -> None:
@@ -34,12 +33,12 @@ def with_packages(lab: Lab, packages: str, state: str, script: str = ":") -> Non
     lab.keep(HOST, state)
 
 
-def applied(mode: str = "") -> tuple[str, list[str]]:
-    """Run chapter 2 as a run of its own; its id, and what each cell shows as text."""
+def applied(mode: str = "", chapter: str = "20-postfix-debian") -> tuple[str, list[str]]:
+    """Run a chapter, chapter 2 as a rule, as a run of its own; its id, and what each cell shows as text."""
     run = run_id(datetime.now(UTC))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNBOOK_RUN", run)
-        shown = run_cells(CHAPTER, host=HOST, mode=mode)
+        shown = run_cells(chapter, host=HOST, mode=mode)
     return run, [one.text() for one in shown if one is not None]
 
 

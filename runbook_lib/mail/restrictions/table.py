@@ -89,7 +89,6 @@ _ROWS: tuple[tuple[str, int, Whom, str], ...] = (
     ("reject_unauthenticated_sender_login_mismatch", 0, Whom.USERS, _LOGIN),
     ("reject_non_fqdn_sender", 0, Whom.USERS, _ADDRESS),
     ("reject_unknown_sender_domain", 0, Whom.USERS, _ADDRESS),
-    ("reject_unknown_address", 0, Whom.USERS, _ADDRESS),
     ("reject_unlisted_sender", 0, Whom.USERS, _ADDRESS),
     ("reject_unverified_sender", 0, Whom.USERS, _ADDRESS),
     ("reject_rhsbl_sender", 1, Whom.STRANGERS, "a DNS list of domains that strangers claim"),
