@@ -13,6 +13,7 @@ import dns.exception
 import dns.message
 import dns.query
 
+from lab import outsider
 from lab.network import GUARDED, Network
 from lab.releases import DOMAIN, RELEASES
 from lab.state import State, write_private
@@ -47,6 +48,9 @@ def records(network: Network) -> Iterator[str]:
     yield f"host-record=v6only.{DOMAIN},{aaaa(n)}"
     yield f"cname=alias.{DOMAIN},mail{n}.{DOMAIN}"
     yield f"mx-host=cname-mx.{DOMAIN},alias.{DOMAIN},10"
+    # A DNS block list (RFC 5782) that has the outsider's address, as lists of dial-up pools have users'.
+    listed = ipaddress.ip_address(outsider.address4(network)).reverse_pointer.removesuffix(".in-addr.arpa")
+    yield f"address=/{listed}.dnsbl.{DOMAIN}/127.0.0.2"
 
 
 def configuration(network: Network) -> str:

@@ -17,13 +17,18 @@ class Outsider:
     address6: str
 
 
+def address4(network: Network) -> str:
+    """The outsider's IPv4 address in a lab."""
+    return f"198.51.100.{network.number}"
+
+
 @contextmanager
 def on_bridge(network: Network) -> Iterator[Outsider]:
     """Put the addresses on the bridge for a while; hosts answer by their default route: this machine.
 
     Raises: LabError where the bridge is missing.
     """
-    outsider = Outsider(f"198.51.100.{network.number}", f"2001:db8::{network.number}")
+    outsider = Outsider(address4(network), f"2001:db8::{network.number}")
     bridge = network.bridge
     try:
         _address("replace", f"{outsider.address4}/32", bridge)

@@ -17,12 +17,11 @@ BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE
 OWN = "smtpd -o syslog_name=own"
 SHAPED = {
     "restrictions": ("postconf -e smtpd_recipient_restrictions=reject", "smtpd_recipient_restrictions"),
-    "Dovecot's SASL": ("postconf -e smtpd_sasl_type=dovecot", "smtpd_sasl_type"),
+    "a Dovecot that is not there": ("postconf -e smtpd_sasl_type=dovecot", "smtpd_sasl_type"),
     "AUTH in clear (trap 16)": ("postconf -e smtpd_sasl_auth_enable=yes", "smtpd_sasl_auth_enable"),
     "wrapper mode everywhere (trap 17)": ("postconf -e smtpd_tls_wrappermode=yes", "smtpd_tls_wrappermode"),
     "a certificate of its own": ("postconf -e smtpd_tls_cert_file=/etc/ssl/own.pem", "smtpd_tls_cert_file"),
     "a floor of its own": ("postconf -e 'smtpd_tls_protocols=>=TLSv1.2'", "smtpd_tls_protocols"),
-    "a milter": ("postconf -e smtpd_milters=inet:127.0.0.1:8891", "smtpd_milters"),
     "a service on 465": (f"postconf -M 'smtps/inet=smtps inet n - y - - {OWN}'", "master.cf, smtps/inet"),
     "a service on 587 by number": (f"postconf -M '587/inet=587 inet n - y - - {OWN}'", "master.cf, 587/inet"),
     "two services on 587": (

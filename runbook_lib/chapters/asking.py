@@ -7,9 +7,11 @@ from runbook_lib import credentials, display
 from runbook_lib.chapters import own_ca
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import Opened
+from runbook_lib.mail import logins
 from runbook_lib.mail.host_view import ShellHostView
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.probes import Account, Row, Survey, Target
+from runbook_lib.mail.reading import read_mail
 from runbook_lib.pki import certificate
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import gather
@@ -41,7 +43,8 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
     """A new look at a host, by the name that its users type, trusting what they trust.
 
     The serial expected on each port is that of the certificate file on the host; the account for checks gets its
-    mail at the mail domain where Postfix delivers that here, else at the host's own name.
+    mail at the mail domain where Postfix delivers that here, else at the host's own name. A login that somebody else
+    set up is taken with the mechanisms that it has, and AUTH on 25 with it.
 
     Args:
         opened: the host.
@@ -60,6 +63,9 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
         },
         root=True,
     )
+    state = read_mail(opened.remote, opened.family, opened.release, host)
+    other = logins.other_login(state, opened.family, opened.release, host)
+    as_found = other is not None and other.works
     leaf = facts["certificate"].value.encode() + b"\n"
     root = own_ca.certificate(site)
     has_leaf = facts["certificate_serial"].status == 0 and facts["certificate_serial"].value != ""
@@ -92,9 +98,9 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
         warn_days=host.certificate.renew_days,
         resolver=site.resolver,
         account=account,
-        mechanisms=("PLAIN", "LOGIN"),
+        mechanisms=None if as_found else ("PLAIN", "LOGIN"),
         tls_floor_on_25=host.submission.floor_on_25,
-        auth_on_25=host.submission.auth_on_25,
+        auth_on_25=host.submission.auth_on_25 or (None if logins.auth_on_25_stays(state, other) else False),
     )
     if ports:
         target = replace(target, ports=tuple(ports))

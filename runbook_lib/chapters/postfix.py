@@ -1,17 +1,26 @@
 """Chapter 2: Postfix gets TLS on 25, 465 and 587, and SMTP AUTH through saslauthd and PAM."""
 
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
-from runbook_lib import display
+from runbook_lib import display, pictures
 from runbook_lib.chapters.asking import AskingChapter
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.mail import chapter_plans, difference, ownership, postfix, sasl, services_left, surroundings
+from runbook_lib.mail import (
+    chapter_plans,
+    difference,
+    logins,
+    postfix,
+    restrictions,
+    sasl,
+    services_left,
+    surroundings,
+)
 from runbook_lib.mail.chapter_plans import ChapterPlans
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.postfix import MailFiles
-from runbook_lib.mail.state import MailState, read_candidates, read_state
+from runbook_lib.mail.reading import read_mail
+from runbook_lib.mail.state import MailState, read_candidates
 from runbook_lib.remote.change import Plan
 
 TITLE = "2 Postfix with TLS and SMTP AUTH · Postfix を TLS での暗号化ができるように設定"
@@ -29,7 +38,7 @@ class Postfix(AskingChapter):
 
     def read(self) -> MailState:
         """Postfix and SASL as they are now."""
-        return read(self.opened, self.files)
+        return read_mail(self.remote, self.opened.family, self.opened.release, self.host)
 
     def differences(self) -> display.Shown:
         """What differs from what the package leaves: kept, or a person's decision."""
@@ -82,6 +91,12 @@ class Postfix(AskingChapter):
                 "run chapters 1-1 and 1-2 first",
             )
 
+    def show_logins(self) -> display.Shown:
+        """Who checks a password: a picture of this chapter's own way, or who does it here already."""
+        with self.at_work():
+            other = logins.other_login(self.read(), self.opened.family, self.opened.release, self.host)
+        return pictures.authentication() if other is None else display.Text(other.told)
+
     def plan_packages(self) -> Plan:
         """Packages that are missing."""
         with self.at_work():
@@ -119,7 +134,7 @@ class Postfix(AskingChapter):
             return self._kept(self._plans().settings)
 
     def show_services(self) -> display.Table:
-        """The submission services, option by option."""
+        """The submission services, option by option; then what becomes of each restriction that is in use."""
         with self.at_work():
             state = self.read()
             services = postfix.services(state, self.opened.family, self.host)
@@ -130,6 +145,9 @@ class Postfix(AskingChapter):
                 (service.name, service.why, "as wanted" if service.before == service.after else missing)
             )
             rows += [("", f"-o {option}", "") for option in service.after.split(" -o ")[1:]]
+        for judged in restrictions.judge(state):
+            rows.append((judged.parameter, judged.told, ""))
+            rows += [("", f"{one.element.text}: {one.why}", one.fate) for one in judged.elements]
         return display.Table(("service", "options", "now"), rows)
 
     def plan_services(self) -> Plan:
@@ -149,17 +167,6 @@ class Postfix(AskingChapter):
     def _kept(self, plan: Plan) -> Plan:
         self._earlier.append(plan)
         return self.plan(plan)
-
-
-def read(opened: Opened, files: MailFiles) -> MailState:
-    """The state of a host's Postfix and SASL, with what tells whether the joined file is current."""
-    paths: tuple[PurePosixPath, ...] = sasl.paths(opened.family)
-    more = (
-        files.facts
-        | ownership.facts(chapter_plans.paths(opened.family), (files.joined,))
-        | surroundings.FACTS
-    )
-    return read_state(opened.remote, opened.family, opened.release, files.joined, paths, more)
 
 
 def plans(opened: Opened, files: MailFiles, state: MailState) -> ChapterPlans:
@@ -187,7 +194,7 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
             f"open {opened.family.postfix_chapter}.ipynb for this host",
         )
     files = MailFiles.of(opened.family, opened.host)
-    state = read(opened, files)
+    state = read_mail(opened.remote, opened.family, opened.release, opened.host)
     looked_after = chapter_plans.owned(state, opened.family, opened.host, files).told()
     facts = {
         "family": opened.family.name,
@@ -210,6 +217,9 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         ("submission ports wanted", ", ".join(map(str, opened.host.submission.ports))),
         ("port 25", _port_25(opened, state)),
     ]
+    other = logins.other_login(state, opened.family, opened.release, opened.host)
+    if other is not None:
+        rows.append(("logins", other.told))
     rows += [("looked after by", line) for line in looked_after.splitlines()]
     return Postfix(notebook, TITLE, opened, record, journal, display.Table(("", "now"), rows))
 
@@ -218,5 +228,7 @@ def _port_25(opened: Opened, state: MailState) -> str:
     asked = opened.host.submission
     floor = state.main_cf.get("smtpd_tls_protocols", "the default of this version")
     parts = [f"floor {'TLS 1.2' if asked.floor_on_25 != 'as found' else 'as found: ' + floor}"]
-    parts.append("AUTH after TLS" if asked.auth_on_25 else "no AUTH")
+    other = logins.other_login(state, opened.family, opened.release, opened.host)
+    stays = "AUTH after TLS, as found" if logins.auth_on_25_stays(state, other) else "no AUTH"
+    parts.append("AUTH after TLS" if asked.auth_on_25 else stays)
     return "; ".join(parts)

@@ -17,6 +17,7 @@ class RestingChapter(AskingChapter):
         """Who has lines of chapter 2 to add to files of theirs; looked for once, when a claim has failed."""
         if self._owners is None:
             files = MailFiles.of(self.opened.family, self.host)
-            state = postfix.read(self.opened, files)
-            self._owners = postfix.plans(self.opened, files, state).owners
+            opened = self.opened
+            state = read_mail(opened.remote, opened.family, opened.release, opened.host)
+            self._owners = postfix.plans(opened, files, state).owners
         return self._owners

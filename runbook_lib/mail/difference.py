@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
-from runbook_lib.mail import postfix, wanted
-from runbook_lib.mail.postconf import Setting, line
+from runbook_lib.mail import filters, logins, postfix, restrictions, wanted
+from runbook_lib.mail.postconf import line
 from runbook_lib.mail.state import MailState
+
+_READ_ON_25 = "verification of port 25 depends on it"
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,19 @@ def differences(
         return ()
     found = []
     written = {setting.name: setting for setting in postfix.settings(state, host, files)}
+    other = logins.other_login(state, family, release, host)
+    ruled = restrictions.rulings(state) | filters.rulings(state) | logins.rulings(state, other, host)
     for name, value in state.main_cf.items():
-        if name not in written and name not in wanted.READ:
+        if not any(name in known for known in (written, ruled, wanted.READ)):
             continue
         if value in release.main_cf.get(name, ()) or wanted.neutral(name, value):
+            continue
+        if name in ruled:
+            found.append(Difference(f"main.cf, {name}", value, ruled[name].kept, ruled[name].why))
             continue
         if name in written and written[name].after == value:
             continue
         if line(name, value) in state.left.get(name, frozenset()):
-            continue
-        if name == "smtpd_helo_restrictions" and wanted.is_for_strangers(value):
-            found.append(
-                Difference(f"main.cf, {name}", value, True, "kept for port 25; 465 and 587 do not inherit it")
-            )
             continue
         why = "this chapter writes it" if name in written else "this chapter depends on it"
         found.append(Difference(f"main.cf, {name}", value, False, why))
@@ -66,16 +68,14 @@ def differences(
                 )
             )
     smtp = state.services.get("smtp/inet", ())
-    if smtp != (f"smtp inet n - {family.chroot} - - smtpd",):
-        found.append(
-            Difference(
-                "master.cf, smtp/inet",
-                " / ".join(smtp) or "no such service",
-                False,
-                "verification of port 25 depends on it",
-            )
-        )
-    return tuple(found) + _kept(state, written, release)
+    plain = f"smtp inet n - {family.chroot} - - smtpd"
+    if smtp != (plain,):
+        only = filters.only_on_25(state)
+        kept = bool(only) and smtp[0].startswith(f"{plain} -o ")
+        why = "a filter of port 25 alone; 465 and 587 do not inherit it" if kept else _READ_ON_25
+        text = " / ".join(smtp) or "no such service"
+        found.append(Difference("master.cf, smtp/inet", text, kept, why))
+    return tuple(found) + _kept(state, {*written, *ruled}, release)
 
 
 # Entries that the package fills in from the host's name and addresses.
@@ -125,8 +125,8 @@ _BY_PACKAGE = frozenset(
 )
 
 
-def _kept(state: MailState, written: dict[str, Setting], release: Release) -> tuple[Difference, ...]:
-    known = set(written) | set(wanted.READ) | _BY_PACKAGE | set(release.main_cf)
+def _kept(state: MailState, told: set[str], release: Release) -> tuple[Difference, ...]:
+    known = told | set(wanted.READ) | _BY_PACKAGE | set(release.main_cf)
     return tuple(
         Difference(f"main.cf, {name}", value, True, "neither written nor read here: it stays")
         for name, value in state.main_cf.items()

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from runbook_lib import inventory
 from runbook_lib.families import Family
-from runbook_lib.mail import wanted
+from runbook_lib.mail import filters, restrictions, wanted
 from runbook_lib.mail.postconf import Service, ServicesChange, Setting, SettingsChange, TakenUp, line
 from runbook_lib.mail.state import MailState
 from runbook_lib.remote.change import Plan, TouchedPath, quote
@@ -130,7 +130,7 @@ def plan_settings(state: MailState, host: inventory.Host, files: MailFiles) -> P
 
 def services(state: MailState, family: Family, host: inventory.Host) -> tuple[Service, ...]:
     """The submission services, as they are and as they shall be; the name found on a port is kept."""
-    more = ("smtpd_helo_restrictions=permit",) if "smtpd_helo_restrictions" in state.main_cf else ()
+    more = restrictions.options(state)
     result = []
     for port in host.submission.ports:
         line_wanted = wanted.service(port, family, more)
@@ -145,7 +145,9 @@ def services(state: MailState, family: Family, host: inventory.Host) -> tuple[Se
 def plan_services(state: MailState, family: Family, host: inventory.Host) -> Plan:
     """What master.cf does not have yet."""
     differing = tuple(s for s in services(state, family, host) if s.before != s.after)
-    return Plan("master.cf", (ServicesChange(differing),) if differing else ())
+    lists = tuple(f"{judged.parameter}: {judged.told}." for judged in restrictions.judge(state))
+    notes = lists + filters.told(state)
+    return Plan("master.cf", (ServicesChange(differing),) if differing else (), notes)
 
 
 def plan_taking_up(state: MailState, earlier: Iterable[Plan]) -> Plan:

@@ -4,13 +4,13 @@ from pathlib import PurePosixPath
 
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
-from runbook_lib.mail import wanted
+from runbook_lib.mail import logins, wanted
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.state import MailState
 from runbook_lib.remote.change import Change, Plan
 from runbook_lib.remote.files import FileState, plan_directory, plan_file
 from runbook_lib.remote.system import MembershipChange, UnitChange
-from runbook_lib.remote.variables import Variable, VariablesChange, lines_of, plan_variables
+from runbook_lib.remote.variables import Variable, VariablesChange, plan_variables
 
 UNIT = "saslauthd"
 
@@ -49,18 +49,15 @@ def _files(
     return files
 
 
-def _variables(release: Release, host: inventory.Host) -> list[tuple[str, str, str]]:
-    return [
-        (name, text.format(workers=host.sasl.workers), why) for name, text, why in release.saslauthd_variables
-    ]
-
-
 def plan_sasl(state: MailState, family: Family, release: Release, host: inventory.Host) -> Plan:
-    """What is missing for logins through saslauthd and PAM.
+    """What is missing for logins through saslauthd and PAM; nothing where somebody else's login is there.
 
     saslauthd is stopped while its settings file changes: Debian 12's script reads the pid file's place from the
     new text, so a running daemon would stay beside the new one.
     """
+    other = logins.other_login(state, family, release, host)
+    if other is not None:
+        return Plan("SMTP AUTH", (), (other.told,))
     bare = bool(state.missing_packages)
     changes: list[Change] = []
     settings: list[Change] = []
@@ -73,13 +70,13 @@ def plan_sasl(state: MailState, family: Family, release: Release, host: inventor
     if bare:
         variables = tuple(
             Variable(name, release.saslauthd_left.get(name), text, why)
-            for name, text, why in _variables(release, host)
+            for name, text, why in logins.variables(release, host)
         )
         settings.append(VariablesChange(family.saslauthd_defaults, variables))
     else:
         defaults = state.seen[family.saslauthd_defaults].file
         content = (defaults.content or b"").decode("utf-8", errors="replace") if defaults else ""
-        settings.extend(plan_variables(family.saslauthd_defaults, content, _variables(release, host)))
+        settings.extend(plan_variables(family.saslauthd_defaults, content, logins.variables(release, host)))
     if family.saslauthd_group and state.facts["in_group"].status != 0:
         changes.append(
             MembershipChange("postfix", family.saslauthd_group, "only this group may open saslauthd's socket")
@@ -117,38 +114,29 @@ def _shut_out(state: MailState, host: inventory.Host) -> tuple[str, ...]:
 def differences(
     state: MailState, family: Family, release: Release, host: inventory.Host
 ) -> tuple[Difference, ...]:
-    """Files of this plan that somebody else wrote: a person decides. They may be there before any package is."""
+    """Who else checks logins: kept where that works. Else what somebody wrote and this plan would write is named.
+
+    A person decides then. Files may be there before any package is.
+    """
+    other = logins.other_login(state, family, release, host)
     found = []
+    if other is not None:
+        if other.where in (str(family.smtpd_sasl_conf), str(family.saslauthd_defaults)):
+            why = (
+                "logins are checked by it, and that stays" if other.works else f"{other.lacks}: {logins.MEND}"
+            )
+            found.append(Difference(other.where, other.by, other.works, why))
+        if other.works:
+            return tuple(found)
     for path, (file, _) in _files(family, release, host).items():
         seen = state.seen[path]
         if seen.is_absent or seen.line == file.line or seen.line in state.left_files:
             continue
+        if other is not None and other.where == str(path):
+            continue  # named above, with more to say
         found.append(
             Difference(str(path), seen.line, False, "this chapter writes it, and somebody else did before")
         )
-    defaults = state.seen[family.saslauthd_defaults]
-    if not state.missing_packages and defaults.file is not None and defaults.line not in state.left_files:
-        content = (defaults.file.content or b"").decode("utf-8", errors="replace")
-        for name, text, _ in _variables(release, host):
-            lines = lines_of(content, name)
-            left = release.saslauthd_left.get(name)
-            if lines not in ([text], [left] if left else []):
-                found.append(
-                    Difference(
-                        f"{family.saslauthd_defaults}, {name}",
-                        " / ".join(lines) or "no line",
-                        False,
-                        "this chapter writes it",
-                    )
-                )
-        for line in lines_of(content, "MECHANISMS"):
-            if line != 'MECHANISMS="pam"':
-                found.append(
-                    Difference(
-                        f"{family.saslauthd_defaults}, MECHANISMS",
-                        line,
-                        False,
-                        "logins are checked elsewhere",
-                    )
-                )
+    for name, lines, why in logins.foreign_variables(state, family, release, host):
+        found.append(Difference(f"{family.saslauthd_defaults}, {name}", lines, False, why))
     return tuple(found)

@@ -153,34 +153,17 @@ def neutral(name: str, value: str) -> bool:
     return _NEUTRAL.get(name) == " ".join(value.replace(",", " ").split())
 
 
-# HELO rules are meant for strangers: phones and mail programs of the house's own users say what they like.
-HELO_FOR_STRANGERS = frozenset(
-    {
-        "permit",
-        "permit_mynetworks",
-        "permit_sasl_authenticated",
-        "reject_invalid_helo_hostname",
-        "reject_non_fqdn_helo_hostname",
-        "reject_unknown_helo_hostname",
-    }
-)
-
-
-def is_for_strangers(helo_restrictions: str) -> bool:
-    """True when every element of smtpd_helo_restrictions is a rule meant for strangers."""
-    return set(helo_restrictions.replace(",", " ").split()) <= HELO_FOR_STRANGERS
-
-
 def service(port: int, family: Family, more: tuple[str, ...] = ()) -> str:
     """The line of master.cf for a submission port, without a blank in any value (master(5), -o name=value).
 
     Args:
-        more: further options ('name=value') that what is on the host asks for.
+        more: further options ('name=value') that what is on the host asks for; one that is named here already
+            takes its place.
     587 is submission with STARTTLS demanded (RFC 6409), 465 is submissions with TLS from the first byte (RFC 8314).
     """
     name = {587: "submission", 465: "submissions"}[port]
     mode = {587: "smtpd_tls_security_level=encrypt", 465: "smtpd_tls_wrappermode=yes"}[port]
-    options = (
+    options = [
         f"syslog_name=postfix/{name}",
         mode,
         "smtpd_sasl_auth_enable=yes",
@@ -188,9 +171,10 @@ def service(port: int, family: Family, more: tuple[str, ...] = ()) -> str:
         "smtpd_relay_restrictions=permit_sasl_authenticated,reject",
         "smtpd_reject_unlisted_recipient=no",
         "milter_macro_daemon_name=ORIGINATING",
-        *more,
-    )
-    return f"{name} inet n - {family.chroot} - - smtpd " + " ".join(f"-o {option}" for option in options)
+    ]
+    by_name = {option.partition("=")[0]: option for option in options}
+    by_name |= {option.lstrip("{").partition("=")[0]: option for option in more}
+    return f"{name} inet n - {family.chroot} - - smtpd " + " ".join(f"-o {o}" for o in by_name.values())
 
 
 WHY_SERVICE = {

@@ -84,8 +84,16 @@ def log_in(survey: Survey) -> Logins:
         (endpoint, mechanism): attempt
         for endpoint, attempts in survey.at_once(log_in_at, endpoints)
         for mechanism, attempt in zip(MECHANISMS, attempts, strict=True)
+        if _is_asked_of(survey, endpoint, mechanism)
     }
     return Logins(first, unknown, refused, right)
+
+
+def _is_asked_of(survey: Survey, endpoint: Endpoint, mechanism: str) -> bool:
+    """PLAIN is always; LOGIN is where the target demands it, or else where it is offered."""
+    hello = survey.sight(endpoint).secure_hello
+    offered = (hello.extension("AUTH") if hello else None) or ()
+    return mechanism == "PLAIN" or survey.target.mechanisms is not None or mechanism in offered
 
 
 def first_trusted(survey: Survey, endpoints: list[Endpoint]) -> Endpoint | None:

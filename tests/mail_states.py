@@ -1,0 +1,39 @@
+"""What was read from a host, made up: for rules that need no host."""
+
+from types import MappingProxyType
+
+from runbook_lib.mail.state import MailState
+from runbook_lib.remote.facts import Fact
+
+
+def mail_state(
+    main_cf: dict[str, str],
+    services: dict[str, tuple[str, ...]] | None = None,
+    listeners: str = "",
+    expanded: dict[str, str] | None = None,
+) -> MailState:
+    """A Postfix 3.7 with these entries of main.cf and nothing else.
+
+    Args:
+        services: lines of master.cf by 'name/type'.
+        listeners: the fact of this name.
+        expanded: values with `$name` expanded, where they differ.
+    """
+    rows = main_cf | (expanded or {})
+    facts = {
+        "expanded": Fact("\n".join(f"{name} = {value}" for name, value in rows.items()), 0),
+        "listeners": Fact(listeners, 0),
+    }
+    return MailState(
+        installed=True,
+        version=(3, 7),
+        version_text="3.7.11",
+        main_cf=main_cf,
+        services=services or {},
+        missing_packages=(),
+        facts=facts,
+        seen=MappingProxyType({}),
+        left={},
+        left_files=frozenset(),
+        found={},
+    )
