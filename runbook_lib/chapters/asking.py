@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from runbook_lib import credentials, display
-from runbook_lib.chapters import own_ca
+from runbook_lib.chapters import own_ca, port_25
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import Opened
+from runbook_lib.mail.found_certificate import FACTS
 from runbook_lib.mail.host_view import ShellHostView
 from runbook_lib.mail.postfix import MailFiles
-from runbook_lib.mail.probes import Account, Row, Survey, Target
+from runbook_lib.mail.probes import Account, Kept, Row, Survey, Target
 from runbook_lib.pki import certificate
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import gather
@@ -53,6 +54,7 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
         opened.remote,
         {
             **files.facts,
+            **FACTS,
             "certificate": f"cat {quote(files.certificate)}",
             "mydestination": "postconf -hx mydestination",
             "myhostname": "postconf -h myhostname",
@@ -63,12 +65,19 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
     leaf = facts["certificate"].value.encode() + b"\n"
     root = own_ca.certificate(site)
     has_leaf = facts["certificate_serial"].status == 0 and facts["certificate_serial"].value != ""
+    there = port_25.judged(opened, facts)
+    kept = None
+    if there and there.stays:
+        ports_of_it = (25, *host.submission.ports) if there.serves else (25,)
+        kept = Kept(there.found.leaves, ports_of_it, there.serves, "; ".join(there.reasons))
     trusted = root
     if root is not None and has_leaf:
         issuer = certificate.load(root, "the CA's certificate")
         trusted = (
             root if certificate.is_issued_by(certificate.load(leaf, str(files.certificate)), issuer) else None
         )
+    if there and there.serves:
+        trusted = None
     account = None
     if host.check_account is not None:
         domains = facts["mydestination"].value.replace(",", " ").split()
@@ -88,6 +97,7 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
         ports=(25, *host.submission.ports),
         ca_pem=trusted,
         expected_serial=facts["certificate_serial"].value if has_leaf else None,
+        kept=kept,
         expected_names=tuple(name for name in host.names.all if name != host.names.smtp),
         warn_days=host.certificate.renew_days,
         resolver=site.resolver,

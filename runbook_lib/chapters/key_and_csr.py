@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runbook_lib import credentials, display
+from runbook_lib.chapters import port_25
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import CsrRefused
+from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import csr
 from runbook_lib.remote.change import Change, Plan, quote
@@ -48,6 +50,7 @@ class KeyAndCsr(Chapter):
 
     key_type: str = "rsa"
     key_bits: int = 2048
+    there: CertificateOnPort25 | None = None  # on port 25 already
 
     @property
     def paths(self) -> Paths:
@@ -64,6 +67,8 @@ class KeyAndCsr(Chapter):
 
     def plan_key(self) -> Plan:
         """The key pair; none while both files are there and the key is of the wanted kind."""
+        if self.there and self.there.serves:
+            return self.plan(Plan("Private key", (), self.there.notes))
         with self.at_work():
             facts = self.read()
             seen = read_paths(
@@ -96,10 +101,12 @@ class KeyAndCsr(Chapter):
                         passphrase,
                     )
                 )
-            return self.plan(Plan("Private key", tuple(changes)))
+            return self.plan(Plan("Private key", tuple(changes), self.there.notes if self.there else ()))
 
     def plan_csr(self) -> Plan:
         """The CSR; none while it is for this key and asks for exactly the names that the inventory grants."""
+        if self.there and self.there.serves:
+            return self.plan(Plan("CSR", (), self.there.notes))
         with self.at_work():
             facts = self.read()
             seen = read_paths(self.remote, [self.paths.csr])[self.paths.csr]
@@ -126,6 +133,8 @@ class KeyAndCsr(Chapter):
 
     def _key_rows(self) -> list[Row]:
         claim = "The key is readable by root alone"
+        if self.there and self.there.serves:
+            return port_25.key_rows(claim, self.there)
         seen = read_paths(self.remote, [], [self.paths.encrypted, self.paths.plain])
         rows = []
         for path in (self.paths.encrypted, self.paths.plain):
@@ -157,6 +166,10 @@ class KeyAndCsr(Chapter):
 
     def verify_csr(self) -> display.Shown:
         """The CSR that came back is sound, carries the server's key, and asks for no other name."""
+        if self.there and self.there.serves:
+            words = "Not asked: no CSR is made, since there is a certificate already."
+            self.record.add_note(words)
+            return display.Text(words)
         return self.verify("The CSR carries the server's key and no other name", self._csr_rows)
 
     def _csr_rows(self) -> list[Row]:
@@ -212,7 +225,8 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", key_bits: 
         "key_bits": str(key_bits or values.key_bits),
         "names": ", ".join(opened.host.names.all),
     }
-    record, journal = begin_record(opened, NOTEBOOK, TITLE, facts)
+    there = port_25.look(opened)
+    record, journal = begin_record(opened, NOTEBOOK, TITLE, facts | port_25.told(there))
     chapter = KeyAndCsr(
         NOTEBOOK,
         TITLE,
@@ -222,6 +236,7 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", key_bits: 
         display.Text(""),
         key_type=values.key_type,
         key_bits=key_bits or values.key_bits,
+        there=there,
     )
     chapter.what_is_there = _what_is_there(chapter)
     return chapter
@@ -242,6 +257,7 @@ def _what_is_there(chapter: KeyAndCsr) -> display.Shown:
         (path.name, "not there yet" if s.is_absent else " ".join(s.line.split()[:3]))
         for path, s in seen.items()
     ]
+    rows += port_25.rows(chapter.there)
     if facts["key"].status == 0 and facts["key"].value:
         rows.append(("key now", facts["key"].value))
     return display.Table(("", "now"), rows)

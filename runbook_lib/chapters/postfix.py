@@ -1,13 +1,14 @@
 """Chapter 2: Postfix gets TLS on 25, 465 and 587, and SMTP AUTH through saslauthd and PAM."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from runbook_lib import display
+from runbook_lib.chapters import port_25
 from runbook_lib.chapters.asking import AskingChapter
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.mail import difference, postfix, sasl
+from runbook_lib.mail import difference, found_certificate, postfix, sasl
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.state import MailState, read_state
@@ -62,7 +63,10 @@ class Postfix(AskingChapter):
                 self.host.name,
                 "plan and verification work here; apply does only where these are as the package leaves them",
             )
-        if not self.read().facts["certificate_serial"].value:
+        state = self.read()
+        if state.certificate and state.certificate.serves:
+            return
+        if not state.facts["certificate_serial"].value:
             raise ApplyRefused(
                 f"there is no certificate at {self.files.certificate}",
                 self.host.name,
@@ -109,7 +113,7 @@ class Postfix(AskingChapter):
     def show_services(self) -> display.Table:
         """The submission services, option by option."""
         with self.at_work():
-            services = postfix.services(self.read(), self.opened.family, self.host)
+            services = postfix.services(self.read(), self.opened.family, self.host, self.files)
         rows = []
         for service in services:
             rows.append(
@@ -121,7 +125,7 @@ class Postfix(AskingChapter):
     def plan_services(self) -> Plan:
         """master.cf."""
         with self.at_work():
-            return self._kept(postfix.plan_services(self.read(), self.opened.family, self.host))
+            return self._kept(postfix.plan_services(self.read(), self.opened.family, self.host, self.files))
 
     def plan_taking_up(self) -> Plan:
         """A reload where something is not taken up yet."""
@@ -137,7 +141,9 @@ class Postfix(AskingChapter):
 def read(opened: Opened, files: MailFiles) -> MailState:
     """The state of a host's Postfix and SASL, with what tells whether the joined file is current."""
     paths: tuple[PurePosixPath, ...] = sasl.paths(opened.family)
-    return read_state(opened.remote, opened.family, opened.release, files.joined, paths, files.facts)
+    more = {**files.facts, **found_certificate.FACTS}
+    state = read_state(opened.remote, opened.family, opened.release, files.joined, paths, more)
+    return replace(state, certificate=port_25.judged(opened, state.facts))
 
 
 def open(  # noqa: A001 - a cell reads `postfix.open(…)`
@@ -173,7 +179,8 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
             if line.partition(":")[0] in state.missing_packages
         ),
     }
-    record, journal = begin_record(opened, notebook, TITLE, facts)
+    certificate = state.certificate
+    record, journal = begin_record(opened, notebook, TITLE, facts | port_25.told(certificate))
     version = ".".join(map(str, state.version)) + ("" if state.installed else " will come with the package")
     rows = [
         ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
@@ -183,6 +190,7 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         ("submission ports wanted", ", ".join(map(str, opened.host.submission.ports))),
         ("port 25", _port_25(opened, state)),
     ]
+    rows += [("its certificate", certificate.why)] if certificate and certificate.stays else []
     return Postfix(notebook, TITLE, opened, record, journal, display.Table(("", "now"), rows))
 
 

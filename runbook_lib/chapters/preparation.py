@@ -178,7 +178,7 @@ class Preparation(AskingChapter):
                 sasl.plan_sasl(state, opened.family, opened.release, self.host),
                 postfix.plan_joined_file(state, files),
                 postfix.plan_settings(state, self.host, files),
-                postfix.plan_services(state, opened.family, self.host),
+                postfix.plan_services(state, opened.family, self.host, files),
             ]
         rows = []
         for plan in plans:

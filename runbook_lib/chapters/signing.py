@@ -1,15 +1,16 @@
 """Chapter 1-2: the CSR comes back from the server, is checked, and a CA signs it."""
 
-import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from runbook_lib import display
-from runbook_lib.chapters import own_ca
+from runbook_lib.chapters import own_ca, port_25
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
-from runbook_lib.errors import ApplyRefused, CertificateRefused, VerificationFailed
+from runbook_lib.chapters.port_25 import system_roots
+from runbook_lib.errors import ApplyRefused, CertificateRefused
+from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import certificate, chain
 from runbook_lib.pki.certificate import FITS
@@ -71,7 +72,7 @@ class Signing(Chapter):
 
     returned: str = ""
     inventory_name: str = ""
-    notes: list[str] = field(default_factory=list)
+    there: CertificateOnPort25 | None = None  # on port 25 already
 
     @property
     def csr_path(self) -> PurePosixPath:
@@ -97,6 +98,9 @@ class Signing(Chapter):
 
     def plan_certificate(self) -> Plan:
         """The certificate; none while the one that is there fits key, names and issuer, and has days enough left."""
+        if self.there and self.there.serves:
+            return self.plan(Plan("Certificate", (), self.there.notes))
+        notes = self.there.notes if self.there else ()
         with self.at_work():
             facts = self.read()
             seen = read_paths(self.remote, [self.certificate_path])[self.certificate_path]
@@ -104,7 +108,7 @@ class Signing(Chapter):
                 return self.plan(self._returned_plan(facts, seen))
             why = self._why_a_new_one(facts, seen)
             if why == FITS:
-                return self.plan(Plan("Certificate"))
+                return self.plan(Plan("Certificate", (), notes))
             site = self.opened.inventory.site
             change = CertificateToIssue(
                 self.certificate_path,
@@ -117,7 +121,7 @@ class Signing(Chapter):
                 self.inventory_name,
                 why,
             )
-            return self.plan(Plan("Certificate", (change,)))
+            return self.plan(Plan("Certificate", (change,), notes))
 
     def _why_a_new_one(self, facts: dict[str, Fact], seen: Seen) -> str:
         root = own_ca.certificate(self.opened.inventory.site)
@@ -185,15 +189,12 @@ class Signing(Chapter):
 
     def show_certificate(self) -> display.Shown:
         """The certificate on the server, as a person reads it."""
+        if self.there and self.there.serves:
+            return _described(certificate.as_pem(self.there.leaf))
         seen = read_paths(self.remote, [self.certificate_path])[self.certificate_path]
         if seen.file is None or seen.file.content is None:
             return display.Text("There is no certificate yet.")
-        rows = [
-            row
-            for row in certificate.describe(seen.file.content)
-            if row[0] in ("subject", "issuer", "names", "key")
-        ]
-        return display.Table(("", ""), rows)
+        return _described(seen.file.content)
 
     def verify_certificate(self) -> display.Shown:
         """The certificate belongs to the server's key, bears the granted names, and validates from the users' root."""
@@ -203,6 +204,8 @@ class Signing(Chapter):
 
     def _certificate_rows(self) -> list[Row]:
         claim = "The certificate fits the key, the names and the users' root"
+        if self.there and self.there.serves:
+            return port_25.certificate_rows(claim, self.opened)
         facts = self.read()
         content = read_paths(self.remote, [self.certificate_path])[self.certificate_path].file
         path, where = self.certificate_path, f"{self.host.name}, {self.certificate_path}"
@@ -236,20 +239,9 @@ def users_roots(chapter: Chapter, leaf_pem: bytes) -> bytes | None:
     return root if certificate.is_issued_by(leaf, certificate.load(root, "the CA's certificate")) else None
 
 
-def system_roots() -> bytes:
-    """The roots that this controller trusts, as one PEM.
-
-    Raises:
-        VerificationFailed: there is no such file.
-    """
-    file = ssl.get_default_verify_paths().cafile
-    if file is None:
-        raise VerificationFailed(
-            "this machine has no file of public roots",
-            "controller",
-            "install ca-certificates here, then run this again",
-        )
-    return Path(file).read_bytes()
+def _described(content: bytes) -> display.Table:
+    shown = ("subject", "issuer", "names", "key")
+    return display.Table(("", ""), [row for row in certificate.describe(content) if row[0] in shown])
 
 
 def _row(claim: str, seen: str, good: bool, command: str) -> Row:
@@ -272,7 +264,8 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: 
         "names": ", ".join(opened.host.names.all),
         "valid_days": str(opened.host.certificate.valid_days),
     }
-    record, journal = begin_record(opened, NOTEBOOK, TITLE, facts)
+    there = port_25.look(opened)
+    record, journal = begin_record(opened, NOTEBOOK, TITLE, facts | port_25.told(there))
     ca = "made with the first certificate" if own_ca.certificate(site) is None else "there"
     rows = [
         ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
@@ -283,6 +276,7 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: 
             "lifetime",
             f"{facts['valid_days']} days; a new one from {opened.host.certificate.renew_days} days left",
         ),
+        *port_25.rows(there),
     ]
     return Signing(
         NOTEBOOK,
@@ -293,4 +287,5 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: 
         display.Table(("", ""), rows),
         returned=returned,
         inventory_name=inventory,
+        there=there,
     )

@@ -32,10 +32,11 @@ def differences(
     """What on the host differs from what the package leaves and from what an earlier run of ours left."""
     if not state.installed:
         return ()
-    found = []
+    found = list(_certificate(state))
+    told = {difference.where for difference in found}
     written = {setting.name: setting for setting in postfix.settings(state, host, files)}
     for name, value in state.main_cf.items():
-        if name not in written and name not in wanted.READ:
+        if f"main.cf, {name}" in told or (name not in written and name not in wanted.READ):
             continue
         if value in release.main_cf.get(name, ()) or wanted.neutral(name, value):
             continue
@@ -50,7 +51,7 @@ def differences(
             continue
         why = "this chapter writes it" if name in written else "this chapter depends on it"
         found.append(Difference(f"main.cf, {name}", value, False, why))
-    for service in postfix.services(state, family, host):
+    for service in postfix.services(state, family, host, files):
         if service.before not in (None, service.after) and service.before not in state.left.get(
             service.name, ()
         ):
@@ -75,7 +76,18 @@ def differences(
                 "verification of port 25 depends on it",
             )
         )
-    return tuple(found) + _kept(state, written, release)
+    return tuple(found) + tuple(one for one in _kept(state, written, release) if one.where not in told)
+
+
+def _certificate(state: MailState) -> tuple[Difference, ...]:
+    """The entries that name a certificate which stays, or of which that cannot be said."""
+    there = state.certificate
+    if there is None or not (there.stays or there.is_unknown):
+        return ()
+    why = there.why if there.stays else f"whether it is pinned is not known: {'; '.join(there.unanswered)}"
+    return tuple(
+        Difference(f"main.cf, {name}", value, there.stays, why) for name, value in there.found.entries.items()
+    )
 
 
 # Entries that the package fills in from the host's name and addresses.
