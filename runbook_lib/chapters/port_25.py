@@ -3,9 +3,6 @@
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-
-from cryptography import x509
 
 from runbook_lib.chapters import own_ca
 from runbook_lib.chapters.opening import Opened
@@ -67,11 +64,9 @@ def _untrusted(opened: Opened, found: FoundCertificate) -> str:
     """
     if any(certificate.is_issued_by(leaf, leaf) for leaf in found.leaves):
         return "it is signed by its own key"
-    own = own_ca.certificate(opened.inventory.site)
-    roots = x509.load_pem_x509_certificates(system_roots())
-    if own is not None:
-        roots = [root for root in roots if root != x509.load_pem_x509_certificate(own)]
-    public = b"".join(map(certificate.as_pem, roots))
+    roots = _roots(opened, found)
+    if not roots:
+        return f"no public root leads to it, whose issuer is {found.leaves[0].issuer.rfc4514_string()}"
     others = found.chain[len(found.leaves) :]
     for leaf in found.leaves:
         names = certificate.dns_names(leaf)[:1]
@@ -79,26 +74,36 @@ def _untrusted(opened: Opened, found: FoundCertificate) -> str:
             return "it has no DNS name"
         try:
             path = chain.Chain((leaf, *others), (), "")
-            chain.verify(path, public, names, datetime.now(UTC), f"{opened.host.name}, port 25")
+            chain.verify(path, roots, names, datetime.now(UTC), f"{opened.host.name}, port 25")
         except CertificateRefused as error:
             return error.problem
     return ""
 
 
-def system_roots() -> bytes:
-    """The roots that this controller trusts, as one PEM.
+def _roots(opened: Opened, found: FoundCertificate) -> bytes:
+    """Those of this machine's public roots that bear the name of an issuer in the files, as PEM.
+
+    OpenSSL reads the roots, as it does for every connection from here; only what may be needed is read further, since
+    among public roots are some that `cryptography` will refuse to read (a serial number of zero).
 
     Raises:
-        VerificationFailed: there is no such file.
+        VerificationFailed: this machine has no public roots.
     """
-    file = ssl.get_default_verify_paths().cafile
-    if file is None:
+    roots = ssl.create_default_context().get_ca_certs(binary_form=True)
+    if not roots:
         raise VerificationFailed(
             "this machine has no file of public roots",
             "controller",
             "install ca-certificates here, then run this again",
         )
-    return Path(file).read_bytes()
+    own = own_ca.certificate(opened.inventory.site)
+    own_der = ssl.PEM_cert_to_DER_cert(own.decode()) if own else b""
+    issuers = {one.issuer.public_bytes() for one in found.chain}
+    return b"".join(
+        ssl.DER_cert_to_PEM_cert(root).encode()
+        for root in roots
+        if root != own_der and any(issuer in root for issuer in issuers)
+    )
 
 
 def told(there: CertificateOnPort25 | None) -> dict[str, str]:

@@ -16,7 +16,6 @@ from runbook_lib.errors import CertificateRefused
 from runbook_lib.pki import certificate, keys, pem
 from runbook_lib.pki.names import matches_name
 
-_ROOTS_BYTES_MAX = 4 * 1024 * 1024  # the public roots of a machine are about 200 KiB, and a site adds its own
 _AGAIN = "ask the CA for the server's certificate with its intermediates, as one PEM file, and bring that."
 
 
@@ -39,7 +38,7 @@ class Chain:
         return b"".join(map(certificate.as_pem, self.certificates))
 
 
-def read_pem(content: bytes, where: str, size_bytes_max: int = certificate.FILE_BYTES_MAX) -> Chain:
+def read_pem(content: bytes, where: str) -> Chain:
     """Read every certificate of a file, in the file's order.
 
     Text before, between and after the blocks, CRLF and a BOM are taken (C1); END and BEGIN on one line are
@@ -48,11 +47,10 @@ def read_pem(content: bytes, where: str, size_bytes_max: int = certificate.FILE_
     Args:
         content: the file.
         where: host and file, for messages.
-        size_bytes_max: a larger file is refused.
     Raises:
         CertificateRefused: with every fault at once.
     """
-    framing = pem.read(content, "CERTIFICATE", size_bytes_max)
+    framing = pem.read(content, "CERTIFICATE", certificate.FILE_BYTES_MAX)
     faults = list(framing.faults)
     for block in framing.blocks:
         if block.label == "TRUSTED CERTIFICATE":
@@ -112,7 +110,7 @@ def verify(chain: Chain, roots_pem: bytes, names: Sequence[str], at: datetime, w
         CertificateRefused: an intermediate is missing, something is expired, a name is not covered.
     Source: RFC 5280 6.1 (path validation), RFC 9525 6 (names).
     """
-    roots = read_pem(roots_pem, "the trusted roots", _ROOTS_BYTES_MAX).certificates
+    roots = read_pem(roots_pem, "the trusted roots").certificates
     faults = _faults(chain, roots, names, at)
     if faults:
         raise CertificateRefused("; ".join(faults), where, _AGAIN)
