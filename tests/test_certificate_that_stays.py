@@ -1,7 +1,7 @@
 """A certificate on port 25 that others rely on is never replaced by the own CA's.
 
-Each of the first four tests is a mail server in such a state, with all three chapters on it: planned, applied, applied
-again, put back. What port 25 shows is asked by a handshake.
+Each test here is a mail server in such a state, with all three chapters on it: applied, applied again, put back. What
+port 25 shows is asked by a handshake.
 """
 
 import contextlib
@@ -35,6 +35,7 @@ from runbook_lib.pki import certificate
 
 HOST = "debian12"
 SUBMISSION = (465, 587)
+SOCKET_DIRECTORY = "/var/spool/postfix/var"  # saslauthd's start script makes it, and nobody unmakes it
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +61,9 @@ def is_of_own_ca(opened: Verification, leaf: bytes) -> bool:
 
 @contextlib.contextmanager
 def kept_through_all_chapters(lab: Lab, pair: Pair, *, serves: bool) -> Iterator[list[str]]:
-    """Plan, apply, apply again, put back; between the last two the test may look, too. The summaries of the apply."""
+    """Apply, apply again, put back; between the last two the test may look, too. The summaries of the first."""
     before, address = lab.tree(HOST), lab.host(HOST).address
     entries = lab.exec(HOST, samples.ENTRIES)
-    run_chapters(HOST, mode="plan")
-    assert changed(before, lab.tree(HOST), AT_WORK) == []
-
     run, summaries = run_chapters(HOST)
     assert [("passed" in summary) for summary in summaries] == [True] * 3
     assert shown(address, 25) == der(pair)
@@ -93,7 +91,7 @@ def kept_through_all_chapters(lab: Lab, pair: Pair, *, serves: bool) -> Iterator
 
     done = runbook("rollback", run, "--host", HOST)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert changed(before, lab.tree(HOST), tuple(MAY_DIFFER)) == []
+    assert changed(before, lab.tree(HOST), (*MAY_DIFFER, SOCKET_DIRECTORY)) == []
     assert shown(address, 25) == der(pair)
 
 
@@ -102,6 +100,10 @@ def test_one_that_validates_against_public_roots(lab: Lab, prepared: str, tmp_pa
     lab.reset(HOST, prepared)
     public = make(NAMES[0], PUBLIC_INTERMEDIATE, NAMES[:1])
     install(lab, HOST, public, PUBLIC_INTERMEDIATE)
+    before = lab.tree(HOST)
+    with trusted(PUBLIC_ROOT, tmp_path):
+        run_chapters(HOST, mode="plan")
+    assert changed(before, lab.tree(HOST), AT_WORK) == []
     with trusted(PUBLIC_ROOT, tmp_path), kept_through_all_chapters(lab, public, serves=False):
         options = lab.exec(HOST, "postconf -P '*/inet/smtpd_tls_chain_files'").decode()
         assert options.count("= /etc/ssl/private/postfix_mail-server.pem") == 2
