@@ -21,6 +21,7 @@ from certificates_on_25 import (
 )
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from probes_certificates import make
+from trees import AT_WORK, changed
 
 from lab import Lab
 from runbook_lib import inventory
@@ -84,19 +85,24 @@ def test_a_renewal_program_is_known_by_its_files(lab: Lab, private: str, files: 
     lab.reset(HOST, private)
     place = samples.PLACE
     lab.exec(HOST, files.format(certificate=f"{place}/cert.pem", key=f"{place}/key.pem"))
-    before = lab.tree(HOST)
     there = on_25()
     assert there is not None
     assert there.reasons == (reason,)
     assert not there.serves
+
+
+def test_the_plan_of_chapter_2_says_why_it_stays_and_touches_nothing_of_it(lab: Lab, private: str) -> None:
+    lab.reset(HOST, private)
+    files, reason = RENEWALS["certmonger"]
+    lab.exec(HOST, files.format(certificate=f"{samples.PLACE}/cert.pem"))
+    before = lab.tree(HOST)
     chapter = postfix.open("lab", HOST, "plan")
     rows = [line for line in chapter.differences().text().splitlines() if "smtpd_tls_" in line]
     assert ["stays" in row and reason in row for row in rows] == [True, True]
-    assert not {setting for setting in found_certificate.ENTRIES if setting in chapter.plan_settings().text()}
-    assert (
-        chapter.plan_services().text().count(f"-o smtpd_tls_chain_files={PEM}") == 4
-    )  # two diffs, two commands
-    assert lab.tree(HOST) == before
+    assert not {name for name in found_certificate.ENTRIES if name in chapter.plan_settings().text()}
+    assert chapter.plan_services().text().count(f"-o smtpd_tls_chain_files={PEM}") == 2
+    assert reason in chapter.record.data.facts["certificate_stays"]
+    assert changed(before, lab.tree(HOST), AT_WORK) == []
 
 
 def test_renewals_of_other_certificates_are_no_reason_and_a_person_decides(lab: Lab, private: str) -> None:
@@ -285,7 +291,7 @@ def test_a_public_root_is_one_that_this_machine_trusts(lab: Lab, private: str, t
     lab.reset(HOST, private)
     here = on_25()
     assert here is not None
-    assert "no public root leads to it" in here.unfit
+    assert "no public root leads to its issuer CN=A private root (test)" in here.unfit
     with trusted(PRIVATE_ROOT, tmp_path):
         there = on_25()
     assert there is not None

@@ -66,7 +66,7 @@ def _untrusted(opened: Opened, found: FoundCertificate) -> str:
         return "it is signed by its own key"
     roots = _roots(opened, found)
     if not roots:
-        return f"no public root leads to it, whose issuer is {found.leaves[0].issuer.rfc4514_string()}"
+        return f"no public root leads to its issuer {found.leaves[0].issuer.rfc4514_string()}"
     others = found.chain[len(found.leaves) :]
     for leaf in found.leaves:
         names = certificate.dns_names(leaf)[:1]
