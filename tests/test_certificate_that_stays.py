@@ -12,7 +12,7 @@ from pathlib import Path
 
 import certificates_on_25 as samples
 import pytest
-from applied_host import run_chapters, runbook
+from applied_host import run_cells, run_chapters, runbook
 from certificates_on_25 import (
     NAMES,
     PRIVATE,
@@ -139,6 +139,9 @@ def test_one_that_certbot_renews_serves_submission_too_and_is_read_when_it_is_re
         assert shown_on(lab, 25, *SUBMISSION) == {der(renewed)}
         _, (summary,) = run_chapters(HOST, chapters=("20-postfix-debian",))
         assert "nothing to do" in summary
+        pages = [repr(one) for one in run_cells("31-windows-live-mail", host=HOST)]
+        assert any("No page is made" in page for page in pages)
+        assert not any("there is no CA" in page for page in pages)
         samples.by_certbot(lab, HOST, 1, PUBLIC, PUBLIC_INTERMEDIATE)
         lab.exec(HOST, "rm /etc/letsencrypt/archive/mail/*2.pem")
 

@@ -48,9 +48,12 @@ def chain_validates(survey: Survey) -> list[Row]:
             return Verdict.FAIL, f"not trusted: {words}{alone if 'issuer' in words else ''}"
         return Verdict.PASS, "name and chain are valid"
 
-    return survey.judge_each(
-        CHAIN_VALIDATES, target.ports, judge, lambda endpoint: byhand.validation(endpoint, target)
-    )
+    def command(endpoint: Endpoint) -> str:
+        if target.is_for_users(endpoint.port):
+            return byhand.validation(endpoint, target)
+        return byhand.certificate(endpoint, target, "-fingerprint", "-sha256")
+
+    return survey.judge_each(CHAIN_VALIDATES, target.ports, judge, command)
 
 
 def serial_on_each_port(survey: Survey) -> list[Row]:
