@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def records(network: Network) -> Iterator[str]:
     yield f"address=/{listed}.dnsbl.{DOMAIN}/127.0.0.2"
 
 
-def configuration(network: Network) -> str:
+def configuration(network: Network, further: Sequence[str] = ()) -> str:
     """dnsmasq's whole configuration; what is not the lab's goes to this machine's resolvers, for apt."""
     lines = [
         f"listen-address={network.gateway4}",
@@ -65,17 +65,20 @@ def configuration(network: Network) -> str:
         "local=/test/",
         *(f"rev-server={prefix}" for prefix in GUARDED),
         *records(network),
+        *further,
     ]
     return "\n".join(lines) + "\n"
 
 
-def start(state: State, network: Network) -> None:
+def start(state: State, network: Network, further: Sequence[str] = ()) -> None:
     """Start the server, unless it runs with this configuration.
 
+    Args:
+        further: more records, as lines of dnsmasq's configuration.
     Raises: LabError when it ends at once.
     """
     path = state.folder / "dnsmasq.conf"
-    wanted = configuration(network)
+    wanted = configuration(network, further)
     as_wanted = path.exists() and path.read_text(encoding="utf-8") == wanted
     if as_wanted and processes(state):
         return

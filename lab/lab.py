@@ -176,6 +176,18 @@ class Lab:
         with self._state.lock("outsider"), outsider.on_bridge(self.network) as addresses:
             yield addresses
 
+    @contextmanager
+    def also_in_dns(self, *records: str) -> Iterator[None]:
+        """More records in the lab's DNS for the time being, as lines of dnsmasq's configuration."""
+        with self._state.lock("dns"):
+            dns.start(self._state, self.network, records)
+            dns.wait(self.network)
+            try:
+                yield
+            finally:
+                dns.start(self._state, self.network)
+                dns.wait(self.network)
+
     def status(self) -> LabStatus:
         """The lab as it is now."""
         return read_status(self._state, self.network, self.hosts)

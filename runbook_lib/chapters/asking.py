@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from runbook_lib import credentials, display
-from runbook_lib.chapters import own_ca
+from runbook_lib.chapters import mail_state, own_ca
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.mail import logins
 from runbook_lib.mail.host_view import ShellHostView
 from runbook_lib.mail.postfix import MailFiles
-from runbook_lib.mail.probes import Account, Row, Survey, Target
-from runbook_lib.mail.reading import read_mail
+from runbook_lib.mail.probes import Account, Kept, Row, Survey, Target
 from runbook_lib.pki import certificate
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import gather
@@ -63,18 +62,25 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
         },
         root=True,
     )
-    state = read_mail(opened.remote, opened.family, opened.release, host)
+    state = mail_state.read(opened)
     other = logins.other_login(state, opened.family, opened.release, host)
     as_found = other is not None and other.works
     leaf = facts["certificate"].value.encode() + b"\n"
     root = own_ca.certificate(site)
     has_leaf = facts["certificate_serial"].status == 0 and facts["certificate_serial"].value != ""
+    there = state.certificate
+    kept = None
+    if there and there.stays:
+        ports_of_it = (25, *host.submission.ports) if there.serves else (25,)
+        kept = Kept(there.found.leaves, ports_of_it, there.serves, "; ".join(there.reasons))
     trusted = root
     if root is not None and has_leaf:
         issuer = certificate.load(root, "the CA's certificate")
         trusted = (
             root if certificate.is_issued_by(certificate.load(leaf, str(files.certificate)), issuer) else None
         )
+    if there and there.serves:
+        trusted = None
     account = None
     if host.check_account is not None:
         domains = facts["mydestination"].value.replace(",", " ").split()
@@ -94,6 +100,7 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
         ports=(25, *host.submission.ports),
         ca_pem=trusted,
         expected_serial=facts["certificate_serial"].value if has_leaf else None,
+        kept=kept,
         expected_names=tuple(name for name in host.names.all if name != host.names.smtp),
         warn_days=host.certificate.renew_days,
         resolver=site.resolver,

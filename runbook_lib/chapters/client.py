@@ -17,7 +17,11 @@ from runbook_lib.records.files import write_atomically
 
 C = TypeVar("C", bound="ClientChapter")
 FILES_FOLDER = "for-users"
-_NO_CA = "Not made yet: there is no CA. Chapter 1-2 makes it; then run this chapter again."
+_PUBLIC = (
+    "No page is made: it would tell users to import the own CA's certificate, and this server shows a public one, "
+    "which their programs trust as it is. The name and the ports are those above."
+)
+NO_CA = "Not made yet: there is no CA. Chapter 1-2 makes it; then run this chapter again."
 
 
 @dataclass(repr=False)
@@ -27,20 +31,21 @@ class ClientChapter(RestingChapter):
     reads_only: ClassVar[bool] = True
     client: str = ""
     settings: ClientSettings | None = field(default=None, repr=False)
+    without: str = NO_CA  # what is shown where there are no settings
 
     @property
     def guide(self) -> Guide | None:
-        """What the page says; None while there is no CA."""
+        """What the page says; None where there is no page."""
         return clients.CLIENTS[self.client](self.settings) if self.settings else None
 
     def _shown(self, part: Callable[[Guide], display.Shown]) -> display.Shown:
         guide = self.guide
-        return part(guide) if guide else display.Text(_NO_CA)
+        return part(guide) if guide else display.Text(self.without)
 
     def findings(self) -> display.Shown:
         """Clients of the inventory that this server's settings shut out."""
         if self.settings is None:
-            return display.Text(_NO_CA)
+            return display.Text(self.without)
         return clients.findings_shown(self.settings, self.host.clients)
 
     def values(self) -> display.Shown:
@@ -88,7 +93,7 @@ class ClientChapter(RestingChapter):
     def write_files(self) -> display.Shown:
         """Write what users get beside the record; the files hold no secret."""
         if self.settings is None:
-            return display.Text(_NO_CA)
+            return display.Text(self.without)
         if self.client not in self.host.clients:
             return display.Text(f"No page was written: no user has {self.client}, by the inventory.")
         files = clients.files_for_users(self.settings, (self.client,))
@@ -142,6 +147,10 @@ def open_client(
     with made.at_work():
         names = shown if shown and made.is_apply else opened.host.names.all
         ca = own_ca.certificate(opened.inventory.site)
+        kept = survey.target.kept
+        if kept and kept.for_users:
+            made.without = _PUBLIC
+            ca = None
         made.settings = clients.settings_for(opened.inventory.site, opened.host, ca, names) if ca else None
     return made
 

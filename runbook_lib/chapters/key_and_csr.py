@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runbook_lib import credentials, display
+from runbook_lib.chapters import port_25
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import CsrRefused
 from runbook_lib.mail import ownership
+from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import csr
 from runbook_lib.remote.change import Change, Plan, quote
@@ -55,6 +57,7 @@ class KeyAndCsr(Chapter):
 
     key_type: str = "rsa"
     key_bits: int = 2048
+    there: CertificateOnPort25 | None = None  # on port 25 already
 
     @property
     def paths(self) -> Paths:
@@ -77,6 +80,8 @@ class KeyAndCsr(Chapter):
 
     def plan_key(self) -> Plan:
         """The key pair; none while both files are there and the key is of the wanted kind."""
+        if self.there and self.there.serves:
+            return self.plan(Plan("Private key", (), self.there.notes))
         with self.at_work():
             facts, seen = self.read()
             changes: list[Change] = []
@@ -106,11 +111,13 @@ class KeyAndCsr(Chapter):
                         passphrase,
                     )
                 )
-            plan = Plan("Private key", tuple(changes))
+            plan = Plan("Private key", tuple(changes), self.there.notes if self.there else ())
             return self.plan(ownership.left_to_puppet(plan, facts, self.paths.all))
 
     def plan_csr(self) -> Plan:
         """The CSR; none while it is for this key and asks for exactly the names that the inventory grants."""
+        if self.there and self.there.serves:
+            return self.plan(Plan("CSR", (), self.there.notes))
         with self.at_work():
             facts, seen = self.read()
             key_is_there = facts["public_key"].status == 0
@@ -138,6 +145,8 @@ class KeyAndCsr(Chapter):
 
     def _key_rows(self) -> list[Row]:
         claim = "The key is readable by root alone"
+        if self.there and self.there.serves:
+            return port_25.key_rows(claim, self.there)
         facts, seen = self.read()
         rows = []
         for path in (self.paths.encrypted, self.paths.plain):
@@ -168,6 +177,10 @@ class KeyAndCsr(Chapter):
 
     def verify_csr(self) -> display.Shown:
         """The CSR that came back is sound, carries the server's key, and asks for no other name."""
+        if self.there and self.there.serves:
+            words = "Not asked: no CSR is made, since there is a certificate already."
+            self.record.add_note(words)
+            return display.Text(words)
         return self.verify("The CSR carries the server's key and no other name", self._csr_rows)
 
     def _csr_rows(self) -> list[Row]:
@@ -223,7 +236,8 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", key_bits: 
         "key_bits": str(key_bits or values.key_bits),
         "names": ", ".join(opened.host.names.all),
     }
-    record, journal = begin_record(opened, NOTEBOOK, TITLE, facts)
+    there = port_25.look(opened)
+    record, journal = begin_record(opened, NOTEBOOK, TITLE, facts | port_25.told(there))
     chapter = KeyAndCsr(
         NOTEBOOK,
         TITLE,
@@ -233,6 +247,7 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", key_bits: 
         display.Text(""),
         key_type=values.key_type,
         key_bits=key_bits or values.key_bits,
+        there=there,
     )
     chapter.what_is_there = _what_is_there(chapter)
     return chapter
@@ -250,6 +265,7 @@ def _what_is_there(chapter: KeyAndCsr) -> display.Shown:
         (path.name, "not there yet" if seen[path].is_absent else " ".join(seen[path].line.split()[:3]))
         for path in (chapter.paths.encrypted, chapter.paths.plain, chapter.paths.csr)
     ]
+    rows += port_25.rows(chapter.there)
     if facts["key"].status == 0 and facts["key"].value:
         rows.append(("key now", facts["key"].value))
     return display.Table(("", "now"), rows)

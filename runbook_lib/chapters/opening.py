@@ -1,8 +1,10 @@
 """What every chapter begins with: parameters checked, connected, the host looked at; and its record and journal."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
+
+from cryptography.x509 import Certificate
 
 from runbook_lib import inventory, records, remote
 from runbook_lib.chapters import lab_proof, parameters
@@ -11,6 +13,7 @@ from runbook_lib.families import Family, Release
 from runbook_lib.families.known import find
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory
+from runbook_lib.mail.pins import Pins
 from runbook_lib.records.index import completed_run
 from runbook_lib.remote import Fact
 from runbook_lib.remote import Host as RemoteHost
@@ -21,7 +24,10 @@ Mode = Literal["plan", "apply"]
 
 @dataclass(frozen=True)
 class Opened:
-    """What every chapter begins with: inventory, host, connection, family, and whether it may change anything."""
+    """What every chapter begins with: inventory, host, connection, family, and whether it may change anything.
+
+    `pins` keeps what the DNS said of a certificate on port 25, so that a chapter asks once.
+    """
 
     inventory: Inventory
     host: InventoryHost
@@ -32,6 +38,7 @@ class Opened:
     mode: Mode
     reason: str
     lab: bool
+    pins: dict[tuple[Certificate, ...], Pins] = field(default_factory=dict)
 
 
 def open_host(

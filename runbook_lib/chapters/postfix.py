@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from runbook_lib import display, pictures
+from runbook_lib.chapters import mail_state, port_25
 from runbook_lib.chapters.asking import AskingChapter
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
 from runbook_lib.errors import ApplyRefused
@@ -19,7 +20,6 @@ from runbook_lib.mail import (
 from runbook_lib.mail.chapter_plans import ChapterPlans
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.postfix import MailFiles
-from runbook_lib.mail.reading import read_mail
 from runbook_lib.mail.state import MailState, read_candidates
 from runbook_lib.remote.change import Plan
 
@@ -38,7 +38,7 @@ class Postfix(AskingChapter):
 
     def read(self) -> MailState:
         """Postfix and SASL as they are now."""
-        return read_mail(self.remote, self.opened.family, self.opened.release, self.host)
+        return mail_state.read(self.opened)
 
     def differences(self) -> display.Shown:
         """What differs from what the package leaves: kept, or a person's decision."""
@@ -56,7 +56,9 @@ class Postfix(AskingChapter):
         found = (
             *difference.differences(state, opened.family, opened.release, self.host, self.files),
             *sasl.differences(state, opened.family, opened.release, self.host),
-            *services_left.differences(state, chapter_plans.services_judged(state, opened.family, self.host)),
+            *services_left.differences(
+                state, chapter_plans.services_judged(state, opened.family, self.host, self.files)
+            ),
             *surroundings.differences(state),
         )
         one_a_place = {one.where: one for one in found}  # what stands around says more of the same place
@@ -84,7 +86,10 @@ class Postfix(AskingChapter):
                 self.host.name,
                 "plan and verification work here; apply does only where these are as the package leaves them",
             )
-        if not self.read().facts["certificate_serial"].value:
+        state = self.read()
+        if state.certificate and state.certificate.serves:
+            return
+        if not state.facts["certificate_serial"].value:
             raise ApplyRefused(
                 f"there is no certificate at {self.files.certificate}",
                 self.host.name,
@@ -137,7 +142,7 @@ class Postfix(AskingChapter):
         """The submission services, option by option; then what becomes of each restriction that is in use."""
         with self.at_work():
             state = self.read()
-            services = postfix.services(state, self.opened.family, self.host)
+            services = postfix.services(state, self.opened.family, self.host, self.files)
             missing = "is not made here" if self._plans(state).services.withheld else "is made"
         rows = []
         for service in services:
@@ -194,7 +199,7 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
             f"open {opened.family.postfix_chapter}.ipynb for this host",
         )
     files = MailFiles.of(opened.family, opened.host)
-    state = read_mail(opened.remote, opened.family, opened.release, opened.host)
+    state = mail_state.read(opened)
     looked_after = chapter_plans.owned(state, opened.family, opened.host, files).told()
     facts = {
         "family": opened.family.name,
@@ -207,7 +212,8 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         "saslauthd": state.facts["saslauthd_masters"].value,
         "candidates": read_candidates(opened.remote, state),
     }
-    record, journal = begin_record(opened, notebook, TITLE, facts)
+    certificate = state.certificate
+    record, journal = begin_record(opened, notebook, TITLE, facts | port_25.told(certificate))
     version = ".".join(map(str, state.version)) + ("" if state.installed else " will come with the package")
     rows = [
         ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
@@ -220,6 +226,7 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
     other = logins.other_login(state, opened.family, opened.release, opened.host)
     if other is not None:
         rows.append(("logins", other.told))
+    rows += [("its certificate", certificate.why)] if certificate and certificate.stays else []
     rows += [("looked after by", line) for line in looked_after.splitlines()]
     return Postfix(notebook, TITLE, opened, record, journal, display.Table(("", "now"), rows))
 

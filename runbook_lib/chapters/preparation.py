@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from runbook_lib import display, pictures
+from runbook_lib.chapters import mail_state
 from runbook_lib.chapters.asking import AskingChapter, survey_of
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.chapters.postfix import plans as plans_of
@@ -14,7 +15,6 @@ from runbook_lib.mail import wanted
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.probes import WARNING, Row, Verdict
 from runbook_lib.mail.probes.sight import Sight
-from runbook_lib.mail.reading import read_mail
 from runbook_lib.mail.registration import ADDRESSES_LEAD_BACK, DOMAIN_HAS_MX, NAMES_LEAD_HERE, Registration
 from runbook_lib.remote.facts import Fact, gather
 
@@ -173,7 +173,7 @@ class Preparation(AskingChapter):
         """What chapter 2 would change, from its own plans."""
         with self.at_work():
             opened, files = self.opened, MailFiles.of(self.opened.family, self.host)
-            state = read_mail(opened.remote, opened.family, opened.release, self.host)
+            state = mail_state.read(opened)
             plans = plans_of(opened, files, state).all
         rows = []
         for plan in plans:

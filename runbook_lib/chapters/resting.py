@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from runbook_lib.chapters import postfix
+from runbook_lib.chapters import mail_state, postfix
 from runbook_lib.chapters.asking import AskingChapter
 from runbook_lib.mail.postfix import MailFiles
 
@@ -17,7 +17,6 @@ class RestingChapter(AskingChapter):
         """Who has lines of chapter 2 to add to files of theirs; looked for once, when a claim has failed."""
         if self._owners is None:
             files = MailFiles.of(self.opened.family, self.host)
-            opened = self.opened
-            state = read_mail(opened.remote, opened.family, opened.release, opened.host)
-            self._owners = postfix.plans(opened, files, state).owners
+            state = mail_state.read(self.opened)
+            self._owners = postfix.plans(self.opened, files, state).owners
         return self._owners

@@ -1,16 +1,17 @@
 """Chapter 1-2: the CSR comes back from the server, is checked, and a CA signs it."""
 
 import ssl
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from runbook_lib import display
-from runbook_lib.chapters import own_ca
+from runbook_lib.chapters import own_ca, port_25
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import ApplyRefused, CertificateRefused, VerificationFailed
 from runbook_lib.mail import ownership
+from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import certificate, chain
 from runbook_lib.pki.certificate import FITS
@@ -77,7 +78,7 @@ class Signing(Chapter):
 
     returned: str = ""
     inventory_name: str = ""
-    notes: list[str] = field(default_factory=list)
+    there: CertificateOnPort25 | None = None  # on port 25 already
 
     @property
     def csr_path(self) -> PurePosixPath:
@@ -105,9 +106,13 @@ class Signing(Chapter):
 
     def plan_certificate(self) -> Plan:
         """The certificate; none while the one that is there fits key, names and issuer, and has days enough left."""
+        if self.there and self.there.serves:
+            return self.plan(Plan("Certificate", (), self.there.notes))
+        notes = self.there.notes if self.there else ()
         with self.at_work():
             facts, now = self.read()
             plan = self._returned_plan(facts, now) if self.returned else self._plan_to_issue(facts, now)
+            plan = replace(plan, notes=(*plan.notes, *notes))
             return self.plan(ownership.left_to_puppet(plan, facts, [self.certificate_path]))
 
     def _plan_to_issue(self, facts: dict[str, Fact], seen: Seen) -> Plan:
@@ -187,15 +192,12 @@ class Signing(Chapter):
 
     def show_certificate(self) -> display.Shown:
         """The certificate on the server, as a person reads it."""
+        if self.there and self.there.serves:
+            return _described(certificate.as_pem(self.there.leaf))
         _, now = self.read()
         if now.file is None or now.file.content is None:
             return display.Text("There is no certificate yet.")
-        rows = [
-            row
-            for row in certificate.describe(now.file.content)
-            if row[0] in ("subject", "issuer", "names", "key")
-        ]
-        return display.Table(("", ""), rows)
+        return _described(now.file.content)
 
     def verify_certificate(self) -> display.Shown:
         """The certificate belongs to the server's key, bears the granted names, and validates from the users' root."""
@@ -205,6 +207,8 @@ class Signing(Chapter):
 
     def _certificate_rows(self) -> list[Row]:
         claim = "The certificate fits the key, the names and the users' root"
+        if self.there and self.there.serves:
+            return port_25.certificate_rows(claim, self.opened)
         facts, now = self.read()
         content = now.file
         path, where = self.certificate_path, f"{self.host.name}, {self.certificate_path}"
@@ -254,6 +258,11 @@ def system_roots() -> bytes:
     return Path(file).read_bytes()
 
 
+def _described(content: bytes) -> display.Table:
+    shown = ("subject", "issuer", "names", "key")
+    return display.Table(("", ""), [row for row in certificate.describe(content) if row[0] in shown])
+
+
 def _row(claim: str, seen: str, good: bool, command: str) -> Row:
     return Row(claim, None, "", "-", Verdict.PASS if good else Verdict.FAIL, seen, command)
 
@@ -274,7 +283,8 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: 
         "names": ", ".join(opened.host.names.all),
         "valid_days": str(opened.host.certificate.valid_days),
     }
-    record, journal = begin_record(opened, NOTEBOOK, TITLE, facts)
+    there = port_25.look(opened)
+    record, journal = begin_record(opened, NOTEBOOK, TITLE, facts | port_25.told(there))
     ca = "made with the first certificate" if own_ca.certificate(site) is None else "there"
     rows = [
         ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
@@ -285,6 +295,7 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: 
             "lifetime",
             f"{facts['valid_days']} days; a new one from {opened.host.certificate.renew_days} days left",
         ),
+        *port_25.rows(there),
     ]
     return Signing(
         NOTEBOOK,
@@ -295,4 +306,5 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: 
         display.Table(("", ""), rows),
         returned=returned,
         inventory_name=inventory,
+        there=there,
     )

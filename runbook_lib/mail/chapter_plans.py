@@ -82,7 +82,7 @@ def plans(
                 sasl.plan_sasl(state, family, release, host),
                 postfix.plan_joined_file(state, files),
                 postfix.plan_settings(state, host, files),
-                postfix.plan_services(state, family, host),
+                postfix.plan_services(state, family, host, files),
             )
         )
     )
@@ -98,10 +98,12 @@ def plans(
     )
 
 
-def services_judged(state: MailState, family: Family, host: inventory.Host) -> tuple[str, ...]:
+def services_judged(
+    state: MailState, family: Family, host: inventory.Host, files: MailFiles
+) -> tuple[str, ...]:
     """Services that the chapter writes or depends on: on the ports of users, and port 25's."""
     on_ports = (name for port in host.submission.ports for name in state.service_on_port(port))
-    written = (service.name for service in postfix.services(state, family, host))
+    written = (service.name for service in postfix.services(state, family, host, files))
     return ("smtp/inet", *on_ports, *written)
 
 
@@ -127,7 +129,7 @@ def left_to_owners(
     owners = owned(state, family, host, files)
     written = {
         MAIN_CF: {f"main.cf, {setting.name}" for setting in postfix.settings(state, host, files)},
-        MASTER_CF: {f"master.cf, {service.name}" for service in postfix.services(state, family, host)},
+        MASTER_CF: {f"master.cf, {service.name}" for service in postfix.services(state, family, host, files)},
     }
 
     def owner_of(where: str) -> str:

@@ -34,12 +34,13 @@ def differences(
     """What on the host differs from what the package leaves and from what an earlier run of ours left."""
     if not state.installed:
         return ()
-    found = []
+    found = list(_certificate(state))
+    told = {difference.where for difference in found}
     written = {setting.name: setting for setting in postfix.settings(state, host, files)}
     other = logins.other_login(state, family, release, host)
     ruled = restrictions.rulings(state) | filters.rulings(state) | logins.rulings(state, other, host)
     for name, value in state.main_cf.items():
-        if not any(name in known for known in (written, ruled, wanted.READ)):
+        if f"main.cf, {name}" in told or not any(name in known for known in (written, ruled, wanted.READ)):
             continue
         if value in release.main_cf.get(name, ()) or wanted.neutral(name, value):
             continue
@@ -52,7 +53,7 @@ def differences(
             continue
         why = "this chapter writes it" if name in written else "this chapter depends on it"
         found.append(Difference(f"main.cf, {name}", value, False, why))
-    for service in postfix.services(state, family, host):
+    for service in postfix.services(state, family, host, files):
         if service.before not in (None, service.after) and service.before not in state.left.get(
             service.name, ()
         ):
@@ -75,7 +76,19 @@ def differences(
         why = "a filter of port 25 alone; 465 and 587 do not inherit it" if kept else _READ_ON_25
         text = " / ".join(smtp) or "no such service"
         found.append(Difference("master.cf, smtp/inet", text, kept, why))
-    return tuple(found) + _kept(state, {*written, *ruled}, release)
+    kept_settings = _kept(state, {*written, *ruled}, release)
+    return tuple(found) + tuple(one for one in kept_settings if one.where not in told)
+
+
+def _certificate(state: MailState) -> tuple[Difference, ...]:
+    """The entries that name a certificate which stays, or of which that cannot be said."""
+    there = state.certificate
+    if there is None or not (there.stays or there.is_unknown):
+        return ()
+    why = there.why if there.stays else f"whether it is pinned is not known: {'; '.join(there.unanswered)}"
+    return tuple(
+        Difference(f"main.cf, {name}", value, there.stays, why) for name, value in there.found.entries.items()
+    )
 
 
 # Entries that the package fills in from the host's name and addresses.

@@ -69,6 +69,8 @@ def plan_joined_file(state: MailState, files: MailFiles) -> Plan:
     A pair in two files cannot be replaced in one step (TLS_README, 'Server-side certificate and private key
     configuration'); the bytes of the key never leave the host.
     """
+    if state.certificate and state.certificate.serves:
+        return Plan("Key and chain in one file", (), state.certificate.notes)
     seen = state.seen[files.joined]
     made_from = state.facts["joined_wanted"]
     as_wanted = (
@@ -104,9 +106,10 @@ def settings(state: MailState, host: inventory.Host, files: MailFiles) -> tuple[
 
     What an earlier run of ours set because the inventory asked for it, and it does so no longer, goes back.
     """
+    stays = state.certificate is not None and state.certificate.stays
     decided = {
         entry.name: Setting(entry.name, state.main_cf.get(entry.name), entry.value, entry.why, entry.since)
-        for entry in wanted.settings(state.version, host, files.joined)
+        for entry in wanted.settings(state.version, host, files.joined, own_certificate=not stays)
     }
     for name, before in state.found.items():
         now = state.main_cf.get(name)
@@ -128,9 +131,11 @@ def plan_settings(state: MailState, host: inventory.Host, files: MailFiles) -> P
     return Plan("main.cf", (SettingsChange(differing),) if differing else (), notes)
 
 
-def services(state: MailState, family: Family, host: inventory.Host) -> tuple[Service, ...]:
+def services(state: MailState, family: Family, host: inventory.Host, files: MailFiles) -> tuple[Service, ...]:
     """The submission services, as they are and as they shall be; the name found on a port is kept."""
     more = restrictions.options(state)
+    if state.certificate:
+        more += state.certificate.options(state.version, files.joined)
     result = []
     for port in host.submission.ports:
         line_wanted = wanted.service(port, family, more)
@@ -142,9 +147,9 @@ def services(state: MailState, family: Family, host: inventory.Host) -> tuple[Se
     return tuple(result)
 
 
-def plan_services(state: MailState, family: Family, host: inventory.Host) -> Plan:
+def plan_services(state: MailState, family: Family, host: inventory.Host, files: MailFiles) -> Plan:
     """What master.cf does not have yet."""
-    differing = tuple(s for s in services(state, family, host) if s.before != s.after)
+    differing = tuple(s for s in services(state, family, host, files) if s.before != s.after)
     lists = tuple(f"{judged.parameter}: {judged.told}." for judged in restrictions.judge(state))
     notes = lists + filters.told(state)
     return Plan("master.cf", (ServicesChange(differing),) if differing else (), notes)

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
-from runbook_lib.mail import chapter_plans, logins, ownership, restrictions, sasl, surroundings
+from runbook_lib.mail import (
+    chapter_plans,
+    found_certificate,
+    logins,
+    ownership,
+    restrictions,
+    sasl,
+    surroundings,
+)
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.state import MailState, read_state
 from runbook_lib.remote.connection import Host
@@ -19,6 +27,7 @@ def read_mail(remote: Host, family: Family, release: Release, host: inventory.Ho
         **logins.facts(family),
         **ownership.facts(chapter_plans.paths(family), (files.joined,)),
         **surroundings.FACTS,
+        **found_certificate.FACTS,
     }
     state = read_state(remote, family, release, files.joined, sasl.paths(family), facts)
     other = logins.other_login(state, family, release, host)

@@ -9,14 +9,12 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import dns.exception
 import dns.name
-import dns.resolver
 import dns.reversename
 
 from runbook_lib.mail.probes import WARNING, Row, Verdict
 from runbook_lib.mail.probes.byhand import dig
-from runbook_lib.mail.probes.names import look_up
+from runbook_lib.mail.probes.names import look_up, records
 
 NAMES_LEAD_HERE = "Each name that users type leads to this server"
 ADDRESSES_LEAD_BACK = "Each address of the server has a name that leads back to it"
@@ -128,22 +126,11 @@ class Registration:
 
     def _ask(self, name: str, kind: str) -> tuple[tuple[str, ...], str | None]:
         """The names in an answer, lower case, best first; and a reason where there was no answer at all."""
-        asker = dns.resolver.Resolver(configure=self.resolver is None)
-        if self.resolver is not None:
-            asker.nameservers = [self.resolver]
-        try:
-            answer = list(asker.resolve(name, kind, lifetime=_TIMEOUT_S, search=False))
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-            return (), None
-        except dns.resolver.LifetimeTimeout:
-            return (), "the DNS server does not answer"
-        except (dns.resolver.NoNameservers, dns.exception.DNSException, OSError) as error:
-            return (), f"the DNS server cannot say ({type(error).__name__})"
+        answer, reason = records(name, kind, self.resolver, _TIMEOUT_S)
         if kind == "MX":
-            return _texts(
-                record.exchange for record in sorted(answer, key=lambda r: (r.preference, r.exchange))
-            ), None
-        return _texts(sorted(record.target for record in answer)), None
+            best_first = sorted(answer, key=lambda r: (r.preference, r.exchange))
+            return _texts(record.exchange for record in best_first), reason
+        return _texts(sorted(record.target for record in answer)), reason
 
     def _row(self, claim: str, name: str, kind: str, verdict: Verdict, words: str) -> Row:
         return Row(claim, None, "", "-", verdict, f"{name}, {kind}: {words}", dig(name, kind, self.resolver))

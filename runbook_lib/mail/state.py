@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runbook_lib.families import Family, Release
+from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF, folded
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.connection import Host
@@ -75,6 +76,7 @@ class MailState:
         left: entries and services that earlier runs of ours left, name to the set of their lines.
         left_files: states of files that earlier runs of ours left.
         found: entries and services as the first run of ours that changed them found them; '-' for not set.
+        certificate: what main.cf names for port 25, with what holds it there; None: nothing, or ours.
     """
 
     installed: bool
@@ -88,6 +90,7 @@ class MailState:
     left: Mapping[str, frozenset[str]]
     left_files: frozenset[str]
     found: Mapping[str, str]
+    certificate: CertificateOnPort25 | None = None
 
     def service_on_port(self, port: int) -> tuple[str, ...]:
         """Names ('submission/inet') of the services that listen on a port, however they are spelled.

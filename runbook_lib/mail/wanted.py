@@ -31,13 +31,16 @@ class Wanted:
     since: str = ""
 
 
-def settings(version: tuple[int, int], host: inventory.Host, pem: PurePosixPath) -> tuple[Wanted, ...]:
+def settings(
+    version: tuple[int, int], host: inventory.Host, pem: PurePosixPath, *, own_certificate: bool = True
+) -> tuple[Wanted, ...]:
     """Entries of main.cf for a Postfix version.
 
     Args:
         version: (major, minor).
         host: what the inventory asks for this host.
         pem: the file with key, certificate and intermediates, in this order.
+        own_certificate: whether port 25 gets the certificate in it; False: main.cf names another one, which stays.
     Source: postconf(5) for each parameter; RFC 8996 and RFC 9325 for the floor; RFC 8314 for AUTH under TLS only.
     """
     if version >= (3, 4):
@@ -61,7 +64,7 @@ def settings(version: tuple[int, int], host: inventory.Host, pem: PurePosixPath)
             Wanted("smtpd_tls_key_file", str(pem), "the same file"),
         ]
     wanted = [
-        *pair,
+        *(pair if own_certificate else ()),
         Wanted(
             "smtpd_tls_security_level",
             "may",

@@ -54,7 +54,7 @@ from runbook_lib.mail.probes.relay import (
 from runbook_lib.mail.probes.row import WARNING, Row, Verdict
 from runbook_lib.mail.probes.standing import PORTS_REACHED, ports_reached
 from runbook_lib.mail.probes.survey import Survey
-from runbook_lib.mail.probes.target import Account, Revealable, Target
+from runbook_lib.mail.probes.target import Account, Kept, Revealable, Target
 from runbook_lib.mail.probes.vantage import Vantage
 from runbook_lib.mail.probes.verify import CLAIMS, NAME_RESOLVES, name_resolves, verify
 from runbook_lib.mail.probes.view import TOKEN_HEADER, HostView
@@ -84,6 +84,7 @@ __all__ = [
     "WRONG_PASSWORD_REFUSED",
     "Account",
     "HostView",
+    "Kept",
     "Revealable",
     "Row",
     "Survey",

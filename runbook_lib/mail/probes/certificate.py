@@ -18,6 +18,7 @@ SERIAL_ON_EACH_PORT = "Each port shows the certificate that was signed"
 DAYS_LEFT = "Days are left along the whole path"
 NAMES_COVERED = "The certificate covers each name that leads here"
 
+_REPLACED: Judged = (Verdict.FAIL, "another certificate than the one that stays")
 GUESSED_LABELS = ("smtp", "imap", "pop", "mail")  # what clients try when they are given an address only
 
 
@@ -28,6 +29,13 @@ def chain_validates(survey: Survey) -> list[Row]:
     def judge(sight: Sight) -> Judged:
         if sight.tls is None:
             return blocked(sight.obstacle, Stage.HANDSHAKE)
+        kept = target.kept_on(sight.endpoint.port)
+        if kept and not kept.for_users:
+            return (
+                (Verdict.PASS, f"the one that stays: {kept.why}")
+                if sight.tls.leaf in kept.leaves
+                else _REPLACED
+            )
         if target.is_address and sight.tls.untrusted.startswith("IP address mismatch"):
             # OpenSSL looks for the name after it has found the way to a root.
             return (
@@ -40,9 +48,12 @@ def chain_validates(survey: Survey) -> list[Row]:
             return Verdict.FAIL, f"not trusted: {words}{alone if 'issuer' in words else ''}"
         return Verdict.PASS, "name and chain are valid"
 
-    return survey.judge_each(
-        CHAIN_VALIDATES, target.ports, judge, lambda endpoint: byhand.validation(endpoint, target)
-    )
+    def command(endpoint: Endpoint) -> str:
+        if target.is_for_users(endpoint.port):
+            return byhand.validation(endpoint, target)
+        return byhand.certificate(endpoint, target, "-fingerprint", "-sha256")
+
+    return survey.judge_each(CHAIN_VALIDATES, target.ports, judge, command)
 
 
 def serial_on_each_port(survey: Survey) -> list[Row]:
@@ -52,6 +63,9 @@ def serial_on_each_port(survey: Survey) -> list[Row]:
     def judge(sight: Sight) -> Judged:
         if sight.tls is None:
             return blocked(sight.obstacle)
+        if kept := target.kept_on(sight.endpoint.port):
+            same = sight.tls.leaf in kept.leaves
+            return (Verdict.PASS, "the serial of the certificate that stays") if same else _REPLACED
         if target.expected_serial is None:
             return (
                 Verdict.UNTESTED,
@@ -98,6 +112,7 @@ def names_covered(survey: Survey) -> list[Row]:
     seen = [sight for sight in sights if sight.tls]
     if not sights:
         return survey.unasked(NAMES_COVERED, survey.target.ports)
+    seen = [sight for sight in seen if survey.target.is_for_users(sight.endpoint.port)]
     if not seen:
         return [survey.general(NAMES_COVERED, blocked(sights[0].obstacle), survey.first_command)]
     if survey.target.is_address:

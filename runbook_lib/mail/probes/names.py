@@ -2,9 +2,9 @@
 
 import ipaddress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import dns.exception
-import dns.name
 import dns.resolver
 
 from runbook_lib.mail.probes.row import Verdict
@@ -39,9 +39,7 @@ def look_up(name: str, resolver: str | None, timeout_s: float = 5.0) -> tuple[Lo
     try:
         literal = ipaddress.ip_address(name)
     except ValueError:
-        asker = dns.resolver.Resolver(configure=resolver is None)
-        if resolver is not None:
-            asker.nameservers = [resolver]
+        asker = _resolver(resolver)
         a = _ask(asker, name, "A", timeout_s)
         if a.verdict is Verdict.UNTESTED:
             return a, replace(a, kind="AAAA")  # who does not answer once is not waited for again
@@ -52,6 +50,39 @@ def look_up(name: str, resolver: str | None, timeout_s: float = 5.0) -> tuple[Lo
     return (none, found) if is_v6 else (found, none)
 
 
+def records(
+    name: str, kind: str, resolver: str | None, timeout_s: float = 5.0
+) -> tuple[tuple[Any, ...], str | None]:
+    """The records of a name, and a reason where the DNS did not answer; none without a reason: there are none.
+
+    Args:
+        name: DNS name (A-labels).
+        kind: 'MX', 'TLSA', …
+        resolver: address of a DNS server; None takes the system's.
+        timeout_s: for the question.
+    Returns: records as dnspython has them, each kind with fields of its own.
+    """
+    try:
+        return tuple(_resolver(resolver).resolve(name, kind, lifetime=timeout_s, search=False)), None
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return (), None
+    except (dns.exception.DNSException, OSError) as error:
+        return (), _no_answer(error)
+
+
+def _resolver(address: str | None) -> dns.resolver.Resolver:
+    asker = dns.resolver.Resolver(configure=address is None)
+    if address is not None:
+        asker.nameservers = [address]
+    return asker
+
+
+def _no_answer(error: Exception) -> str:
+    if isinstance(error, dns.resolver.LifetimeTimeout):
+        return "the DNS server does not answer"
+    return f"the DNS server cannot say ({type(error).__name__})"
+
+
 def _ask(asker: dns.resolver.Resolver, name: str, kind: str, timeout_s: float) -> Lookup:
     try:
         answer = asker.resolve(name, kind, lifetime=timeout_s, search=False)
@@ -59,10 +90,8 @@ def _ask(asker: dns.resolver.Resolver, name: str, kind: str, timeout_s: float) -
         return Lookup(kind, (), Verdict.FAIL, "no such name in the DNS (NXDOMAIN)")
     except dns.resolver.NoAnswer:
         return Lookup(kind, (), Verdict.PASS, f"no {kind} record")
-    except dns.resolver.LifetimeTimeout:
-        return Lookup(kind, (), Verdict.UNTESTED, "the DNS server does not answer")
-    except (dns.resolver.NoNameservers, dns.exception.DNSException, OSError) as error:
-        return Lookup(kind, (), Verdict.UNTESTED, f"the DNS server cannot say ({type(error).__name__})")
+    except (dns.exception.DNSException, OSError) as error:
+        return Lookup(kind, (), Verdict.UNTESTED, _no_answer(error))
     addresses = tuple(sorted(record.address for record in answer))
     return Lookup(kind, addresses, Verdict.PASS, f"{kind} record found")
 

@@ -4,6 +4,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from cryptography import x509
+
 SUBMISSION_PORTS = (465, 587)
 
 
@@ -43,6 +45,24 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A certificate that was there before anything was signed, and stays.
+
+    Args:
+        leaves: the server's certificates, of which a handshake shows one (there are two with RSA and ECDSA).
+        ports: the ports that show it.
+        for_users: users' programs meet it, too, so it is judged by what they trust and by the names that they type.
+            False: it is for other servers alone, and what holds it there is what counts.
+        why: what holds it there, in words.
+    """
+
+    leaves: tuple[x509.Certificate, ...]
+    ports: tuple[int, ...]
+    for_users: bool
+    why: str
+
+
+@dataclass(frozen=True)
 class Target:
     """A server as its users know it: values only, nothing is asked while it is made.
 
@@ -55,6 +75,7 @@ class Target:
         ca_file: how the commands to repeat by hand call that file.
         expected_serial: serial of the certificate that was signed, upper-case hex with an even number of
             digits; None: not known here.
+        kept: a certificate that stays on some ports in the place of the one that was signed; None: there is none.
         expected_names: names that the certificate must cover beside `name`.
         warn_days: days left, of any certificate on the path, below which a row warns.
         resolver: address of the DNS server to ask; None: the system's.
@@ -74,6 +95,7 @@ class Target:
     ca_pem: bytes | None = None
     ca_file: str = "ca.pem"
     expected_serial: str | None = None
+    kept: Kept | None = None
     expected_names: tuple[str, ...] = ()
     warn_days: int = 30
     resolver: str | None = None
@@ -85,6 +107,15 @@ class Target:
     source_v6: str | None = None
     ehlo: str | None = None
     foreign_domain: str = "relay-test.example"
+
+    def kept_on(self, port: int) -> Kept | None:
+        """The certificate that stays on a port; None where the signed one is expected."""
+        return self.kept if self.kept and port in self.kept.ports else None
+
+    def is_for_users(self, port: int) -> bool:
+        """Whether users' programs are to trust what the port shows."""
+        kept = self.kept_on(port)
+        return kept is None or kept.for_users
 
     @property
     def is_address(self) -> bool:

@@ -1,0 +1,158 @@
+"""The certificate that is on port 25 before a chapter begins, with what holds it there: asked once a chapter."""
+
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from runbook_lib.chapters import own_ca
+from runbook_lib.chapters.opening import Opened
+from runbook_lib.errors import CertificateRefused, VerificationFailed
+from runbook_lib.mail import found_certificate, kept_certificate, pins
+from runbook_lib.mail.found_certificate import FACTS, FoundCertificate, public_key_sha256
+from runbook_lib.mail.kept_certificate import CertificateOnPort25
+from runbook_lib.mail.pins import Pins
+from runbook_lib.mail.postfix import MailFiles
+from runbook_lib.mail.probes import WARNING, Row, Verdict
+from runbook_lib.pki import certificate, chain
+from runbook_lib.remote.change import quote
+from runbook_lib.remote.facts import Fact, gather
+
+
+def look(opened: Opened) -> CertificateOnPort25 | None:
+    """Read and judge what main.cf names; None where it names nothing, or what an earlier run of ours made."""
+    return judged(opened, gather(opened.remote, FACTS, root=True))
+
+
+def judged(opened: Opened, facts: Mapping[str, Fact]) -> CertificateOnPort25 | None:
+    """As `look`, from facts that were read by now.
+
+    Args:
+        facts: with the answers to `found_certificate.FACTS`.
+    Raises:
+        CommandFailed, CertificateRefused: what is there cannot be read.
+        VerificationFailed: this machine has no public roots to judge by.
+    """
+    found = found_certificate.read(facts, opened.host.name)
+    files = MailFiles.of(opened.family, opened.host)
+    if found is None or {file.path for file in found.files} == {files.joined}:
+        return None
+    left = opened.release.main_cf
+    of_package = all(value in left.get(name, ()) for name, value in found.entries.items())
+    return kept_certificate.judge(
+        found,
+        _pins(opened, found, of_package),
+        _untrusted(opened, found),
+        opened.host.names.all,
+        of_package=of_package,
+    )
+
+
+def _pins(opened: Opened, found: FoundCertificate, of_package: bool) -> Pins:
+    """What pins it, asked once a chapter. A promise of a public certificate is not about the package's own."""
+    if found.chain not in opened.pins:
+        site = opened.inventory.site
+        opened.pins[found.chain] = pins.ask(
+            found.chain, opened.host.names.all, site.domain, site.resolver, sts=not of_package
+        )
+    return opened.pins[found.chain]
+
+
+def _untrusted(opened: Opened, found: FoundCertificate) -> str:
+    """Why the certificate does not validate against the public roots; empty where it does.
+
+    The site's own CA is no public root, though a site may have put it among those of this machine.
+    """
+    if any(certificate.is_issued_by(leaf, leaf) for leaf in found.leaves):
+        return "it is signed by its own key"
+    roots = _roots(opened, found)
+    if not roots:
+        return f"no public root leads to its issuer {found.leaves[0].issuer.rfc4514_string()}"
+    others = found.chain[len(found.leaves) :]
+    for leaf in found.leaves:
+        names = certificate.dns_names(leaf)[:1]
+        if not names:
+            return "it has no DNS name"
+        try:
+            path = chain.Chain((leaf, *others), (), "")
+            chain.verify(path, roots, names, datetime.now(UTC), f"{opened.host.name}, port 25")
+        except CertificateRefused as error:
+            return error.problem
+    return ""
+
+
+def _roots(opened: Opened, found: FoundCertificate) -> bytes:
+    """Those of this machine's public roots that bear the name of an issuer in the files, as PEM.
+
+    OpenSSL reads the roots, as it does for every connection from here; only what may be needed is read further, since
+    among public roots are some that `cryptography` will refuse to read (a serial number of zero).
+
+    Raises:
+        VerificationFailed: this machine has no public roots.
+    """
+    roots = ssl.create_default_context().get_ca_certs(binary_form=True)
+    if not roots:
+        raise VerificationFailed(
+            "this machine has no file of public roots",
+            "controller",
+            "install ca-certificates here, then run this again",
+        )
+    own = own_ca.certificate(opened.inventory.site)
+    own_der = ssl.PEM_cert_to_DER_cert(own.decode()) if own else b""
+    issuers = {one.issuer.public_bytes() for one in found.chain}
+    return b"".join(
+        ssl.DER_cert_to_PEM_cert(root).encode()
+        for root in roots
+        if root != own_der and any(issuer in root for issuer in issuers)
+    )
+
+
+def told(there: CertificateOnPort25 | None) -> dict[str, str]:
+    """Facts for the record: which certificate was found on port 25, and why it stays; none where there is none."""
+    if there is None or not there.stays:
+        return {}
+    return {"certificate_on_25": there.words, "certificate_stays": there.why}
+
+
+def rows(there: CertificateOnPort25 | None) -> list[tuple[str, str]]:
+    """For the table of what is there now; none where nothing stays, so that nobody reads about what is not there."""
+    return [("certificate of port 25", there.why)] if there and there.stays else []
+
+
+def key_rows(claim: str, there: CertificateOnPort25) -> list[Row]:
+    """Judge the keys of a certificate that stays: each fits it, and nobody but root and a group may read it.
+
+    Whom an administrator lets read it is not ours to mend, so too many readers are a warning.
+    """
+    fitting = {public_key_sha256(leaf) for leaf in there.found.leaves}
+    found = []
+    for file in there.found.files:
+        if not file.public_key_sha256:
+            continue
+        public = f"openssl pkey -in {quote(file.path)} -pubout"
+        good = file.public_key_sha256 in fitting
+        found.append(
+            _row(claim, f"{file.path}: {'fits' if good else 'does not fit'} the certificate", good, public)
+        )
+        open_to_all = not file.state.split(" ")[0].endswith("0")
+        words = (
+            f"{WARNING}{file.path}: everybody may read it" if open_to_all else f"{file.path}: {file.state}"
+        )
+        found.append(_row(claim, words, True, f"stat -L -c '%a %U:%G' {quote(file.path)}"))
+    return found or [_row(claim, "main.cf names no file with a key", False, "postconf -n smtpd_tls_key_file")]
+
+
+def certificate_rows(claim: str, opened: Opened) -> list[Row]:
+    """Judge a certificate that stays as users' programs do: by the public roots, and for every name that they type."""
+    there = look(opened)
+    if there is None or not there.serves:
+        words = there.unfit if there else "main.cf names no certificate any more"
+        return [
+            _row(claim, words or "nothing holds it there any more", False, "postconf -n | grep ^smtpd_tls_")
+        ]
+    names = ", ".join(opened.host.names.all)
+    command = f"openssl storeutl -certs -text -noout {quote(there.found.files[0].path)}"
+    return [_row(claim, f"it validates against the public roots for {names}", True, command)]
+
+
+def _row(claim: str, seen: str, good: bool, command: str) -> Row:
+    return Row(claim, None, "", "-", Verdict.PASS if good else Verdict.FAIL, seen, command)
