@@ -104,7 +104,8 @@ class JudgedList:
             return "465 and 587 inherit it whole"
         if self.option == f"{self.parameter}=permit":
             return f"kept for port 25; 465 and 587 do not inherit it: for strangers ({_listed(out)})"
-        return f"kept for port 25; 465 and 587 leave out {_listed(out)}, and keep {_listed(kept)}"
+        today = "; $names with their values of today" if self.expanded else ""
+        return f"kept for port 25; 465 and 587 leave out {_listed(out)}, and keep {_listed(kept)}{today}"
 
 
 def judge(state: MailState) -> tuple[JudgedList, ...]:
