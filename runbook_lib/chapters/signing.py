@@ -1,6 +1,5 @@
 """Chapter 1-2: the CSR comes back from the server, is checked, and a CA signs it."""
 
-import ssl
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -10,7 +9,8 @@ from runbook_lib.chapters import own_ca, port_25
 from runbook_lib.chapters.certificate_to_issue import CertificateToIssue
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
-from runbook_lib.errors import ApplyRefused, CertificateRefused, VerificationFailed
+from runbook_lib.chapters.roots import system_roots, users_roots
+from runbook_lib.errors import ApplyRefused, CertificateRefused
 from runbook_lib.mail import ownership
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
@@ -176,7 +176,7 @@ class Signing(Chapter):
             rows.append(
                 _row(claim, "it is for the server's key", True, f"openssl x509 -in {path} -noout -pubkey")
             )
-            roots = users_roots(self, body) or system_roots()
+            roots = users_roots(self.opened, body) or system_roots()
             chain.verify(read, roots, self.host.names.all, datetime.now(UTC), where)
             names = ", ".join(self.host.names.all)
             rows.append(
@@ -185,31 +185,6 @@ class Signing(Chapter):
         except CertificateRefused as error:
             rows.append(_row(claim, error.problem, False, f"openssl x509 -in {path} -noout -text"))
         return rows
-
-
-def users_roots(chapter: Chapter, leaf_pem: bytes) -> bytes | None:
-    """What the users of this server trust: the own CA where it issued the certificate; None: the system's roots."""
-    root = own_ca.certificate(chapter.opened.inventory.site)
-    if root is None:
-        return None
-    leaf = certificate.load(leaf_pem, chapter.host.name)
-    return root if certificate.is_issued_by(leaf, certificate.load(root, "the CA's certificate")) else None
-
-
-def system_roots() -> bytes:
-    """The roots that this controller trusts, as one PEM.
-
-    Raises:
-        VerificationFailed: there is no such file.
-    """
-    file = ssl.get_default_verify_paths().cafile
-    if file is None:
-        raise VerificationFailed(
-            "this machine has no file of public roots",
-            "controller",
-            "install ca-certificates here, then run this again",
-        )
-    return Path(file).read_bytes()
 
 
 def _described(content: bytes) -> display.Table:
