@@ -34,10 +34,20 @@ def install(lab: Lab, host: str, pair: Pair, *chain: Pair, place: str = PLACE) -
 
 
 def use(lab: Lab, host: str, certificate: str, key: str) -> None:
-    """Let main.cf name these files."""
+    """Let main.cf name these files, and wait until no smtpd is left that knows others (they end when they are idle)."""
     lab.exec(
         host,
-        f"postconf -e smtpd_tls_cert_file={certificate} smtpd_tls_key_file={key}; postfix reload 2>/dev/null",
+        f"""
+        old=$(pgrep -x smtpd || :)
+        postconf -e smtpd_tls_cert_file={certificate} smtpd_tls_key_file={key}
+        postfix reload 2>/dev/null
+        for process in $old; do
+          n=0
+          while [ "$(cat "/proc/$process/comm" 2>/dev/null)" = smtpd ]; do
+            n=$((n + 1)); test $n -lt 100; sleep 0.1
+          done
+        done
+        """,
     )
 
 
