@@ -1,4 +1,4 @@
-"""What docs/what-stays-sasl-and-rules.md lists is what the code has."""
+"""What docs/what-stays.md lists is what the code has."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from runbook_lib.mail.restrictions.policy import FOR_STRANGERS
 from runbook_lib.mail.restrictions.table import TABLE, Whom
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "what-stays-sasl-and-rules.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "what-stays.md"
 
 
 def listed(whom: Whom) -> set[str]:
