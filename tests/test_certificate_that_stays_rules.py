@@ -205,6 +205,7 @@ CA_DER = PUBLIC_INTERMEDIATE.certificate.public_bytes(Encoding.DER)
         (255, 1, 1, hashlib.sha256(LEAF_KEY).digest(), False),
         (3, 1, 9, LEAF_KEY, False),
     ],
+    ids=range(10),  # the data are new in each process, and pytest-xdist compares names
 )
 def test_a_tlsa_record_matches_as_rfc_6698_says(
     usage: int, selector: int, mtype: int, data: bytes, matches: bool
