@@ -104,7 +104,7 @@ class HostResult:
                 told = "nothing to do"
             looks = dict.fromkeys(look for chapter in self.chapters for look in chapter.needed_root)
             rooted = f"\n    needed root to look at: {', '.join(looks)}" if looks else ""
-            return f"{self.host}: {told}{rooted}{self._who_must_act()}"
+            return f"{self.host}: {told}{self._who_must_act()}{rooted}"
         done = f"changed {counted(made, 'thing')}" if made else "nothing to do"
         if self.left_to and not made:
             done = "changed nothing"

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
-from runbook_lib.mail import ownership, postfix, sasl
+from runbook_lib.mail import logins, ownership, postfix, sasl
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.ownership import Ownership
 from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF
@@ -71,6 +71,9 @@ def plans(
         fqdn: what the host calls itself.
     """
     owners = owned(state, family, host, files)
+    other = logins.other_login(state, family, release, host)
+    if other is not None and not other.works and PurePosixPath(other.where) in owners.files:
+        other = None  # who left it half made gets the lines that make it whole
     notes = tuple(
         f"{name} is here; it is not known to own any file of this chapter." for name in owners.present
     )
@@ -79,7 +82,7 @@ def plans(
             ownership.divide(plan, owners)
             for plan in (
                 postfix.plan_packages(state, host, fqdn),
-                sasl.plan_sasl(state, family, release, host),
+                sasl.plan_sasl(state, family, release, host, other),
                 postfix.plan_joined_file(state, files),
                 postfix.plan_settings(state, host, files),
                 postfix.plan_services(state, family, host, files),

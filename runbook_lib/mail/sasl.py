@@ -49,13 +49,21 @@ def _files(
     return files
 
 
-def plan_sasl(state: MailState, family: Family, release: Release, host: inventory.Host) -> Plan:
+def plan_sasl(
+    state: MailState,
+    family: Family,
+    release: Release,
+    host: inventory.Host,
+    other: logins.OtherLogin | None,
+) -> Plan:
     """What is missing for logins through saslauthd and PAM; nothing where somebody else's login is there.
 
     saslauthd is stopped while its settings file changes: Debian 12's script reads the pid file's place from the
     new text, so a running daemon would stay beside the new one.
+
+    Args:
+        other: that login.
     """
-    other = logins.other_login(state, family, release, host)
     if other is not None:
         return Plan("SMTP AUTH", (), (other.told,))
     bare = bool(state.missing_packages)

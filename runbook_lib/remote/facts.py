@@ -66,7 +66,10 @@ def gather(
     question = (tuple(facts.items()), root)
     kept = host.kept_answer(question)
     if kept is not None:
-        return dict(cast(dict[str, Fact], kept))
+        answered, needed_then = cast(tuple[dict[str, Fact], dict[str, str]], kept)
+        if host.needed_root is not None:
+            host.needed_root |= needed_then
+        return dict(answered)
     tried = facts if not root or host.needed_root is None else host.needed_root
     calls = "\n".join(
         f"fact {shlex.quote(name)} {shlex.quote(command)} {'' if name in tried else shlex.quote(host.user)}"
@@ -89,7 +92,8 @@ def gather(
         name: Fact(display.escape_bytes(value), int(status))
         for name, status, value in zip(names, words[1::4], words[2::4], strict=True)
     }
-    host.keep_answer(question, found)
+    known = host.needed_root or {}
+    host.keep_answer(question, (found, {name: known[name] for name in names if name in known}))
     return dict(found)
 
 
