@@ -72,6 +72,7 @@ def kept_through_all_chapters(lab: Lab, pair: Pair, *, serves: bool) -> Iterator
     assert shown(address, 25) == der(pair)
     assert lab.exec(HOST, samples.ENTRIES) == entries
     asked = verification.open("lab", HOST)
+    assert isinstance(asked, verification.Verification)
     submission = shown_on(lab, *SUBMISSION)
     if serves:
         assert submission == {der(pair)}
@@ -154,6 +155,7 @@ def test_one_that_is_pinned_by_tlsa(lab: Lab, prepared: str) -> None:
     record = f"dns-rr=_25._tcp.{NAMES[0]},52,030101{hashlib.sha256(spki).hexdigest()}"
     with lab.also_in_dns(record), kept_through_all_chapters(lab, pinned, serves=False):
         asked = verification.open("lab", HOST)
+        assert isinstance(asked, verification.Verification)
         assert f"TLSA pins it (_25._tcp.{NAMES[0]})" in repr(asked.ask(probes.chain_validates))
         assert ports_that_fail(survey_of(asked.opened), other=PUBLIC) == {25}
 

@@ -1,19 +1,21 @@
 """Notebook 90 and `runbook verify`: every claim, from outside, without a change."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar
 
-from runbook_lib import display, inventory
+from runbook_lib import display
+from runbook_lib.chapters import parameters
 from runbook_lib.chapters.asking import survey_of
+from runbook_lib.chapters.by_name import ServerByName, open_by_name, target_of
 from runbook_lib.chapters.chapter import worst
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.chapters.resting import RestingChapter
-from runbook_lib.errors import UsageError
-from runbook_lib.mail.probes import CLAIMS, Row, Survey, Target, Verdict
+from runbook_lib.mail.probes import CLAIMS, Row, Survey, Verdict
 
 NOTEBOOK = "90-verification"
+BY_NAME = frozenset({"name", "ports", "resolver"})
 TITLE = "Verification from outside · 外からの検証"
 
 
@@ -24,9 +26,27 @@ class Verification(RestingChapter):
     reads_only: ClassVar[bool] = True
 
 
-def open(inventory: str, host: str, mode: str = "", reason: str = "") -> Verification:  # noqa: A001 - a cell reads `verification.open(…)`
-    """Open the chapter on a host: connect and begin the record. Nothing is changed, in any mode."""
-    opened = open_host(NOTEBOOK, frozenset(), inventory, host, mode, reason)
+def open(  # noqa: A001 - a cell reads `verification.open(…)`
+    inventory: str,
+    host: str,
+    mode: str = "",
+    reason: str = "",
+    name: str = "",
+    ports: str = "",
+    resolver: str = "",
+) -> Verification | ServerByName:
+    """Open the chapter on a host, or on any server by its name. Nothing is changed, in any mode.
+
+    Args:
+        inventory, host, mode, reason: as in every chapter.
+        name: a server's name or address. It is then asked without inventory, SSH and password, and `host` is not.
+        ports: with `name`: the ports to ask, as '465, 587'; empty: 25, 465 and 587.
+        resolver: with `name`: address of the DNS server to ask; empty: the system's.
+    """
+    if name:
+        parameters.check(parameters.of_this_notebook(), parameters.COMMON | BY_NAME, NOTEBOOK)
+        return open_by_name(NOTEBOOK, TITLE, name, resolver, ports, reason)
+    opened = open_host(NOTEBOOK, BY_NAME, inventory, host, mode, reason)
     account = opened.host.check_account
     rows = [
         ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
@@ -60,27 +80,7 @@ def verify_name(name: str, resolver: str | None = None, ports: Sequence[int] = (
     Raises:
         UsageError: the name cannot be one, or the resolver is no address.
     """
-    try:
-        host = inventory.address(name)
-    except ValueError as error:
-        raise UsageError(f"'{name}' {error}", "runbook verify", "give the name that users type") from None
-    try:
-        server = inventory.ip_address(resolver) if resolver is not None else None
-    except ValueError as error:
-        raise UsageError(
-            f"'{resolver}' {error}", "runbook verify --resolver", "give the DNS server's address"
-        ) from None
-    target = Target(name=host, domain=_domain_of(host), resolver=server)
-    return _all(Survey(replace(target, ports=tuple(ports)) if ports else target))
-
-
-def _domain_of(host: str) -> str:
-    """A mail domain that the server may have: the name's parent, or the address as a literal (RFC 5321, 4.1.3)."""
-    if ":" in host:
-        return f"[IPv6:{host}]"
-    if host.replace(".", "").isdigit():
-        return f"[{host}]"
-    return host.partition(".")[2] or host
+    return _all(Survey(target_of(name, resolver, ports)))
 
 
 def _all(survey: Survey) -> list[Row]:
