@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from applied_host import run_cells, runbook
+from applied_host import RUNBOOK, run_cells, runbook
 from trees import AT_WORK, changed
 
 from lab import Lab
@@ -41,11 +41,12 @@ def test_it_runs_by_papermill_where_nothing_else_is_known(lab: Lab, tmp_path: Pa
         "inventory",
         "none",
     ]
+    environment = os.environ | {"RUNBOOK_RECORDS": str(tmp_path / "records")}
     papermill = Path(sys.executable).with_name("papermill")
     notebook = CHECKOUT / "notebooks" / "90-verification.ipynb"
     done = subprocess.run(
         [papermill, "--no-progress-bar", notebook, out, *words],
-        env=os.environ | {"RUNBOOK_RECORDS": str(tmp_path / "records")},
+        env=environment,
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -58,6 +59,9 @@ def test_it_runs_by_papermill_where_nothing_else_is_known(lab: Lab, tmp_path: Pa
     # A server with Postfix just installed: no submission port yet, and nobody to log in as.
     assert {"pass", "could not test"} <= set(verdicts.values())
     assert (record["mode"], record["outcome"]) == ("plan", "planned")
+    command = [str(RUNBOOK), "records", "add", str(out)]
+    added = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert added.returncode == 0, added.stderr
     assert manifest.check(path.parents[1]).holds
     assert logins_seen(lab) == seen
     assert changed(before, lab.tree(HOST), AT_WORK) == []

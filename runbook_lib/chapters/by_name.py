@@ -103,7 +103,7 @@ def open_by_name(
     record = records.Record.begin(
         records.root(),
         records.current_run(),
-        target.name.replace(":", "-").strip("-"),  # an IPv6 address becomes the name of a folder
+        records.folder_of(target.name),
         notebook,
         title=title,
         mode="plan",

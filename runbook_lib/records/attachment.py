@@ -36,12 +36,14 @@ def add_notebook(path: Path, root: Path, run: str | None = None) -> Entry:
     notebook = read_notebook(path)
     values = parameters(notebook)
     host = values.get("host")
-    if not isinstance(host, str):
+    if values.get("name"):  # a server that is known by its name alone has no secrets here
+        host = origin.folder_of(inventory.address(str(values["name"])))
+    elif isinstance(host, str):
+        unavailable = resolve_references(inventory.load(str(values.get("inventory") or "lab")), host)
+        if unavailable:
+            raise unavailable[0]
+    else:
         raise UsageError("has no parameter 'host'", str(path), "give a chapter's notebook, executed")
-    site = inventory.load(str(values.get("inventory") or "lab"))
-    unavailable = resolve_references(site, host)
-    if unavailable:
-        raise unavailable[0]
     chapter = _chapter(path, notebook)
     entry = _find(root, run or os.environ.get("RUNBOOK_RUN"), host, chapter)
     folder = root / entry.record.run

@@ -76,6 +76,11 @@ def plain_name(name: str, what: str) -> str:
     return name
 
 
+def folder_of(server: str) -> str:
+    """The folder of a server that is known by its name or address only; an IPv6 address has colons in it."""
+    return plain_name(server.replace(":", "-").strip("-"), "name")
+
+
 def now_text() -> str:
     """This moment as every record spells it: ISO 8601, UTC, with its offset."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
