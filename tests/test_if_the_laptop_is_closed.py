@@ -90,6 +90,7 @@ def test_cut_off_in_the_middle_it_is_as_status_said(
         f"no run is at work; the last to change something, {run} (number 1 here), made {len(made)} " in told
     )
     assert "If you close the laptop now: nothing changes: the host waits for nobody." in told
+    assert f"To put it back, here: runbook rollback {run} --host {host} --inventory lab\n" in told
     # Nobody of us goes on: the line that status printed, typed at a root shell.
     assert f"on the host, without us: sh /var/lib/runbook/{run}/undo.sh" in told
     assert undone_alone(lab, host, run).endswith("everything is as before the run\nstatus 0\n")

@@ -1,7 +1,6 @@
 """`runbook plan` and `runbook apply`."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,7 +86,7 @@ def _run(
     order = Order(
         mode=mode,
         inventory=inventory or inventories.default_name(),
-        next_options=_inventory_option(inventory),
+        next_options=inventories.as_option(inventory),
         hosts=hosts or (),
         only=only,
         start=start,
@@ -150,11 +149,6 @@ def _end(result: "BatchResult", as_json: bool) -> None:
     else:
         _tell(result)
     raise typer.Exit(result.exit_code)
-
-
-def _inventory_option(inventory: str | None) -> str:
-    """The option as the next command needs it."""
-    return f"--inventory {shlex.quote(inventory)}" if inventory else ""
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Which inventory a command works with, and `runbook schema`."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 from runbook_lib.cli.options import say
@@ -23,6 +24,11 @@ def chosen(given: str | None) -> "Inventory":
     from runbook_lib import inventory
 
     return inventory.load(given or default_name())
+
+
+def as_option(given: str | None) -> str:
+    """The option as the next command needs it."""
+    return f"--inventory {shlex.quote(given)}" if given else ""
 
 
 def schema() -> None:

@@ -29,7 +29,14 @@ def status(inventory: Inventory = None, host: Hosts = None, as_json: Json = Fals
         say(f"{target.name}: {standing.told}")
         say(f"    If you close the laptop now: {standing.if_left}.")
         if standing.last and not standing.last.is_back:
-            say(f"    To put it back, here: runbook rollback {standing.last.run} --host {target.name}")
+            words = (
+                "runbook rollback",
+                standing.last.run,
+                "--host",
+                target.name,
+                inventories.as_option(inventory),
+            )
+            say(f"    To put it back, here: {' '.join(words).rstrip()}")
             say(f"    on the host, without us: {standing.last.undo_command}")
     if as_json:
         say(json.dumps({"format": 1, "hosts": {n: asdict(s) for n, s in found.items()}}, indent=1))

@@ -15,6 +15,9 @@ from runbook_lib.mail.probes.survey import Survey
 from runbook_lib.mail.probes.target import SUBMISSION_PORTS, Account, Endpoint
 
 MECHANISMS = ("PLAIN", "LOGIN")
+# After two refusals of one client Dovecot lets the third login wait 8 s, later ones 15 s, and PAM adds 2 s to each
+# (Dovecot, "Authentication penalty"): the right password must not seem to get no answer.
+LOGIN_WAIT_S = 30.0
 UNKNOWN_USER = "runbook-probe-nobody"
 NO_ACCOUNT = "no account for checks: name one under check_account in the inventory"
 _OLD_ENCODINGS = ("cp1252", "cp932")  # what old Windows clients send, in the West and in Japan
@@ -104,6 +107,7 @@ def first_trusted(survey: Survey, endpoints: list[Endpoint]) -> Endpoint | None:
 
 def authenticate(talk: Conversation, user: str, password: bytes, mechanism: str) -> Reply:
     """Send AUTH PLAIN (RFC 4616) or AUTH LOGIN and return the last reply, whatever its code."""
+    talk.wait_up_to(LOGIN_WAIT_S)
     if mechanism == "PLAIN":
         return talk.command("AUTH PLAIN " + _base64(b"\0" + user.encode() + b"\0" + password))
     reply = talk.command("AUTH LOGIN")

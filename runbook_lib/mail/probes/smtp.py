@@ -101,6 +101,10 @@ class Conversation:
                 self._send(b"QUIT\r\n")  # its reply is of no use to anybody
         self._socket.close()
 
+    def wait_up_to(self, seconds: float) -> None:
+        """Give what comes next so many seconds from now, if the conversation has less left."""
+        self._deadline = max(self._deadline, time.monotonic() + seconds)
+
     def greeting(self) -> Reply:
         """Wait for the greeting. Anything but 220 is a server that does not serve this client now."""
         reply = self._read_reply()
