@@ -171,7 +171,11 @@ def _decode(begun: _Begun) -> bytes | str:
         if not _BASE64.fullmatch(line):
             return f"line {number}: not base64 (an empty line, a blank, a header or a foreign character)"
     try:
-        # Strict, else a block that lost characters passes where its padding makes up for them.
-        return binascii.a2b_base64("".join(begun.body), strict_mode=True)
+        text = "".join(begun.body)
+        der = base64.b64decode(text, validate=True)
+        # A block that lost characters may pass, where its padding makes up for them: so there and back again.
+        if base64.b64encode(der).decode() != text:
+            raise binascii.Error
+        return der
     except binascii.Error:
         return f"line {begun.line}: the base64 of the block is cut short or altered"
