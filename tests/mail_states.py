@@ -2,6 +2,7 @@
 
 from types import MappingProxyType
 
+from runbook_lib.families.debian import DEBIAN
 from runbook_lib.mail.state import MailState
 from runbook_lib.remote.facts import Fact
 
@@ -36,4 +37,5 @@ def mail_state(
         left={},
         left_files=frozenset(),
         found={},
+        release=DEBIAN.releases["12"],
     )

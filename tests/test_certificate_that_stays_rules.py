@@ -28,6 +28,7 @@ from runbook_lib import inventory
 from runbook_lib.chapters import port_25, postfix
 from runbook_lib.chapters.opening import open_host
 from runbook_lib.errors import ApplyRefused, CommandFailed
+from runbook_lib.families.debian import DEBIAN
 from runbook_lib.mail import found_certificate, kept_certificate, mta_sts, pins, wanted
 from runbook_lib.mail.found_certificate import CertificateFile, FoundCertificate, public_key_sha256
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
@@ -276,8 +277,11 @@ def test_no_entry_about_a_certificate_is_written_where_one_stays(
     lab: Lab, version: tuple[int, int], entries: tuple[str, ...]
 ) -> None:
     host = inventory.load(str(lab.inventory)).host(HOST)
-    own = {entry.name for entry in wanted.settings(version, host, PEM)}
-    others = {entry.name for entry in wanted.settings(version, host, PEM, own_certificate=False)}
+    own = {entry.name for entry in wanted.settings(version, DEBIAN.releases["12"], host, PEM)}
+    others = {
+        entry.name
+        for entry in wanted.settings(version, DEBIAN.releases["12"], host, PEM, own_certificate=False)
+    }
     assert own - others == set(entries)
     assert others < own
 

@@ -11,6 +11,7 @@ from runbook_lib.errors import ApplyRefused, CommandFailed, RunbookError, Verifi
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.remote import Host as RemoteHost
+from runbook_lib.remote import contexts
 from runbook_lib.remote.change import Plan
 from runbook_lib.remote.journal import Journal
 
@@ -52,8 +53,13 @@ class Chapter(display.Shown):
         return self.what_is_there.html()
 
     def plan(self, plan: Plan) -> Plan:
-        """Keep the plan in the record, and show it. Nothing is changed."""
+        """Keep the plan in the record, and show it. Nothing is changed.
+
+        Where SELinux is on the host, each file that is touched gets its label back.
+        """
         with self.at_work():
+            if self.opened.selinux:
+                plan = contexts.labelled(plan)
             self._planned.append(plan)
             withheld = [one.as_data() for one in plan.withheld]
             self.record.add_plan(plan.title, plan.digest, plan.as_data(), plan.as_shell(), withheld)

@@ -135,7 +135,7 @@ def open_client(
     survey = survey_of(opened)
     shown = _shown_names(survey, opened)
     rows = [
-        ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
+        ("host", f"{opened.host.name}, {opened.system}"),
         ("name for sending", opened.host.names.smtp),
         ("ports for users", ", ".join(map(str, opened.host.submission.ports))),
         ("names in its certificate", ", ".join(shown) or "none is shown yet"),

@@ -87,7 +87,11 @@ class KeyAndCsr(Chapter):
             changes: list[Change] = []
             if facts["openssl"].status != 0:
                 changes.append(
-                    PackagesChange((self.opened.family.openssl_package,), why="it makes keys and CSRs")
+                    PackagesChange(
+                        (self.opened.family.openssl_package,),
+                        self.opened.family.package_manager,
+                        why="it makes keys and CSRs",
+                    )
                 )
             directory = seen[self.opened.family.key_directory]
             if directory.is_absent:
@@ -256,9 +260,7 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", key_bits: 
 def _what_is_there(chapter: KeyAndCsr) -> display.Shown:
     with chapter.at_work():
         facts, seen = chapter.read()
-    rows = [
-        ("host", f"{chapter.host.name}, {chapter.opened.family.name} {chapter.opened.release.version_id}")
-    ]
+    rows = [("host", f"{chapter.host.name}, {chapter.opened.system}")]
     rows.append(("mode", f"{chapter.opened.mode}" + (" (a lab host)" if chapter.opened.lab else "")))
     rows.append(("names", ", ".join(chapter.host.names.all)))
     rows += [

@@ -11,4 +11,9 @@ from runbook_lib.mail.state import MailState
 def read(opened: Opened) -> MailState:
     """Read a host's Postfix and SASL in one round trip, and ask what holds the certificate of port 25 there."""
     state = read_mail(opened.remote, opened.family, opened.release, opened.host)
+    if opened.chosen_for is not None:
+        chosen = ".".join(map(str, opened.chosen_for))
+        state = replace(
+            state, version=opened.chosen_for, version_text=f"chosen for {chosen}, run on {state.version_text}"
+        )
     return replace(state, certificate=port_25.judged(opened, state.facts))

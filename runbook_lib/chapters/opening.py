@@ -10,7 +10,7 @@ from runbook_lib import inventory, records, remote
 from runbook_lib.chapters import lab_proof, parameters
 from runbook_lib.errors import ApplyRefused, UsageError
 from runbook_lib.families import Family, Release
-from runbook_lib.families.known import find
+from runbook_lib.families.known import find, read
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory
 from runbook_lib.mail.pins import Pins
@@ -26,7 +26,8 @@ Mode = Literal["plan", "apply"]
 class Opened:
     """What every chapter begins with: inventory, host, connection, family, and whether it may change anything.
 
-    `pins` keeps what the DNS said of a certificate on port 25, so that a chapter asks once.
+    `pins` keeps what the DNS said of a certificate on port 25, so that a chapter asks once. `chosen_for` is a Postfix
+    version to choose settings for in place of the host's own (tests alone).
     """
 
     inventory: Inventory
@@ -39,6 +40,20 @@ class Opened:
     reason: str
     lab: bool
     pins: dict[tuple[Certificate, ...], Pins] = field(default_factory=dict)
+    chosen_for: tuple[int, int] | None = None
+
+    @property
+    def system(self) -> str:
+        """Family and release, for a person; of a system that is none of the family's own, also what it calls itself."""
+        said = read(self.facts["os_release"].value)
+        own = "" if said.get("ID") in self.family.os_release_ids else f" ({said.get('PRETTY_NAME')})"
+        return f"{self.family.name} {self.release.version_id}{own}"
+
+    @property
+    def selinux(self) -> str:
+        """What getenforce says: Enforcing, Permissive, Disabled; '' where there is no SELinux at all."""
+        fact = self.facts["selinux"]
+        return fact.value if fact.status == 0 else ""
 
 
 def open_host(
@@ -64,7 +79,8 @@ def open_host(
     host = book.host(host_name)
     connected = remote.connect(book.site, host)
     facts = remote.gather(connected)
-    family, release = find(facts["os_release"].value, host.name)
+    family, release = find(facts["os_release"].value, facts["package_managers"].value, host.name)
+    _refuse_wrong_claim(host, family)
     lab = lab_proof.is_lab_host(connected, facts["lab_mark"].value)
     chosen = cast(Mode, mode or ("apply" if lab else "plan"))
     connected.needed_root = {} if chosen == "plan" else None
@@ -77,8 +93,32 @@ def open_host(
     if chosen == "apply" and not lab:
         _refuse_used_reason(host.name, reason, notebook)
     if chosen == "apply":
+        _refuse_past_its_end(host, facts["os_release"].value, release)
         _refuse_after_another_run(facts["runs"].value.split(), host.name)
     return Opened(book, host, connected, family, release, facts, chosen, reason, lab)
+
+
+def _refuse_wrong_claim(host: InventoryHost, family: Family) -> None:
+    """What the inventory expects is compared with the host, never believed."""
+    if host.family is not None and host.family != family.name:
+        raise ApplyRefused(
+            f"the inventory says family: {host.family}, and the host is {family.name}",
+            host.name,
+            "see whether the address leads to the host that was meant; else mend the inventory",
+        )
+
+
+def _refuse_past_its_end(host: InventoryHost, os_release: str, release: Release) -> None:
+    """A system without security fixes gets a plan, and changes only where a person took that into account."""
+    system = read(os_release).get("ID", "")
+    ended = release.ended.get(system, release.ended.get("", ""))
+    if ended and not host.past_its_end_is_known:
+        raise ApplyRefused(
+            f"{read(os_release).get('PRETTY_NAME', system)} has had no security fixes since {ended}",
+            host.name,
+            "move the mail to a system that has them. Where that has to wait, past_its_end_is_known: true in the "
+            "inventory lets changes be made; plan and verification work without it",
+        )
 
 
 def _refuse_used_reason(host: str, reason: str, notebook: str) -> None:
@@ -112,6 +152,18 @@ def _identity(opened: Opened) -> dict[str, str]:
     }
 
 
+def _system(opened: Opened) -> dict[str, str]:
+    """What the host calls itself, and what guards its files: a record must not pass for one of another system."""
+    said = read(opened.facts["os_release"].value)
+    found = {"system": said.get("PRETTY_NAME", "")}
+    if opened.family.mta_program is not None:
+        found["selinux"] = opened.selinux or "not there: labels not tested"
+        found["crypto_policy"] = opened.facts["crypto_policy"].value or "none"
+    if variant := said.get("VARIANT_ID"):
+        found["variant"] = variant
+    return found
+
+
 def begin_record(
     opened: Opened, notebook: str, title: str, facts: dict[str, str]
 ) -> tuple[records.Record, Journal]:
@@ -127,7 +179,7 @@ def begin_record(
         reason=opened.reason,
         operator=records.operator(),
         lab=opened.lab,
-        facts=facts | _identity(opened),
+        facts=facts | _identity(opened) | _system(opened),
         inventory_sha256=opened.inventory.digest,
     )
     return record, Journal(opened.remote, run, records.operator(), opened.reason)

@@ -1,6 +1,6 @@
 """Chapter 2: Postfix gets TLS on 25, 465 and 587, and SMTP AUTH through saslauthd and PAM."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runbook_lib import display, pictures
 from runbook_lib.chapters import mail_state, port_25
@@ -10,7 +10,9 @@ from runbook_lib.errors import ApplyRefused
 from runbook_lib.mail import (
     chapter_plans,
     difference,
+    labels,
     logins,
+    mta,
     postfix,
     restrictions,
     sasl,
@@ -20,8 +22,10 @@ from runbook_lib.mail import (
 from runbook_lib.mail.chapter_plans import ChapterPlans
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.postfix import MailFiles
-from runbook_lib.mail.state import MailState, read_candidates
+from runbook_lib.mail.state import MailState, candidates
+from runbook_lib.remote import firewalld
 from runbook_lib.remote.change import Plan
+from runbook_lib.remote.facts import gather
 
 TITLE = "2 Postfix with TLS and SMTP AUTH · Postfix を TLS での暗号化ができるように設定"
 
@@ -107,6 +111,11 @@ class Postfix(AskingChapter):
         with self.at_work():
             return self._kept(self._plans().packages)
 
+    def plan_alternative(self) -> Plan:
+        """Postfix as the system's mail server, where the system has a choice of them."""
+        with self.at_work():
+            return self._kept(self._own(self._plans().alternative))
+
     def plan_sasl(self) -> Plan:
         """SMTP AUTH through saslauthd and PAM."""
         with self.at_work():
@@ -160,11 +169,35 @@ class Postfix(AskingChapter):
         with self.at_work():
             return self._kept(self._plans().services)
 
+    def plan_firewall(self) -> Plan:
+        """What the host's firewall does not let in yet, where this runbook opens it."""
+        with self.at_work():
+            return self._kept(self._own(self._plans().firewall))
+
+    def _own(self, plan: Plan | None) -> Plan:
+        if plan is None:
+            raise ApplyRefused(
+                f"{self.opened.family.name} has no such step",
+                f"{self.host.name}, {self.notebook}",
+                f"open {self.opened.family.postfix_chapter}.ipynb for this host",
+            )
+        return plan
+
     def plan_taking_up(self) -> Plan:
         """A reload where something is not taken up yet."""
         with self.at_work():
             earlier = [] if self.is_apply else self._earlier  # what was applied shows on the host itself
-            return self.plan(chapter_plans.taking_up(self.read(), earlier, self._earlier))
+            return self.plan(chapter_plans.taking_up(self.read(), self.opened.family, earlier, self._earlier))
+
+    def ask_labels(self) -> display.Shown:
+        """Each file has the SELinux label that the policy gives its place; 'not tested' without SELinux."""
+        paths = (*chapter_plans.paths(self.opened.family), *self.files.all)
+        if self.opened.selinux in ("", "Disabled"):
+            self.record.add_verify(labels.CLAIM, [], "not tested")
+            return display.Text(
+                f"Not tested: SELinux is {'disabled' if self.opened.selinux else 'not there'} on this host."
+            )
+        return self.verify(labels.CLAIM, lambda: labels.rows(self.remote, paths))
 
     def _plans(self, state: MailState | None = None) -> ChapterPlans:
         return plans(self.opened, self.files, state or self.read())
@@ -177,21 +210,41 @@ class Postfix(AskingChapter):
 def plans(opened: Opened, files: MailFiles, state: MailState) -> ChapterPlans:
     """The chapter's plans for a host as it was read."""
     fqdn = opened.facts["hostname"].value
-    return chapter_plans.plans(state, opened.family, opened.release, opened.host, files, fqdn)
+    firewall = None
+    if opened.family.firewall_services:
+        facts = gather(opened.remote, firewalld.FACTS, root=True)
+        firewall = mta.plan_firewall(facts, opened.family, opened.host)
+    return chapter_plans.plans(state, opened.family, opened.release, opened.host, files, fqdn, firewall)
 
 
 def open(  # noqa: A001 - a cell reads `postfix.open(…)`
-    inventory: str, host: str, mode: str = "", reason: str = "", notebook: str = "20-postfix-debian"
+    inventory: str,
+    host: str,
+    mode: str = "",
+    reason: str = "",
+    notebook: str = "20-postfix-debian",
+    chosen_for: str = "",
 ) -> Postfix:
     """Open the chapter on a host: connect, read, begin the record. Nothing is changed.
 
     Args:
         inventory, host, mode, reason: as in every chapter.
         notebook: which of the two Postfix notebooks this is.
+        chosen_for: a Postfix version ('3.5') to choose settings for in place of the host's own, on lab hosts alone:
+            how versions that cannot be had are tried as far as that goes.
     Raises:
-        ApplyRefused: the host belongs to another family than the notebook.
+        ApplyRefused: the host belongs to another family than the notebook, or is no lab host and has `chosen_for`.
     """
     opened = open_host(notebook, frozenset(), inventory, host, mode, reason)
+    if chosen_for:
+        if not opened.lab:
+            raise ApplyRefused(
+                "chosen_for is for lab hosts alone",
+                f"{opened.host.name}, {notebook}",
+                "leave it out: settings are chosen for the version that the host has",
+            )
+        major, minor = chosen_for.split(".")
+        opened = replace(opened, chosen_for=(int(major), int(minor)))
     if opened.family.postfix_chapter != notebook:
         raise ApplyRefused(
             f"this chapter is not for {opened.family.name}",
@@ -210,13 +263,15 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         else "",
         "looked_after_by": looked_after or "nobody was found who owns these files",
         "saslauthd": state.facts["saslauthd_masters"].value,
-        "candidates": read_candidates(opened.remote, state),
+        "candidates": candidates(state),
     }
     certificate = state.certificate
     record, journal = begin_record(opened, notebook, TITLE, facts | port_25.told(certificate))
     version = ".".join(map(str, state.version)) + ("" if state.installed else " will come with the package")
+    if opened.chosen_for:
+        version = state.version_text
     rows = [
-        ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
+        ("host", f"{opened.host.name}, {opened.system}"),
         ("mode", opened.mode + (" (a lab host)" if opened.lab else "")),
         ("Postfix", version),
         ("packages missing", ", ".join(state.missing_packages) or "none"),
@@ -226,6 +281,11 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
     other = logins.other_login(state, opened.family, opened.release, opened.host)
     if other is not None:
         rows.append(("logins", other.told))
+    if opened.facts["crypto_policy"].value:
+        policy = opened.facts["crypto_policy"].value
+        rows.append(("crypto policy", f"{policy}; it does not reach smtpd, so main.cf says the floor"))
+    if opened.family.mta_program is not None:
+        rows.append(("SELinux", opened.selinux or "not there"))
     rows += [("its certificate", certificate.why)] if certificate and certificate.stays else []
     rows += [("looked after by", line) for line in looked_after.splitlines()]
     return Postfix(notebook, TITLE, opened, record, journal, display.Table(("", "now"), rows))

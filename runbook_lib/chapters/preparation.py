@@ -98,8 +98,10 @@ class Preparation(AskingChapter):
                 seen["mydestination"].value if installed else _NOT_THERE,
                 "mydestination",
             ),
-            ("sender's domain where none is given", seen["mailname"].value or "not set", "/etc/mailname"),
         ]
+        if (mailname := self.opened.family.mailname) is not None:
+            told = seen["mailname"].value or "not set"
+            rows.append(("sender's domain where none is given", told, str(mailname)))
         return display.Table(("who says it", "name", "where it stands"), rows)
 
     def ask_one_place(self) -> display.Shown:
@@ -253,7 +255,7 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "") -> Prepara
     site = opened.inventory.site
     version = opened.facts["mail_version"]
     rows = [
-        ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
+        ("host", f"{opened.host.name}, {opened.system}"),
         ("users type", ", ".join(opened.host.names.all)),
         ("mail domain", site.domain),
         ("Postfix", "there" if version.status == 0 else f"not there yet; {opened.release.postfix} will come"),

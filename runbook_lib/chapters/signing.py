@@ -216,7 +216,7 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: 
     record, journal = begin_record(opened, NOTEBOOK, TITLE, facts | port_25.told(there))
     ca = "made with the first certificate" if own_ca.certificate(site) is None else "there"
     rows = [
-        ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
+        ("host", f"{opened.host.name}, {opened.system}"),
         ("mode", opened.mode + (" (a lab host)" if opened.lab else "")),
         ("CA", f"{facts['ca']}" + ("" if returned else f" ({ca})")),
         ("names granted", facts["names"]),

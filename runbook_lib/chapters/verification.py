@@ -49,7 +49,7 @@ def open(  # noqa: A001 - a cell reads `verification.open(…)`
     opened = open_host(NOTEBOOK, BY_NAME, inventory, host, mode, reason)
     account = opened.host.check_account
     rows = [
-        ("host", f"{opened.host.name}, {opened.family.name} {opened.release.version_id}"),
+        ("host", f"{opened.host.name}, {opened.system}"),
         ("asked by the name", opened.host.names.smtp),
         ("ports", ", ".join(map(str, (25, *opened.host.submission.ports)))),
         ("account for checks", account.user if account else "none in the inventory: logins are not tested"),

@@ -4,6 +4,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from runbook_lib.families import Family, Release
+from runbook_lib.families.package_managers import APT
 
 _SOCKET_DIRECTORY = "/var/spool/postfix/var/run/saslauthd"
 
@@ -25,20 +26,37 @@ _LEFT = MappingProxyType({"OPTIONS": 'OPTIONS="-c -m /var/run/saslauthd"', "THRE
 DEBIAN = Family(
     name="Debian",
     os_release_ids=frozenset({"debian"}),
+    os_release_likes=frozenset(),
     postfix_chapter="20-postfix-debian",
+    package_managers=(APT,),
     packages=("postfix", "sasl2-bin", "libsasl2-modules"),
+    questions=(
+        "postfix postfix/main_mailer_type select Internet Site",
+        "postfix postfix/mailname string {mailname}",
+    ),
+    postfix_starts=True,
     openssl_package="openssl",
     key_directory=PurePosixPath("/etc/ssl/private"),
     certificate_directory=PurePosixPath("/etc/ssl/certs"),
+    mailname=PurePosixPath("/etc/mailname"),
     smtpd_sasl_conf=PurePosixPath("/etc/postfix/sasl/smtpd.conf"),
+    smtpd_sasl_text="pwcheck_method: saslauthd\nmech_list: PLAIN LOGIN\n",
+    sasldb=PurePosixPath("/etc/sasldb2"),
     pam_service=PurePosixPath("/etc/pam.d/smtp"),
-    pam_lines=("@include common-auth", "@include common-account"),
+    pam_text=(
+        "auth required pam_succeed_if.so quiet uid >= {minimum_uid}\n"
+        "@include common-auth\n"
+        "@include common-account\n"
+    ),
+    files_left=MappingProxyType({}),
     master_cf_left=PurePosixPath("/usr/share/postfix/master.cf.dist"),
     chroot="y",  # smtpd runs in a chroot here (master.cf, fifth column), so the socket must be inside it
     saslauthd_defaults=PurePosixPath("/etc/default/saslauthd"),
     saslauthd_socket_directory=PurePosixPath(_SOCKET_DIRECTORY),
     saslauthd_group="sasl",
     saslauthd_drop_in=PurePosixPath("/etc/systemd/system/saslauthd.service.d/postfix-chroot.conf"),
+    mta_program=None,
+    firewall_services=MappingProxyType({}),
     releases=MappingProxyType(
         {
             "12": Release(

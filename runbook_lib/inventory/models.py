@@ -262,6 +262,15 @@ class Host(Model):
         description="hosts that stand in for each other, as a pair of MX or a pool: never at work together",
         examples=["mx"],
     )
+    family: Literal["Debian", "Enterprise Linux"] | None = Field(
+        None,
+        description="the family of systems that the host is expected to be of; it is looked at, and refused "
+        "where it is another",
+    )
+    past_its_end_is_known: bool = Field(
+        False,
+        description="changes are made although the system gets no security fixes any more, as CentOS 7",
+    )
     production: bool = Field(
         True, description="a server that people use: one at a time, stop at the first failure"
     )

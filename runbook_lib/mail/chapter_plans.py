@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
-from runbook_lib.mail import logins, ownership, postfix, sasl
+from runbook_lib.mail import logins, mta, ownership, postfix, sasl
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.ownership import Ownership
 from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF
@@ -26,17 +26,29 @@ _WAITS = "it rests on what is left to {}"
 
 @dataclass(frozen=True)
 class ChapterPlans:
-    """The chapter's plans, in the order in which they are made."""
+    """The chapter's plans, in the order in which they are made; None: not on this family of systems."""
 
     packages: Plan
+    alternative: Plan | None
     sasl: Plan
     joined: Plan
     settings: Plan
     services: Plan
+    firewall: Plan | None
 
     @property
     def all(self) -> tuple[Plan, ...]:
-        return (self.packages, self.sasl, self.joined, self.settings, self.services)
+        """Those that this family of systems has."""
+        plans = (
+            self.packages,
+            self.alternative,
+            self.sasl,
+            self.joined,
+            self.settings,
+            self.services,
+            self.firewall,
+        )
+        return tuple(plan for plan in plans if plan is not None)
 
     @property
     def owners(self) -> tuple[str, ...]:
@@ -62,13 +74,20 @@ def owned(state: MailState, family: Family, host: inventory.Host, files: MailFil
 
 
 def plans(
-    state: MailState, family: Family, release: Release, host: inventory.Host, files: MailFiles, fqdn: str
+    state: MailState,
+    family: Family,
+    release: Release,
+    host: inventory.Host,
+    files: MailFiles,
+    fqdn: str,
+    firewall: Plan | None,
 ) -> ChapterPlans:
     """What is missing, and who makes it.
 
     Args:
         state: as it is now.
         fqdn: what the host calls itself.
+        firewall: what the firewall does not let in yet; None where this runbook leaves firewalls to others.
     """
     owners = owned(state, family, host, files)
     other = logins.other_login(state, family, release, host)
@@ -77,17 +96,15 @@ def plans(
     notes = tuple(
         f"{name} is here; it is not known to own any file of this chapter." for name in owners.present
     )
+    alternative = mta.plan_alternative(state, family, release)
     divided = ChapterPlans(
-        *(
-            ownership.divide(plan, owners)
-            for plan in (
-                postfix.plan_packages(state, host, fqdn),
-                sasl.plan_sasl(state, family, release, host, other),
-                postfix.plan_joined_file(state, files),
-                postfix.plan_settings(state, host, files),
-                postfix.plan_services(state, family, host, files),
-            )
-        )
+        packages=ownership.divide(postfix.plan_packages(state, family, host, fqdn), owners),
+        alternative=alternative and ownership.divide(alternative, owners),
+        sasl=ownership.divide(sasl.plan_sasl(state, family, release, host, other), owners),
+        joined=ownership.divide(postfix.plan_joined_file(state, files), owners),
+        settings=ownership.divide(postfix.plan_settings(state, host, files), owners),
+        services=ownership.divide(postfix.plan_services(state, family, host, files), owners),
+        firewall=firewall and ownership.divide(firewall, owners),
     )
     divided = replace(divided, settings=replace(divided.settings, notes=(*divided.settings.notes, *notes)))
     if not divided.owners:
@@ -110,14 +127,14 @@ def services_judged(
     return ("smtp/inet", *on_ports, *written)
 
 
-def taking_up(state: MailState, earlier: Iterable[Plan], divided: Iterable[Plan]) -> Plan:
+def taking_up(state: MailState, family: Family, earlier: Iterable[Plan], divided: Iterable[Plan]) -> Plan:
     """A reload; where something is left to an owner, it waits.
 
     Args:
         earlier: as `postfix.plan_taking_up`.
         divided: the chapter's plans.
     """
-    plan = postfix.plan_taking_up(state, earlier)
+    plan = postfix.plan_taking_up(state, family, earlier)
     owners = tuple(dict.fromkeys(owner for one in divided for owner in one.owners))
     return ownership.waiting(plan, _WAITS.format(" and ".join(owners))) if owners else plan
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
-from runbook_lib.mail import wanted
 from runbook_lib.mail.ruling import Ruling
 from runbook_lib.mail.state import MailState
 from runbook_lib.remote.change import quote
@@ -80,7 +79,7 @@ def facts(family: Family) -> dict[str, str]:
             f'elif ! {mine} -w "$2"; then s=shut; fi ;; esac; echo "$1 $s $2"; }}; '
             'p=$(postconf -hx smtpd_sasl_path); look dovecot "$(at "${p#unix:}")"; '
             'p=$(conf saslauthd_path); look saslauthd "$(at "${p:-/var/run/saslauthd/mux}")"; '
-            'p=$(conf sasldb_path); p=$(at "${p:-/etc/sasldb2}"); s=open; '
+            f'p=$(conf sasldb_path); p=$(at "${{p:-{family.sasldb}}}"); s=open; '
             f'if [ ! -e "$p" ]; then s=absent; elif ! {mine} -r "$p"; then s=shut; fi; echo "sasldb $s $p"'
         ),
         "plain_plugin": "ls /usr/lib/*/sasl2/libplain.so* /usr/lib*/sasl2/libplain.so* 2>/dev/null | head -n 1",
@@ -98,7 +97,7 @@ def other_login(
         return OtherLogin(f"Dovecot at {path}", "main.cf, smtpd_sasl_type", _place_lacks(state, "dovecot"))
     conf = state.seen[family.smtpd_sasl_conf]
     own_conf = (
-        conf.is_absent or conf.line in state.left_files or _content(conf.file) == wanted.SMTPD_CONF.decode()
+        conf.is_absent or conf.line in state.left_files or _content(conf.file) == family.smtpd_sasl_text
     )
     own_defaults = not foreign_variables(state, family, release, host)
     if own_conf and own_defaults:

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePosixPath
+from typing import Literal
 
 from runbook_lib.remote.change import Change, Guard, TouchedPath, here_document, quote
+from runbook_lib.remote.system import SYSTEM_SH
 
 MAIN_CF = PurePosixPath("/etc/postfix/main.cf")
 MASTER_CF = PurePosixPath("/etc/postfix/master.cf")
@@ -127,9 +129,15 @@ def folded(text: str) -> str:
 
 @dataclass(frozen=True)
 class ServicesChange(Change):
-    """Services of master.cf, each written whole, so that a second run finds the same line (postconf(1), -M)."""
+    """Services of master.cf, each written whole, so that a second run finds the same line (postconf(1), -M).
+
+    Args:
+        services: the services.
+        as_text: edit the file as text, since `postconf -M` only reads before 2.11 (RELEASE_NOTES-2.11).
+    """
 
     services: tuple[Service, ...]
+    as_text: bool = False
 
     @property
     def title(self) -> str:
@@ -141,14 +149,7 @@ class ServicesChange(Change):
 
     @property
     def guards(self) -> Sequence[Guard]:
-        return [
-            Guard(
-                f"postconf -M {quote(s.name)} 2>/dev/null | tr -s ' \\t' ' '",
-                s.before or "",
-                f"{MASTER_CF}, {s.name}",
-            )
-            for s in self.services
-        ]
+        return [Guard(service_line(s.name), s.before or "", f"{MASTER_CF}, {s.name}") for s in self.services]
 
     @property
     def functions(self) -> Mapping[str, str]:
@@ -163,7 +164,19 @@ class ServicesChange(Change):
         return "\n".join(lines) + "\n"
 
     def commands(self) -> str:
-        return "\n".join(f"postconf -M {quote(f'{s.name}={s.after}')}" for s in self.services)
+        if not self.as_text:
+            return "\n".join(f"postconf -M {quote(f'{s.name}={s.after}')}" for s in self.services)
+        new = quote(MASTER_CF.with_name(f".{MASTER_CF.name}.new"))
+        mine = " || ".join(
+            '$1 == "{}" && $2 == "{}"'.format(*service.name.split("/")) for service in self.services
+        )
+        # Comments and blank lines inside a service stay; it goes on with lines that begin with white space (master(5)).
+        return (
+            f"cp -p {MASTER_CF} {new}\n"
+            f"awk '/^[^# \\t]/ {{ mine = {mine} }} /^[ \\t]*(#|$)/ || !mine' {MASTER_CF} > {new}\n"
+            f"cat >> {new} {here_document(self.as_lines())}\n"
+            f"sync {new} && mv {new} {MASTER_CF}"
+        )
 
     def as_lines(self) -> str:
         return "\n".join(part for s in self.services for part in wrapped(s.after)) + "\n"
@@ -174,6 +187,19 @@ class ServicesChange(Change):
 
     def undo(self) -> str:
         return "services_back $N"
+
+
+def service_line(name: str) -> str:
+    """The command that prints a service as `postconf -M` has it, white space folded; nothing when there is none.
+
+    Args:
+        name: 'submission/inet'. It is picked out by awk: before 2.11 postconf writes this name with a dot.
+    """
+    word, kind = name.split("/")
+    return (
+        f"postconf -M 2>/dev/null | awk -v name={quote(word)} -v kind={quote(kind)} "
+        "'$1 == name && $2 == kind { $1 = $1; print }'"
+    )
 
 
 def wrapped(service: str) -> list[str]:
@@ -190,17 +216,20 @@ class TakenUp(Change):
 
     Args:
         why: what changed that the running Postfix does not know yet.
-        running: whether Postfix runs now.
+        how: 'reload'; 'restart', where it shall listen on other addresses; 'start'.
+        enabled: whether it starts with the host already.
         known: warnings that were there before, without their prefix: they are the administrator's, not ours.
     """
 
     why: str
-    running: bool
+    how: Literal["reload", "restart", "start"]
+    enabled: bool = True
     known: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
-        return f"Postfix is {'reloaded' if self.running else 'started'}: {self.why}"
+        done = {"reload": "reloaded", "restart": "restarted", "start": "started"}[self.how]
+        return f"Postfix is {done}: {self.why}"
 
     @property
     def timeout_s(self) -> float:
@@ -208,23 +237,27 @@ class TakenUp(Change):
 
     @property
     def functions(self) -> Mapping[str, str]:
-        return {"settings": _SH}
+        return {"settings": _SH, "system": SYSTEM_SH}
 
     def diff(self) -> str:
-        return f"-running with what was there before\n+{'reload' if self.running else 'start'}\n"
+        before = "not running" if self.how == "start" else "running with what was there before"
+        return f"-{before}\n+{self.how}\n"
 
     def commands(self) -> str:
         # 'updating' and 'refreshing' tell of chroot copies (Debian 13) and are no errors.
         known = "".join(f" | grep -vF {quote(warning)}" for warning in self.known)
-        check = (
-            f"_told=$(postfix check 2>&1 | grep -Ev ': (updating|refreshing) '{known} || :)\n"
-            'if [ -n "$_told" ]; then printf \'%s\\n\' "$_told"; exit 1; fi'
-        )
-        action = (
-            "postfix reload" if self.running else "systemctl enable --quiet postfix\nsystemctl start postfix"
-        )
-        wait = "_n=0; until postfix status; do _n=$((_n + 1)); test $_n -lt 20; sleep 0.5; done"
-        return f"{check}\n{action}\n{wait}"
+        lines = [
+            f"_told=$(postfix check 2>&1 | grep -Ev ': (updating|refreshing) '{known} || :)",
+            'if [ -n "$_told" ]; then printf \'%s\\n\' "$_told"; exit 1; fi',
+        ]
+        if self.how == "start" or not self.enabled:
+            lines.append("systemctl enable --quiet postfix")
+        lines.append("postfix reload" if self.how == "reload" else f"systemctl {self.how} postfix")
+        lines.append("_n=0; until postfix status; do _n=$((_n + 1)); test $_n -lt 20; sleep 0.5; done")
+        return "\n".join(lines)
+
+    def before_commands(self) -> str:
+        return 'unit_enabled postfix > "$J/$N.enabled"\nunit_active postfix > "$J/$N.active"'
 
     def undo(self) -> str:
-        return "afterwards postfix_again"
+        return f"postfix_back $N {self.how}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Literal
 
 from runbook_lib import inventory
 from runbook_lib.families import Family
@@ -30,6 +31,11 @@ class MailFiles:
     certificate: PurePosixPath
     joined: PurePosixPath
 
+    @property
+    def all(self) -> tuple[PurePosixPath, ...]:
+        """Each of them."""
+        return (self.key, self.certificate, self.joined)
+
     @classmethod
     def of(cls, family: Family, host: inventory.Host) -> "MailFiles":
         """From the family's directories and the document's names."""
@@ -49,18 +55,16 @@ class MailFiles:
         }
 
 
-def plan_packages(state: MailState, host: inventory.Host, fqdn: str) -> Plan:
+def plan_packages(state: MailState, family: Family, host: inventory.Host, fqdn: str) -> Plan:
     """Packages that are missing, their questions answered before they are asked (case P8)."""
     if not state.missing_packages:
         return Plan("Packages")
     preseed: tuple[str, ...] = ()
     if "postfix" in state.missing_packages:
         mailname = fqdn if "." in fqdn else host.names.smtp
-        preseed = (
-            "postfix postfix/main_mailer_type select Internet Site",
-            f"postfix postfix/mailname string {mailname}",
-        )
-    return Plan("Packages", (PackagesChange(state.missing_packages, preseed),))
+        preseed = tuple(answer.format(mailname=mailname) for answer in family.questions)
+    change = PackagesChange(state.missing_packages, family.package_manager, preseed)
+    return Plan("Packages", (change,))
 
 
 def plan_joined_file(state: MailState, files: MailFiles) -> Plan:
@@ -109,7 +113,10 @@ def settings(state: MailState, host: inventory.Host, files: MailFiles) -> tuple[
     stays = state.certificate is not None and state.certificate.stays
     decided = {
         entry.name: Setting(entry.name, state.main_cf.get(entry.name), entry.value, entry.why, entry.since)
-        for entry in wanted.settings(state.version, host, files.joined, own_certificate=not stays)
+        for entry in wanted.settings(
+            state.version, state.release, host, files.joined, own_certificate=not stays
+        )
+        if not entry.replaces or state.main_cf.get(entry.name) in entry.replaces
     }
     for name, before in state.found.items():
         now = state.main_cf.get(name)
@@ -138,7 +145,7 @@ def services(state: MailState, family: Family, host: inventory.Host, files: Mail
         more += state.certificate.options(state.version, files.joined)
     result = []
     for port in host.submission.ports:
-        line_wanted = wanted.service(port, family, more)
+        line_wanted = wanted.service(port, state.version, family, more)
         found = state.service_on_port(port)
         name = found[0] if found else "/".join(line_wanted.split()[:2])
         line_wanted = f"{name.removesuffix('/inet')} {line_wanted.split(' ', 1)[1]}"
@@ -152,16 +159,20 @@ def plan_services(state: MailState, family: Family, host: inventory.Host, files:
     differing = tuple(s for s in services(state, family, host, files) if s.before != s.after)
     lists = tuple(f"{judged.parameter}: {judged.told}." for judged in restrictions.judge(state))
     notes = lists + filters.told(state)
-    return Plan("master.cf", (ServicesChange(differing),) if differing else (), notes)
+    change = ServicesChange(differing, as_text=state.version < (2, 11))
+    return Plan("master.cf", (change,) if differing else (), notes)
 
 
-def plan_taking_up(state: MailState, earlier: Iterable[Plan]) -> Plan:
+def plan_taking_up(state: MailState, family: Family, earlier: Iterable[Plan]) -> Plan:
     """A reload, where something that Postfix reads is newer than the running Postfix; a start, where it does not run.
+
+    Only a restart makes it listen on other addresses (postconf(5), inet_interfaces).
 
     Args:
         state: read after the earlier plans were applied, or before them when they are only shown.
         earlier: the chapter's other plans; in plan mode their changes are what would have to be taken up.
     """
+    earlier = tuple(earlier)
     in_group = state.facts["in_group"].status == 0
     reasons = []
     if not state.is_running:
@@ -173,10 +184,28 @@ def plan_taking_up(state: MailState, earlier: Iterable[Plan]) -> Plan:
             reasons.append("it does not have its new group yet")
     if not reasons and any(plan.changes for plan in earlier):
         reasons.append("what the plans above change is not known to the running Postfix")
+    if state.listens_on_loopback and (
+        state.main_cf.get("inet_interfaces", "all") == "all" or _opens(earlier)
+    ):
+        reasons.append("it takes connections from this host alone until it is restarted")
+    if state.is_running and not state.is_enabled:
+        reasons.append("it would not start with the host")
     if not reasons:
         return Plan(TAKING_UP)
-    running = state.is_running or not state.installed  # the package starts it
-    return Plan(
-        TAKING_UP,
-        (TakenUp("; ".join(reasons) if state.installed else "new settings", running, state.warnings),),
+    how: Literal["reload", "restart", "start"] = "restart" if state.listens_on_loopback else "reload"
+    if not (state.is_running or (not state.installed and family.postfix_starts)):
+        how = "start"
+    why = "; ".join(reasons) if state.installed else "new settings"
+    return Plan(TAKING_UP, (TakenUp(why, how, state.is_enabled, state.warnings),))
+
+
+def _opens(earlier: Iterable[Plan]) -> bool:
+    """Whether plans that were not made yet have Postfix listen on every address."""
+    settings = (
+        setting
+        for plan in earlier
+        for change in plan.changes
+        if isinstance(change, SettingsChange)
+        for setting in change.settings
     )
+    return any(setting.name == "inet_interfaces" and setting.after == "all" for setting in settings)

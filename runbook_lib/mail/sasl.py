@@ -32,7 +32,7 @@ def _files(
 ) -> dict[PurePosixPath, tuple[FileState, str]]:
     files = {
         family.smtpd_sasl_conf: (
-            FileState.wanted(wanted.SMTPD_CONF),
+            FileState.wanted(family.smtpd_sasl_text.encode()),
             "smtpd asks saslauthd, and offers PLAIN and LOGIN only, which saslauthd can check",
         ),
         family.pam_service: (
@@ -47,6 +47,12 @@ def _files(
             "the unit finds pid file and directory in the chroot",
         )
     return files
+
+
+def left_line(path: PurePosixPath, family: Family) -> str | None:
+    """What a file is as its package leaves it; None: no package brings it."""
+    text = family.files_left.get(path)
+    return None if text is None else FileState.wanted(text.encode()).line
 
 
 def plan_sasl(
@@ -79,6 +85,7 @@ def plan_sasl(
         variables = tuple(
             Variable(name, release.saslauthd_left.get(name), text, why)
             for name, text, why in logins.variables(release, host)
+            if text != release.saslauthd_left.get(name)
         )
         settings.append(VariablesChange(family.saslauthd_defaults, variables))
     else:
@@ -138,7 +145,11 @@ def differences(
             return tuple(found)
     for path, (file, _) in _files(family, release, host).items():
         seen = state.seen[path]
-        if seen.is_absent or seen.line == file.line or seen.line in state.left_files:
+        if (
+            seen.is_absent
+            or seen.line in (file.line, left_line(path, family))
+            or seen.line in state.left_files
+        ):
             continue
         if other is not None and other.where == str(path):
             continue  # named above, with more to say

@@ -21,7 +21,10 @@ settings_back() {
     done < "$J/$1.settings"
 }
 
-service_line() { postconf -M "$1" 2>/dev/null | tr -s ' \t' ' '; }
+# Before 2.11 postconf writes the name of a service with a dot, so it is not asked for by name.
+service_line() {
+    postconf -M 2>/dev/null | awk -v name="${1%/*}" -v kind="${1#*/}" '$1 == name && $2 == kind { $1 = $1; print }'
+}
 
 # Each line of $J/$1.services: name/type TAB line of before TAB line of after; '-' for 'no such service'.
 services_back() {
@@ -36,10 +39,35 @@ services_back() {
         if [ "${_now:--}" = "$_before" ]; then say "AS BEFORE $_master: $_name"
         elif [ "${_now:--}" != "$_after" ]; then
             conflict "$_master: $_name was changed since (before: $_before; we left: $_after; now: ${_now:-no such service})"
-        elif [ "$_before" = - ]; then postconf -MX "$_name" && say "PUT BACK $_master: no $_name"
-        else postconf -M "$_name=$_before" && say "PUT BACK $_master: $_name"
+        elif [ "$_before" = - ]; then service_put "$_name" "" && say "PUT BACK $_master: no $_name"
+        else service_put "$_name" "$_before" && say "PUT BACK $_master: $_name"
         fi
     done < "$J/$1.services"
+}
+
+# Before 2.11 `postconf -M` only reads: then the file is edited as text. $1 name/type, $2 its line, '' to remove it.
+service_put() {
+    if [ -n "$2" ] && postconf -M "$1=$2" 2>/dev/null; then return; fi
+    if [ -z "$2" ] && postconf -MX "$1" 2>/dev/null; then return; fi
+    cp -p "$_master" "$_master.runbook-undo"
+    awk -v name="${1%/*}" -v kind="${1#*/}" '/^[^# \t]/ { mine = $1 == name && $2 == kind }
+        /^[ \t]*(#|$)/ || !mine' "$_master" > "$_master.runbook-undo"
+    if [ -n "$2" ]; then say "$2" >> "$_master.runbook-undo"; fi
+    sync "$_master.runbook-undo" && mv "$_master.runbook-undo" "$_master"
+}
+
+# Postfix as it was before change $1: stopped and disabled where it was; else it takes up what was put back.
+postfix_back() {
+    if [ "$(cat "$J/$1.active")" != active ]; then unit_back "$1" postfix; return; fi
+    if [ "$(cat "$J/$1.enabled")" = disabled ]; then systemctl disable postfix >/dev/null 2>&1; fi
+    if [ "$2" = restart ]; then afterwards postfix_restarts; else afterwards postfix_again; fi
+}
+
+# Only a restart makes it listen on other addresses.
+postfix_restarts() {
+    if ! command -v postfix >/dev/null 2>&1; then return; fi
+    if ! systemctl restart postfix; then conflict "postfix does not restart: journalctl -u postfix"; return; fi
+    say "PUT BACK Postfix runs with what was there before"
 }
 
 # Postfix takes up what was put back.

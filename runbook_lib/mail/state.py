@@ -8,10 +8,11 @@ from pathlib import PurePosixPath
 from runbook_lib.families import Family, Release
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF, folded
+from runbook_lib.remote import alternative
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.facts import Fact, gather
-from runbook_lib.remote.files import Seen, looks, seen_in
+from runbook_lib.remote.files import FileState, Seen, looks, seen_in
 from runbook_lib.remote.journal import FUNCTIONS
 
 # When a process began, in seconds since the epoch; nothing when it does not run.
@@ -54,7 +55,11 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
         "saslauthd_started": f'{_STARTED}started "$(cat {family.saslauthd_socket_directory}/saslauthd.pid)"',
         "saslauthd_changed": f"stat -c '%.9Y' {sasl} | sort -n | tail -n 1",
         "logins": "getent shadow | awk -F: '$2 ~ /^[$]/ { print $1 }' | while read -r n; do id -u \"$n\"; done",
-        "packages": "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' " + " ".join(family.packages),
+        "packages": family.package_manager.installed.format(names=" ".join(family.packages)),
+        "candidates": family.package_manager.candidate.format(names=" ".join(family.packages)),
+        "enabled": "systemctl is-enabled postfix",
+        "port_25_listens": "ss -Hltn 'sport = :25' | awk '{ print $4 }'",
+        "alternative": alternative.look("mta") if family.mta_program else ":",
         "left": "cat /var/lib/runbook/*/*.settings /var/lib/runbook/*/*.services",
         "left_files": "cat /var/lib/runbook/*/*.is",
     }
@@ -76,6 +81,7 @@ class MailState:
         left: entries and services that earlier runs of ours left, name to the set of their lines.
         left_files: states of files that earlier runs of ours left.
         found: entries and services as the first run of ours that changed them found them; '-' for not set.
+        release: what the package leaves on such a host.
         certificate: what main.cf names for port 25, with what holds it there; None: nothing, or ours.
     """
 
@@ -90,6 +96,7 @@ class MailState:
     left: Mapping[str, frozenset[str]]
     left_files: frozenset[str]
     found: Mapping[str, str]
+    release: Release
     certificate: CertificateOnPort25 | None = None
 
     def service_on_port(self, port: int) -> tuple[str, ...]:
@@ -117,6 +124,17 @@ class MailState:
     @property
     def is_running(self) -> bool:
         return self.installed and self.facts["running"].status == 0
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether it starts with the host; also where the package enables it."""
+        return self.facts["enabled"].value in ("enabled", "enabled-runtime", "static", "generated", "alias")
+
+    @property
+    def listens_on_loopback(self) -> bool:
+        """Whether it runs, and port 25 is open to this host alone."""
+        where = self.facts["port_25_listens"].value.split()
+        return self.is_running and bool(where) and all(one.startswith(("127.", "[::1]")) for one in where)
 
     @property
     def is_stale(self) -> bool:
@@ -151,7 +169,7 @@ def read_state(
     asked = {**_facts(family, pem), **more, **looks(paths, [pem])}
     facts = gather(host, asked, root=True, functions=FUNCTIONS)
     installed = facts["mail_version"].status == 0
-    have = {line.split()[-1] for line in facts["packages"].value.splitlines() if line.startswith("ii")}
+    have = set(facts["packages"].value.split())
     left: dict[str, set[str]] = {}
     found: dict[str, str] = {}
     for row in facts["left"].value.splitlines():
@@ -170,11 +188,15 @@ def read_state(
         assert version, f"mail_version {text!r}"
         numbers = (int(version[1]), int(version[2]))
     else:
-        text = f"{release.postfix} (expected)"
+        known = re.search(r"^postfix: (\d+\.\d+)", facts["candidates"].value, flags=re.MULTILINE)
+        text = known[1] if known else f"{release.postfix} (expected)"
         main_cf = {name: values[0] for name, values in release.main_cf.items() if values[0] is not None}
         services = {}
-        major, minor = release.postfix.split(".")
+        major, minor = text.split(" ")[0].split(".")
         numbers = (int(major), int(minor))
+    seen = seen_in(facts, paths, [pem])
+    if not installed:
+        seen |= _left(family, seen)
     return MailState(
         installed,
         numbers,
@@ -183,11 +205,20 @@ def read_state(
         {name: tuple(lines) for name, lines in services.items()},
         tuple(name for name in family.packages if name not in have),
         facts,
-        seen_in(facts, paths, [pem]),
+        seen,
         {name: frozenset(lines) for name, lines in left.items()},
         frozenset(facts["left_files"].value.splitlines()),
         found,
+        release,
     )
+
+
+def _left(family: Family, seen: Mapping[PurePosixPath, Seen]) -> dict[PurePosixPath, Seen]:
+    """The chapter's files that are not there yet, as the packages will leave them."""
+    left = {path: FileState.wanted(text.encode()) for path, text in family.files_left.items()}
+    missing = {path: Seen(file.line, file) for path, file in left.items() if seen[path].is_absent}
+    folders = {path.parent for path in missing if path.parent in seen and seen[path.parent].is_absent}
+    return missing | {folder: Seen("dir 755 root:root") for folder in folders}
 
 
 def _entry(line: str) -> tuple[str, str]:
@@ -195,14 +226,7 @@ def _entry(line: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def read_candidates(host: Host, state: MailState) -> str:
+def candidates(state: MailState) -> str:
     """The versions that would be installed of the packages that are missing, a line 'NAME: VERSION' each."""
-    if not state.missing_packages:
-        return ""
-    # Without the options apt-cache writes its cache, and a look writes nothing (apt-cache(8)).
-    command = (
-        "LC_ALL=C apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= policy "
-        + " ".join(state.missing_packages)
-        + " | awk '/^[^ ]/ { name = $1 } /Candidate:/ { print name, $2 }'"
-    )
-    return gather(host, {"candidates": command})["candidates"].value
+    lines = state.facts["candidates"].value.splitlines()
+    return "\n".join(line for line in lines if line.split(":")[0] in state.missing_packages)

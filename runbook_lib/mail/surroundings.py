@@ -1,4 +1,7 @@
-"""What stands around this Postfix: further instances of it, and a proxy in front. A person decides about either."""
+"""What stands around this Postfix: further instances of it, a proxy in front, another mail server in its place.
+
+A person decides about each.
+"""
 
 import re
 
@@ -14,12 +17,17 @@ for _p in /proc/[0-9]*; do
   read -r _name < "$_p/comm" || continue
   if [ "$_name" = master ] && [ "$(_depth "${_p#/proc/}")" = "$_own" ]; then printf '%s\\n' "${_p#/proc/}"; fi
 done""",
+    "port_25_held_by": "ss -Hltnp 'sport = :25' | sed -n 's/.*users:((\"\\([^\"]*\\)\".*/\\1/p' | sort -u",
 }
 # As an option of a service, `-o NAME=VALUE` or `-o { NAME = VALUE }` (master(5)).
 _OPTION = re.compile(r"-o \{? ?((?:smtpd|postscreen)_upstream_proxy_protocol) ?= ?([^\s}]+)")
 _INSTANCES = (
     "several Postfix instances: this chapter knows /etc/postfix alone, and which one users hand mail to "
     "is a person's decision"
+)
+_ANOTHER_MTA = (
+    "another mail server takes the mail here: whether Postfix comes in its place is a person's decision; "
+    "stop and disable it first, and see what becomes of its queue"
 )
 _PROXY = (
     "connections come through a proxy that speaks the PROXY protocol: what this chapter opens on 465 and 587 would "
@@ -30,20 +38,22 @@ _INHERIT = "expect it too and take nobody who comes directly"
 
 
 def differences(state: MailState) -> tuple[Difference, ...]:
-    """Instances and proxies, where there are any.
+    """Instances, proxies and other mail servers, where there are any.
 
     Source: MULTI_INSTANCE_README; postconf(5), multi_instance_directories, alternate_config_directories,
     smtpd_upstream_proxy_protocol, postscreen_upstream_proxy_protocol.
     """
+    others = sorted(set(state.facts["port_25_held_by"].value.splitlines()) - {"master"})
+    found = [Difference("running on port 25", name, False, _ANOTHER_MTA) for name in others]
     if not state.installed:
-        return ()
-    found = [
+        return tuple(found)
+    found += [
         Difference(f"main.cf, {name}", state.main_cf[name], False, _INSTANCES)
         for name in ("multi_instance_directories", "alternate_config_directories")
         if state.main_cf.get(name)
     ]
     masters = state.facts["masters"].value.split()
-    if not found and len(masters) > 1:
+    if len(found) == len(others) and len(masters) > 1:
         found.append(Difference("running", f"{len(masters)} processes of master(8)", False, _INSTANCES))
     for name, words in (
         ("smtpd_upstream_proxy_protocol", _INHERIT),

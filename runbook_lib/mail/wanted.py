@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runbook_lib import inventory
-from runbook_lib.families import Family
+from runbook_lib.families import Family, Release
 
 # One text for every version: `>=TLSv1.2` turns TLS off before 3.6, and nothing says so.
 PROTOCOLS = "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
@@ -23,21 +23,29 @@ class Wanted:
         value: its value; None: main.cf shall not set it.
         why: the reason, with its source.
         since: the first Postfix version that knows it, or "".
+        replaces: the values that it takes the place of, any where there are none; another one is an administrator's.
     """
 
     name: str
     value: str | None
     why: str
     since: str = ""
+    replaces: tuple[str | None, ...] = ()
 
 
 def settings(
-    version: tuple[int, int], host: inventory.Host, pem: PurePosixPath, *, own_certificate: bool = True
+    version: tuple[int, int],
+    release: Release,
+    host: inventory.Host,
+    pem: PurePosixPath,
+    *,
+    own_certificate: bool = True,
 ) -> tuple[Wanted, ...]:
     """Entries of main.cf for a Postfix version.
 
     Args:
         version: (major, minor).
+        release: what the package leaves.
         host: what the inventory asks for this host.
         pem: the file with key, certificate and intermediates, in this order.
         own_certificate: whether port 25 gets the certificate in it; False: main.cf names another one, which stays.
@@ -90,6 +98,24 @@ def settings(
             "smtpd_tls_received_header", "yes", "the Received line says which TLS a mail came in by", "2.2"
         ),
     ]
+    if "inet_interfaces" in release.main_cf:
+        wanted.append(
+            Wanted(
+                "inet_interfaces",
+                "all",
+                "the package has Postfix take connections from this host alone",
+                replaces=(*release.main_cf["inet_interfaces"], "all", None),
+            )
+        )
+    if version < (3, 0):
+        wanted.append(
+            Wanted(
+                "mynetworks_style",
+                "host",
+                "the default of this version lets the whole subnet send without a login",
+                "1.0",
+            )
+        )
     if host.submission.floor_on_25 != "as found":
         wanted.append(
             Wanted(
@@ -156,15 +182,17 @@ def neutral(name: str, value: str) -> bool:
     return _NEUTRAL.get(name) == " ".join(value.replace(",", " ").split())
 
 
-def service(port: int, family: Family, more: tuple[str, ...] = ()) -> str:
+def service(port: int, version: tuple[int, int], family: Family, more: tuple[str, ...] = ()) -> str:
     """The line of master.cf for a submission port, without a blank in any value (master(5), -o name=value).
 
     Args:
+        version: (major, minor); before 3.6 names of ports come from /etc/services, which has 465 as smtps on
+            systems of that day (RELEASE_NOTES-3.6, known_tcp_ports).
         more: further options ('name=value') that what is on the host asks for; one that is named here already
             takes its place.
     587 is submission with STARTTLS demanded (RFC 6409), 465 is submissions with TLS from the first byte (RFC 8314).
     """
-    name = {587: "submission", 465: "submissions"}[port]
+    name = {587: "submission", 465: "submissions" if version >= (3, 6) else "smtps"}[port]
     mode = {587: "smtpd_tls_security_level=encrypt", 465: "smtpd_tls_wrappermode=yes"}[port]
     options = [
         f"syslog_name=postfix/{name}",
@@ -185,8 +213,6 @@ WHY_SERVICE = {
     465: "submissions: TLS from the first byte, then a login (RFC 8314)",
 }
 
-SMTPD_CONF = b"pwcheck_method: saslauthd\nmech_list: PLAIN LOGIN\n"
-
 
 def pam_service(family: Family, minimum_uid: int) -> bytes:
     """PAM's service `smtp`: root is kept out, then what every login of this host goes through.
@@ -195,5 +221,4 @@ def pam_service(family: Family, minimum_uid: int) -> bytes:
         minimum_uid: the lowest user id that may log in, at least 1.
     Source: pam_succeed_if(8).
     """
-    first = f"auth required pam_succeed_if.so quiet uid >= {minimum_uid}"
-    return ("\n".join([first, *family.pam_lines]) + "\n").encode()
+    return family.pam_text.format(minimum_uid=minimum_uid).encode()

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runbook_lib.errors import RecordError
 
-Verdict = Literal["pass", "fail", "could not test", "not verified"]
+Verdict = Literal["pass", "fail", "could not test", "not verified", "not tested"]
 Outcome = Literal["running", "passed", "planned", "not proven", "failed", "interrupted"]
 
 

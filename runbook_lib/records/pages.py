@@ -35,6 +35,7 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
     "fail": ("fail", "✕"),
     "could not test": ("unsure", "?"),
     "not verified": ("plan", "◇"),
+    "not tested": ("plan", "◇"),
 }
 _BIDIRECTIONAL = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 

@@ -10,6 +10,7 @@ from typing import cast
 
 from runbook_lib import display
 from runbook_lib.errors import CommandFailed
+from runbook_lib.families.known import MANAGERS_FACT
 from runbook_lib.remote.connection import Host
 
 NOT_INSTALLED = 127  # POSIX 2.8.2: the command was not found
@@ -24,6 +25,9 @@ FACTS = {  # name: a read-only command, safe at any moment
     "architecture": "uname -m",
     "runs": "ls -1t /var/lib/runbook",  # the run that wrote last comes first
     "lab_mark": "cat /etc/runbook-lab",
+    "package_managers": MANAGERS_FACT,
+    "selinux": "getenforce",
+    "crypto_policy": "update-crypto-policies --show 2>/dev/null || cat /etc/crypto-policies/state/current",
 }
 
 

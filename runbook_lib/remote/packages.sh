@@ -1,12 +1,4 @@
-# Functions that put packages back (Debian's dpkg and apt).
-
-packages_now() { dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\n' | awk '$1 == "ii" { print $2 }' | sort; }
-
-# The package manager holds a lock (proc(5), /proc/locks: the inode stands behind the device).
-packages_busy() { grep -q ":$(stat -c %i /var/lib/dpkg/lock-frontend) " /proc/locks; }
-
-# What an install of "$@" will bring, from apt's own simulation, by name.
-packages_brought() { apt-get -s install -y --no-install-recommends "$@" | awk '$1 == "Inst" { print $2 }' | sort; }
+# Functions that put packages back; what differs by package manager is in packages.apt.sh and packages.dnf.sh.
 
 queued_mail() {
     for _queue in maildrop incoming active deferred hold corrupt; do
@@ -23,7 +15,7 @@ packages_back() {
         conflict "packages: the package manager is at work; run this again when it has ended"
         return
     fi
-    if dpkg --audit | grep -q .; then DEBIAN_FRONTEND=noninteractive dpkg --configure -a >/dev/null 2>&1; fi
+    packages_mend
     _here=$(packages_now)
     _remove=
     for _package in $_brought; do
@@ -38,8 +30,8 @@ packages_back() {
             return
         fi ;;
     esac
-    _others=$(apt-get -s purge $_remove 2>/dev/null | awk '$1 == "Purg" || $1 == "Remv" { print $2 }' | sort -u |
-        while read -r _package; do case " $_remove " in *" $_package "*) ;; *) printf '%s ' "$_package" ;; esac; done)
+    _others=$(packages_going $_remove | while read -r _package; do
+        case " $_remove " in *" $_package "*) ;; *) printf '%s ' "$_package" ;; esac; done)
     if [ -n "$_others" ]; then
         say "KEPT packages: these need them: $_others"
         conflicts=$((${conflicts:-0} + 1))
@@ -47,26 +39,26 @@ packages_back() {
     fi
     # Debian 13's Postfix removes its files from under a running daemon, which goes on listening.
     for _package in $_remove; do
-        for _unit in $(dpkg-query -L "$_package" | sed -n 's,.*/systemd/system/\([^/@]*\.service\)$,\1,p'); do
+        for _unit in $(packages_files "$_package" | sed -n 's,.*/systemd/system/\([^/@]*\.service\)$,\1,p'); do
             systemctl stop "$_unit" 2>/dev/null || :
         done
     done
-    if DEBIAN_FRONTEND=noninteractive apt-get purge -y $_remove > "$J/$1.purge.log" 2>&1 < /dev/null; then
+    if packages_remove $_remove > "$J/$1.purge.log" 2>&1 < /dev/null; then
         say "PUT BACK packages: removed$_remove"
         etc_back "$1"
     else
-        conflict "packages: apt-get purge failed, see $J/$1.purge.log"
+        conflict "packages: they could not be removed, see $J/$1.purge.log"
     fi
 }
 
-# Files under /etc and the mail spool that the install made and purge left: each is removed if nobody changed it.
+# Files under /etc and the mail spool that the install made and the removal left: each is removed if nobody changed it.
 etc_listing() { find /etc /var/spool /var/lib/postfix /var/mail -xdev ! -type s 2>/dev/null | sort; }
 
 etc_back() {
     if [ ! -e "$J/$1.appeared" ]; then return; fi
     sort -r "$J/$1.appeared" | while IFS="$(printf '\t')" read -r _path _state; do
         if [ ! -e "$_path" ] && [ ! -L "$_path" ]; then continue; fi
-        if dpkg-query -S "$_path" >/dev/null 2>&1; then continue; fi
+        if packages_own "$_path"; then continue; fi
         if [ -d "$_path" ] && [ ! -L "$_path" ]; then rmdir "$_path" 2>/dev/null || :
         elif [ "$(state "$_path")" = "$_state" ]; then rm -f "$_path"
         else say "KEPT $_path: changed since the install"

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
+from runbook_lib.families import PackageManager
 from runbook_lib.remote.change import Change, Guard, here_document, quote
 
 _PACKAGES_SH = resources.files(__package__).joinpath("packages.sh").read_text()
-_SYSTEM_SH = resources.files(__package__).joinpath("system.sh").read_text()
+SYSTEM_SH = resources.files(__package__).joinpath("system.sh").read_text()
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,14 @@ class PackagesChange(Change):
 
     Args:
         packages: names to install.
+        manager: installs them.
         preseed: answers to the packages' questions, in the form of debconf-set-selections(1).
         why: the reason, shown with the title.
-    Source: debconf(7), apt-get(8); DPkg::Lock::Timeout waits for another package manager instead of failing.
+    Source: debconf(7), apt-get(8); dnf(8). Both wait while another package manager is at work.
     """
 
     packages: tuple[str, ...]
+    manager: PackageManager
     preseed: tuple[str, ...] = ()
     why: str = ""
 
@@ -35,46 +38,37 @@ class PackagesChange(Change):
         return 600.0
 
     @property
+    def _names(self) -> str:
+        return " ".join(map(quote, self.packages))
+
+    @property
     def guards(self) -> Sequence[Guard]:
-        names = " ".join(map(quote, self.packages))
-        return (
-            Guard(
-                f"dpkg-query -W -f '${{db:Status-Abbrev}} ${{Package}}\\n' {names} 2>/dev/null"
-                " | grep '^ii' | tr '\\n' ' '",
-                "",
-                "packages already installed",
-            ),
-        )
+        there = self.manager.installed.format(names=self._names)
+        return (Guard(f"{there} | tr '\\n' ' '", "", "packages already installed"),)
 
     @property
     def functions(self) -> Mapping[str, str]:
-        return {"packages": _PACKAGES_SH}
+        own = resources.files(__package__).joinpath(self.manager.functions).read_text()
+        return {"packages": f"packages_with={self.manager.command}\n{own}\n{_PACKAGES_SH}"}
 
     def diff(self) -> str:
         answers = "".join(f"+ answer: {line}\n" for line in self.preseed)
         return "".join(f"+ package {name}\n" for name in self.packages) + answers
 
     def commands(self) -> str:
-        names = " ".join(map(quote, self.packages))
-        lines = ["export DEBIAN_FRONTEND=noninteractive"]
+        lines = []
         if self.preseed:
             lines.append(
                 "debconf-set-selections " + here_document("".join(f"{line}\n" for line in self.preseed))
             )
-        lines += [
-            "apt-get -q -o DPkg::Lock::Timeout=120 update",
-            "apt-get -q -o DPkg::Lock::Timeout=120 install -y --no-install-recommends " + names,
-        ]
+        lines += [self.manager.refresh] if self.manager.refresh else []
+        lines.append(self.manager.install.format(names=self._names))
         return "\n".join(lines)
 
     def before_commands(self) -> str:
-        # The lists are needed for the simulation; apt-get update again in the commands costs nothing then.
-        names = " ".join(map(quote, self.packages))
-        return (
-            "apt-get -q -o DPkg::Lock::Timeout=120 update > /dev/null 2>&1 < /dev/null\n"
-            f'packages_brought {names} > "$J/$N.brought"\n'
-            'etc_listing > "$J/$N.listing"'
-        )
+        # Lists are needed for the simulation; to refresh them again in the commands costs nothing then.
+        refresh = f"{self.manager.refresh} > /dev/null 2>&1 < /dev/null\n" if self.manager.refresh else ""
+        return f'{refresh}packages_brought {self._names} > "$J/$N.brought"\netc_listing > "$J/$N.listing"'
 
     def after_commands(self) -> str:
         return 'etc_appeared "$N"'
@@ -107,7 +101,7 @@ class UnitChange(Change):
 
     @property
     def functions(self) -> Mapping[str, str]:
-        return {"system": _SYSTEM_SH}
+        return {"system": SYSTEM_SH}
 
     def diff(self) -> str:
         wanted = "enabled, active" if self.active else "inactive"
@@ -141,7 +135,7 @@ class MembershipChange(Change):
 
     @property
     def functions(self) -> Mapping[str, str]:
-        return {"system": _SYSTEM_SH}
+        return {"system": SYSTEM_SH}
 
     def diff(self) -> str:
         return f"+{self.group}: {self.user}\n"

@@ -1,0 +1,129 @@
+"""Services that firewalld lets in, in the running and in the permanent configuration, and nothing else of either.
+
+No reload: it would drop what somebody opened for the time being (firewall-cmd(1), --reload).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import PurePosixPath
+
+from runbook_lib.remote.change import Change, Guard, TouchedPath, quote
+
+_SH = resources.files(__package__).joinpath("firewalld.sh").read_text()
+ZONES = PurePosixPath("/etc/firewalld/zones")
+
+# The zone of the interface that the default route uses; of one that is in no zone, the default zone.
+_ZONE = (
+    "z=$(firewall-cmd --get-zone-of-interface=\"$(ip route show default | awk '{ print $5; exit }')\" 2>/dev/null)"
+    " || z=$(firewall-cmd --get-default-zone)"
+)
+FACTS = {
+    "firewalld": "systemctl is-active firewalld",
+    "firewall_zone": f"systemctl is-active -q firewalld && {_ZONE} && echo $z",
+    "firewall_running": f"systemctl is-active -q firewalld && {_ZONE} && firewall-cmd --zone=$z --list-all",
+    "firewall_permanent": "systemctl is-active -q firewalld"
+    f" && {_ZONE} && firewall-cmd --permanent --zone=$z --list-all",
+}
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a zone lets in, in one of the two configurations.
+
+    Args:
+        services: names of services.
+        ports: 'NUMBER/tcp', with a range as 'FIRST-LAST/tcp'.
+    """
+
+    services: frozenset[str]
+    ports: tuple[str, ...]
+
+    @classmethod
+    def of(cls, listed: str) -> "Opening":
+        """Read what `--list-all` printed."""
+        fields = {
+            name.strip(): words.split()
+            for name, colon, words in (line.partition(":") for line in listed.splitlines())
+            if colon
+        }
+        return cls(frozenset(fields.get("services", ())), tuple(fields.get("ports", ())))
+
+    def lets_in(self, service: str, port: int) -> bool:
+        """Whether it takes connections to a port: by the service's name, or by a port or range of its own."""
+        return service in self.services or any(
+            protocol == "tcp" and _covers(numbers, port)
+            for numbers, _, protocol in (entry.partition("/") for entry in self.ports)
+        )
+
+
+def _covers(numbers: str, port: int) -> bool:
+    first, _, last = numbers.partition("-")
+    return int(first) <= port <= int(last or first)
+
+
+@dataclass(frozen=True)
+class FirewalldChange(Change):
+    """Services that a zone lets in from now on.
+
+    Args:
+        zone: the zone.
+        running: services to add to the running configuration.
+        permanent: those to add to the permanent one.
+        why: the reason.
+    """
+
+    zone: str
+    running: tuple[str, ...]
+    permanent: tuple[str, ...]
+    why: str = ""
+
+    @property
+    def title(self) -> str:
+        names = ", ".join(dict.fromkeys((*self.running, *self.permanent)))
+        return f"firewalld, zone {self.zone}, lets in {names}" + (f": {self.why}" if self.why else "")
+
+    @property
+    def touches(self) -> Sequence[TouchedPath]:
+        # firewalld keeps the file of before beside the one it writes.
+        file = ZONES / f"{self.zone}.xml"
+        if not self.permanent:
+            return ()
+        return (TouchedPath(file, None), TouchedPath(file.with_name(f"{file.name}.old"), None))
+
+    @property
+    def guards(self) -> Sequence[Guard]:
+        zone = quote(f"--zone={self.zone}")
+        return [
+            Guard(
+                f"firewall-cmd {how}{zone} --query-service={quote(name)}",
+                "no",
+                f"firewalld, {how}{zone}, {name}",
+            )
+            for how, names in (("", self.running), ("--permanent ", self.permanent))
+            for name in names
+        ]
+
+    @property
+    def functions(self) -> Mapping[str, str]:
+        return {"firewalld": _SH}
+
+    def diff(self) -> str:
+        rows = [("running", self.running), ("permanent", self.permanent)]
+        return "".join(f"+{self.zone}, {how}: {name}\n" for how, names in rows for name in names)
+
+    def commands(self) -> str:
+        zone = quote(f"--zone={self.zone}")
+        return "\n".join(
+            f"firewall-cmd -q {how}{zone} {' '.join(f'--add-service={quote(name)}' for name in names)}"
+            for how, names in (("--permanent ", self.permanent), ("", self.running))
+            if names
+        )
+
+    def before_commands(self) -> str:
+        return (
+            f'printf "%s\\n" {" ".join(map(quote, self.running))} > "$J/$N.running"' if self.running else ""
+        )
+
+    def undo(self) -> str:
+        return f"firewalld_back $N {quote(self.zone)} {' '.join(map(quote, self.permanent))}".rstrip()

@@ -1,0 +1,27 @@
+# Functions that take services out of a zone of firewalld again.
+
+# $1 number, $2 zone, then the services that were added to the permanent configuration.
+firewalld_back() {
+    _number=$1 _zone=$2
+    shift 2
+    if [ "$#" -gt 0 ]; then
+        _file=$(cat "$J/$_number.0.path")
+        if [ "$(state "$_file")" = "$(cat "$J/$_number.0.is" 2>/dev/null)" ]; then paths_back "$_number"
+        else for _service in "$@"; do service_out --permanent "$_service"; done
+        fi
+    fi
+    if [ ! -e "$J/$_number.running" ]; then return; fi
+    if ! firewall-cmd --state >/dev/null 2>&1; then say "AS BEFORE firewalld: it does not run"; return; fi
+    while read -r _service; do service_out "" "$_service"; done < "$J/$_number.running"
+}
+
+# $1 '--permanent' or nothing, $2 service.
+service_out() {
+    if ! firewall-cmd $1 --zone="$_zone" --query-service="$2" >/dev/null 2>&1; then
+        say "AS BEFORE firewalld, $_zone: ${1:-running}, $2"
+    elif firewall-cmd -q $1 --zone="$_zone" --remove-service="$2"; then
+        say "PUT BACK firewalld, $_zone: ${1:-running}, no $2"
+    else
+        conflict "firewalld, $_zone: $2 could not be taken out"
+    fi
+}
