@@ -59,9 +59,11 @@ jupyter: .venv/.ready ## copies of the notebooks for one host, in JupyterLab (IN
 
 # The first pass runs them, the second drops what differs from machine to machine (times, versions of Python).
 notebooks: lab-up ## runs the notebooks on the lab's first host and stores their outputs, cleaned
-	@.venv/bin/python -m lab reset debian12
+	@for host in debian12 el9; do .venv/bin/python -m lab reset $$host; done
 	@.venv/bin/runbook ca init --inventory lab > /dev/null
-	@records=$$(mktemp -d) && $(NEW_RUN) RUNBOOK_RECORDS=$$records \
+	@records=$$(mktemp -d) && $(NEW_RUN) RUNBOOK_RECORDS=$$records && export RUNBOOK_RUN RUNBOOK_RECORDS && \
+	  for chapter in 11-key-and-csr 12-signing; do .venv/bin/papermill --log-level ERROR --no-progress-bar \
+	    -r host el9 "notebooks/$$chapter.ipynb" "$$records/$$chapter.ipynb" || exit 1; done && \
 	  .venv/bin/jupyter nbconvert --log-level ERROR --to notebook --inplace --execute \
 	  --ExecutePreprocessor.record_timing=False notebooks/[0-9]*.ipynb && rm -r "$$records"
 	@.venv/bin/jupyter nbconvert --log-level ERROR --to notebook --inplace --ClearMetadataPreprocessor.enabled=True \
