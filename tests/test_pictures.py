@@ -31,6 +31,7 @@ PICTURES = {
     "ports": pictures.ports(),
     "ports, login on 25": pictures.ports(auth_on_25=True),
     "authentication": pictures.authentication(),
+    "authentication, no chroot": pictures.authentication("", "/run/saslauthd/mux", ""),
     "certificate": pictures.certificate(),
     "capture": pictures.capture(BEFORE, AFTER),
 }

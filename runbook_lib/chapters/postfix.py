@@ -104,7 +104,12 @@ class Postfix(AskingChapter):
         """Who checks a password: a picture of this chapter's own way, or who does it here already."""
         with self.at_work():
             other = logins.other_login(self.read(), self.opened.family, self.opened.release, self.host)
-        return pictures.authentication() if other is None else display.Text(other.told)
+        if other is not None:
+            return display.Text(other.told)
+        family = self.opened.family
+        root = "/var/spool/postfix" if family.chroot == "y" else ""
+        socket = f"{family.saslauthd_socket_directory}/mux".removeprefix(root)
+        return pictures.authentication(root, socket, family.saslauthd_group)
 
     def plan_packages(self) -> Plan:
         """Packages that are missing."""
