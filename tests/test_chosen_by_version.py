@@ -17,9 +17,9 @@ VERSIONS = ((2, 10), (3, 5), (3, 8))
 def host(tmp_path: Path) -> inventory.Host:
     file = tmp_path / "site.yaml"
     file.write_text(
-        "site: {name: A, domain: example.test, ca: {passphrase: "env:A"}}\n"
+        "site: {name: A, domain: example.test, ca: {passphrase: 'env:A'}}\n"
         "hosts:\n  mail1:\n    address: 192.0.2.1\n    user: kanri\n    names: {smtp: mail.example.test}\n"
-        "    certificate: {key_passphrase: "env:A"}\n"
+        "    certificate: {key_passphrase: 'env:A'}\n"
     )
     return inventory.load(str(file)).host("mail1")
 
@@ -50,7 +50,9 @@ def test_neighbours_may_not_relay_where_that_is_the_default(host: inventory.Host
     assert "mynetworks_style" not in settings((3, 5), "9", host)
 
 
-@pytest.mark.parametrize(("version", "name"), [((2, 10), "smtps"), ((3, 5), "smtps"), ((3, 8), "submissions")])
+@pytest.mark.parametrize(
+    ("version", "name"), [((2, 10), "smtps"), ((3, 5), "smtps"), ((3, 8), "submissions")]
+)
 def test_port_465_has_the_name_that_the_version_can_resolve(version: tuple[int, int], name: str) -> None:
     line = wanted.service(465, version, ENTERPRISE_LINUX)
     assert line.startswith(f"{name} inet n - n - - smtpd -o syslog_name=postfix/{name} ")
