@@ -76,7 +76,7 @@ def test_host_keys_outlive_a_reset_and_strict_checking_holds(
 @pytest.mark.usefixtures("lab")
 def test_images_hold_no_host_key_and_no_password(host_name: str) -> None:
     """Keys and passwords are a lab's own; an image is shared by all labs of the machine."""
-    image = image_tag(host_name, "fresh")
+    image = image_tag(RELEASES[host_name], "fresh")
     shown = subprocess.run(
         ["podman", "--log-level=error", "run", "--rm", "--network=none", "--ulimit=nofile=1024:1024",
          "--ulimit=nproc=1024:1024", image, "sh", "-c", "ls /etc/ssh; cat /etc/shadow"],
