@@ -1,42 +1,20 @@
 """What the hosts' images are made from: a registry's image where one answers, else Debian by mmdebstrap."""
 
-import hashlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
+from lab.images import BUILD_TIMEOUT_S, REPOSITORY, Progress, building, digest
 from lab.machine import no_lab
 from lab.podman import inspect, needs, podman
 from lab.releases import Release
 from lab.sources import Mirrors, mirrors
 from runbook_lib.errors import LabError
 
-REPOSITORY = "localhost/runbook-lab"
-BUILD_TIMEOUT_S = 600.0
-_LOCKS = Path("/run/lock")
 # A registry that answers does so at once; where there is none, nobody should wait for it.
 _REGISTRY_TIMEOUT_S = 8
 _PULL_TIMEOUT_S = 120
-
-Progress = Callable[[str], None]
-
-
-def digest(*texts: str) -> str:
-    """Sixteen digits that stand for everything that goes into an image."""
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
-
-
-@contextmanager
-def building(tag: str) -> Iterator[None]:
-    """One process of this machine at a time makes an image; the others find it made."""
-    _LOCKS.mkdir(parents=True, exist_ok=True)
-    with FileLock(_LOCKS / f"runbook-lab-image-{tag.rpartition(':')[2]}.lock", timeout=BUILD_TIMEOUT_S):
-        yield
 
 
 def sources(release: Release, found: Mirrors | None) -> str:

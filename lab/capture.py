@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.base_images import Progress
+from lab.images import Progress
 from lab.lab import Lab
 from lab.state import CHECKOUT
 from runbook_lib.errors import LabError

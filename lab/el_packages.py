@@ -1,6 +1,6 @@
 """The lab's own RPMs: to be merged with the branch that makes them."""
 
-from lab.base_images import Progress
+from lab.images import Progress
 
 
 def repository_tag(kind: str) -> str:

@@ -5,10 +5,9 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import base_images, dns, hosts, images, network, outsider
-from lab.base_images import Progress
+from lab import base_images, dns, host_images, hosts, images, network, outsider
 from lab.hosts import LabHost
-from lab.images import Image
+from lab.images import Image, Progress
 from lab.inventory_file import inventory_path, write_inventory
 from lab.machine import check_machine
 from lab.network import Network
@@ -104,7 +103,7 @@ class Lab:
             hosts.make_secrets(self._state)
             for release in self.releases:
                 for state in release.recipe.states:
-                    images.make(release, state, progress)
+                    host_images.make(release, state, progress)
             network.create(self._state)
             for host in self.hosts:
                 hosts.make_keys(self._state, host.name)
@@ -244,7 +243,7 @@ class Lab:
 
     def _image(self, host: LabHost, state: str, progress: Progress) -> Image | None:
         if state in STATES:
-            return images.make(host.release, state, progress)
+            return host_images.make(host.release, state, progress)
         return images.find_tag(images.kept_tag(host.lab_id, host.name, state))
 
     def _repair(self, host: LabHost, progress: Progress) -> None:
@@ -262,7 +261,7 @@ class Lab:
             state = self._state.read()["hosts"].get(host.name, {}).get("state", "bare")
             image = self._image(host, state, progress)
             if image is None:  # kept by somebody, and removed by hand since
-                state, image = "bare", images.make(host.release, "bare", progress)
+                state, image = "bare", host_images.make(host.release, "bare", progress)
             self._write_down(host, state, image)
             hosts.recreate(host, image.tag, self._state, personal=state not in STATES)
             progress(f"{host.name}: up, {host.address}, {state}, image from {image.origin}")
