@@ -11,7 +11,7 @@ import typer
 
 from lab import capture as login
 from lab.lab import Lab
-from lab.releases import STATES
+from lab.recipes import STATES
 from runbook_lib.display import Table
 from runbook_lib.errors import LabError, RunbookError
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import base_images, dns, host_images, hosts, images, network, outsider
+from lab import dns, host_images, hosts, images, network, outsider, true_images
 from lab.hosts import LabHost
 from lab.images import Image, Progress
 from lab.inventory_file import inventory_path, write_inventory
@@ -13,7 +13,8 @@ from lab.machine import check_machine
 from lab.network import Network
 from lab.outsider import Outsider
 from lab.podman import podman
-from lab.releases import RELEASES, STATES, Release, on_true_image
+from lab.recipes import STATES
+from lab.releases import RELEASES
 from lab.state import State, folder_from_environment
 from lab.status import LabStatus, read_status
 from lab.tree import OUTSIDE, Entry, digest, read_tree
@@ -58,19 +59,10 @@ class Lab:
         return Network(_network_name(data["lab_id"]), data["subnet"])
 
     @property
-    def releases(self) -> list[Release]:
-        """What the hosts run: as the lab has them, but for those that were given a true image."""
-        images_given = self._state.read().get("images", {})
-        return [
-            on_true_image(name, images_given[name]) if name in images_given else release
-            for name, release in RELEASES.items()
-        ]
-
-    @property
     def hosts(self) -> list[LabHost]:
         """All hosts."""
         lab_network, lab_id = self.network, self._state.read()["lab_id"]
-        return [LabHost(release, lab_network, lab_id) for release in self.releases]
+        return [LabHost(release, lab_network, lab_id) for release in true_images.releases(self._state)]
 
     def host(self, name: str) -> LabHost:
         """One host.
@@ -86,22 +78,22 @@ class Lab:
         """A password of the lab, by the name of its file in `secrets/`: hanako, tarou, kensa, sudo, …"""
         return self._state.secret_path(name).read_text(encoding="utf-8").removesuffix("\n")
 
-    def up(self, progress: Progress = _silent, true_images: Mapping[str, str] | None = None) -> None:
+    def up(self, progress: Progress = _silent, instead: Mapping[str, str] | None = None) -> None:
         """Make the lab, or repair it: what is there and whole stays as it is.
 
         Args:
             progress: told one line a step.
-            true_images: host → image in a registry, instead of the layout; kept for the times after this.
+            instead: host → image of the true system in a registry; holds until `down`.
         Raises: LabError when no lab can run here, a part does not come up, or an image cannot be had.
         """
         check_machine()
         self._state.create()
         with self._state.lock("up", timeout_s=900.0):  # another `up` may be building images
             self._forget_lost()
-            self._choose_images(true_images or {}, progress)
+            true_images.choose(self._state, instead or {}, progress)
             hosts.make_administrator_key(self._state)
             hosts.make_secrets(self._state)
-            for release in self.releases:
+            for release in true_images.releases(self._state):
                 for state in release.recipe.states:
                     host_images.make(release, state, progress)
             network.create(self._state)
@@ -227,19 +219,6 @@ class Lab:
         left = len(images.made_here())
         if left:
             progress(f"{left} images stay for the next time; `python -m lab down --images` removes them")
-
-    def _choose_images(self, given: Mapping[str, str], progress: Progress) -> None:
-        """Write down which hosts come from a true image; a host that changes its system begins anew."""
-        for name, image in given.items():
-            release = on_true_image(name, image)
-            progress(f"{name}: {image}, the true system, instead of a layout")
-            with self._state.change() as data:
-                if data.setdefault("images", {}).get(name) == image:
-                    continue
-                data["images"][name] = image
-                data["hosts"].pop(name, None)
-            base_images.base(release, progress)
-            podman("rm", "-f", "-i", "-t", "0", "-v", f"runbook-{self._state.read()['lab_id']}-{name}")
 
     def _image(self, host: LabHost, state: str, progress: Progress) -> Image | None:
         if state in STATES:

@@ -123,7 +123,7 @@ ENTERPRISE_LINUX_LAYOUT = Recipe(
     layout=Path(__file__).with_name("el_layout"),
 )
 
-ENTERPRISE_LINUX_TRUE = Recipe(
+ENTERPRISE_LINUX = Recipe(
     {
         "bare": StartingState(
             None,

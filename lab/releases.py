@@ -1,12 +1,9 @@
 """The hosts of the lab and the states they start from: data, an open set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from lab.recipes import DEBIAN, ENTERPRISE_LINUX_LAYOUT, ENTERPRISE_LINUX_TRUE, STATES, Recipe
-from runbook_lib.errors import LabError
-
-__all__ = ["DOMAIN", "RELEASES", "STATES", "Release", "on_true_image"]
+from lab.recipes import DEBIAN, ENTERPRISE_LINUX_LAYOUT, Recipe
 
 DOMAIN = "example.test"
 
@@ -17,8 +14,8 @@ _EL_SERVER = (
     f"{_SERVER} rpm dnf p11-kit firewalld rsyslog openssl selinux-utils policycoreutils"
     " libdb5.3 liblmdb0 libgdbm6 libicu72 libpcre2-8-0"
 )
-# systemd 256 and later refuse cgroup v1 unless told so.
-_OLD_CGROUPS = "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
+# systemd 256 and later refuse cgroup v1 unless told so; earlier ones take no notice.
+OLD_CGROUPS = "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
 
 
 @dataclass(frozen=True)
@@ -77,34 +74,9 @@ RELEASES: Mapping[str, Release] = {
             "trixie",
             "docker.io/library/debian:13",
             f"{_SERVER} python3-minimal",
-            _OLD_CGROUPS,
+            OLD_CGROUPS,
         ),
         _layout(9),
         _layout(10),
     )
 }
-
-
-def on_true_image(name: str, image: str) -> Release:
-    """A host from a true image of CentOS Stream, Rocky or their like, instead of the lab's stand-in.
-
-    Never tried where this was written, for want of a registry: the packages' names are those of EL 9 and 10.
-
-    Args:
-        name: a host whose system is stood in for.
-        image: its name in a registry, e.g. quay.io/centos/centos:stream9.
-    Raises: LabError for a host that is no stand-in.
-    """
-    release = RELEASES.get(name)
-    if release is None or not release.recipe.stands_in:
-        standing_in = ", ".join(each.name for each in RELEASES.values() if each.recipe.stands_in)
-        raise LabError(f"{name!r} takes no image of your own", "--image", f"name one of {standing_in}")
-    return replace(
-        release,
-        recipe=ENTERPRISE_LINUX_TRUE,
-        suite=None,
-        registry_image=image,
-        packages="systemd openssh-server sudo iproute ca-certificates procps-ng firewalld nftables rsyslog openssl"
-        " policycoreutils libselinux-utils crypto-policies-scripts",
-        legacy_cgroup_flag=_OLD_CGROUPS,
-    )

@@ -8,7 +8,8 @@ import pytest
 from lab import Lab
 from lab.host_images import image_tag
 from lab.hosts import ADMINISTRATOR, HARD_PASSWORD, MAIL_USERS, SUDO_WITH_PASSWORD
-from lab.releases import RELEASES, STATES
+from lab.recipes import STATES
+from lab.releases import RELEASES
 
 
 def ssh(
