@@ -126,10 +126,11 @@ def choose(group: Group, chosen: Alternative) -> None:
 
 
 def point(name: str, link: str, target: str | None) -> None:
-    """link → /etc/alternatives/NAME → target; no target: neither link is there."""
+    """link → /etc/alternatives/NAME → target; no target: neither link is there. A file in the way stays, and is told."""
     for path, goal in ((Path(link), str(LINKS / name)), (LINKS / name, target)):
         if path.exists() and not path.is_symlink():
-            raise Refused(f"failed to link {path} -> {goal}: {path} exists and it is not a symlink")
+            print(f"failed to link {path} -> {goal}: {path} exists and it is not a symlink", file=sys.stderr)
+            continue
         path.unlink(missing_ok=True)
         if target is not None:
             path.symlink_to(str(goal))
