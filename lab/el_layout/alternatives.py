@@ -126,7 +126,7 @@ def choose(group: Group, chosen: Alternative) -> None:
 
 
 def point(name: str, link: str, target: str | None) -> None:
-    """link → /etc/alternatives/NAME → target; no target: neither link is there. A file in the way stays, and is told."""
+    """link → /etc/alternatives/NAME → target; no target: no links. A file in the way stays, and is told."""
     for path, goal in ((Path(link), str(LINKS / name)), (LINKS / name, target)):
         if path.exists() and not path.is_symlink():
             print(f"failed to link {path} -> {goal}: {path} exists and it is not a symlink", file=sys.stderr)
