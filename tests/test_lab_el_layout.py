@@ -32,7 +32,7 @@ BARE = {
     "systemctl is-enabled sshd firewalld rsyslog": "enabled\nenabled\nenabled",
     "systemctl is-active sshd firewalld rsyslog": "active\nactive\nactive",
     "systemctl cat ssh.service >/dev/null 2>&1 || echo none": "none",
-    "systemctl list-unit-files --no-legend 'apt-*' 'dpkg-*' 'dnf-*'": "",
+    "systemctl list-unit-files --no-legend 'apt-*' 'dpkg-*' 'dnf-*' || true": "",
     "systemctl is-system-running": "running",
     # Users.
     "id -Gn kanri": "kanri wheel",

@@ -46,6 +46,7 @@ chmod 4755 /usr/sbin/unix_chkpwd
 rm -rf /var/spool/mail
 mv /var/mail /var/spool/mail
 ln -s spool/mail /var/mail
+groupdel sudo
 groupadd -r wheel
 
 # --- trust ------------------------------------------------------------------------------------------------------------
