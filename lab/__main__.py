@@ -1,6 +1,7 @@
 """`python -m lab up|status|reset|capture|down`: a thin face of `Lab`."""
 
 import json
+import re
 import sys
 import time
 from dataclasses import asdict
@@ -10,23 +11,40 @@ import typer
 
 from lab import capture as login
 from lab.lab import Lab
-from lab.releases import STATES
+from lab.recipes import STATES
 from runbook_lib.display import Table
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import LabError, RunbookError
 
-app = typer.Typer(help="Two real mail servers on this machine.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(help="Real mail servers on this machine.", no_args_is_help=True, add_completion=False)
 
 
 def _say(line: str) -> None:
     typer.echo(f"lab: {line}")
 
 
+def _true_images(words: list[str]) -> dict[str, str]:
+    """HOST=IMAGE, as often as wanted."""
+    for word in words:
+        if not re.fullmatch(r"[^=\s]+=[^=\s]+", word):
+            raise LabError(
+                f"{word!r} is not HOST=IMAGE", "--image", "write e.g. el9=quay.io/centos/centos:stream9", ""
+            )
+    return dict(word.split("=") for word in words)
+
+
 @app.command()
-def up() -> None:
+def up(
+    image: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="HOST=IMAGE: a true CentOS Stream or Rocky, e.g. el9=quay.io/centos/centos:stream9"
+        ),
+    ] = None,
+) -> None:
     """Make the lab, or repair it; what is whole stays as it is."""
     began = time.monotonic()
     lab = Lab.load()
-    lab.up(_say)
+    lab.up(_say, _true_images(image or []))
     _say(f"up in {time.monotonic() - began:.1f} s; inventory: {lab.inventory}")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab.network import FOLDER_LABEL, ID_LABEL, Network
 from lab.podman import inspect, needs, podman
-from lab.releases import DOMAIN, RELEASES, Release
+from lab.releases import DOMAIN, Release
 from lab.state import State, write_private
 from runbook_lib.errors import LabError
 
@@ -29,19 +29,19 @@ class LabHost:
     """One host of a lab.
 
     Args:
-        name: its name in the inventory, key of RELEASES.
+        release: what it runs.
         network: the lab's.
         lab_id: the lab's.
     """
 
-    name: str
+    release: Release
     network: Network
     lab_id: str
 
     @property
-    def release(self) -> Release:
-        """What it runs."""
-        return RELEASES[self.name]
+    def name(self) -> str:
+        """Its name in the inventory."""
+        return self.release.name
 
     @property
     def container(self) -> str:

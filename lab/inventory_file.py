@@ -1,4 +1,4 @@
-"""Writes the lab's inventory: what a person would have written for these two hosts."""
+"""Writes the lab's inventory: what a person would have written for these hosts."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from lab.releases import DOMAIN
 from lab.state import CHECKOUT, State, write_private
 
 _HEAD = """\
-# The lab's two hosts, written by `python -m lab up`; changed here, it is overwritten there.
+# The lab's hosts, written by `python -m lab up`; changed here, it is overwritten there.
 # For your own servers copy example.yaml to site.yaml. Nothing in this file makes a host a lab host:
 # that is proven by its SSH host key and by the lab id in its /etc/runbook-lab.
 site:

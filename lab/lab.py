@@ -1,12 +1,11 @@
 """The lab as a whole: up, reset, keep, status, down."""
 
 import shutil
-from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import dns, hosts, images, network, outsider
+from lab import dns, host_images, hosts, images, network, outsider, true_images
 from lab.hosts import LabHost
 from lab.images import Image, Progress
 from lab.inventory_file import inventory_path, write_inventory
@@ -14,7 +13,8 @@ from lab.machine import check_machine
 from lab.network import Network
 from lab.outsider import Outsider
 from lab.podman import podman
-from lab.releases import RELEASES, STATES
+from lab.recipes import STATES
+from lab.releases import RELEASES
 from lab.state import State, folder_from_environment
 from lab.status import LabStatus, read_status
 from lab.tree import OUTSIDE, Entry, digest, read_tree
@@ -26,7 +26,7 @@ def _silent(_line: str) -> None:
 
 
 class Lab:
-    """Two real hosts, their network and their DNS server, kept in one state folder.
+    """Real hosts, their network and their DNS server, kept in one state folder.
 
     Args:
         state: the folder; read anew at each call, since several processes may use one lab.
@@ -62,7 +62,7 @@ class Lab:
     def hosts(self) -> list[LabHost]:
         """All hosts."""
         lab_network, lab_id = self.network, self._state.read()["lab_id"]
-        return [LabHost(name, lab_network, lab_id) for name in RELEASES]
+        return [LabHost(release, lab_network, lab_id) for release in true_images.releases(self._state)]
 
     def host(self, name: str) -> LabHost:
         """One host.
@@ -78,29 +78,32 @@ class Lab:
         """A password of the lab, by the name of its file in `secrets/`: hanako, tarou, kensa, sudo, …"""
         return self._state.secret_path(name).read_text(encoding="utf-8").removesuffix("\n")
 
-    def up(self, progress: Progress = _silent) -> None:
+    def up(self, progress: Progress = _silent, instead: Mapping[str, str] | None = None) -> None:
         """Make the lab, or repair it: what is there and whole stays as it is.
 
         Args:
             progress: told one line a step.
-        Raises: LabError when no lab can run here, or a part does not come up.
+            instead: host → image of the true system in a registry; holds until `down`.
+        Raises: LabError when no lab can run here, a part does not come up, or an image cannot be had.
         """
         check_machine()
         self._state.create()
         with self._state.lock("up", timeout_s=900.0):  # another `up` may be building images
             self._forget_lost()
+            true_images.choose(self._state, instead or {}, progress)
             hosts.make_administrator_key(self._state)
             hosts.make_secrets(self._state)
-            with ThreadPoolExecutor(len(RELEASES)) as pool:
-                list(pool.map(lambda name: _make_images(name, progress), RELEASES))
+            for release in true_images.releases(self._state):
+                for state in release.recipe.states:
+                    host_images.make(release, state, progress)
             network.create(self._state)
             for host in self.hosts:
                 hosts.make_keys(self._state, host.name)
             hosts.write_known_hosts(self._state, self.hosts)
             write_inventory(self._state, self.hosts)
             dns.start(self._state, self.network)
-            with ThreadPoolExecutor(len(RELEASES)) as pool:
-                list(pool.map(lambda host: self._repair(host, progress), self.hosts))
+            for host in self.hosts:
+                self._repair(host, progress)
             dns.wait(self.network)
 
     def reset(self, name: str, state: str = "bare", progress: Progress = _silent) -> LabHost:
@@ -219,7 +222,7 @@ class Lab:
 
     def _image(self, host: LabHost, state: str, progress: Progress) -> Image | None:
         if state in STATES:
-            return images.make(host.name, state, progress)
+            return host_images.make(host.release, state, progress)
         return images.find_tag(images.kept_tag(host.lab_id, host.name, state))
 
     def _repair(self, host: LabHost, progress: Progress) -> None:
@@ -237,7 +240,7 @@ class Lab:
             state = self._state.read()["hosts"].get(host.name, {}).get("state", "bare")
             image = self._image(host, state, progress)
             if image is None:  # kept by somebody, and removed by hand since
-                state, image = "bare", images.make(host.name, "bare", progress)
+                state, image = "bare", host_images.make(host.release, "bare", progress)
             self._write_down(host, state, image)
             hosts.recreate(host, image.tag, self._state, personal=state not in STATES)
             progress(f"{host.name}: up, {host.address}, {state}, image from {image.origin}")
@@ -283,8 +286,3 @@ class Lab:
 
 def _network_name(lab_id: str) -> str:
     return f"runbook-{lab_id}"
-
-
-def _make_images(name: str, progress: Progress) -> None:
-    for state in STATES:
-        images.make(name, state, progress)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from supported import HOSTS
 
 from lab import Lab
 from lab.releases import RELEASES
@@ -40,8 +41,15 @@ def lab() -> Lab:
     return shared
 
 
-@pytest.fixture(params=list(RELEASES))
+@pytest.fixture(params=HOSTS)
 def host_name(request: pytest.FixtureRequest) -> str:
-    """Each host in turn; reset it to the state that the test wants."""
+    """Each host that the runbook knows, in turn; reset it to the state that the test wants."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(params=list(RELEASES))
+def any_host(request: pytest.FixtureRequest) -> str:
+    """Each host of the lab in turn; reset it to the state that the test wants."""
     name: str = request.param
     return name

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from lab_of_its_own import OwnLab, containers, lab_of_its_own, networks, routes
 
-from lab import Lab, dns, images
+from lab import Lab, dns, host_images, images
 from lab.network import GUARDED
 from lab.podman import inspect
+from lab.releases import RELEASES
 from lab.state import CHECKOUT, State
 
 
@@ -136,7 +137,7 @@ def test_down_removes_what_up_made_and_nothing_else(lab: Lab, tmp_path: Path) ->
         assert not any(f"10.77.{hosts[0].network.number}." in route for route in routes())
         assert not any(is_alive(pid) for pid in processes)
         assert images.of_lab(hosts[0].lab_id) == []
-    assert images.find("debian12", "bare")
+    assert host_images.find(RELEASES["debian12"], "bare")
     assert shared <= containers()
     for prefix in GUARDED:  # another lab is still here
         assert any(route.startswith(f"unreachable {prefix}") for route in routes())

@@ -26,20 +26,20 @@ def test_a_packet_for_a_lab_that_is_not_there_never_leaves(
     assert refused.value.errno == errno.EHOSTUNREACH
 
 
-def test_a_host_cannot_reach_a_lab_that_is_not_there_either(lab: Lab, host_name: str) -> None:
+def test_a_host_cannot_reach_a_lab_that_is_not_there_either(lab: Lab, any_host: str) -> None:
     """A forwarded packet meets the same route. The kernel gives out few such answers a second, so TCP may ask again."""
     tried = "timeout 30 bash -c 'exec 3<>/dev/tcp/10.77.200.9/25' 2>&1 || true"
-    assert b"No route to host" in lab.exec(host_name, tried)
+    assert b"No route to host" in lab.exec(any_host, tried)
 
 
-def test_an_outsider_is_seen_with_an_address_outside_the_subnet(lab: Lab, host_name: str) -> None:
+def test_an_outsider_is_seen_with_an_address_outside_the_subnet(lab: Lab, any_host: str) -> None:
     """Relay rules go by the client's address; sshd's own word says which one it saw."""
-    host = lab.reset(host_name)
+    host = lab.reset(any_host)
     with lab.outsider() as outsider:
         for source, target in ((outsider.address4, host.address), (outsider.address6, host.address6)):
             with socket.create_connection((target, 22), timeout=5, source_address=(source, 0)) as client:
                 assert client.recv(4) == b"SSH-"
-                seen = lab.exec(host_name, "ss -Htn state established sport = :22").decode()
+                seen = lab.exec(any_host, "ss -Htn state established sport = :22").decode()
                 assert source in seen
     with pytest.raises(OSError, match="Cannot assign requested address"):
         socket.create_connection((host.address, 22), timeout=5, source_address=(outsider.address4, 0))

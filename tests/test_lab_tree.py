@@ -18,30 +18,30 @@ CHANGES = {  # one of each kind that a tree must notice
 }
 
 
-def test_an_idle_host_stays_the_same(lab: Lab, host_name: str) -> None:
+def test_an_idle_host_stays_the_same(lab: Lab, any_host: str) -> None:
     """Logging in as root, reading and waiting leave no trace inside the compared part."""
-    lab.reset(host_name)
-    before = lab.tree(host_name)
+    lab.reset(any_host)
+    before = lab.tree(any_host)
     assert len(before) > 5000
-    lab.exec(host_name, "sleep 3; systemctl status >/dev/null; ls -R /etc >/dev/null")
-    assert compare(before, lab.tree(host_name)) == {}
+    lab.exec(any_host, "sleep 3; systemctl status >/dev/null; ls -R /etc >/dev/null")
+    assert compare(before, lab.tree(any_host)) == {}
 
 
-def test_each_kind_of_change_is_seen_and_nothing_else(lab: Lab, host_name: str) -> None:
-    lab.reset(host_name)
-    lab.exec(host_name, "printf one >/etc/written")
-    before = lab.tree(host_name)
-    digest = lab.tree_digest(host_name)
-    lab.exec(host_name, "\n".join(CHANGES.values()))
-    assert set(compare(before, lab.tree(host_name))) == set(CHANGES)
-    assert lab.tree_digest(host_name) != digest
+def test_each_kind_of_change_is_seen_and_nothing_else(lab: Lab, any_host: str) -> None:
+    lab.reset(any_host)
+    lab.exec(any_host, "printf one >/etc/written")
+    before = lab.tree(any_host)
+    digest = lab.tree_digest(any_host)
+    lab.exec(any_host, "\n".join(CHANGES.values()))
+    assert set(compare(before, lab.tree(any_host))) == set(CHANGES)
+    assert lab.tree_digest(any_host) != digest
 
 
-def test_what_is_not_a_file_of_the_host_is_left_out(lab: Lab, host_name: str) -> None:
-    lab.reset(host_name)
-    before = lab.tree_digest(host_name)
+def test_what_is_not_a_file_of_the_host_is_left_out(lab: Lab, any_host: str) -> None:
+    lab.reset(any_host)
+    before = lab.tree_digest(any_host)
     lab.exec(
-        host_name,
+        any_host,
         "touch /run/x /tmp/x /var/log/x; mkdir -p /var/lib/sudo/lectured; touch /var/lib/sudo/lectured/x",
     )
-    assert lab.tree_digest(host_name) == before
+    assert lab.tree_digest(any_host) == before

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from applied_host import applied, run_cells
 from ruamel.yaml import YAML
+from supported import HOSTS
 
 from lab import Lab
-from lab.releases import RELEASES
 from runbook_lib.chapters import postfix
 from runbook_lib.remote.change import Plan
 
@@ -22,7 +22,7 @@ BLIND = ssl.create_default_context()
 BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE  # trust is what notebook 90 asks about
 
 
-@pytest.fixture(scope="module", params=list(RELEASES))
+@pytest.fixture(scope="module", params=HOSTS)
 def host(lab: Lab, request: pytest.FixtureRequest) -> str:
     """Shared by tests that put back what they change."""
     name: str = request.param
