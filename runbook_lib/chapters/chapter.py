@@ -58,8 +58,7 @@ class Chapter(display.Shown):
         Where SELinux is on the host, each file that is touched gets its label back.
         """
         with self.at_work():
-            if self.opened.selinux:
-                plan = contexts.labelled(plan)
+            plan = self._labelled(plan)
             self._planned.append(plan)
             withheld = [one.as_data() for one in plan.withheld]
             self.record.add_plan(plan.title, plan.digest, plan.as_data(), plan.as_shell(), withheld)
@@ -83,7 +82,7 @@ class Chapter(display.Shown):
         if not self.is_apply:
             return display.Text(f"{plan.title}: nothing was made, since this is a plan ({_told(plan)}).")
         with self.at_work():
-            ready = self.made_ready(plan)
+            ready = self._labelled(self.made_ready(contexts.plain(plan)))
             if not ready.changes:
                 return display.Text(f"{plan.title}: nothing is made here ({_told(plan)}).")
             self.journal.apply(ready, self._numbers)
@@ -92,6 +91,9 @@ class Chapter(display.Shown):
             )
         left = f"; {_told(replace(plan, changes=()))}" if plan.withheld else ""
         return display.Text(f"{plan.title}: {_count(len(plan.changes))} made{left}.\n{self._if_left()}")
+
+    def _labelled(self, plan: Plan) -> Plan:
+        return contexts.labelled(plan) if self.opened.selinux else plan
 
     def _if_left(self) -> str:
         """What is so when nobody goes on from here: each change is whole, and has its undo on the host."""

@@ -67,8 +67,12 @@ class Labelled(Change):
 
 def labelled(plan: Plan) -> Plan:
     """The plan with contexts restored behind each change that touches a path."""
-    changes = tuple(
-        Labelled(change) if change.touches and not isinstance(change, Labelled) else change
-        for change in plan.changes
+    return replace(
+        plan, changes=tuple(Labelled(change) if change.touches else change for change in plan.changes)
     )
-    return replace(plan, changes=changes)
+
+
+def plain(plan: Plan) -> Plan:
+    """The plan as it was before `labelled`."""
+    changes = (change.change if isinstance(change, Labelled) else change for change in plan.changes)
+    return replace(plan, changes=tuple(changes))
