@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from supported import changing
 
 from lab import Lab, images
 from lab.state import CHECKOUT
 from runbook_lib.records.origin import run_id
 
 RUNBOOK = Path(sys.executable).with_name("runbook")
-CHANGING = ("11-key-and-csr", "12-signing", "20-postfix-debian")
 # What decides how an applied host looks; another digest is another state.
-_DECIDES = ("runbook_lib/**/*.py", "runbook_lib/**/*.sh", "lab/*.py")
+_DECIDES = ("runbook_lib/**/*.py", "runbook_lib/**/*.sh", "lab/*.py", "lab/el*/**/*")
 _START = "applied-from-"
 
 
@@ -59,12 +59,14 @@ def run_cells(chapter: str, **parameters: str) -> list[Any]:
     return shown
 
 
-def run_chapters(host: str, mode: str = "", chapters: tuple[str, ...] = CHANGING) -> tuple[str, list[str]]:
-    """The chapters as one run of their own; its id, and each chapter's summary."""
+def run_chapters(host: str, mode: str = "", chapters: tuple[str, ...] = ()) -> tuple[str, list[str]]:
+    """The chapters that change the host, or these, as one run of their own; its id, and each chapter's summary."""
     run = run_id(datetime.now(UTC))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNBOOK_RUN", run)
-        return run, [run_cells(chapter, host=host, mode=mode)[-1].text() for chapter in chapters]
+        return run, [
+            run_cells(chapter, host=host, mode=mode)[-1].text() for chapter in chapters or changing(host)
+        ]
 
 
 def applied(lab: Lab, host: str, start: str = "bare") -> None:
@@ -74,7 +76,7 @@ def applied(lab: Lab, host: str, start: str = "bare") -> None:
         start: the starting state they met: 'bare' or 'fresh'.
     """
     kept = images.kept_states(lab.host(host).lab_id, host)
-    state = f"{_START}{start}-{_digest()}"
+    state = f"{_START}{start}-{_digest(host)}"
     if state not in kept:
         for old in kept:
             if old.startswith(f"{_START}{start}-"):
@@ -91,11 +93,11 @@ def run_of(lab: Lab, host: str) -> str:
     return run
 
 
-def _digest() -> str:
+def _digest(host: str) -> str:
     hasher = hashlib.sha256()
     for pattern in _DECIDES:
         for path in sorted(CHECKOUT.glob(pattern)):
-            hasher.update(path.read_bytes())
-    for chapter in CHANGING:
+            hasher.update(path.read_bytes() if path.is_file() else b"")
+    for chapter in changing(host):
         hasher.update("\0".join(cells(chapter)).encode())
     return hasher.hexdigest()[:16]

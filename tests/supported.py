@@ -1,5 +1,26 @@
-"""The lab's hosts on which the runbook is tested; the lab's own tests are over all of them."""
+"""The lab's hosts on which the runbook is tested, and what differs between their families."""
 
 from lab.releases import RELEASES
+from runbook_lib.families import Family
+from runbook_lib.families.debian import DEBIAN
+from runbook_lib.families.enterprise_linux import ENTERPRISE_LINUX
 
-HOSTS = tuple(release.name for release in RELEASES.values() if release.family == "debian")
+# el10 has other maps than el9, and is otherwise the same: it is in the tests of the promises, not in all of them.
+HOSTS = ("debian12", "debian13", "el9")
+PROMISED = tuple(RELEASES)
+_FAMILIES = {"debian": DEBIAN, "enterprise linux": ENTERPRISE_LINUX}
+
+
+def family_of(host: str) -> Family:
+    """What the runbook knows of a lab host's family."""
+    return _FAMILIES[RELEASES[host].family]
+
+
+def postfix_chapter(host: str) -> str:
+    """The notebook that sets up its Postfix."""
+    return family_of(host).postfix_chapter
+
+
+def changing(host: str) -> tuple[str, ...]:
+    """The chapters that change it."""
+    return ("11-key-and-csr", "12-signing", postfix_chapter(host))

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import probes_dns
 import pytest
-from applied_host import CHANGING, applied, run_cells, run_of, runbook
+from applied_host import applied, run_cells, run_of, runbook
 from probes_firewalls import NFT_CASES, loaded
+from supported import changing
 
 from lab import Lab
 from runbook_lib.records.origin import run_id
@@ -29,7 +30,7 @@ def run_all(host: str, inventory: str = "lab") -> list[str]:
         patch.setenv("RUNBOOK_RUN", run_id(datetime.now(UTC)))
         return [
             shown.text()
-            for chapter in CHANGING
+            for chapter in changing(host)
             for shown in run_cells(chapter, host=host, inventory=inventory)
             if shown is not None
         ]

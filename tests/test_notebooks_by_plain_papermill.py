@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from supported import family_of
 
 from lab import Lab
 
@@ -22,7 +23,10 @@ def test_it_just_works_from_anywhere(lab: Lab, host_name: str, tmp_path: Path) -
     lab.reset(host_name, "bare")
     done = papermill(tmp_path / "out.ipynb", "-p", "host", host_name, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert lab.exec(host_name, "stat -c %a /etc/ssl/private/nopass_mail-server.key") == b"600\n"
+    assert (
+        lab.exec(host_name, f"stat -c %a {family_of(host_name).key_directory}/nopass_mail-server.key")
+        == b"600\n"
+    )
 
 
 @pytest.mark.parametrize(

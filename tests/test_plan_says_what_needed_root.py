@@ -4,6 +4,7 @@ import json
 
 import pytest
 from applied_host import applied, run_cells, runbook
+from supported import family_of
 from trees import AT_WORK, changed
 
 from lab import Lab
@@ -22,17 +23,19 @@ def as_account(lab: Lab, host: str, command: str) -> tuple[int, str]:
 
 def test_what_the_account_may_see_is_not_said_to_need_root(lab: Lab, host_name: str) -> None:
     applied(lab, host_name)
+    family = family_of(host_name)
+    pem = f"{family.key_directory}/postfix_mail-server.pem"
     before = lab.tree(host_name)
     done = runbook("plan", "--host", host_name, "--json")
     assert done.returncode == 0, done.stderr
     chapters = {one["chapter"]: one for one in json.loads(done.stdout)["hosts"][0]["chapters"]}
     assert not {"own", "hosts", "mailname", "myhostname"} & set(chapters["00-preparation"]["needed_root"])
-    assert "/etc/ssl/private/nopass_mail-server.key" in chapters["11-key-and-csr"]["needed_root"]
-    needed = set(chapters["20-postfix-debian"]["needed_root"])
-    assert {"logins", "joined_wanted", "left", "/etc/ssl/private/postfix_mail-server.pem"} <= needed
-    assert not {"main_cf", "services", "packages", "saslauthd_enabled", "/etc/pam.d/smtp"} & needed
+    assert f"{family.key_directory}/nopass_mail-server.key" in chapters["11-key-and-csr"]["needed_root"]
+    needed = set(chapters[family.postfix_chapter]["needed_root"])
+    assert {"logins", "joined_wanted", "left", pem} <= needed
+    assert not {"main_cf", "services", "packages", "saslauthd_enabled", str(family.pam_service)} & needed
     assert as_account(lab, host_name, "test -r /etc/pam.d/smtp")[0] == 0
-    assert as_account(lab, host_name, "test -r /etc/ssl/private/postfix_mail-server.pem")[0] != 0
+    assert as_account(lab, host_name, f"test -r {pem}")[0] != 0
     assert changed(before, lab.tree(host_name), AT_WORK) == []
 
 

@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from applied_host import CHANGING, RUNBOOK, applied, run_cells, runbook
+from applied_host import RUNBOOK, applied, run_cells, runbook
+from supported import PROMISED, changing, family_of
 from trees import AT_WORK, MAY_DIFFER, changed
 
 from lab import Lab
@@ -14,11 +15,11 @@ from runbook_lib.records import manifest
 
 # Beside what a rollback leaves different: what is random, or new each time.
 RANDOM = (
-    "/etc/ssl/private/mail-server.key",
-    "/etc/ssl/private/nopass_mail-server.key",
-    "/etc/ssl/private/csr_mail-server.pem",
-    "/etc/ssl/private/postfix_mail-server.pem",
-    "/etc/ssl/certs/mail-server.pem",
+    "{keys}/mail-server.key",
+    "{keys}/nopass_mail-server.key",
+    "{keys}/csr_mail-server.pem",
+    "{keys}/postfix_mail-server.pem",
+    "{certificates}/mail-server.pem",
     "/root/typed.sh",  # what this test types
 )
 # Made by the packages themselves, with random or uninitialised bytes.
@@ -27,6 +28,8 @@ OF_PACKAGES = (
     "/etc/sasldb2",
     "/etc/ssl/certs/ssl-cert-snakeoil.pem",
     "/etc/ssl/private/ssl-cert-",
+    "/etc/pki/tls/certs/postfix.pem",
+    "/etc/pki/tls/private/postfix.key",
 )
 
 MAIN_CF = "/etc/postfix/main.cf"
@@ -37,23 +40,28 @@ def lines(lab: Lab, host: str) -> list[bytes]:
     return sorted(lab.exec(host, f"cat {MAIN_CF}").splitlines())
 
 
+@pytest.mark.parametrize("host_name", PROMISED)
 def test_typed_by_hand_it_is_the_same_host(
     lab: Lab, host_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    family = family_of(host_name)
+    random = [
+        path.format(keys=family.key_directory, certificates=family.certificate_directory) for path in RANDOM
+    ]
     applied(lab, host_name)
     by_apply, main_cf = lab.tree(host_name), lines(lab, host_name)
     lab.reset(host_name, "bare")
     monkeypatch.setenv("PATH", f"{RUNBOOK.parent}:{os.environ['PATH']}")
-    for chapter in CHANGING:
+    for chapter in changing(host_name):
         script = planned(host_name, chapter, tmp_path / "records")
         if "# on the controller:" in script:
             sign(lab, host_name, script, tmp_path)
         else:
             type_in(lab, host_name, script)
     by_hand = lab.tree(host_name)
-    assert changed(by_apply, by_hand, (*MAY_DIFFER, *AT_WORK, *RANDOM, *OF_PACKAGES, MAIN_CF)) == []
+    assert changed(by_apply, by_hand, (*MAY_DIFFER, *AT_WORK, *random, *OF_PACKAGES, MAIN_CF)) == []
     assert lines(lab, host_name) == main_cf
-    for path in RANDOM[:-1]:  # other bytes, and the same kind, mode and owner
+    for path in random[:-1]:  # other bytes, and the same kind, mode and owner
         assert by_hand[path][:4] == by_apply[path][:4], path
     # Everything is asked from outside, as of a host that apply made.
     assert "outcome   passed" in run_cells("90-verification", host=host_name, mode="apply")[-1].text()

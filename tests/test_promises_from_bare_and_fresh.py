@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 from applied_host import applied, run_chapters, run_of, runbook
-from supported import HOSTS
+from supported import PROMISED
 from trees import AT_WORK, MAY_DIFFER, changed
 
 from lab import Lab
@@ -25,7 +25,7 @@ class Start:
     before: Mapping[str, Entry]
 
 
-@pytest.fixture(scope="module", params=[(h, s) for h in HOSTS for s in ("bare", "fresh")], ids="-".join)
+@pytest.fixture(scope="module", params=[(h, s) for h in PROMISED for s in ("bare", "fresh")], ids="-".join)
 def start(lab: Lab, request: pytest.FixtureRequest) -> Start:
     host, state = request.param
     applied(lab, host, state)  # made here, so that no test pays for it

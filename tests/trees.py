@@ -20,9 +20,18 @@ MAY_DIFFER = {
     "/var/spool/postfix/etc/": "what Debian's start script copies into the chroot, at each start",
     "/var/tmp/systemd-private-": "systemd names these anew at each start",
     "/var/mail/kensa": "the empty mailbox of the account for checks, whose one mail was found and removed",
+    "/var/spool/mail/kensa": "the same, where Enterprise Linux has it",
+    "/var/lib/rpm/": "rpm's books",
+    "/var/lib/dnf/": "dnf's history",
 }
 # Where only Postfix and the account for checks write while they are asked from outside.
-AT_WORK = ("/var/spool/postfix/", "/var/lib/postfix/", "/var/mail/", "/var/tmp/systemd-private-")
+AT_WORK = (
+    "/var/spool/postfix/",
+    "/var/lib/postfix/",
+    "/var/mail/",
+    "/var/spool/mail/",
+    "/var/tmp/systemd-private-",
+)
 
 
 def changed(before: Mapping[str, Entry], after: Mapping[str, Entry], allowed: tuple[str, ...]) -> list[str]:

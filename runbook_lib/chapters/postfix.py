@@ -177,7 +177,7 @@ class Postfix(AskingChapter):
     def plan_firewall(self) -> Plan:
         """What the host's firewall does not let in yet, where this runbook opens it."""
         with self.at_work():
-            return self._kept(self._own(self._plans().firewall))
+            return self._kept(self._own(self._plans(with_firewall=True).firewall))
 
     def _own(self, plan: Plan | None) -> Plan:
         if plan is None:
@@ -204,19 +204,23 @@ class Postfix(AskingChapter):
             )
         return self.verify(labels.CLAIM, lambda: labels.rows(self.remote, paths))
 
-    def _plans(self, state: MailState | None = None) -> ChapterPlans:
-        return plans(self.opened, self.files, state or self.read())
+    def _plans(self, state: MailState | None = None, *, with_firewall: bool = False) -> ChapterPlans:
+        return plans(self.opened, self.files, state or self.read(), with_firewall=with_firewall)
 
     def _kept(self, plan: Plan) -> Plan:
         self._earlier.append(plan)
         return self.plan(plan)
 
 
-def plans(opened: Opened, files: MailFiles, state: MailState) -> ChapterPlans:
-    """The chapter's plans for a host as it was read."""
+def plans(opened: Opened, files: MailFiles, state: MailState, *, with_firewall: bool = True) -> ChapterPlans:
+    """The chapter's plans for a host as it was read.
+
+    Args:
+        with_firewall: ask firewalld too, which takes seconds.
+    """
     fqdn = opened.facts["hostname"].value
     firewall = None
-    if opened.family.firewall_services:
+    if with_firewall and opened.family.firewall_services:
         facts = gather(opened.remote, firewalld.FACTS, root=True)
         firewall = mta.plan_firewall(facts, opened.family, opened.host)
     return chapter_plans.plans(state, opened.family, opened.release, opened.host, files, fqdn, firewall)

@@ -13,9 +13,9 @@ from runbook_lib.families.package_managers import DNF, YUM
 _SASL_CONF = PurePosixPath("/etc/sasl2/smtpd.conf")
 _SASL_TEXT = "pwcheck_method: saslauthd\nmech_list: plain login\n"
 _PAM = PurePosixPath("/etc/pam.d/smtp.postfix")
-_PAM_LEFT = "#%PAM-1.0\nauth       include\tpassword-auth\naccount    include\tpassword-auth\n"
+_PAM_LEFT = "#%PAM-1.0\nauth       include      password-auth\naccount    include      password-auth\n"
 _PAM_TEXT = _PAM_LEFT.replace(
-    "auth", "auth       required\tpam_succeed_if.so quiet uid >= {minimum_uid}\nauth", 1
+    "auth", "auth       required     pam_succeed_if.so quiet uid >= {minimum_uid}\nauth", 1
 )
 
 _VARIABLES = (

@@ -8,7 +8,7 @@ from runbook_lib.mail import logins, wanted
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.state import MailState
 from runbook_lib.remote.change import Change, Plan
-from runbook_lib.remote.files import FileState, plan_directory, plan_file
+from runbook_lib.remote.files import FileState, Seen, plan_directory, plan_file
 from runbook_lib.remote.system import MembershipChange, UnitChange
 from runbook_lib.remote.variables import Variable, VariablesChange, plan_variables
 
@@ -49,10 +49,12 @@ def _files(
     return files
 
 
-def left_line(path: PurePosixPath, family: Family) -> str | None:
-    """What a file is as its package leaves it; None: no package brings it."""
+def _is_left(path: PurePosixPath, seen: Seen, family: Family) -> bool:
+    """Whether a file is as its package leaves it, white space aside."""
     text = family.files_left.get(path)
-    return None if text is None else FileState.wanted(text.encode()).line
+    if text is None or seen.file is None or seen.file.content is None:
+        return False
+    return seen.file.content.split() == text.encode().split()
 
 
 def plan_sasl(
@@ -145,11 +147,9 @@ def differences(
             return tuple(found)
     for path, (file, _) in _files(family, release, host).items():
         seen = state.seen[path]
-        if (
-            seen.is_absent
-            or seen.line in (file.line, left_line(path, family))
-            or seen.line in state.left_files
-        ):
+        if seen.is_absent or seen.line == file.line or seen.line in state.left_files:
+            continue
+        if _is_left(path, seen, family):
             continue
         if other is not None and other.where == str(path):
             continue  # named above, with more to say

@@ -64,10 +64,20 @@ etc_back() {
         else say "KEPT $_path: changed since the install"
         fi
     done
-    # Directories that a daemon made later in Postfix's chroot, as saslauthd does for its socket, and left empty.
-    etc_listing | comm -13 "$J/$1.listing" - | grep '^/var/spool/postfix/' | sort -r | while read -r _path; do
+    # Directories that a daemon made later in Postfix's chroot, as saslauthd does for its socket, and left empty; and
+    # what the removed Postfix made when it ran: sockets, pid files, its random state, the index of aliases.
+    for _path in $(made_by_running | grep -vxF -f "$J/$1.listing"); do
+        if ! packages_own "$_path"; then rm -f "$_path"; fi
+    done
+    etc_listing | comm -13 "$J/$1.listing" - | grep -E '^/var/(spool|lib)/postfix(/|$)' | sort -r | while read -r _path; do
         if [ -d "$_path" ] && [ ! -L "$_path" ]; then rmdir "$_path" 2>/dev/null || :; fi
     done
+}
+
+made_by_running() {
+    if command -v postfix >/dev/null; then return; fi
+    find /var/spool/postfix/private /var/spool/postfix/public -type s 2>/dev/null
+    find /var/spool/postfix/pid /var/lib/postfix /etc/aliases.db /etc/aliases.lmdb -type f 2>/dev/null
 }
 
 etc_appeared() {
