@@ -16,9 +16,10 @@ APT = PackageManager(
 )
 
 _RPM_INSTALLED = "LC_ALL=C rpm -q --qf '%{{NAME}}\\n' {names} 2>/dev/null | grep -v ' is not installed'"
-# -C: from what is cached; nothing is fetched (dnf(8), yum(8)).
+# -C: from what is cached; nothing is fetched (dnf(8), yum(8)). Anybody but root gets a cache of their own, so they
+# are not asked.
 _RPM_CANDIDATE = (
-    "LC_ALL=C {command} -C -q list available {{names}} 2>/dev/null"
+    "test $(id -u) -eq 0 && LC_ALL=C {command} -C -q list available {{names}} 2>/dev/null"
     ' | awk \'$1 ~ /[.]/ && NF >= 2 {{{{ sub(/[.][^.]*$/, "", $1); sub(/^[0-9]*:/, "", $2); print $1 ":", $2 }}}}\''
 )
 
