@@ -105,6 +105,7 @@ _POSTFIX_OF_ENTERPRISE_LINUX = """\
 set -eu
 dnf -q -y install postfix
 systemctl -q enable postfix.service
+newaliases  # the unit would at its first start; each such index has other bytes
 """
 
 ENTERPRISE_LINUX_LAYOUT = Recipe(
