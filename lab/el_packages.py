@@ -31,7 +31,7 @@ _LOCKS = Path("/run/lock")
 _BUILD_TIMEOUT_S = 600.0
 _PACKAGES = (
     "rpm createrepo-c dpkg-dev gcc libc6-dev make m4 libdb-dev libgdbm-dev libicu-dev liblmdb-dev libpam0g-dev"
-    " libpcre2-dev libssl-dev"
+    " libpcre2-dev libssl-dev pkgconf"
 )
 
 
