@@ -21,7 +21,7 @@ _RELEASE = RELEASES["debian12"]
 _RECIPES = Path(__file__).parent / "el"
 _PACKAGES = (
     "rpm createrepo-c dpkg-dev gcc libc6-dev make m4 libdb-dev libgdbm-dev libicu-dev liblmdb-dev libpam0g-dev"
-    " libpcre2-dev libssl-dev"
+    " libpcre2-dev libssl-dev pkgconf"
 )
 
 
