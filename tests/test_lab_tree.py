@@ -14,7 +14,7 @@ CHANGES = {  # one of each kind that a tree must notice
     # written in place: same inode, same length
     "/etc/written": "printf two >/etc/written",
     # the same length and time of change: only its content tells
-    "/etc/issue": "t=$(stat -c %Y /etc/issue); sed -i s/Debian/Fedora/ /etc/issue; touch -d @$t /etc/issue",
+    "/etc/issue": "t=$(stat -c %Y /etc/issue); sed -i 's/n/N/' /etc/issue; touch -d @$t /etc/issue",
 }
 
 
