@@ -47,7 +47,10 @@ _SASL = _Step(
     "cyrus-sasl", "building Cyrus SASL", _TOOLS, ("cyrus-sasl.sh", "macros", "cyrus-sasl.spec", "cyrus-sasl")
 )
 _POSTFIX = _Step(
-    "postfix", "building Postfix, about a minute", _SASL, ("postfix.sh", "macros", "postfix.spec", "postfix")
+    "postfix",
+    "building Postfix, about half a minute",
+    _SASL,
+    ("postfix.sh", "macros", "postfix.spec", "postfix"),
 )
 _REPOSITORY = _Step(
     "repository",
