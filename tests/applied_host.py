@@ -23,7 +23,7 @@ from runbook_lib.records.origin import run_id
 RUNBOOK = Path(sys.executable).with_name("runbook")
 CHANGING = ("11-key-and-csr", "12-signing", "20-postfix-debian")
 # What decides how an applied host looks; another digest is another state.
-_DECIDES = ("runbook_lib/**/*.py", "runbook_lib/**/*.sh", "lab/*.py")
+_DECIDES = ("runbook_lib/**/*.py", "runbook_lib/**/*.sh", "lab/*.py", "lab/el*/**/*")
 _START = "applied-from-"
 
 
@@ -94,7 +94,7 @@ def run_of(lab: Lab, host: str) -> str:
 def _digest() -> str:
     hasher = hashlib.sha256()
     for pattern in _DECIDES:
-        for path in sorted(CHECKOUT.glob(pattern)):
+        for path in sorted(path for path in CHECKOUT.glob(pattern) if path.is_file()):
             hasher.update(path.read_bytes())
     for chapter in CHANGING:
         hasher.update("\0".join(cells(chapter)).encode())
