@@ -41,7 +41,7 @@ lint: .venv/.ready ## style, types, layers, and what is generated or kept equal
 	@.venv/bin/pytest -q --no-header --no-summary \
 	  tests/test_dependencies_are_one.py tests/test_inventory_loads.py > .venv/equal.txt || { cat .venv/equal.txt; exit 1; }
 
-lab-up: lab-packages .venv/.ready ## two real mail servers, Debian 12 and 13, on a network of this checkout's own
+lab-up: lab-packages .venv/.ready ## real mail servers, Debian and the layout of Enterprise Linux, on a network of this checkout's own
 	@.venv/bin/python -m lab up
 
 lab-down:     ## removes what lab-up made

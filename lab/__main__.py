@@ -22,7 +22,7 @@ def _say(line: str) -> None:
     typer.echo(f"lab: {line}")
 
 
-def _true_images(words: list[str]) -> dict[str, str]:
+def true_images(words: list[str]) -> dict[str, str]:
     """HOST=IMAGE, as often as wanted."""
     for word in words:
         if not re.fullmatch(r"[^=\s]+=[^=\s]+", word):
@@ -44,7 +44,7 @@ def up(
     """Make the lab, or repair it; what is whole stays as it is."""
     began = time.monotonic()
     lab = Lab.load()
-    lab.up(_say, _true_images(image or []))
+    lab.up(_say, true_images(image or []))
     _say(f"up in {time.monotonic() - began:.1f} s; inventory: {lab.inventory}")
 
 

@@ -21,7 +21,7 @@ _RELEASE = RELEASES["debian12"]
 _RECIPES = Path(__file__).parent / "el"
 _PACKAGES = (
     "rpm createrepo-c dpkg-dev gcc libc6-dev make m4 libdb-dev libgdbm-dev libicu-dev liblmdb-dev libpam0g-dev"
-    " libpcre2-dev libssl-dev"
+    " libpcre2-dev libssl-dev pkgconf"
 )
 
 
@@ -47,7 +47,10 @@ _SASL = _Step(
     "cyrus-sasl", "building Cyrus SASL", _TOOLS, ("cyrus-sasl.sh", "macros", "cyrus-sasl.spec", "cyrus-sasl")
 )
 _POSTFIX = _Step(
-    "postfix", "building Postfix, about a minute", _SASL, ("postfix.sh", "macros", "postfix.spec", "postfix")
+    "postfix",
+    "building Postfix, about half a minute",
+    _SASL,
+    ("postfix.sh", "macros", "postfix.spec", "postfix"),
 )
 _REPOSITORY = _Step(
     "repository",

@@ -34,15 +34,14 @@ def make(release: Release, state: str, progress: Progress) -> Image:
             return image
         parent = release.recipe.states[state].parent
         if parent is None:
-            below, origin = base(release, progress)
-            if release.recipe.label:
-                origin = f"{release.recipe.label}; base: {origin}"
+            below, origin = _foundation(release, progress)
+            mounts = _mounts(release, progress)
         else:
             made = make(release, parent, progress)
             below, origin = made.tag, made.origin
-        mounts = _mounts(release, progress) if parent is None else ()
+            mounts = ()
         progress(f"{release.name}: making the image '{state}'{_said(release.recipe)}")
-        _commit(release, state, below, mounts, origin, tag)
+        _commit(release, release.recipe.states[state].script, below, origin, tag, mounts)
     image = find(release, state)
     if image is None:
         raise LabError(f"{tag} is not there after it was made", "lab", "run `python -m lab up` again")
@@ -52,6 +51,8 @@ def make(release: Release, state: str, progress: Progress) -> Image:
 def image_tag(release: Release, state: str) -> str:
     """Name and hash of everything that goes into the image: recipes, packages, layout, sources."""
     texts = [release.packages]
+    if release.recipe.foundation:
+        texts.append(release.recipe.foundation)
     name: str | None = state
     while name is not None:
         texts.append(release.recipe.states[name].script)
@@ -74,6 +75,25 @@ def _said(recipe: Recipe) -> str:
     return f" ({recipe.label})" if recipe.label else ""
 
 
+def _foundation(release: Release, progress: Progress) -> tuple[str, str]:
+    """What `bare` starts from, and where it came from."""
+    below, origin = base(release, progress)
+    if release.recipe.label:
+        origin = f"{release.recipe.label}; base: {origin}"
+    script = release.recipe.foundation
+    if not script:
+        return below, origin
+    texts = (below, release.packages, script, sources(release, mirrors()))
+    tag = f"{REPOSITORY}/{release.suite}-foundation:{digest(*texts)}"
+    with building(tag):
+        if not find_tag(tag):
+            progress(
+                f"{release.name}: installing what this kind of host has in common{_said(release.recipe)}"
+            )
+            _commit(release, script, below, origin, tag)
+    return tag, origin
+
+
 def _mounts(release: Release, progress: Progress) -> tuple[str, ...]:
     """What a layout is made from, mounted on a file system that is not in the image."""
     if release.recipe.layout is None:
@@ -86,8 +106,10 @@ def _mounts(release: Release, progress: Progress) -> tuple[str, ...]:
     )
 
 
-def _commit(release: Release, state: str, below: str, mounts: tuple[str, ...], origin: str, tag: str) -> None:
-    """Run the recipe in the image below and keep the result; the container goes away whatever happens."""
+def _commit(
+    release: Release, script: str, below: str, origin: str, tag: str, mounts: tuple[str, ...] = ()
+) -> None:
+    """Run a script in the image below and keep the result; the container goes away whatever happens."""
     found = mirrors()
     name = f"runbook-lab-build-{tag.rpartition('/')[2].replace(':', '-')}"
     podman("rm", "-f", "-i", "-t", "0", name)
@@ -98,15 +120,12 @@ def _commit(release: Release, state: str, below: str, mounts: tuple[str, ...], o
         "SOURCES": found.sources(release.suite) if found and release.suite else "",
         "SETTINGS": found.settings if found else "",
     }
-    script = (
-        "".join(f"{key}={shlex.quote(value)}\n" for key, value in values.items())
-        + release.recipe.states[state].script
-    )
+    given = "".join(f"{key}={shlex.quote(value)}\n" for key, value in values.items())
     try:
         podman(
             "run", "-i", "--name", name, "--hostname", release.hostname, *mounts, *needs().run_options, below,
             "/bin/sh", "-c", 'eval "$(cat)"',  # read whole first: a package's script may read stdin too
-            stdin=script.encode(), timeout_s=BUILD_TIMEOUT_S,
+            stdin=(given + script).encode(), timeout_s=BUILD_TIMEOUT_S,
         )  # fmt: skip
         keep(name, tag, origin)
     finally:

@@ -24,12 +24,14 @@ class Recipe:
 
     Args:
         states: the starting states.
+        foundation: sh, run in the base image first; what it makes is shared by all hosts of this kind and base.
         label: said wherever the host's origin is said; empty: it is the system that it looks like.
         layout: a folder that `bare` finds at /run/lab/layout, with the lab's own packages
             at /run/lab/packages/repository; None: all comes from the system's own repositories.
     """
 
     states: Mapping[str, StartingState]
+    foundation: str = ""
     label: str = ""
     layout: Path | None = None
 
@@ -112,14 +114,14 @@ ENTERPRISE_LINUX_LAYOUT = Recipe(
     {
         "bare": StartingState(
             None,
-            _PACKAGES_OF_DEBIAN
-            + 'sh /run/lab/layout/layout.sh /run/lab/layout /run/lab/packages/repository "$NUMBER"\n'
+            'set -eu\nsh /run/lab/layout/layout.sh /run/lab/layout /run/lab/packages/repository "$NUMBER"\n'
             + _PEOPLE
             + "usermod -a -G wheel kanri\n"
             + _CLEAN,
         ),
         "fresh": StartingState("bare", _POSTFIX_OF_ENTERPRISE_LINUX + _CLEAN),
     },
+    foundation=_PACKAGES_OF_DEBIAN,
     label="Enterprise Linux layout, not CentOS",
     layout=Path(__file__).with_name("el_layout"),
 )

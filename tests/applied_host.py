@@ -96,8 +96,8 @@ def run_of(lab: Lab, host: str) -> str:
 def _digest(host: str) -> str:
     hasher = hashlib.sha256()
     for pattern in _DECIDES:
-        for path in sorted(CHECKOUT.glob(pattern)):
-            hasher.update(path.read_bytes() if path.is_file() else b"")
+        for path in sorted(path for path in CHECKOUT.glob(pattern) if path.is_file()):
+            hasher.update(path.read_bytes())
     for chapter in changing(host):
         hasher.update("\0".join(cells(chapter)).encode())
     return hasher.hexdigest()[:16]

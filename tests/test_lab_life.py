@@ -189,7 +189,22 @@ def test_status_for_a_program_says_where_each_image_came_from(lab: Lab) -> None:
     hosts = json.loads(shown.stdout)["hosts"]
     assert [host["name"] for host in hosts] == [host.name for host in lab.hosts]
     for host in hosts:
-        assert host["origin"].startswith(("mmdebstrap (", "registry ("))
+        label = RELEASES[host["name"]].recipe.label
+        below = host["origin"].removeprefix(f"{label}; base: ") if label else host["origin"]
+        assert below.startswith(("mmdebstrap (", "registry ("))
+
+
+def test_a_host_with_a_layout_alone_is_called_that_in_the_table(lab: Lab) -> None:
+    del lab
+    shown = subprocess.run(
+        [sys.executable, "-m", "lab", "status"],
+        cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True,
+    ).stdout  # fmt: skip
+    said = {
+        line.split()[0]: "Enterprise Linux layout, not CentOS" in line for line in shown.splitlines() if line
+    }
+    for release in RELEASES.values():
+        assert said[release.name] == release.recipe.stands_in
 
 
 @pytest.mark.parametrize("word", ["nobody", "debian12 --state rusty"])

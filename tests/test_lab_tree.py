@@ -7,14 +7,14 @@ CHANGES = {  # one of each kind that a tree must notice
     "/etc/motd": "printf 'x' >>/etc/motd",
     "/etc/hostname-copy": "cp /etc/hostname /etc/hostname-copy",
     "/etc/shadow": "chmod 0600 /etc/shadow",
-    "/etc/gshadow": "chown root:root /etc/gshadow",
+    "/etc/gshadow": "chown root:mail /etc/gshadow",
     "/etc/localtime": "ln -sf /usr/share/zoneinfo/Etc/GMT+1 /etc/localtime",
     "/etc/empty": "mkdir /etc/empty",
     "/etc/skel/.profile": "rm /etc/skel/.profile",
     # written in place: same inode, same length
     "/etc/written": "printf two >/etc/written",
     # the same length and time of change: only its content tells
-    "/etc/issue": "t=$(stat -c %Y /etc/issue); sed -i s/Debian/Fedora/ /etc/issue; touch -d @$t /etc/issue",
+    "/etc/issue": "t=$(stat -c %Y /etc/issue); sed -i 's/n/N/' /etc/issue; touch -d @$t /etc/issue",
 }
 
 

@@ -47,6 +47,7 @@ rm -rf /var/spool/mail
 mv /var/mail /var/spool/mail
 ln -s spool/mail /var/mail
 groupdel sudo
+sed -i "/^g *sudo/d" /usr/lib/sysusers.d/*.conf # else the first boot brings it back
 groupadd -r wheel
 
 # --- trust ------------------------------------------------------------------------------------------------------------
