@@ -22,6 +22,7 @@ MAY_DIFFER = {
     "/var/mail/kensa": "the empty mailbox of the account for checks, whose one mail was found and removed",
     "/var/spool/mail/kensa": "the same, where Enterprise Linux has it",
     "/var/lib/rpm/": "rpm's books",
+    "/etc/aliases.lmdb": "where the index is no hash, the unit makes it anew at each start",
     "/var/lib/dnf/": "dnf's history",
 }
 # Where only Postfix and the account for checks write while they are asked from outside.

@@ -22,6 +22,11 @@ packages_back() {
         if say "$_here" | grep -qx "$_package"; then _remove="$_remove $_package"; fi
     done
     if [ -z "$_remove" ]; then say "AS BEFORE packages"; etc_back "$1"; return; fi
+    if [ "${conflicts:-0}" -gt 0 ]; then
+        say "KEPT packages: what was left alone above may be in files of theirs, which would go with them"
+        conflicts=$((conflicts + 1))
+        return
+    fi
     case " $_remove " in *" postfix "*)
         if queued_mail | grep -q .; then
             systemctl stop postfix
