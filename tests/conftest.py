@@ -12,7 +12,7 @@ from lab.state import CHECKOUT
 
 
 def pytest_configure() -> None:
-    """With `pytest -n 2` each process has a lab of its own: the checkout's, or one for the time being."""
+    """With `pytest -n 3` each process has a lab of its own: the checkout's, or one for the time being."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     if worker != "gw0" and "RUNBOOK_LAB" not in os.environ:
         os.environ["RUNBOOK_LAB"] = str(CHECKOUT / ".lab-tests" / worker)
