@@ -1,4 +1,4 @@
-"""What users, strangers and administrators meet on a host as the chapters leave it, on both releases."""
+"""What users, strangers and administrators meet on a host as the chapters leave it, on each family."""
 
 import base64
 import smtplib
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from applied_host import applied, run_cells
 from ruamel.yaml import YAML
-from supported import HOSTS
+from supported import HOSTS, family_of, postfix_chapter
 
 from lab import Lab
 from runbook_lib.chapters import postfix
@@ -48,14 +48,16 @@ def verified(host: str) -> str:
 
 
 def test_everything_is_proved_after_a_reload_a_restart_and_a_reboot(lab: Lab, host: str) -> None:
-    """Case S5: /run is empty after a reboot, and the socket is in the chroot, for its group alone."""
+    """Case S5: /run is empty after a reboot; on Debian the socket is in the chroot, for its group alone."""
+    family = family_of(host)
+    owner = b"root:sasl 710\n" if family.saslauthd_group else b"root:root 755\n"
     for change in ("postfix reload", "systemctl restart saslauthd postfix", "reboot"):
         if change == "reboot":
             lab.reboot(host)
         else:
             lab.exec(host, change)
         assert "outcome   passed" in verified(host), change
-        assert lab.exec(host, "stat -c '%U:%G %a' /var/spool/postfix/var/run/saslauthd") == b"root:sasl 710\n"
+        assert lab.exec(host, f"stat -c '%U:%G %a' {family.saslauthd_socket_directory}") == owner
         parents = "ps -o ppid= -C saslauthd | sort -u | wc -l"
         assert lab.exec(host, parents) == b"2\n", "one daemon and its workers"
 
@@ -148,11 +150,12 @@ def test_no_handshake_fails_while_key_and_certificate_are_renewed(
     """Case P16: ten new keys, each with its certificate, one file renamed into place each time."""
     new_pair = (
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=again -days 9"
-        " -keyout /etc/ssl/private/nopass_mail-server.key -out /etc/ssl/certs/mail-server.pem 2>/dev/null"
+        f" -keyout {family_of(host).key_directory}/nopass_mail-server.key"
+        f" -out {family_of(host).certificate_directory}/mail-server.pem 2>/dev/null"
     )
     for _ in range(10):
         lab.exec(host, new_pair)
-        chapter = postfix.open("lab", host)
+        chapter = postfix.open("lab", host, notebook=postfix_chapter(host))
         plan = chapter.plan_joined_file()
         assert not plan.is_empty
         chapter.apply(plan)
@@ -178,13 +181,13 @@ def test_what_the_inventory_asks_for_on_25_comes_and_goes(lab: Lab, host: str, t
     look = "postconf -n smtpd_tls_protocols; postconf -n smtpd_sasl_auth_enable"
     found = lab.exec(host, look)
     asked = inventory(lab, tmp_path, host, submission={"floor_on_25": "TLSv1.2", "auth_on_25": True})
-    run_cells("20-postfix-debian", host=host, inventory=asked)
+    run_cells(postfix_chapter(host), host=host, inventory=asked)
     set_now = lab.exec(host, look)
     assert b"smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1" in set_now
     assert b"smtpd_sasl_auth_enable = yes" in set_now
     assert "passed" in run_cells("90-verification", host=host, inventory=asked)[-1].text()
     assert log_in(lab.host(host).address, "hanako", lab.secret("hanako"), 25) == 235
-    shown = [repr(one) for one in run_cells("20-postfix-debian", host=host)]
+    shown = [repr(one) for one in run_cells(postfix_chapter(host), host=host)]
     assert any("the inventory no longer asks for it: as it was found" in one for one in shown)
     assert lab.exec(host, look) == found
     assert "passed" in verified(host)
@@ -192,7 +195,7 @@ def test_what_the_inventory_asks_for_on_25_comes_and_goes(lab: Lab, host: str, t
 
 def test_a_floor_of_user_ids_says_how_many_it_keeps_out(lab: Lab, host: str, tmp_path: Path) -> None:
     asked = inventory(lab, tmp_path, host, sasl={"minimum_uid": 60000})
-    chapter = postfix.open(asked, host, mode="plan")
+    chapter = postfix.open(asked, host, mode="plan", notebook=postfix_chapter(host))
     plan = chapter.plan_sasl()
     assert isinstance(plan, Plan)
     assert "sasl.minimum_uid 60000 keeps " in plan.text()

@@ -1,0 +1,291 @@
+"""The choice of a mail server, firewalld, crypto policies, SELinux, releases past their end: Enterprise Linux alone."""
+
+import json
+import re
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+from applied_host import run_cells, run_chapters, runbook
+from supported import postfix_chapter
+from test_mail_on_an_applied_host import log_in
+from trees import MAY_DIFFER, changed
+
+from lab import Lab
+from runbook_lib.chapters import postfix
+from runbook_lib.errors import ApplyRefused
+from runbook_lib.records import origin, root
+
+HOST = "el9"
+CHAPTER = postfix_chapter(HOST)
+FLOOR = "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
+
+
+@pytest.fixture(scope="module")
+def signed(lab: Lab) -> str:
+    """A fresh host with key and certificate, and the stand-in of another mail server, which takes what it can get."""
+    lab.reset(HOST, "fresh")
+    run_chapters(HOST, chapters=("11-key-and-csr", "12-signing"))
+    lab.keep(HOST, "signed")
+    lab.exec(HOST, "dnf -q -y install sendmail", timeout_s=120)
+    lab.keep(HOST, "with-sendmail")
+    return "signed"
+
+
+def record(chapter: str = CHAPTER) -> dict[str, object]:
+    """The record of the chapter that ran last in this process."""
+    found: dict[str, object] = json.loads(
+        (root() / origin.current_run() / HOST / f"{chapter}.json").read_bytes()
+    )
+    return found
+
+
+@pytest.mark.usefixtures("signed")
+def test_another_mail_server_has_the_names_and_pams_service_and_gets_them_back(lab: Lab) -> None:
+    """Where sendmail was installed beside Postfix every login is denied, and nothing in Postfix's settings says why."""
+    lab.reset(HOST, "with-sendmail")
+    links = "readlink -f /usr/sbin/sendmail /usr/bin/mailq /etc/pam.d/smtp; alternatives --display mta | head -n 2"
+    before, tree = lab.exec(HOST, links), lab.tree(HOST)
+    assert b"/etc/pam.d/smtp.sendmail" in before
+    run, (summary,) = run_chapters(HOST, chapters=(CHAPTER,))
+    assert "outcome   passed" in summary
+    after = lab.exec(HOST, links)
+    assert b"/etc/pam.d/smtp.postfix" in after
+    assert b"status is manual" in after
+    assert log_in(lab.host(HOST).address, "hanako", lab.secret("hanako")) == 235
+    assert runbook("rollback", run, "--host", HOST).returncode == 0
+    assert lab.exec(HOST, links) == before
+    assert changed(tree, lab.tree(HOST), tuple(MAY_DIFFER)) == []
+
+
+def test_a_mail_server_that_takes_mail_is_not_pushed_aside(lab: Lab, signed: str) -> None:
+    """Whether another one goes is a person's decision; apply is refused, and it goes on."""
+    lab.reset(HOST, signed)
+    other = 'import socket, time; s = socket.create_server(("", 25)); time.sleep(600)'
+    lab.exec(HOST, "systemctl disable -q --now postfix")
+    lab.exec(HOST, f"systemd-run -q --unit other /usr/bin/python3 -c '{other}'; sleep 1")
+    with pytest.raises(ApplyRefused, match="another mail server takes the mail here") as refused:
+        run_cells(CHAPTER, host=HOST)
+    assert "running on port 25: python3" in str(refused.value)
+    assert lab.exec(HOST, "ls /var/lib/runbook | wc -l") == b"1\n"  # of the chapters before
+    assert lab.exec(HOST, "ss -Hltn 'sport = :25' | wc -l") == b"1\n"
+
+
+def zone(lab: Lab) -> tuple[bytes, bytes]:
+    """The zone as it is now, and as it will be after a restart."""
+    return lab.exec(HOST, "firewall-cmd --list-all"), lab.exec(HOST, "firewall-cmd --permanent --list-all")
+
+
+def test_firewalld_gets_three_services_in_both_configurations_and_keeps_what_is_its_own(
+    lab: Lab, signed: str
+) -> None:
+    """Case O5. What somebody opened for the time being is lost by a reload of firewalld, so there is none."""
+    lab.reset(HOST, signed)
+    lab.exec(
+        HOST,
+        "firewall-cmd -q --add-port=8025/tcp; firewall-cmd -q --permanent --add-rich-rule="
+        "'rule family=ipv4 source address=192.0.2.9 reject'; firewall-cmd -q --add-service=smtp",
+    )
+    before = zone(lab)
+    run, _ = run_chapters(HOST, chapters=(CHAPTER,))
+    running, permanent = zone(lab)
+    for listed in (running, permanent):
+        services = re.search(rb"services: (.*)", listed)
+        assert services
+        assert set(services[1].split()) >= {b"ssh", b"smtp", b"smtps", b"smtp-submission"}
+    assert b"8025/tcp" in running
+    assert b"8025/tcp" not in permanent
+    assert b"192.0.2.9" in permanent
+    for port in (25, 465, 587):
+        socket.create_connection((lab.host(HOST).address, port), timeout=10).close()
+    assert runbook("rollback", run, "--host", HOST).returncode == 0
+    assert zone(lab) == before
+
+
+def test_where_firewalld_does_not_run_nothing_of_it_is_touched(lab: Lab, signed: str) -> None:
+    lab.reset(HOST, signed)
+    lab.exec(HOST, "systemctl disable -q --now firewalld")
+    before = lab.tree(HOST, "/etc/firewalld")
+    shown = [repr(one) for one in run_cells(CHAPTER, host=HOST)]
+    assert any("firewalld does not run here" in one for one in shown)
+    assert lab.tree(HOST, "/etc/firewalld") == before
+
+
+def test_addresses_that_an_administrator_chose_are_his_to_decide(lab: Lab, signed: str) -> None:
+    lab.reset(HOST, signed)
+    lab.exec(
+        HOST,
+        f"postconf -e 'inet_interfaces = 127.0.0.1, {lab.host(HOST).address}'; systemctl restart postfix",
+    )
+    with pytest.raises(ApplyRefused, match=r"main\.cf, inet_interfaces"):
+        run_cells(CHAPTER, host=HOST)
+
+
+def test_the_record_says_what_was_tried_on_what(lab: Lab, signed: str) -> None:
+    """A host with the layout must not pass for CentOS, nor an absent SELinux for one that was asked."""
+    lab.reset(HOST, signed)
+    shown = [repr(one) for one in run_cells(CHAPTER, host=HOST)]
+    assert any("Lab host with the layout of Enterprise Linux 9, not CentOS" in one for one in shown)
+    assert any("DEFAULT; it does not reach smtpd" in one for one in shown)
+    facts = record()["facts"]
+    assert isinstance(facts, dict)
+    assert facts["variant"] == "el-layout-lab"
+    assert "not CentOS" in facts["system"]
+    assert facts["selinux"] == "Disabled"
+    assert facts["crypto_policy"] == "DEFAULT"
+    verdicts = {step["claim"]: step["verdict"] for step in record()["steps"] if step["kind"] == "verify"}  # type: ignore[attr-defined]
+    assert verdicts["Each file has the label that SELinux's policy gives its place"] == "not tested"
+
+
+def test_the_floor_is_smtpds_own_and_not_the_crypto_policys(lab: Lab, signed: str) -> None:
+    """The policy forbids TLS 1.1 to programs; smtpd takes it until main.cf says no."""
+    lab.reset(HOST, signed)
+    lab.exec(
+        HOST, "firewall-cmd -q --add-service=smtp; postconf -e inet_interfaces=all; systemctl restart postfix"
+    )
+    assert lab.exec(HOST, "update-crypto-policies --show") == b"DEFAULT\n"
+    assert handshake(lab, 25, ssl.TLSVersion.TLSv1_1) == "TLSv1.1"
+    lab.reset(HOST, signed)
+    run_cells(CHAPTER, host=HOST)
+    assert handshake(lab, 587, ssl.TLSVersion.TLSv1_1) == "refused"
+    assert handshake(lab, 587, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+
+
+def handshake(lab: Lab, port: int, version: ssl.TLSVersion) -> str:
+    """STARTTLS in this version and no other: the version, or 'refused'."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    with socket.create_connection((lab.host(HOST).address, port), timeout=20) as plain:
+        for line in (b"", b"EHLO client.example\r\n", b"STARTTLS\r\n"):
+            plain.sendall(line)
+            answer = b""
+            while not re.search(rb"^\d{3} .*\r\n", answer, flags=re.MULTILINE):
+                answer += plain.recv(4096)
+        try:
+            with context.wrap_socket(plain) as secure:
+                return str(secure.version())
+        except ssl.SSLError:
+            return "refused"
+
+
+@pytest.mark.parametrize(
+    ("version", "service", "pair"),
+    [
+        ("2.10", "smtps", "smtpd_tls_cert_file"),
+        ("3.5", "smtps", "smtpd_tls_chain_files"),
+        ("3.8", "submissions", "smtpd_tls_chain_files"),
+    ],
+)
+def test_what_is_chosen_for_a_version_that_cannot_be_had_works_on_the_one_that_can(
+    lab: Lab, signed: str, version: str, service: str, pair: str
+) -> None:
+    """Before 2.11 master.cf is edited as text. Asked from outside: handshakes, logins, a refused relay."""
+    lab.reset(HOST, signed)
+    own = "# ours\n127.0.0.1:10025 inet n - n - - smtpd\n  # inside\n  -o content_filter=\n"
+    lab.exec(HOST, f"printf '%s' '{own}' >> /etc/postfix/master.cf; postfix reload")
+    tree = lab.tree(HOST)
+    chapter = postfix.open("lab", HOST, notebook=CHAPTER, chosen_for=version)
+    assert f"chosen for {version}, run on 3.7" in chapter.text()
+    plans = (chapter.plan_sasl, chapter.plan_joined_file, chapter.plan_settings, chapter.plan_services)
+    shells = []
+    for plan in (*plans, chapter.plan_firewall, chapter.plan_taking_up):
+        made = plan()
+        shells.append(made.as_shell())
+        chapter.apply(made)
+    assert ("postconf -M " in "\n".join(shells)) == (version != "2.10")
+    assert lab.exec(HOST, f"postconf -n {pair}").startswith(pair.encode())
+    assert lab.exec(HOST, "postconf -h smtpd_tls_mandatory_protocols").decode().strip() == FLOOR
+    assert lab.exec(HOST, "postconf -h mynetworks_style") == b"host\n"
+    listed = lab.exec(HOST, "postconf -M").decode()
+    assert re.search(rf"^{service} +inet", listed, flags=re.MULTILINE)
+    assert own in lab.exec(HOST, "cat /etc/postfix/master.cf").decode()
+    assert "10025" in listed
+    for port in (465, 587):
+        assert log_in(lab.host(HOST).address, "hanako", lab.secret("hanako"), port) == 235
+        assert log_in(lab.host(HOST).address, "hanako", "wrong", port) == 535
+    assert "outcome   passed" in run_cells("90-verification", host=HOST, mode="apply")[-1].text()
+    assert record()["facts"]["postfix"] == f"chosen for {version}, run on 3.7.11"  # type: ignore[index]
+    assert chapter.plan_services().is_empty  # the second time there is nothing to do
+    chapter.put_back()
+    assert changed(tree, lab.tree(HOST), tuple(MAY_DIFFER)) == []
+
+
+def as_centos_7(lab: Lab) -> None:
+    """A host that says it is CentOS 7 and has yum alone; its packages are the lab's."""
+    lab.exec(
+        HOST,
+        "mv $(readlink -f /usr/bin/dnf) /usr/bin/yum.real; rm /usr/bin/dnf; ln -sf yum.real /usr/bin/yum;"
+        "sed -i -e 's/^ID=.*/ID=centos/; s/^VERSION_ID=.*/VERSION_ID=7/; s/^PRETTY_NAME=.*/PRETTY_NAME=\"CentOS 7\"/'"
+        " $(readlink -f /etc/os-release)",
+    )
+
+
+def test_a_system_past_its_end_is_planned_and_changed_only_where_that_is_known(
+    lab: Lab, tmp_path: Path
+) -> None:
+    lab.reset(HOST, "bare")
+    as_centos_7(lab)
+    _, summaries = run_chapters(HOST, mode="plan")
+    assert ["nothing was changed" in summary for summary in summaries] == [True, True, True]
+    tree = lab.tree(HOST)
+    with pytest.raises(ApplyRefused, match="CentOS 7 has had no security fixes since 2024-06-30"):
+        run_cells("11-key-and-csr", host=HOST)
+    assert changed(tree, lab.tree(HOST), tuple(MAY_DIFFER)) == []
+    known = tmp_path / "known.yaml"
+    known.write_text(
+        lab.inventory.read_text().replace(f"  {HOST}:\n", f"  {HOST}:\n    past_its_end_is_known: true\n")
+    )
+    for chapter in ("11-key-and-csr", "12-signing"):
+        run_cells(chapter, host=HOST, inventory=str(known))
+    shown = [repr(one) for one in run_cells(CHAPTER, host=HOST, inventory=str(known))]
+    assert "outcome   passed" in shown[-1]
+    assert any(
+        "yum -q -y install postfix cyrus-sasl cyrus-sasl-plain" in one for one in map(str, shells(known))
+    )
+
+
+def shells(inventory: Path) -> list[object]:
+    """The commands in the record of the chapter that ran last."""
+    assert inventory.exists()
+    return [step["shell"] for step in record()["steps"] if step["kind"] == "plan"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [
+        ("    family: Debian\n", "the inventory says family: Debian, and the host is Enterprise Linux"),
+    ],
+)
+def test_a_wrong_claim_in_the_inventory_is_refused_before_anything_is_touched(
+    lab: Lab, tmp_path: Path, block: str, told: str
+) -> None:
+    lab.reset(HOST, "bare")
+    tree = lab.tree(HOST)
+    claimed = tmp_path / "claimed.yaml"
+    claimed.write_text(lab.inventory.read_text().replace(f"  {HOST}:\n", f"  {HOST}:\n{block}"))
+    with pytest.raises(ApplyRefused, match=told):
+        run_cells("11-key-and-csr", host=HOST, inventory=str(claimed))
+    assert changed(tree, lab.tree(HOST), tuple(MAY_DIFFER)) == []
+
+
+def test_a_system_of_no_family_is_refused_before_anything_is_touched(lab: Lab) -> None:
+    lab.reset(HOST, "bare")
+    lab.exec(
+        HOST,
+        "sed -i -e 's/^ID=.*/ID=opensuse-leap/; s/^ID_LIKE=.*/ID_LIKE=\"suse opensuse\"/'"
+        " -e 's/^PRETTY_NAME=.*/PRETTY_NAME=\"openSUSE Leap 15.6\"/' $(readlink -f /etc/os-release)",
+    )
+    tree = lab.tree(HOST)
+    with pytest.raises(ApplyRefused, match=r"was not tried on openSUSE Leap 15\.6"):
+        run_cells("11-key-and-csr", host=HOST)
+    assert changed(tree, lab.tree(HOST), tuple(MAY_DIFFER)) == []
+
+
+def test_the_chapter_of_the_other_family_says_which_one_to_open(lab: Lab) -> None:
+    lab.reset(HOST, "bare")
+    with pytest.raises(ApplyRefused, match="this chapter is not for Enterprise Linux") as refused:
+        run_cells("20-postfix-debian", host=HOST)
+    assert "open 21-postfix-centos.ipynb for this host" in str(refused.value)
