@@ -10,7 +10,7 @@ import pytest
 from applied_host import run_cells, run_chapters, runbook
 from supported import postfix_chapter
 from test_mail_on_an_applied_host import log_in
-from trees import MAY_DIFFER, changed
+from trees import AT_WORK, MAY_DIFFER, changed
 
 from lab import Lab
 from runbook_lib.chapters import postfix
@@ -56,7 +56,9 @@ def test_another_mail_server_has_the_names_and_pams_service_and_gets_them_back(l
     assert log_in(lab.host(HOST).address, "hanako", lab.secret("hanako")) == 235
     assert runbook("rollback", run, "--host", HOST).returncode == 0
     assert lab.exec(HOST, links) == before
-    assert changed(tree, lab.tree(HOST), tuple(MAY_DIFFER)) == []
+    # Postfix had not run there before, so its sockets are new; the choice is the same in a file written anew.
+    allowed = (*MAY_DIFFER, *AT_WORK, "/var/lib/alternatives/mta")
+    assert changed(tree, lab.tree(HOST), allowed) == []
 
 
 def test_a_mail_server_that_takes_mail_is_not_pushed_aside(lab: Lab, signed: str) -> None:
@@ -189,16 +191,23 @@ def test_what_is_chosen_for_a_version_that_cannot_be_had_works_on_the_one_that_c
     tree = lab.tree(HOST)
     chapter = postfix.open("lab", HOST, notebook=CHAPTER, chosen_for=version)
     assert f"chosen for {version}, run on 3.7" in chapter.text()
-    plans = (chapter.plan_sasl, chapter.plan_joined_file, chapter.plan_settings, chapter.plan_services)
     shells = []
-    for plan in (*plans, chapter.plan_firewall, chapter.plan_taking_up):
+    for plan in (
+        chapter.plan_packages,
+        chapter.plan_sasl,
+        chapter.plan_joined_file,
+        chapter.plan_settings,
+        chapter.plan_services,
+        chapter.plan_firewall,
+        chapter.plan_taking_up,
+    ):
         made = plan()
         shells.append(made.as_shell())
         chapter.apply(made)
     assert ("postconf -M " in "\n".join(shells)) == (version != "2.10")
     assert lab.exec(HOST, f"postconf -n {pair}").startswith(pair.encode())
     assert lab.exec(HOST, "postconf -h smtpd_tls_mandatory_protocols").decode().strip() == FLOOR
-    assert lab.exec(HOST, "postconf -h mynetworks_style") == b"host\n"
+    assert lab.exec(HOST, "postconf -hx mynetworks_style") == b"host\n"
     listed = lab.exec(HOST, "postconf -M").decode()
     assert re.search(rf"^{service} +inet", listed, flags=re.MULTILINE)
     assert own in lab.exec(HOST, "cat /etc/postfix/master.cf").decode()
@@ -242,15 +251,8 @@ def test_a_system_past_its_end_is_planned_and_changed_only_where_that_is_known(
         run_cells(chapter, host=HOST, inventory=str(known))
     shown = [repr(one) for one in run_cells(CHAPTER, host=HOST, inventory=str(known))]
     assert "outcome   passed" in shown[-1]
-    assert any(
-        "yum -q -y install postfix cyrus-sasl cyrus-sasl-plain" in one for one in map(str, shells(known))
-    )
-
-
-def shells(inventory: Path) -> list[object]:
-    """The commands in the record of the chapter that ran last."""
-    assert inventory.exists()
-    return [step["shell"] for step in record()["steps"] if step["kind"] == "plan"]  # type: ignore[attr-defined]
+    commands = str([step["changes"] for step in record()["steps"] if step["kind"] == "plan"])  # type: ignore[attr-defined]
+    assert "yum -q -y install postfix cyrus-sasl cyrus-sasl-plain" in commands
 
 
 @pytest.mark.parametrize(

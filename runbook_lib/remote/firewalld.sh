@@ -1,23 +1,27 @@
 # Functions that take services out of a zone of firewalld again.
 
-# $1 number, $2 zone, then the services that were added to the permanent configuration.
+# $1 number, $2 zone, then the services that were added to the permanent configuration. firewalld takes them out itself,
+# since it keeps what it read of its files; where nobody changed the zone's file since, its bytes are put back as well.
 firewalld_back() {
     _number=$1 _zone=$2
     shift 2
     if [ "$#" -gt 0 ]; then
-        _file=$(cat "$J/$_number.0.path")
-        if [ "$(state "$_file")" = "$(cat "$J/$_number.0.is" 2>/dev/null)" ]; then paths_back "$_number"
-        else for _service in "$@"; do service_out --permanent "$_service"; done
+        _same=
+        if [ "$(state "$(cat "$J/$_number.0.path")")" = "$(cat "$J/$_number.0.is" 2>/dev/null)" ]; then _same=yes; fi
+        for _service in "$@"; do service_out --permanent "$_service"; done
+        if [ -n "$_same" ]; then
+            for _i in 0 1; do state "$(cat "$J/$_number.$_i.path")" > "$J/$_number.$_i.is"; done
+            paths_back "$_number"
         fi
     fi
     if [ ! -e "$J/$_number.running" ]; then return; fi
-    if ! firewall-cmd --state >/dev/null 2>&1; then say "AS BEFORE firewalld: it does not run"; return; fi
     while read -r _service; do service_out "" "$_service"; done < "$J/$_number.running"
 }
 
 # $1 '--permanent' or nothing, $2 service.
 service_out() {
-    if ! firewall-cmd $1 --zone="$_zone" --query-service="$2" >/dev/null 2>&1; then
+    if ! firewall-cmd --state >/dev/null 2>&1; then say "AS BEFORE firewalld, $_zone: it does not run"
+    elif ! firewall-cmd $1 --zone="$_zone" --query-service="$2" >/dev/null 2>&1; then
         say "AS BEFORE firewalld, $_zone: ${1:-running}, $2"
     elif firewall-cmd -q $1 --zone="$_zone" --remove-service="$2"; then
         say "PUT BACK firewalld, $_zone: ${1:-running}, no $2"
