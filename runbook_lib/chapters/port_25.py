@@ -1,4 +1,4 @@
-"""The certificate that is on port 25 before a chapter begins, with what holds it there: asked once a chapter."""
+"""Port 25 as a chapter finds it: the certificate there, with what holds it there, asked once; floor and AUTH."""
 
 import ssl
 from collections.abc import Mapping
@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from runbook_lib.chapters import own_ca
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import CertificateRefused, VerificationFailed
-from runbook_lib.mail import found_certificate, kept_certificate, pins
+from runbook_lib.mail import found_certificate, kept_certificate, logins, pins
 from runbook_lib.mail.found_certificate import FACTS, FoundCertificate, public_key_sha256
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.pins import Pins
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.probes import WARNING, Row, Verdict
+from runbook_lib.mail.state import MailState
 from runbook_lib.pki import certificate, chain
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact, gather
@@ -156,3 +157,14 @@ def certificate_rows(claim: str, opened: Opened) -> list[Row]:
 
 def _row(claim: str, seen: str, good: bool, command: str) -> Row:
     return Row(claim, None, "", "-", Verdict.PASS if good else Verdict.FAIL, seen, command)
+
+
+def in_words(opened: Opened, state: MailState) -> str:
+    """Floor and AUTH of port 25, as the inventory asks for them or as they were found."""
+    asked = opened.host.submission
+    floor = state.main_cf.get("smtpd_tls_protocols", "the default of this version")
+    parts = [f"floor {'TLS 1.2' if asked.floor_on_25 != 'as found' else 'as found: ' + floor}"]
+    other = logins.other_login(state, opened.family, opened.release, opened.host)
+    stays = "AUTH after TLS, as found" if logins.auth_on_25_stays(state, other) else "no AUTH"
+    parts.append("AUTH after TLS" if asked.auth_on_25 else stays)
+    return "; ".join(parts)

@@ -285,7 +285,7 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         ("Postfix", version),
         ("packages missing", ", ".join(state.missing_packages) or "none"),
         ("submission ports wanted", ", ".join(map(str, opened.host.submission.ports))),
-        ("port 25", _port_25(opened, state)),
+        ("port 25", port_25.in_words(opened, state)),
     ]
     other = logins.other_login(state, opened.family, opened.release, opened.host)
     if other is not None:
@@ -298,13 +298,3 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
     rows += [("its certificate", certificate.why)] if certificate and certificate.stays else []
     rows += [("looked after by", line) for line in looked_after.splitlines()]
     return Postfix(notebook, TITLE, opened, record, journal, display.Table(("", "now"), rows))
-
-
-def _port_25(opened: Opened, state: MailState) -> str:
-    asked = opened.host.submission
-    floor = state.main_cf.get("smtpd_tls_protocols", "the default of this version")
-    parts = [f"floor {'TLS 1.2' if asked.floor_on_25 != 'as found' else 'as found: ' + floor}"]
-    other = logins.other_login(state, opened.family, opened.release, opened.host)
-    stays = "AUTH after TLS, as found" if logins.auth_on_25_stays(state, other) else "no AUTH"
-    parts.append("AUTH after TLS" if asked.auth_on_25 else stays)
-    return "; ".join(parts)
