@@ -69,6 +69,7 @@ def test_cut_off_in_the_middle_it_is_as_status_said(
     run = "20991231T000000Z-00cc"
     process = start_chapters(host, run, tmp_path)
     wait_for(lab, host, run, begun)
+    process.send_signal(signal.SIGSTOP)  # else it may be done before it is asked
     at_work = status(host)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -38,8 +38,10 @@ keep_after() {
     state "$2" > "$J/$N.$1.is.new" && mv "$J/$N.$1.is.new" "$J/$N.$1.is"
 }
 
+# $* 'PATH: why', or another word where it is about no path.
 conflict() {
     conflicts=$((${conflicts:-0} + 1))
+    left_alone="${left_alone:-} ${1%%:*}"
     say "CONFLICT $*"
 }
 

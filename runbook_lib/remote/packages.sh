@@ -22,11 +22,12 @@ packages_back() {
         if say "$_here" | grep -qx "$_package"; then _remove="$_remove $_package"; fi
     done
     if [ -z "$_remove" ]; then say "AS BEFORE packages"; etc_back "$1"; return; fi
-    if [ "${conflicts:-0}" -gt 0 ]; then
-        say "KEPT packages: what was left alone above may be in files of theirs, which would go with them"
+    for _path in ${left_alone:-}; do
+        case $_path in /etc/postfix/*) ;; /*) packages_own "$_path" || continue ;; *) continue ;; esac
+        say "KEPT packages: $_path, which was left alone, would go with them"
         conflicts=$((conflicts + 1))
         return
-    fi
+    done
     case " $_remove " in *" postfix "*)
         if queued_mail | grep -q .; then
             systemctl stop postfix
@@ -48,8 +49,15 @@ packages_back() {
             systemctl stop "$_unit" 2>/dev/null || :
         done
     done
+    _folders=$(for _package in $_remove; do packages_files "$_package"; done | sort -ru | grep '^/usr/')
     if packages_remove $_remove > "$J/$1.purge.log" 2>&1 < /dev/null; then
         say "PUT BACK packages: removed$_remove"
+        # Of two packages with files in a directory, the one that owns it may have gone first.
+        for _path in $_folders; do
+            if [ -d "$_path" ] && [ ! -L "$_path" ] && [ -z "$(ls -A "$_path")" ] && ! packages_own "$_path"; then
+                rmdir "$_path"
+            fi
+        done
         etc_back "$1"
     else
         conflict "packages: they could not be removed, see $J/$1.purge.log"
