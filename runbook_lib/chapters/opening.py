@@ -179,7 +179,7 @@ def begin_record(
         reason=opened.reason,
         operator=records.operator(),
         lab=opened.lab,
-        facts=facts | _identity(opened) | _system(opened),
+        facts=_system(opened) | facts | _identity(opened),
         inventory_sha256=opened.inventory.digest,
     )
     return record, Journal(opened.remote, run, records.operator(), opened.reason)
