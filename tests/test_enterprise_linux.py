@@ -10,11 +10,12 @@ import pytest
 from applied_host import run_cells, run_chapters, runbook
 from supported import postfix_chapter
 from test_mail_on_an_applied_host import log_in
+from test_promises_failed_verification import FORWARD
 from trees import AT_WORK, MAY_DIFFER, changed
 
 from lab import Lab
 from runbook_lib.chapters import postfix
-from runbook_lib.errors import ApplyRefused
+from runbook_lib.errors import ApplyRefused, VerificationFailed
 from runbook_lib.records import origin, root
 
 HOST = "el9"
@@ -59,6 +60,18 @@ def test_another_mail_server_has_the_names_and_pams_service_and_gets_them_back(l
     # Postfix had not run there before, so its sockets are new; the choice is the same in a file written anew.
     allowed = (*MAY_DIFFER, *AT_WORK, "/var/lib/alternatives/mta")
     assert changed(tree, lab.tree(HOST), allowed) == []
+
+
+@pytest.mark.usefixtures("signed")
+def test_an_apply_that_is_proved_wrong_puts_choice_and_firewall_back(lab: Lab) -> None:
+    lab.reset(HOST, "with-sendmail")
+    lab.exec(HOST, FORWARD)
+    links = "readlink -f /usr/sbin/sendmail /etc/pam.d/smtp; alternatives --display mta | head -n 2"
+    before = lab.exec(HOST, links), zone(lab)
+    with pytest.raises(VerificationFailed, match="the host is as it was before the chapter"):
+        run_cells(CHAPTER, host=HOST)
+    assert (lab.exec(HOST, links), zone(lab)) == before
+    assert lab.exec(HOST, "rpm -q cyrus-sasl-plain || :").endswith(b"is not installed\n")
 
 
 def test_a_mail_server_that_takes_mail_is_not_pushed_aside(lab: Lab, signed: str) -> None:
