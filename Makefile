@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help:         ## this list
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
 
-demo: lab-up  ## the main job: every chapter on two real mail servers here, and a record to look at
+demo: lab-up  ## the main job: every chapter on four real mail servers here, and a record to look at
 	@.venv/bin/runbook apply --inventory lab
 
 test: test-packages lint lab-up ## everything: checks, tests on real hosts, the notebooks against their outputs
@@ -41,7 +41,7 @@ lint: .venv/.ready ## style, types, layers, and what is generated or kept equal
 	@.venv/bin/pytest -q --no-header --no-summary \
 	  tests/test_dependencies_are_one.py tests/test_inventory_loads.py > .venv/equal.txt || { cat .venv/equal.txt; exit 1; }
 
-lab-up: lab-packages .venv/.ready ## real mail servers, Debian and the layout of Enterprise Linux, on a network of this checkout's own
+lab-up: lab-packages .venv/.ready ## real mail servers, Debian and the layout of Enterprise Linux, on a network of their own
 	@.venv/bin/python -m lab up
 
 lab-down:     ## removes what lab-up made
