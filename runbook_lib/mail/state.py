@@ -136,9 +136,14 @@ class MailState:
 
     @property
     def listens_on_loopback(self) -> bool:
-        """Whether it runs, and port 25 is open to this host alone."""
+        """Whether it runs, and its service on port 25, which names no address, is open to this host alone."""
         where = self.facts["port_25_listens"].value.split()
-        return self.is_running and bool(where) and all(one.startswith(("127.", "[::1]")) for one in where)
+        return (
+            "smtp/inet" in self.services
+            and self.is_running
+            and bool(where)
+            and all(one.startswith(("127.", "[::1]")) for one in where)
+        )
 
     @property
     def is_stale(self) -> bool:
