@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from supported import HOSTS
+from supported import HOSTS, ONE_OF_EACH_FAMILY
 
 from lab import Lab
 from lab.releases import RELEASES
@@ -44,6 +44,13 @@ def lab() -> Lab:
 @pytest.fixture(params=HOSTS)
 def host_name(request: pytest.FixtureRequest) -> str:
     """Each host that the runbook knows, in turn; reset it to the state that the test wants."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(params=ONE_OF_EACH_FAMILY)
+def family_host(request: pytest.FixtureRequest) -> str:
+    """A host of each family, in turn; reset it to the state that the test wants."""
     name: str = request.param
     return name
 

@@ -52,17 +52,17 @@ def own_inventory(lab: Lab, folder: Path, pattern: str, replacement: str) -> str
     return str(path)
 
 
-def test_behind_a_closed_nftables_policy(lab: Lab, host_name: str) -> None:
+def test_behind_a_closed_nftables_policy(lab: Lab, family_host: str) -> None:
     """All that does not depend on the client is proven from the host itself; the rest names who must act."""
-    lab.reset(host_name, "fresh")
-    lab.exec(host_name, loaded(POLICY))
-    shown = run_all(host_name)
-    assert_applied_not_proven(lab, host_name, shown)
+    lab.reset(family_host, "fresh")
+    lab.exec(family_host, loaded(POLICY))
+    shown = run_all(family_host)
+    assert_applied_not_proven(lab, family_host, shown)
     told = "\n".join(shown)
     assert "nft 'add rule inet filter input tcp dport { 25, 465, 587 } accept'" in told
     assert "the serial that was signed (asked from the host itself, through SSH)" in told
     assert "only asked from the host itself, through SSH, which says nothing about strangers" in told
-    assert lab.exec(host_name, "nft list chain inet filter input").count(b"dport") == 1  # not edited
+    assert lab.exec(family_host, "nft list chain inet filter input").count(b"dport") == 1  # not edited
 
 
 def test_behind_ufw(lab: Lab) -> None:

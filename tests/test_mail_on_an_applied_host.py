@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from applied_host import applied, run_cells
 from ruamel.yaml import YAML
-from supported import HOSTS, family_of, postfix_chapter
+from supported import ONE_OF_EACH_FAMILY, family_of, postfix_chapter
 
 from lab import Lab
 from runbook_lib.chapters import postfix
@@ -22,7 +22,7 @@ BLIND = ssl.create_default_context()
 BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE  # trust is what notebook 90 asks about
 
 
-@pytest.fixture(scope="module", params=HOSTS)
+@pytest.fixture(scope="module", params=ONE_OF_EACH_FAMILY)
 def host(lab: Lab, request: pytest.FixtureRequest) -> str:
     """Shared by tests that put back what they change."""
     name: str = request.param

@@ -19,12 +19,12 @@ def papermill(output: Path, *parameters: str, cwd: Path = CHECKOUT) -> subproces
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_it_just_works_from_anywhere(lab: Lab, host_name: str, tmp_path: Path) -> None:
-    lab.reset(host_name, "bare")
-    done = papermill(tmp_path / "out.ipynb", "-p", "host", host_name, cwd=tmp_path)
+def test_it_just_works_from_anywhere(lab: Lab, family_host: str, tmp_path: Path) -> None:
+    lab.reset(family_host, "bare")
+    done = papermill(tmp_path / "out.ipynb", "-p", "host", family_host, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (
-        lab.exec(host_name, f"stat -c %a {family_of(host_name).key_directory}/nopass_mail-server.key")
+        lab.exec(family_host, f"stat -c %a {family_of(family_host).key_directory}/nopass_mail-server.key")
         == b"600\n"
     )
 

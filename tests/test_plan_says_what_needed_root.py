@@ -21,12 +21,12 @@ def as_account(lab: Lab, host: str, command: str) -> tuple[int, str]:
     return int(status), output
 
 
-def test_what_the_account_may_see_is_not_said_to_need_root(lab: Lab, host_name: str) -> None:
-    applied(lab, host_name)
-    family = family_of(host_name)
+def test_what_the_account_may_see_is_not_said_to_need_root(lab: Lab, family_host: str) -> None:
+    applied(lab, family_host)
+    family = family_of(family_host)
     pem = f"{family.key_directory}/postfix_mail-server.pem"
-    before = lab.tree(host_name)
-    done = runbook("plan", "--host", host_name, "--json")
+    before = lab.tree(family_host)
+    done = runbook("plan", "--host", family_host, "--json")
     assert done.returncode == 0, done.stderr
     chapters = {one["chapter"]: one for one in json.loads(done.stdout)["hosts"][0]["chapters"]}
     assert not {"own", "hosts", "mailname", "myhostname"} & set(chapters["00-preparation"]["needed_root"])
@@ -34,9 +34,9 @@ def test_what_the_account_may_see_is_not_said_to_need_root(lab: Lab, host_name: 
     needed = set(chapters[family.postfix_chapter]["needed_root"])
     assert {"logins", "joined_wanted", "left", pem} <= needed
     assert not {"main_cf", "services", "packages", "saslauthd_enabled", str(family.pam_service)} & needed
-    assert as_account(lab, host_name, "test -r /etc/pam.d/smtp")[0] == 0
-    assert as_account(lab, host_name, f"test -r {pem}")[0] != 0
-    assert changed(before, lab.tree(host_name), AT_WORK) == []
+    assert as_account(lab, family_host, "test -r /etc/pam.d/smtp")[0] == 0
+    assert as_account(lab, family_host, f"test -r {pem}")[0] != 0
+    assert changed(before, lab.tree(family_host), AT_WORK) == []
 
 
 @pytest.mark.parametrize("mode", ["plan", "apply"])

@@ -20,7 +20,9 @@ FORWARD = (
 )
 
 
-@pytest.mark.parametrize("state", ["bare", "fresh"])
+@pytest.mark.parametrize(
+    ("host_name", "state"), [("debian12", "bare"), ("debian13", "fresh"), ("el9", "bare"), ("el9", "fresh")]
+)
 def test_everything_is_put_back(lab: Lab, host_name: str, state: str) -> None:
     lab.reset(host_name, state)
     lab.exec(host_name, FORWARD)

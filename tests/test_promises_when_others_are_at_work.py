@@ -46,33 +46,35 @@ def in_order(some: list[str], among: list[str]) -> bool:
     return all(line in rest for line in some)
 
 
-def test_an_administrators_own_lines_survive_apply_and_rollback(lab: Lab, host_name: str) -> None:
-    lab.reset(host_name, "fresh")
-    lab.exec(host_name, f"sed -i '/^mynetworks *=/d' /etc/postfix/main.cf; {OWN_MAIN_CF}")
+def test_an_administrators_own_lines_survive_apply_and_rollback(lab: Lab, family_host: str) -> None:
+    lab.reset(family_host, "fresh")
+    lab.exec(family_host, f"sed -i '/^mynetworks *=/d' /etc/postfix/main.cf; {OWN_MAIN_CF}")
     ours = ("smtpd_tls_cert_file", "smtpd_tls_key_file", "inet_interfaces = localhost")
-    files = {path: read(lab, host_name, path) for path in ("/etc/postfix/main.cf", "/etc/postfix/master.cf")}
+    files = {
+        path: read(lab, family_host, path) for path in ("/etc/postfix/main.cf", "/etc/postfix/master.cf")
+    }
     shown = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNBOOK_RUN", run := "20991231T000000Z-00aa")
-        for chapter in changing(host_name):
-            shown += [repr(one) for one in run_cells(chapter, host=host_name)]
+        for chapter in changing(family_host):
+            shown += [repr(one) for one in run_cells(chapter, host=family_host)]
     assert any("message_size_limit" in one and "stays" in one for one in shown)
     for path, before in files.items():
         kept = [line for line in before if not line.startswith(ours)]
-        assert in_order(kept, read(lab, host_name, path)), path
-    assert runbook("rollback", run, "--host", host_name).returncode == 0
-    assert {path: read(lab, host_name, path) for path in files} == files
+        assert in_order(kept, read(lab, family_host, path)), path
+    assert runbook("rollback", run, "--host", family_host).returncode == 0
+    assert {path: read(lab, family_host, path) for path in files} == files
 
 
-def test_what_was_changed_after_the_run_is_spared_and_shown_three_ways(lab: Lab, host_name: str) -> None:
+def test_what_was_changed_after_the_run_is_spared_and_shown_three_ways(lab: Lab, family_host: str) -> None:
     """Case O7: of two changes since, one is to a setting of ours, one is not."""
-    applied(lab, host_name)
-    pam = str(family_of(host_name).pam_service)
+    applied(lab, family_host)
+    pam = str(family_of(family_host).pam_service)
     lab.exec(
-        host_name,
+        family_host,
         f"postconf -e smtpd_tls_loglevel=2 message_size_limit=31457280; echo '# mine' >> {pam}",
     )
-    done = runbook("rollback", run_of(lab, host_name), "--host", host_name)
+    done = runbook("rollback", run_of(lab, family_host), "--host", family_host)
     assert done.returncode == 1
     told = done.stderr
     assert (
@@ -80,13 +82,13 @@ def test_what_was_changed_after_the_run_is_spared_and_shown_three_ways(lab: Lab,
         in told
     )
     assert f"CONFLICT {pam}: changed since" in told
-    before = pam if family_of(host_name).files_left else "/dev/null"  # the package brought it, or nobody
+    before = pam if family_of(family_host).files_left else "/dev/null"  # the package brought it, or nobody
     assert f"the run:\n--- {before}\n+++ {pam}" in told
     assert f"since the run:\n--- {pam}" in told
     assert "+# mine" in told
-    assert read(lab, host_name, pam)[-1] == "# mine"
-    key = family_of(host_name).key_directory / "mail-server.key"
-    lab.exec(host_name, f"test ! -e {key}")  # what nobody touched is back
+    assert read(lab, family_host, pam)[-1] == "# mine"
+    key = family_of(family_host).key_directory / "mail-server.key"
+    lab.exec(family_host, f"test ! -e {key}")  # what nobody touched is back
 
 
 def test_a_plan_that_is_no_longer_true_is_not_applied(lab: Lab) -> None:
@@ -145,10 +147,7 @@ def test_mail_in_the_queue_keeps_postfix_where_it_is(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("host", "state", "begun"),
     [
-        ("debian13", "bare", "packages postfix"),
-        ("debian12", "fresh", "/etc/postfix/main.cf"),
-        ("debian12", "bare", "a private key"),
-        ("el9", "bare", "packages postfix"),
+        ("debian12", "bare", "packages postfix"),
         ("el9", "fresh", "firewalld"),
     ],
 )
@@ -189,7 +188,7 @@ def start_chapters(host: str, run: str, folder: Path) -> subprocess.Popen[bytes]
 
 def wait_for(lab: Lab, host: str, run: str, begun: str) -> None:
     look = f"cd /var/lib/runbook/{run} 2>/dev/null && for b in *.begun; do cat ${{b%.begun}}.title; done || :"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while begun not in lab.exec(host, look, check=False).decode():
         assert time.monotonic() < deadline, f"{begun} was never begun"
         time.sleep(0.05)
