@@ -95,8 +95,7 @@ class HostItself:
         if told.status != 0:
             raise OSError(errno.ENODATA, "the host does not tell its own addresses (hostname -I)")
         own = told.stdout.decode().split()
-        entrance = self._host.open().sock.getpeername()[0]
-        return tuple(own), str(entrance).partition("%")[0]
+        return tuple(own), self._host.entrance
 
 
 def _as_socket(channel: paramiko.Channel) -> socket.socket:
