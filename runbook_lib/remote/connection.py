@@ -9,7 +9,6 @@ import os
 import socket
 import threading
 import time
-from functools import cached_property
 from typing import ClassVar
 
 import paramiko
@@ -74,6 +73,7 @@ class Host:
     def __init__(self, site: inventory.Site, host: inventory.Host) -> None:
         self.name = host.name
         self._site, self._inventory_host = site, host
+        self._way: tuple[Hop, ...] = ()
         self._transport: paramiko.Transport | None = None
         self._holds: list[Held] = []
         self._lock = threading.RLock()
@@ -84,15 +84,13 @@ class Host:
         self._answers: dict[object, tuple[float, object]] = {}
 
     def __repr__(self) -> str:
-        return f"Host({self.name}: {' → '.join(f'{hop.user}@{hop.address} port {hop.port}' for hop in self._way)})"
-
-    @cached_property
-    def _way(self) -> tuple[Hop, ...]:
-        return route.to(self._site, self._inventory_host)
+        return f"Host({self.name}: {' → '.join(map(str, self._way)) or 'not connected'})"
 
     @property
     def user(self) -> str:
         """The account that is logged in with."""
+        if not self._way:
+            self.open()
         return self._way[-1].user
 
     @property
@@ -121,6 +119,7 @@ class Host:
                     )
                 self.forget_answers()
                 login.close(self._transport)  # the way through its jump hosts, where the connection broke
+                self._way = route.to(self._site, self._inventory_host)
                 self._transport = login.open_transport(self._way)
             return self._transport
 

@@ -44,6 +44,9 @@ class Hop:
     names: tuple[str, ...]
     known_hosts: tuple[Path, ...]
 
+    def __str__(self) -> str:
+        return f"{self.user}@{self.address} port {self.port}"
+
 
 def to(site: inventory.Site, host: inventory.Host) -> tuple[Hop, ...]:
     """The way to a host of the inventory, the nearest jump host first, the host itself last.
