@@ -15,7 +15,7 @@ from runbook_lib.remote.route import Hop
 
 CONNECT_TIMEOUT_S = 15.0  # TCP, for all addresses of a name together
 KEEPALIVE_S = 15
-_PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1)
+PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELYPROHIBITED (RFC 4254, 5.1)
 
 Stream = socket.socket | paramiko.Channel
 
@@ -42,7 +42,7 @@ def _channel(hop: Hop, before: paramiko.Transport) -> paramiko.Channel:
             "direct-tcpip", (hop.address, hop.port), ("127.0.0.1", 0), timeout=CONNECT_TIMEOUT_S
         )
     except paramiko.ChannelException as error:
-        if error.code == _PROHIBITED:
+        if error.code == PROHIBITED:
             raise HostUnreachable(
                 f"the jump host before it forwards no connection to {hop.address} port {hop.port}",
                 hop.where,
