@@ -114,11 +114,9 @@ def test_changed_host_key_stops_and_nobody_logs_in(lab: Lab, tmp_path: Path) -> 
     assert found["login key"].standing == "could not test"
 
 
-_LOCK = (
-    "perl -MFcntl -e 'open F, \"+>>\", \"/var/lib/dpkg/lock-frontend\"; "
-    "$l = pack(\"s s x4 q q l\", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; sleep 60' </dev/null >/dev/null 2>&1 &\n"
-    "echo $! >/run/held; sleep 0.3"
-)  # fmt: skip
+_LOCK = """perl -MFcntl -e 'open F, "+>>", "/var/lib/dpkg/lock-frontend";
+$l = pack("s s x4 q q l", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; sleep 60' </dev/null >/dev/null 2>&1 &
+echo $! >/run/held; sleep 0.3"""
 _LISTEN = (
     "perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1); "
     "bind(S, sockaddr_in(465, INADDR_ANY)) or die; listen(S, 5); sleep 60' </dev/null >/dev/null 2>&1 &\n"

@@ -29,6 +29,8 @@ _LOGGER = "runbook_lib.remote.transport"
 logging.getLogger(_LOGGER).addHandler(logging.NullHandler())
 logging.getLogger(_LOGGER).propagate = False
 
+_KRL = b"SSHKRL\n\0"  # how a key revocation list begins (OpenSSH's PROTOCOL.krl)
+
 Reach = Callable[[], reach.Stream]  # a new stream to the machine
 
 
@@ -151,18 +153,30 @@ def _keys_shown(hop: Hop, connect: Reach) -> list[hostkeys.HostKey]:
 
 def _refuse_revoked(revoked: Path, shown: hostkeys.HostKey, hop: Hop) -> None:
     """RevokedHostKeys of ssh_config(5): a list of keys or a KRL; one that cannot be read refuses all hosts."""
-    asked = subprocess.run(
-        ["ssh-keygen", "-Q", "-f", str(revoked), "/dev/stdin"],
-        input=f"{shown.line}\n".encode(),
-        capture_output=True,
-        timeout=HANDSHAKE_TIMEOUT_S,
-        check=False,
-    )
-    if asked.returncode != 0:
+    try:
+        content = revoked.read_bytes()
+    except OSError as error:
         raise HostKeyRevoked(
-            f"the host shows the key {shown}, which {revoked} (RevokedHostKeys) revokes, or cannot be asked about",
+            f"{revoked} (RevokedHostKeys) cannot be read: {error.strerror}, so no host key is taken",
             hop.where,
-            f"`ssh-keygen -Q -l -f {revoked}` shows what it revokes; do not connect with a revoked key",
+            "make it a file that you can read, or correct ~/.ssh/config",
+        ) from None
+    if content.startswith(_KRL):
+        asked = subprocess.run(
+            ["ssh-keygen", "-Q", "-f", str(revoked), "/dev/stdin"],
+            input=f"{shown.line}\n".encode(),
+            capture_output=True,
+            timeout=HANDSHAKE_TIMEOUT_S,
+            check=False,
+        )
+        is_revoked = asked.returncode != 0
+    else:
+        is_revoked = any(line.split()[:2] == shown.line.encode().split() for line in content.splitlines())
+    if is_revoked:
+        raise HostKeyRevoked(
+            f"the host shows the key {shown}, which {revoked} (RevokedHostKeys) revokes",
+            hop.where,
+            "do not connect; give the host a new key at its console, then put that key into known_hosts",
         )
 
 
