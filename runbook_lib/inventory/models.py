@@ -61,7 +61,8 @@ class Site(Model):
         None, description="address of a DNS server to ask; without it the system's", examples=["192.0.2.53"]
     )
     known_hosts: LocalPath = Field(
-        "~/.ssh/known_hosts", description="file with the hosts' SSH keys; others are refused"
+        "~/.ssh/known_hosts",
+        description="the one file with the hosts' SSH keys; others are refused. Without it those that ssh looks in",
     )
     ca: Ca = Field(description="the site's certificate authority")
 
