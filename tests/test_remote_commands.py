@@ -174,7 +174,7 @@ def test_tmp_that_is_full_and_noexec_does_not_matter(lab: Lab, host: remote.Host
 
 def test_home_that_cannot_be_written_to_does_not_matter(lab: Lab, host: remote.Host) -> None:
     inspected = podman("inspect", "--format", "{{.State.Pid}}", lab.host(host.name).container)
-    inside = ["nsenter", "-t", inspected.stdout.decode().strip(), "-m"]
+    inside = ["nsenter", "-t", inspected.stdout.decode().strip(), "-m", "-p"]
     for words in (("--bind", "/home/kanri", "/home/kanri"), ("-o", "remount,bind,ro", "/home/kanri")):
         subprocess.run([*inside, "mount", *words], check=True, timeout=10)
     try:
@@ -183,7 +183,7 @@ def test_home_that_cannot_be_written_to_does_not_matter(lab: Lab, host: remote.H
         assert host.run("id -u", root=True).text == "0"
     finally:
         host.close()
-        subprocess.run([*inside, "umount", "/home/kanri"], check=True, timeout=10)
+        subprocess.run([*inside, "umount", "-l", "/home/kanri"], check=True, timeout=10)
 
 
 def test_login_shells_that_are_no_posix_shell(lab: Lab) -> None:
