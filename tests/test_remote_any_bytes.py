@@ -35,7 +35,7 @@ def test_file_of_another_encoding_is_changed_in_one_line_and_given_back_to_the_b
             assert seen.file.content == BEFORE
             [change] = plan_file(PATH, seen, FileState.wanted(AFTER, seen.file.owner, seen.file.mode))
             shown = change.diff()
-            assert "\\xa5\\xe1" in shown  # メ, the second sign of the comment's katakana
+            assert "\\xa5\\xeb" in shown  # ル in EUC-JP
             assert "-relayhost =\n+relayhost = [192.0.2.1]\n" in shown
             assert "caf\\xe9\n" in shown
             assert shown.encode()  # nothing in it that no terminal could show
