@@ -1,7 +1,8 @@
 """What the tests of remote share: lab hosts with something other than in the inventory, a second sshd."""
 
 import subprocess
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,3 +77,11 @@ def second_sshd(lab: Lab, name: str, keys: Sequence[Path], *options: str) -> Ite
         yield Path(FOLDER) / "log"
     finally:
         lab.exec(name, f"kill $(cat {FOLDER}/pid); while [ -e {FOLDER}/pid ]; do sleep 0.05; done")
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
+    """Wait until a condition holds, and fail when it does not in time."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -40,8 +40,9 @@ def test_every_commented_field_of_the_example_shows_its_default(tmp_path: Path) 
     assert full.site.model_copy(update={"resolver": plain.site.resolver}) == plain.site
     assert full.site.resolver == changed["resolver"]
     assert (host.names.further, host.key) == (changed["further"], changed["key"])
+    assert host.jump == "ops@gw.example.jp:2222"
     names = host.names.model_copy(update={"further": ()})
-    assert host.model_copy(update={"key": None, "names": names}) == plain.host("mail1")
+    assert host.model_copy(update={"key": None, "jump": None, "names": names}) == plain.host("mail1")
 
 
 def _uncomment(line: str) -> str:

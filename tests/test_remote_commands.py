@@ -160,22 +160,43 @@ def test_tmp_that_is_full_and_noexec_does_not_matter(lab: Lab, host: remote.Host
         assert b"No space" in host.run("echo x | tee /tmp/of-kanri", check=False).stderr
         result = host.run("cat; cat <<END\n" + "x" * 100_000 + "\nEND\n", root=root, stdin=b"payload\n")
         assert result.stdout == b"payload\n" + b"x" * 100_000 + b"\n"
+        # bash lays a here-document aside as a file, apt what it verifies: neither may need /tmp.
+        in_bash = "bash -c 'cat <<END\n" + "x" * 100_000 + "\nEND'"
+        assert host.run(in_bash, root=root).stdout == b"x" * 100_000 + b"\n"
+        if root:
+            host.run(
+                "rm -rf /root/l; mkdir /root/l; apt-get -q -o Dir::State::lists=/root/l update", root=True
+            )
     finally:
-        lab.exec(host.name, "rm -f /tmp/fill /tmp/of-kanri")
+        lab.exec(host.name, "rm -rf /tmp/fill /tmp/of-kanri /root/l")
         mount("exec,size=50%")
+
+
+def test_home_that_cannot_be_written_to_does_not_matter(lab: Lab, host: remote.Host) -> None:
+    inspected = podman("inspect", "--format", "{{.State.Pid}}", lab.host(host.name).container)
+    inside = ["nsenter", "-t", inspected.stdout.decode().strip(), "-m", "-p"]
+    for words in (("--bind", "/home/kanri", "/home/kanri"), ("-o", "remount,bind,ro", "/home/kanri")):
+        subprocess.run([*inside, "mount", *words], check=True, timeout=10)
+    try:
+        host.close()  # the login itself, too
+        assert host.run("touch ~/x 2>&1 || id -u", check=False).text.endswith("Read-only file system\n1000")
+        assert host.run("id -u", root=True).text == "0"
+    finally:
+        host.close()
+        subprocess.run([*inside, "umount", "-l", "/home/kanri"], check=True, timeout=10)
 
 
 def test_login_shells_that_are_no_posix_shell(lab: Lab) -> None:
     """csh and fish read the one line that the login shell gets as sh does."""
     with connected(lab, "debian12") as host:
         host.run(
-            "apt-get -qq update && apt-get -qq install -y --no-install-recommends csh fish >/dev/null",
+            "apt-get -qq update && apt-get -qq install -y --no-install-recommends csh fish tcsh >/dev/null",
             root=True,
             timeout_s=240,
         )
         payload = b'it\'s \\ a "$payload" with ! in it\n'
         try:
-            for shell in ("/usr/bin/fish", "/bin/csh", "/bin/dash"):
+            for shell in ("/usr/bin/fish", "/bin/bsd-csh", "/usr/bin/tcsh", "/bin/dash"):
                 lab.exec("debian12", f"usermod -s {shell} kanri")
                 host.close()  # sshd asks for the shell at login
                 assert host.run("id -un; cat", stdin=payload).stdout == b"kanri\n" + payload

@@ -1,4 +1,4 @@
-"""One connection a process and host: the inventory's key alone, made anew when it died, quiet, bounded."""
+"""One connection a process and host: made anew when it died, quiet, bounded."""
 
 import os
 import socket
@@ -6,15 +6,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from remote_hosts import SECOND_PORT, connected, make_keys, model, public, second_sshd, site
+from remote_hosts import connected, model, public, site, wait_until
 
 from lab import Lab
 from runbook_lib import remote
-from runbook_lib.errors import CommandFailed, DeadlineExceeded, HostUnreachable, LoginRefused
+from runbook_lib.errors import CommandFailed, DeadlineExceeded, HostUnreachable
 
 HOST = "debian12"
 
@@ -67,14 +66,6 @@ def test_closed_connection_is_made_anew_and_leaves_no_process(lab: Lab) -> None:
         wait_until(lambda: not sessions(lab))
         assert host.run("echo again").text == "again"
     wait_until(lambda: not sessions(lab))
-
-
-def wait_until(condition: object, timeout_s: float = 5.0) -> None:
-    assert callable(condition)
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 LOCK = "flock -n /run/lock/test sh -c 'echo LOCKED; cat >/dev/null'"
@@ -132,121 +123,11 @@ def test_threads_share_a_connection_within_what_sshd_allows(lab: Lab) -> None:
     assert sorted(said, key=int) == [str(number) for number in range(30)]
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> dict[str, Path]:
-    return make_keys(tmp_path / "keys", ["ed25519"])
-
-
-@pytest.fixture
-def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An agent with ten keys that no host knows."""
-    path = tmp_path / "agent"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
-    wait_until(path.exists)
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
-    for number in range(10):
-        key = make_keys(tmp_path / f"agent-{number}", ["ed25519"])["ed25519"]
-        subprocess.run(["ssh-add", "-q", key], check=True, capture_output=True, timeout=10)
-    yield path
-    process.terminate()
-    process.wait(timeout=10)
-
-
-def offered(lab: Lab, log: Path) -> tuple[int, int]:
-    """Keys that sshd refused and took, by its log."""
-    text = lab.exec(HOST, f"cat {log}").decode()
-    return text.count("Failed publickey"), text.count("Accepted publickey")
-
-
-@pytest.mark.usefixtures("agent")
-def test_key_of_the_inventory_is_the_first_and_only_one(
-    lab: Lab, keys: dict[str, Path], tmp_path: Path
-) -> None:
-    """An agent full of other keys does not use up the three tries that the host allows (R6)."""
-    known_hosts = tmp_path / "known_hosts"
-    known_hosts.write_text(f"[{lab.host(HOST).address}]:{SECOND_PORT} {public(keys['ed25519'])}\n")
-    there = {"port": SECOND_PORT}
-    with second_sshd(lab, HOST, list(keys.values()), "MaxAuthTries=3") as log:
-        host = remote.connect(site(lab, known_hosts), model(lab, HOST, **there))
-        assert host.run("echo in").text == "in"
-        host.close()
-        assert offered(lab, log) == (0, 1)
-        with pytest.raises(LoginRefused, match=r"Too many authentication failures|ends the login") as refused:
-            remote.connect(site(lab, known_hosts), model(lab, HOST, key=None, **there))
-        assert f"hosts.{HOST}.key" in refused.value.remedy
-
-
-@pytest.mark.usefixtures("agent")
-def test_without_a_key_in_the_inventory_the_agent_is_asked(lab: Lab) -> None:
-    subprocess.run(["ssh-add", "-q", "-D"], check=True, capture_output=True, timeout=10)
-    subprocess.run(["ssh-add", "-q", lab.folder / "id_ed25519"], check=True, capture_output=True, timeout=10)
-    with connected(lab, HOST, key=None) as host:
-        assert host.run("echo in").text == "in"
-
-
-def copy_of_lab_key(lab: Lab, folder: Path) -> Path:
-    key = folder / "id"
-    key.touch(mode=0o600)
-    key.write_text((lab.folder / "id_ed25519").read_text())
-    (folder / "id.pub").write_text((lab.folder / "id_ed25519.pub").read_text())
-    return key
-
-
-@pytest.mark.usefixtures("agent")
-def test_encrypted_key_is_taken_from_the_agent_that_holds_it(lab: Lab, tmp_path: Path) -> None:
-    key = copy_of_lab_key(lab, tmp_path)
-    subprocess.run(
-        ["ssh-keygen", "-q", "-p", "-P", "", "-N", "a passphrase", "-f", key],
-        check=True,
-        timeout=10,
-        capture_output=True,
-    )
-    with pytest.raises(LoginRefused, match="is encrypted, and no agent holds it"):
-        remote.connect(site(lab), model(lab, HOST, key=str(key)))
-    subprocess.run(["ssh-add", "-q", lab.folder / "id_ed25519"], check=True, capture_output=True, timeout=10)
-    with connected(lab, HOST, key=str(key)) as host:
-        assert host.run("echo in").text == "in"
-
-
-def test_certificate_that_the_host_does_not_trust_does_not_hide_the_key(
-    lab: Lab, keys: dict[str, Path], tmp_path: Path
-) -> None:
-    key = copy_of_lab_key(lab, tmp_path)
-    subprocess.run(
-        ["ssh-keygen", "-q", "-s", keys["ed25519"], "-I", "x", "-n", "kanri", f"{key}.pub"],
-        check=True,
-        capture_output=True,
-        timeout=10,
-    )
-    assert (tmp_path / "id-cert.pub").exists()
-    with connected(lab, HOST, key=str(key)) as host:
-        assert host.run("echo in").text == "in"
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        pytest.param({"user": "nobody-here"}, "the host refuses nobody-here; offered: ", id="unknown user"),
-        pytest.param({"key": "/nonexistent/key"}, "cannot be read: No such file", id="no key file"),
-        pytest.param({"key": "/dev/null"}, "cannot be read: neither Ed25519", id="no key in the file"),
-    ],
-)
-def test_refused_login_says_what_was_offered(lab: Lab, changes: dict[str, object], said: str) -> None:
-    with pytest.raises(LoginRefused, match=said):
-        remote.connect(site(lab), model(lab, HOST, **changes))
-
-
 def test_host_that_is_not_there_is_told_with_a_remedy(lab: Lab) -> None:
     with pytest.raises(HostUnreachable, match="port 2: Connection refused"):
         remote.connect(site(lab), model(lab, HOST, port=2))
     with pytest.raises(HostUnreachable, match="has no address"):
         remote.connect(site(lab), model(lab, HOST, address="nowhere.invalid"))
-
-
-def test_jump_host_is_refused_not_left_out(lab: Lab) -> None:
-    """The field is for later; connecting past it would reach another machine than the one meant."""
-    with pytest.raises(HostUnreachable, match=r"hosts\.debian12\.jump names gateway"):
-        remote.connect(site(lab), model(lab, HOST, jump="gateway"))
 
 
 def test_server_that_never_greets_is_given_up(lab: Lab, tmp_path: Path) -> None:

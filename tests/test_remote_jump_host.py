@@ -1,15 +1,304 @@
-"""A jump host is a field of the inventory only, so far: a host that has one is not reached past it."""
+"""A host behind jump hosts is reached through them, as `ssh -J` does it, and each shows its known key (R7).
+
+The host is debian12's second sshd, which takes connections from the jump hosts alone. The first of them is debian13's
+second sshd, with an account and a key of its own that open nothing else.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from applied_host import RUNBOOK
+from remote_hosts import (
+    SECOND_PORT,
+    fingerprint,
+    make_keys,
+    model,
+    public,
+    second_sshd,
+    site,
+    wait_until,
+)
 
 from lab import Lab
 from runbook_lib import inventory, remote
-from runbook_lib.errors import HostUnreachable
+from runbook_lib.errors import HostKeyChanged, HostKeyUnknown, HostUnreachable, LoginRefused
+from runbook_lib.remote.vantage import HostItself
+
+HOST, JUMP, SECOND_JUMP = "debian12", "debian13", "el9"
 
 
-def test_a_host_behind_a_jump_host_is_refused_and_not_reached_directly(lab: Lab) -> None:
-    assert lab.inventory.exists()
-    book = inventory.load("lab")
-    host = book.host("debian12").model_copy(update={"jump": "debian13"})
-    with pytest.raises(HostUnreachable, match=r"hosts\.debian12\.jump names debian13, .* not built yet"):
-        remote.connect(book.site, host)
+@dataclass
+class Behind:
+    """A home whose ~/.ssh knows the way, and what it is made of."""
+
+    lab: Lab
+    home: Path
+    keys: dict[str, Path]
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Lines of known_hosts, by who shows the key."""
+        return {
+            "jump": f"[{self.address(JUMP)}]:{SECOND_PORT} {public(self.keys['jump'])}",
+            "host": f"[{self.address(HOST)}]:{SECOND_PORT} {public(self.keys['host'])}",
+        }
+
+    def address(self, name: str) -> str:
+        return str(self.lab.host(name).address)
+
+    def write(self, *further: str, **known: str) -> None:
+        """~/.ssh of one case: the alias `gw` with its own key, lines of a config, and what is known instead."""
+        folder = self.home / ".ssh"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        lines = [
+            "Host gw",
+            f"  HostName {self.address(JUMP)}",
+            f"  IdentityFile {self.keys['ops']}",
+            "  IdentitiesOnly yes",
+            *further,
+        ]
+        (folder / "config").write_text("\n".join(lines) + "\n")
+        (folder / "known_hosts").write_text("\n".join({**self.known, **known}.values()) + "\n")
+
+    def host(self, **changes: object) -> inventory.Host:
+        return model(self.lab, HOST, **{"port": SECOND_PORT, **changes})
+
+    def connect(self, **changes: object) -> remote.Host:
+        """A new connection: what a config says is asked when it is made."""
+        return remote.connect(self.site, self.host(**changes))
+
+    @property
+    def site(self) -> inventory.Site:
+        """The lab's site, which names no known_hosts, so that those of ~/.ssh are asked."""
+        given = site(self.lab).model_dump(exclude={"known_hosts"})
+        return inventory.Site.model_validate(given)
+
+    def sessions(self, name: str, user: str) -> list[str]:
+        """Process ids of the sshd processes that serve a user on a host."""
+        pattern = rf"s/^ *([0-9]+) sshd(-session)?: {user}(@notty)?$/\1/p"
+        return self.lab.exec(name, f"ps -eo pid=,args= | sed -nE '{pattern}'").decode().split()
+
+
+@pytest.fixture(scope="module")
+def way(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+    folder = tmp_path_factory.mktemp("behind")
+    jump = make_keys(folder / "jump", ["ed25519"])["ed25519"]
+    host = make_keys(folder / "host", ["ed25519"])["ed25519"]
+    ops = make_keys(folder / "ops", ["ed25519"])["ed25519"]
+    lab.exec(
+        JUMP,
+        "id ops >/dev/null 2>&1 || useradd -m -s /usr/sbin/nologin ops; install -d -o ops -m 700 ~ops/.ssh\n"
+        f"echo '{public(ops)}' >~ops/.ssh/authorized_keys; chown ops ~ops/.ssh/authorized_keys",
+    )
+    lab.exec(
+        HOST,
+        "nft add table inet behind\nnft 'add chain inet behind in { type filter hook input priority 0; }'\n"
+        f"nft 'add rule inet behind in tcp dport {SECOND_PORT} ip saddr != "
+        f"{{ {lab.host(JUMP).address}, {lab.host(SECOND_JUMP).address} }} reject with tcp reset'",
+    )
+    try:
+        with second_sshd(lab, JUMP, [jump]), second_sshd(lab, HOST, [host]):
+            yield Behind(lab, folder / "home", {"jump": jump, "host": host, "ops": ops})
+    finally:
+        lab.exec(HOST, "nft delete table inet behind")
+        lab.exec(JUMP, "userdel -rf ops", check=False)
+
+
+@pytest.fixture
+def behind(way: Behind, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behind]:
+    way.home.mkdir(exist_ok=True)
+    monkeypatch.setenv("HOME", str(way.home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    way.write()
+    yield way
+    for open_host in list(remote.connection._hosts.values()):
+        open_host.close()
+
+
+def test_host_is_reached_through_the_jump_host_and_no_other_way(behind: Behind) -> None:
+    with pytest.raises(HostUnreachable, match="Connection refused"):
+        behind.connect()
+    host = behind.connect(jump=f"ops@gw:{SECOND_PORT}")
+    assert host.run("id -u; cat", root=True, stdin=bytes(range(256)) * 4096).stdout == b"0\n" + (
+        bytes(range(256)) * 4096
+    )
+    assert host.run("echo ${SSH_CONNECTION%% *}").text == behind.address(JUMP)
+    assert host.host_key.line == public(behind.keys["host"])
+    assert len(behind.sessions(JUMP, "ops")) == 1
+    host.close()
+    wait_until(lambda: not behind.sessions(JUMP, "ops"))
+
+
+def test_alias_of_ssh_config_is_the_way_that_ssh_takes(behind: Behind) -> None:
+    """Nothing but the alias stands in the inventory; ssh and the runbook meet the same host as the same user."""
+    key = behind.lab.folder / "id_ed25519"
+    behind.write(
+        "Host mail_behind",
+        f"  HostName {behind.address(HOST)}",
+        f"  Port {SECOND_PORT}",
+        "  User kanri",
+        f"  IdentityFile {key}",
+        f"  ProxyJump ops@gw:{SECOND_PORT}",
+        "Host *",
+        f"  UserKnownHostsFile {behind.home}/.ssh/known_hosts",  # ssh itself does not look at $HOME
+    )
+    left_open = behind.host(address="mail_behind", key=None, user=None).model_dump(exclude={"port"})
+    host = remote.connect(behind.site, inventory.Host.model_validate(left_open))
+    look = "id -un; cat /etc/machine-id; echo ${SSH_CONNECTION%% *}"
+    typed = subprocess.run(
+        ["ssh", "-F", behind.home / ".ssh" / "config", "mail_behind", look],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert host.run(look).stdout.decode() == typed.stdout
+    assert typed.stdout.splitlines()[::2] == ["kanri", behind.address(JUMP)]
+
+
+def test_host_of_the_inventory_is_a_jump_with_its_own_address_user_and_key(behind: Behind) -> None:
+    behind.write()
+    jump = model(behind.lab, JUMP, port=SECOND_PORT, user="ops", key=str(behind.keys["ops"]))
+    host = behind.host(jump=JUMP).going_through(jump)
+    assert remote.connect(behind.site, host).run("echo ${SSH_CONNECTION%% *}").text == behind.address(JUMP)
+
+
+def test_changed_key_of_the_jump_host_is_refused_by_its_name(behind: Behind) -> None:
+    other = behind.keys["host"]
+    behind.write(jump=f"[{behind.address(JUMP)}]:{SECOND_PORT} {public(other)}")
+    with pytest.raises(HostKeyChanged) as refused:
+        behind.connect(jump=f"ops@gw:{SECOND_PORT}")
+    said = str(refused.value)
+    assert said.startswith(
+        f"{HOST}, jump ops@gw:{SECOND_PORT}: [{behind.address(JUMP)}]:{SECOND_PORT} shows another"
+    )
+    assert f"known: 256 {fingerprint(other)}" in said
+    assert f"shown: 256 {fingerprint(behind.keys['jump'])}" in said
+    assert behind.sessions(JUMP, "ops") == []
+
+
+def test_changed_key_of_the_host_is_refused_behind_a_jump_host_too(behind: Behind) -> None:
+    """Where the jump host leads elsewhere, the key says so; and the jump host's connection is given back."""
+    behind.write(host=f"[{behind.address(HOST)}]:{SECOND_PORT} {public(behind.keys['jump'])}")
+    with pytest.raises(HostKeyChanged, match=rf"^{HOST}: ") as refused:
+        behind.connect(jump=f"ops@gw:{SECOND_PORT}")
+    assert fingerprint(behind.keys["host"]) in str(refused.value)
+    wait_until(lambda: not behind.sessions(JUMP, "ops"))
+
+
+def test_unknown_jump_host_is_refused_with_the_line_to_add(behind: Behind) -> None:
+    behind.write(jump="# nothing")
+    with pytest.raises(HostKeyUnknown, match=rf"^{HOST}, jump ops@gw:{SECOND_PORT}: ") as refused:
+        behind.connect(jump=f"ops@gw:{SECOND_PORT}")
+    assert behind.known["jump"] in refused.value.remedy
+
+
+def test_two_jump_hosts_each_with_its_own_user_key_and_known_key(behind: Behind) -> None:
+    """The first is an account of its own, the second the lab's own sshd of another system."""
+    lab_key = behind.lab.folder / "id_ed25519"
+    lab_known = (behind.lab.folder / "known_hosts").read_text()
+    behind.write(
+        *(
+            "Host gw2",
+            f"  HostName {behind.address(SECOND_JUMP)}",
+            f"  IdentityFile {lab_key}",
+            "  User kanri",
+        ),
+        lab=lab_known,
+    )
+    host = behind.connect(jump=f"ops@gw:{SECOND_PORT},kanri@gw2")
+    assert host.run("echo ${SSH_CONNECTION%% *}").text == behind.address(SECOND_JUMP)
+    seen_by_second = behind.lab.exec(SECOND_JUMP, "ss -Htn state established sport = :22").decode()
+    assert f"{behind.address(JUMP)}:" in seen_by_second
+    host.close()
+    behind.write(*("Host gw2", f"  HostName {behind.address(SECOND_JUMP)}", "  User kanri"), lab=lab_known)
+    with pytest.raises(
+        LoginRefused, match=rf"^{HOST}, jump kanri@gw2: the host refuses kanri; offered: nothing"
+    ):
+        behind.connect(jump=f"ops@gw:{SECOND_PORT},kanri@gw2")
+
+
+def test_lock_through_a_jump_host_ends_with_the_way_and_a_new_one_is_made(behind: Behind) -> None:
+    host = behind.connect(jump=f"ops@gw:{SECOND_PORT}")
+    held = host.hold("flock -n /run/lock/behind sh -c 'echo LOCKED; cat >/dev/null'", root=True)
+    behind.lab.exec(JUMP, f"kill -9 {' '.join(behind.sessions(JUMP, 'ops'))}")
+    behind.lab.exec(HOST, "flock -w 10 /run/lock/behind true")
+    with pytest.raises(HostUnreachable, match="the connection broke, and with it ended `flock"):
+        host.run("echo without the lock")
+    held.release()
+    assert host.run("echo again").text == "again"
+    assert len(behind.sessions(JUMP, "ops")) == 1
+
+
+def test_services_are_asked_from_the_host_itself_through_the_jump_host(behind: Behind) -> None:
+    """Where a jump host found the host by an address of its own network, that is the address to ask."""
+    host = behind.connect(jump=f"ops@gw:{SECOND_PORT}")
+    connected, client = HostItself(host).connect(behind.address(HOST), 22, 10)
+    with connected:
+        assert connected.recv(8) == b"SSH-2.0-"
+    assert client == behind.address(HOST)
+
+
+def test_jump_host_that_forwards_nothing_or_finds_nobody_says_so(behind: Behind) -> None:
+    with pytest.raises(HostUnreachable, match=r"the jump host before it does not reach .* port 2 "):
+        behind.connect(jump=f"ops@gw:{SECOND_PORT}", port=2)
+    authorized = "~ops/.ssh/authorized_keys"
+    behind.lab.exec(JUMP, f"sed -i 's/^ssh/restrict ssh/' {authorized}")
+    try:
+        with pytest.raises(HostUnreachable, match="forwards no connection") as refused:
+            behind.connect(jump=f"ops@gw:{SECOND_PORT}")
+    finally:
+        behind.lab.exec(JUMP, f"sed -i 's/^restrict ssh/ssh/' {authorized}")
+    assert "AllowTcpForwarding" in refused.value.remedy
+
+
+def test_proxy_command_of_ssh_config_is_the_connection_and_ends_with_it(behind: Behind) -> None:
+    behind.write(
+        "Host *",
+        f"  ProxyCommand ssh -F /dev/null -i {behind.keys['ops']} -o StrictHostKeyChecking=yes "
+        f"-o UserKnownHostsFile={behind.home}/.ssh/known_hosts -p {SECOND_PORT} -W [%h]:%p ops@{behind.address(JUMP)}",
+    )
+    host = behind.connect()
+    assert host.run("echo ${SSH_CONNECTION%% *}").text == behind.address(JUMP)
+    host.close()
+    wait_until(lambda: not behind.sessions(JUMP, "ops"))
+    behind.write("Host *", "  ProxyCommand exit 3")
+    with pytest.raises(HostUnreachable, match="no SSH session comes about through the ProxyCommand `exit 3`"):
+        behind.connect()
+
+
+def test_jump_that_leads_to_itself_is_refused(behind: Behind) -> None:
+    behind.write("Host *", f"  ProxyJump ops@gw:{SECOND_PORT}")
+    with pytest.raises(HostUnreachable, match=r"the (way to it|jump hosts) ha(s|ve) no end"):
+        behind.connect()
+
+
+def test_commands_and_their_workers_go_through_the_jump_host(behind: Behind, tmp_path: Path) -> None:
+    """In processes of their own, with an inventory whose one host is only reached that way."""
+    text = behind.lab.inventory.read_text()
+    known = f"  known_hosts: {behind.lab.folder}/known_hosts\n"
+    assert known in text
+    text = text.replace(known, "").replace(
+        f"  {HOST}:\n", f"  {HOST}:\n    port: {SECOND_PORT}\n    jump: ops@gw:{SECOND_PORT}\n"
+    )
+    (tmp_path / "behind.yaml").write_text(text)
+    options = ("--inventory", str(tmp_path / "behind.yaml"))
+
+    def typed(*words: str) -> str:
+        done = subprocess.run(
+            [RUNBOOK, *words, *options], capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    told = typed("doctor", HOST)
+    way = f"ops@{behind.address(JUMP)} port {SECOND_PORT} → kanri@{behind.address(HOST)} port {SECOND_PORT}"
+    assert f"reach            ok  {way}\n" in told
+    assert "no run is at work" in typed("status", "--host", HOST)
+    assert re.search(r"Plan: sha256:\w+", typed("plan", "--host", HOST))
+    wait_until(lambda: not behind.sessions(JUMP, "ops"))

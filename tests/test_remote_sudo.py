@@ -44,6 +44,7 @@ def failures(lab: Lab, name: str) -> int:
     lines = lab.exec(name, "journalctl --sync; journalctl -t sudo --no-pager -o cat").decode().splitlines()
     by_pam = sum("authentication failure" in line for line in lines)
     by_sudo = sum("incorrect password attempt" in line for line in lines)
+    assert not any("password is required" in line for line in lines), "sudo -n was tried first"
     assert by_pam == by_sudo, lines
     return by_pam
 
@@ -54,7 +55,14 @@ def sudo(password: str | None) -> inventory.Sudo:
 
 @pytest.mark.parametrize("name", [WITH_PASSWORD, WITHOUT])
 @pytest.mark.parametrize(
-    "settings", ["timestamp_timeout=0", "use_pty", "lecture=always", "insults, passwd_tries=1"]
+    "settings",
+    [
+        "timestamp_timeout=0",  # R1
+        "use_pty",
+        "lecture=always",
+        "insults, passwd_tries=1",
+        'passprompt="%u のパスワード: ", passprompt_override, badpass_message="違います", pwfeedback',
+    ],
 )
 def test_root_gets_the_payload_whole_and_the_first_try_is_right(
     lab: Lab, sudoers: Sudoers, name: str, settings: str
@@ -113,7 +121,7 @@ def test_password_that_nobody_asks_for_does_not_reach_the_script(lab: Lab, wrong
         ),
     ],
 )
-@pytest.mark.parametrize("name", [WITH_PASSWORD, WITHOUT])
+@pytest.mark.parametrize("name", [WITH_PASSWORD, WITHOUT, "el9"])
 def test_refusal_says_which_line_of_sudoers_is_missing(
     lab: Lab, sudoers: Sudoers, name: str, lines: str, said: str, remedy: str
 ) -> None:

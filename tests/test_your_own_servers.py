@@ -96,11 +96,13 @@ def test_what_the_page_says_works_from_the_first_look_to_the_way_back(lab: Lab, 
     digest = run = ""
     said: dict[str, str] = {}
     for line in typed():
-        if line.startswith("runbook plan"):
+        if line.startswith("runbook doctor"):
             user.fill_in()
         done = user.types(line.replace("DIGEST", digest).replace("RUN", run))
         assert done.returncode == STATUS.get(line, 0), f"{line}\n{done.stdout}\n{done.stderr}"
         said[line] = done.stdout
+        if line.startswith("runbook doctor"):
+            assert done.stdout.startswith("mail1: nothing would stop a run\n")
         if line.startswith("runbook plan"):
             digest = re.findall(r"Plan: sha256:(\w+)", done.stdout)[0]
             assert changed(before, lab.tree(HOST), tuple(MAY_DIFFER)) == []

@@ -10,7 +10,7 @@ from runbook_lib import inventory, records, remote
 from runbook_lib.chapters import lab_proof, parameters
 from runbook_lib.errors import ApplyRefused, UsageError
 from runbook_lib.families import Family, Release
-from runbook_lib.families.known import find, read
+from runbook_lib.families.known import ended, find, read
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory
 from runbook_lib.mail.pins import Pins
@@ -111,10 +111,10 @@ def _refuse_wrong_claim(host: InventoryHost, family: Family) -> None:
 def _refuse_past_its_end(host: InventoryHost, os_release: str, release: Release) -> None:
     """A system without security fixes gets a plan, and changes only where a person took that into account."""
     system = read(os_release).get("ID", "")
-    ended = release.ended.get(system, release.ended.get("", ""))
-    if ended and not host.past_its_end_is_known:
+    end = ended(os_release, release)
+    if end and not host.past_its_end_is_known:
         raise ApplyRefused(
-            f"{read(os_release).get('PRETTY_NAME', system)} has had no security fixes since {ended}",
+            f"{read(os_release).get('PRETTY_NAME', system)} has had no security fixes since {end}",
             host.name,
             "move the mail to a system that has them. Where that has to wait, past_its_end_is_known: true in the "
             "inventory lets changes be made; plan and verification work without it",

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from runbook_lib.cli import batch, ca, inventories, records, rollback, status, verify
+from runbook_lib.cli import batch, ca, doctor, inventories, records, rollback, status, verify
 from runbook_lib.errors import RunbookError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # a local variable may hold a secret
 )
 app.command("verify")(verify.verify)
+app.command("doctor")(doctor.doctor)
 app.command("plan")(batch.plan)
 app.command("apply")(batch.apply)
 app.command("resume")(batch.resume)

@@ -58,6 +58,11 @@ def read(os_release: str) -> Mapping[str, str]:
     return said
 
 
+def ended(os_release: str, release: Release) -> str:
+    """The last day on which the system got security fixes, where that is over; else ''."""
+    return release.ended.get(read(os_release).get("ID", ""), release.ended.get("", ""))
+
+
 def _with_manager(family: Family, there: list[str], where: str) -> Family:
     for manager in family.package_managers:
         if manager.command in there:

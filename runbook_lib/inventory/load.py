@@ -147,7 +147,7 @@ class _Check:
             self.say(("hosts",), "has no host; expected at least one, hosts: {NAME: {address: …}}")
         for location, text in _between_hosts(hosts, data.get("hosts")):
             self.say(location, text)
-        return site, hosts
+        return site, _joined(hosts)
 
     def block(self, location: Location, value: Any) -> dict[str, Any]:
         """`value` where it is a block, else an empty one, and a sentence."""
@@ -208,10 +208,10 @@ def _place(source: Source, location: Sequence[str | int]) -> Place:
 
 def _between_hosts(hosts: Mapping[str, Host], written: Any) -> Iterator[tuple[Location, str]]:
     """What no host can know alone: two that are one, and jumps that lead nowhere."""
-    at: dict[tuple[str, int], str] = {}
+    at: dict[tuple[str, int, str | None], str] = {}  # behind two jump hosts an address may be two servers
     smtp: dict[str, str] = {}
     for name, host in hosts.items():
-        first = at.setdefault((host.address, host.port), name)
+        first = at.setdefault((host.address, host.port, host.jump), name)
         if first != name:
             yield (
                 ("hosts", name, "address"),
@@ -225,12 +225,30 @@ def _between_hosts(hosts: Mapping[str, Host], written: Any) -> Iterator[tuple[Lo
             )
         if host.jump == name:
             yield ("hosts", name, "jump"), "leads to the host itself; expected another host, or nothing"
-        elif host.jump is not None and host.jump not in written:
+        elif host.jump is not None and not _is_way(host.jump) and host.jump not in written:
             close = refusals.unknown(host.jump, [other for other in written if other != name])
             yield (
                 ("hosts", name, "jump"),
-                close.replace("is not a field", f"is '{host.jump}', which is not a host here"),
+                close.replace("is not a field", f"is '{host.jump}', which is not a host here")
+                + "; a jump host that is none is written with its user, as ops@gw.example.jp",
             )
+
+
+def _is_way(jump: str) -> bool:
+    """Is it `none`, or jump hosts as ProxyJump has them, instead of a host of the inventory?"""
+    return jump == "none" or "@" in jump
+
+
+def _joined(hosts: dict[str, Host]) -> dict[str, Host]:
+    """The hosts, each with the one that it is reached through."""
+
+    def joined(host: Host, passed: frozenset[str] = frozenset()) -> Host:
+        other = hosts.get(host.jump or "")
+        if other is None or other.name in passed:
+            return host
+        return host.going_through(joined(other, passed | {host.name}))
+
+    return {name: joined(host) for name, host in hosts.items()}
 
 
 def _shown(path: Path) -> str:

@@ -4,16 +4,24 @@ Every model is strict (a number in quotes is not a number), frozen, and knows no
 description stands in `inventory/schema.json`, where an editor shows it, and in messages about wrong values.
 """
 
-import os
-import re
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from runbook_lib.credentials import SecretRef
-from runbook_lib.inventory import names
 from runbook_lib.inventory.managers import ManagerName
+from runbook_lib.inventory.values import (
+    Address,
+    DnsName,
+    FileName,
+    IpAddress,
+    Jump,
+    LocalPath,
+    Login,
+    Port,
+    Realm,
+    Reference,
+    all_different,
+)
 
 # Host names are folders of a record, on file systems that may not tell A from a.
 HOST_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
@@ -23,68 +31,6 @@ class Model(BaseModel):
     """Strict, frozen, no unknown fields; defaults are checked like values."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", validate_default=True)
-
-
-def _local_path(text: str, info: ValidationInfo) -> str:
-    """Expand `~`, and a relative path from the inventory file's folder (never the working directory)."""
-    if not text or "\0" in text:
-        raise ValueError("is empty; expected a path")
-    folder: Path = info.context["folder"] if info.context else Path()
-    return os.path.normpath(folder / Path(text).expanduser())
-
-
-def _local_reference(reference: str, info: ValidationInfo) -> str:
-    """The path of a `file:` reference, expanded as other paths are."""
-    path = reference.removeprefix("file:")
-    if path == reference or path.startswith("${"):
-        return reference
-    return f"file:{_local_path(path, info)}"
-
-
-def _bare_file_name(text: str) -> str:
-    if "/" in text:
-        raise ValueError(
-            "has a '/'; expected a file name alone (the folder is the distribution's, an absolute one: "
-            f"Postfix would look for a relative path elsewhere, and TLS be off); write {Path(text).name}"
-        )
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
-        raise ValueError(
-            "is not a plain file name; expected letters, digits, '.', '_' and '-', first a letter or digit"
-        )
-    return text
-
-
-def _login(text: str) -> str:
-    if not text or text.startswith("-") or re.search(r"[\s\0:/]", text):
-        raise ValueError(
-            "is not the name of an account; expected one without blanks, ':' and '/', such as kanri"
-        )
-    return text
-
-
-def _realm(text: str) -> str:
-    if re.search(r"[\s\0@]", text):
-        raise ValueError(
-            "has a blank or an '@'; expected the part behind the '@', such as example.jp, or nothing"
-        )
-    return text
-
-
-def _all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
-    if twice is not None:
-        raise ValueError(f"has {twice} twice; expected each once")
-    return values
-
-
-LocalPath = Annotated[str, AfterValidator(_local_path)]
-Reference = Annotated[SecretRef, AfterValidator(_local_reference)]
-DnsName = Annotated[str, AfterValidator(names.full_dns_name)]
-Address = Annotated[str, AfterValidator(names.address)]
-IpAddress = Annotated[str, AfterValidator(names.ip_address)]
-FileName = Annotated[str, AfterValidator(_bare_file_name)]
-Login = Annotated[str, AfterValidator(_login)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Ca(Model):
@@ -115,7 +61,8 @@ class Site(Model):
         None, description="address of a DNS server to ask; without it the system's", examples=["192.0.2.53"]
     )
     known_hosts: LocalPath = Field(
-        "~/.ssh/known_hosts", description="file with the hosts' SSH keys; others are refused"
+        "~/.ssh/known_hosts",
+        description="the one file with the hosts' SSH keys; others are refused. Without it those that ssh looks in",
     )
     ca: Ca = Field(description="the site's certificate authority")
 
@@ -175,7 +122,7 @@ class CertificateValues(Model):
                 "write renew_days smaller than valid_days"
             )
         # Postfix reads this one file, made of key and chain.
-        _all_different(
+        all_different(
             (
                 self.key_file,
                 self.nopass_key_file,
@@ -190,7 +137,7 @@ class CertificateValues(Model):
 class Submission(Model):
     """Where users hand in mail, and what port 25 gets beside that."""
 
-    ports: Annotated[tuple[Literal[465, 587], ...], AfterValidator(_all_different)] = Field(
+    ports: Annotated[tuple[Literal[465, 587], ...], AfterValidator(all_different)] = Field(
         (465, 587),
         min_length=1,
         description="submission ports: 465 is TLS from the first byte, 587 is STARTTLS",
@@ -208,7 +155,7 @@ class Submission(Model):
 class Sasl(Model):
     """How accounts are checked."""
 
-    realm: Annotated[str, AfterValidator(_realm)] = Field(
+    realm: Realm = Field(
         "", description="realm behind the '@' of a login name; empty: users log in with the bare name"
     )
     minimum_uid: int = Field(
@@ -233,14 +180,25 @@ class Host(Model):
         description="the host's name in this inventory",
         json_schema_extra={"readOnly": True},
     )
-    address: Address = Field(description="IP address or DNS name for SSH", examples=["192.0.2.25"])
-    port: Port = Field(22, description="SSH port")
-    user: Login = Field(description="the account to log in with over SSH", examples=["kanri"])
+    address: Address = Field(
+        description="IP address or DNS name for SSH, or an alias of ~/.ssh/config", examples=["192.0.2.25"]
+    )
+    port: Port = Field(22, description="SSH port; without it that of ~/.ssh/config, else 22")
+    user: Login | None = Field(
+        None,
+        description="the account to log in with over SSH; without it that of ~/.ssh/config, else your own name",
+        examples=["kanri"],
+    )
     key: LocalPath | None = Field(
-        None, description="SSH private key; without it the agent's and the usual ones"
+        None, description="the one SSH key to offer; without it those that ssh would offer"
     )
     sudo: Sudo = Field(Sudo(), description="how the user becomes root")
-    jump: str | None = Field(None, description="name of the host in this inventory to go through")
+    jump: Jump | None = Field(
+        None,
+        description="the way to the host: another host of this inventory, or jump hosts as ProxyJump has them; "
+        "none: directly. Without it as ~/.ssh/config has it",
+        examples=["ops@gw.example.jp:2222"],
+    )
     names: Names = Field(description="the names that users connect to")
     certificate: CertificateValues = Field(description="the server's key and certificate")
     submission: Submission = Field(Submission(), description="submission ports and what they ask for")
@@ -249,9 +207,9 @@ class Host(Model):
         None, description="account for login checks; without it none are made"
     )
     clients: Annotated[
-        tuple[Literal["windows-live-mail", "thunderbird"], ...], AfterValidator(_all_different)
+        tuple[Literal["windows-live-mail", "thunderbird"], ...], AfterValidator(all_different)
     ] = Field(("windows-live-mail", "thunderbird"), description="mail programs that users have")
-    leave_mail_alone: Annotated[tuple[ManagerName, ...], AfterValidator(_all_different)] = Field(
+    leave_mail_alone: Annotated[tuple[ManagerName, ...], AfterValidator(all_different)] = Field(
         (),
         description="configuration managers and panels that are on the host and do not touch its mail configuration",
         examples=[["puppet"]],
@@ -274,3 +232,15 @@ class Host(Model):
     production: bool = Field(
         True, description="a server that people use: one at a time, stop at the first failure"
     )
+    _through: "Host | None" = PrivateAttr(None)
+
+    @property
+    def through(self) -> "Host | None":
+        """The host of the inventory that `jump` names; None where it names none."""
+        return self._through
+
+    def going_through(self, other: "Host") -> Self:
+        """This host, reached through another of the inventory."""
+        host = self.model_copy()
+        host._through = other
+        return host

@@ -87,6 +87,17 @@ def address(text: str) -> str:
     return ip_address(text) if _is_address(text) else dns_name(text)
 
 
+def ssh_destination(text: str) -> str:
+    """An IP address, a DNS name, or an alias of ~/.ssh/config, which may have underscores.
+
+    Raises:
+        ValueError: none of them.
+    """
+    if re.fullmatch(r"[a-z0-9][a-z0-9._-]*", text) and not _is_address(text) and not text.endswith("."):
+        return text
+    return address(text)
+
+
 def shown(name: str) -> str:
     """`name` for a person: A-labels with their U-label form behind, others as they are (C8)."""
     return f"{name} ({idna.decode(name)})" if "xn--" in name else name

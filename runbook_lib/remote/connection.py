@@ -6,6 +6,7 @@ use.
 
 import atexit
 import os
+import socket
 import threading
 import time
 from typing import ClassVar
@@ -14,8 +15,10 @@ import paramiko
 
 from runbook_lib import credentials, display, inventory
 from runbook_lib.errors import DeadlineExceeded, HostUnreachable
-from runbook_lib.remote import hostkeys, login, sudo
+from runbook_lib.remote import hostkeys, login, route, sudo
 from runbook_lib.remote.exchange import OUTPUT_LIMIT_BYTES, Deadline, Exchange
+from runbook_lib.remote.held import Held
+from runbook_lib.remote.route import Hop
 from runbook_lib.remote.script import Result, Script
 
 # sshd opens 10 sessions a connection (MaxSessions); two are left for locks.
@@ -36,12 +39,6 @@ def connect(site: inventory.Site, host: inventory.Host) -> "Host":
     Raises:
         HostUnreachable: no connection; HostKeyUnknown, HostKeyChanged, LoginRefused say more.
     """
-    if host.jump is not None:  # never past it by another way than the one that was asked for
-        raise HostUnreachable(
-            f"hosts.{host.name}.jump names {host.jump}, and connections through a jump host are not built yet",
-            host.name,
-            "run this where the host is reached directly, and leave jump out of the inventory",
-        )
     # A child of a fork must not write on its parent's connection, hence the process id.
     key = (
         os.getpid(),
@@ -74,8 +71,9 @@ class Host:
     answers_kept_s: ClassVar[float] = 0.0
 
     def __init__(self, site: inventory.Site, host: inventory.Host) -> None:
-        self.name, self.address, self.port, self.user = host.name, host.address, host.port, host.user
+        self.name = host.name
         self._site, self._inventory_host = site, host
+        self._way: tuple[Hop, ...] = ()
         self._transport: paramiko.Transport | None = None
         self._holds: list[Held] = []
         self._lock = threading.RLock()
@@ -86,7 +84,22 @@ class Host:
         self._answers: dict[object, tuple[float, object]] = {}
 
     def __repr__(self) -> str:
-        return f"Host({self.name}: {self.user}@{self.address} port {self.port})"
+        return f"Host({self.name}: {' → '.join(map(str, self._way)) or 'not connected'})"
+
+    @property
+    def user(self) -> str:
+        """The account that is logged in with."""
+        if not self._way:
+            self.open()
+        return self._way[-1].user
+
+    @property
+    def entrance(self) -> str:
+        """The address that the connection comes in by, as this end knows it; '' where only a jump host knows."""
+        stream = self.open().sock
+        if isinstance(stream, paramiko.Channel):
+            return self._way[-1].address
+        return str(stream.getpeername()[0]).partition("%")[0] if stream.family != socket.AF_UNIX else ""
 
     def open(self) -> paramiko.Transport:
         """The living connection, made when there is none.
@@ -105,7 +118,9 @@ class Host:
                         "What was done before the connection broke stays; nothing was done since.",
                     )
                 self.forget_answers()
-                self._transport = login.open_transport(self._site, self._inventory_host)
+                login.close(self._transport)  # the way through its jump hosts, where the connection broke
+                self._way = route.to(self._site, self._inventory_host)
+                self._transport = login.open_transport(self._way)
             return self._transport
 
     def kept_answer(self, question: object) -> object | None:
@@ -179,7 +194,7 @@ class Host:
             raise exchange.failed(result)
         return result
 
-    def hold(self, script: str | bytes, *, root: bool = False, timeout_s: float = 30.0) -> "Held":
+    def hold(self, script: str | bytes, *, root: bool = False, timeout_s: float = 30.0) -> Held:
         """Start a script that stays: it says a line on stdout, then waits for the end of its standard input.
 
         Args:
@@ -202,7 +217,7 @@ class Host:
             exchange.close()
             raise
         line = exchange.out.partition(mark)[2].partition(b"\n")[0]
-        held = Held(self, exchange, display.escape_bytes(bytes(line)))
+        held = Held(exchange, display.escape_bytes(bytes(line)), self._released)
         with self._lock:
             self._holds.append(held)
         return held
@@ -260,7 +275,7 @@ class Host:
             f"give {self.user} a shell that does (`getent passwd {self.user}` names the one there is)",
         )
 
-    def _released(self, held: "Held") -> None:
+    def _released(self, held: Held) -> None:
         with self._lock:
             if held in self._holds:
                 self._holds.remove(held)
@@ -270,41 +285,8 @@ class Host:
         with self._lock:
             for held in list(self._holds):
                 held.release()
-            if self._transport is not None:
-                self._transport.close()
-                self._transport = None
-
-
-class Held:
-    """A script that stays on the host until it is released or the connection ends. Made by `Host.hold`.
-
-    `line` is the first line it said.
-    """
-
-    def __init__(self, host: Host, exchange: Exchange, line: str) -> None:
-        self.line = line
-        self._host, self._exchange = host, exchange
-
-    @property
-    def title(self) -> str:
-        """The script's first line, for messages."""
-        return self._exchange.script.title
-
-    @property
-    def alive(self) -> bool:
-        """Does it still run, as far as this side knows?"""
-        return self._exchange.alive
-
-    def release(self, timeout_s: float = 10.0) -> None:
-        """Close its standard input, and wait at most `timeout_s` seconds for its end. May be called twice."""
-        self._host._released(self)
-        self._exchange.finish(timeout_s)
-
-    def __enter__(self) -> "Held":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.release()
+            login.close(self._transport)
+            self._transport = None
 
 
 def _close_all() -> None:

@@ -71,7 +71,13 @@ class _Line:
     marker: Literal["", "@cert-authority", "@revoked"]
     hosts: str
     key: HostKey
+    path: Path
     number: int
+
+    @property
+    def place(self) -> str:
+        """File and number, as compilers write them."""
+        return f"{self.path}:{self.number}"
 
     def matches(self, name: str) -> bool:
         """Does the host column speak of `name`? Hashed names, patterns and `!` as in sshd(8)."""
@@ -100,30 +106,32 @@ def _hash_matches(hosts: str, name: str) -> bool:
 
 @dataclass(frozen=True)
 class KnownHosts:
-    """One known_hosts file, read once."""
+    """The known_hosts files of a machine, read once; what is new belongs into the first of them."""
 
-    path: Path
+    paths: Sequence[Path]
     lines: Sequence[_Line]
 
     @classmethod
-    def read(cls, path: Path) -> "KnownHosts":
-        """Read the file at `path`; a missing file knows nobody. Lines that ssh would skip are skipped.
+    def read(cls, *paths: Path) -> "KnownHosts":
+        """Read the files; a missing one knows nobody. Lines that ssh would skip are skipped.
 
         Raises:
-            OSError: the file is there and cannot be read.
+            OSError: a file is there and cannot be read; `filename` says which.
         """
-        try:
-            texts = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
-        except FileNotFoundError:
-            texts = []
-        parsed = (_parse(text, number) for number, text in enumerate(texts, 1))
-        return cls(path, tuple(line for line in parsed if line))
+        lines: list[_Line] = []
+        for path in paths:
+            try:
+                texts = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+            except FileNotFoundError:
+                continue
+            lines += [line for number, text in enumerate(texts, 1) if (line := _parse(text, path, number))]
+        return cls(paths, tuple(lines))
 
-    def keys_of(self, names: Iterable[str]) -> list[tuple[HostKey, int]]:
-        """Keys and line numbers of the first of `names` that the file has any key for."""
+    def keys_of(self, names: Iterable[str]) -> list[tuple[HostKey, str]]:
+        """Keys of the first of `names` that the files have any key for, and where each stands."""
         for name in names:
             found = [
-                (line.key, line.number)
+                (line.key, line.place)
                 for line in self.lines
                 if line.marker == "" and line.key.key_type in ALGORITHMS and line.matches(name)
             ]
@@ -136,13 +144,18 @@ class KnownHosts:
         authorities = [line for line in self.lines if line.marker == "@cert-authority"]
         return any(line.matches(name) for line in authorities for name in names)
 
-    def revoked_at(self, key: HostKey) -> int | None:
-        """Number of the @revoked line with this key; such a key is refused whichever host the line names."""
-        revoked = (line.number for line in self.lines if line.marker == "@revoked" and line.key == key)
+    def revoked_at(self, key: HostKey) -> str | None:
+        """Place of the @revoked line with this key; such a key is refused whichever host the line names."""
+        revoked = (line.place for line in self.lines if line.marker == "@revoked" and line.key == key)
         return next(revoked, None)
 
+    @property
+    def shown(self) -> str:
+        """The files for a message."""
+        return " or ".join(map(str, self.paths))
 
-def _parse(text: str, number: int) -> _Line | None:
+
+def _parse(text: str, path: Path, number: int) -> _Line | None:
     fields = text.split()
     if not fields or fields[0].startswith("#"):
         return None
@@ -156,13 +169,7 @@ def _parse(text: str, number: int) -> _Line | None:
         blob = base64.b64decode(fields[2], validate=True)
     except binascii.Error:
         return None
-    return _Line(marker, fields[0], HostKey(fields[1], blob), number)
-
-
-def names_of(address: str, port: int, inventory_name: str) -> tuple[str, ...]:
-    """The names to look up, in order: the address, then the inventory's name, as known_hosts spells them."""
-    names = dict.fromkeys((address, inventory_name))
-    return tuple(name if port == 22 else f"[{name}]:{port}" for name in names)
+    return _Line(marker, fields[0], HostKey(fields[1], blob), path, number)
 
 
 def check(known: KnownHosts, names: Sequence[str], shown: HostKey, where: str) -> None:
@@ -175,7 +182,7 @@ def check(known: KnownHosts, names: Sequence[str], shown: HostKey, where: str) -
     revoked = known.revoked_at(shown)
     if revoked is not None:
         raise HostKeyRevoked(
-            f"the host shows the key {shown}, which {known.path}:{revoked} revokes",
+            f"the host shows the key {shown}, which {revoked} revokes",
             where,
             "do not connect; give the host a new key at its console, then put that key into known_hosts",
         )
@@ -187,31 +194,36 @@ def check(known: KnownHosts, names: Sequence[str], shown: HostKey, where: str) -
 
 def changed(known: KnownHosts, names: Sequence[str], shown: Sequence[HostKey], where: str) -> HostKeyChanged:
     """The error for a host that shows other keys than the known ones."""
-    were = "; ".join(f"{key} at {known.path}:{number}" for key, number in known.keys_of(names))
+    keys = known.keys_of(names)
+    were = "; ".join(f"{key} at {place}" for key, place in keys)
+    file = keys[0][1].rpartition(":")[0] if keys else known.paths[0]
     return HostKeyChanged(
         f"{names[0]} shows another key than the known one.\n"
         f"  known: {were}\n"
         f"  shown: {'; '.join(map(str, shown)) or 'none of a type this program knows'}\n"
         "  Either the host was set up anew, or somebody stands between",
         where,
-        f"{_compare(shown)}, take the old line out (`ssh-keygen -f {known.path} -R '{names[0]}'`) and add:\n"
+        f"{_compare(shown)}, take the old line out (`ssh-keygen -f {file} -R '{names[0]}'`) and add:\n"
         + _lines_to_add(names[0], shown),
     )
 
 
 def unknown(known: KnownHosts, names: Sequence[str], shown: Sequence[HostKey], where: str) -> HostKeyUnknown:
     """The error for a host that the file does not know."""
-    missing = "" if known.path.exists() else ", which does not exist yet"
+    there = any(path.exists() for path in known.paths)
+    missing = (
+        "" if there else ", which does not exist yet" if len(known.paths) == 1 else ", which do not exist yet"
+    )
     by_authority = (
         ". It is known there only by a @cert-authority line, and host certificates are not verified here"
         if known.known_by_authority(names)
         else ""
     )
     return HostKeyUnknown(
-        f"{' or '.join(names)} has no key in {known.path}{missing}{by_authority}.\n"
+        f"{' or '.join(names)} has no key in {known.shown}{missing}{by_authority}.\n"
         f"  shown: {'; '.join(map(str, shown)) or 'no key of a type this program knows'}",
         where,
-        f"{_compare(shown)}, add to {known.path}:\n{_lines_to_add(names[0], shown)}",
+        f"{_compare(shown)}, add to {known.paths[0]}:\n{_lines_to_add(names[0], shown)}",
     )
 
 

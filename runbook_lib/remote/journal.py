@@ -17,7 +17,8 @@ from pathlib import PurePosixPath
 from runbook_lib import display
 from runbook_lib.errors import ChangedMeanwhile, CommandFailed, HostBusy
 from runbook_lib.remote.change import Change, Plan, quote
-from runbook_lib.remote.connection import Held, Host
+from runbook_lib.remote.connection import Host
+from runbook_lib.remote.held import Held
 
 ROOT = PurePosixPath("/var/lib/runbook")
 LOCK = "/run/runbook.lock"

@@ -14,8 +14,8 @@ from functools import cached_property
 import paramiko
 
 from runbook_lib.remote.connection import Host
+from runbook_lib.remote.reach import PROHIBITED
 
-_PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1)
 _LOOPBACK = {False: "127.0.0.1", True: "::1"}
 _CHUNK_BYTES = 32 * 1024
 
@@ -64,7 +64,7 @@ class HostItself:
                     "direct-tcpip", (address, port), (_LOOPBACK[":" in address], 0), timeout=left_s
                 )
             except paramiko.ChannelException as error:
-                if error.code == _PROHIBITED:
+                if error.code == PROHIBITED:
                     raise OSError(
                         errno.EACCES, "its sshd forwards no connection (AllowTcpForwarding, PermitOpen)"
                     ) from None
@@ -95,8 +95,7 @@ class HostItself:
         if told.status != 0:
             raise OSError(errno.ENODATA, "the host does not tell its own addresses (hostname -I)")
         own = told.stdout.decode().split()
-        entrance = self._host.open().sock.getpeername()[0]
-        return tuple(own), str(entrance).partition("%")[0]
+        return tuple(own), self._host.entrance
 
 
 def _as_socket(channel: paramiko.Channel) -> socket.socket:

@@ -1,0 +1,184 @@
+"""Which keys are offered to a host, in which order: the inventory's alone, else those that ssh would offer.
+
+Source: ssh_config(5), IdentityFile, IdentitiesOnly, IdentityAgent: the agent's copies of configured keys come first,
+then the agent's others, then the files.
+"""
+
+import queue
+import socket
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import paramiko
+from paramiko.agent import AgentSSH
+from paramiko.ssh_exception import PasswordRequiredException
+
+from runbook_lib.errors import LoginRefused
+from runbook_lib.remote.route import Hop
+
+AGENT_TIMEOUT_S = 5.0
+
+Identity = tuple[str, paramiko.PKey]  # a name for messages, and the key
+
+
+def of(hop: Hop) -> Generator[Identity]:
+    """The keys to offer to a machine, in order.
+
+    Raises:
+        LoginRefused: the key that the inventory names cannot be had.
+    """
+    if hop.key is not None:
+        yield from _named(hop.key, hop)
+        return
+    files = [path for path in hop.settings.identity_files if path.exists() or _public_half(path)]
+    halves = {half: path for path in files if (half := _public_half(path))}
+    with _agent_keys(hop.settings.agent) as keys:
+        held = {key.get_base64(): key for key in keys}
+        for half, path in halves.items():
+            if half in held:
+                yield f"the agent's {path}", held[half]
+        for half, key in held.items():
+            if half not in halves and not hop.settings.identities_only:
+                yield f"the agent's {key.comment or key.get_name()}", key
+    for path in files:
+        if _public_half(path) not in held and not _is_public(path):
+            yield from _readable(path)
+
+
+def passed_over(hop: Hop) -> str:
+    """What was found of configured keys and could not be offered, for the message of a refused login; or ''."""
+    told = []
+    for path in hop.settings.identity_files if hop.key is None else ():
+        if path.exists() and not _is_public(path):
+            try:
+                _read_key(path)
+            except PasswordRequiredException:
+                told.append(f"{path} is encrypted (ssh-add {path})")
+            except (OSError, ValueError, paramiko.SSHException) as error:
+                told.append(f"{path}: {getattr(error, 'strerror', None) or error}")
+    return "; ".join(told)
+
+
+def _named(path: Path, hop: Hop) -> Iterator[Identity]:
+    """The certificate beside a key first, then the key alone; an encrypted key is taken from the agent."""
+    try:
+        if _is_public(path):
+            raise PasswordRequiredException
+        yield from _in_file(path)
+    except PasswordRequiredException:
+        with _agent_keys(hop.settings.agent) as keys:
+            yield f"the agent's {path}", _counterpart(path, keys, hop)
+    except (OSError, ValueError, paramiko.SSHException) as error:
+        raise LoginRefused(
+            f"the key {path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            hop.where,
+            f"correct {hop.key_field} in the inventory, or put the private key there (OpenSSH or PEM)",
+        ) from None
+
+
+def _readable(path: Path) -> list[Identity]:
+    """As ssh does it: a file of the configuration that cannot be read is passed over."""
+    try:
+        return list(_in_file(path))
+    except (PasswordRequiredException, OSError, ValueError, paramiko.SSHException):
+        return []
+
+
+def _in_file(path: Path) -> Iterator[Identity]:
+    certificate = path.with_name(path.name + "-cert.pub")
+    if certificate.exists():
+        certified = _read_key(path)
+        certified.load_certificate(str(certificate))
+        yield str(certificate), certified
+    yield str(path), _read_key(path)
+
+
+def _read_key(path: Path) -> paramiko.PKey:
+    """A private key without the certificate beside it, which `PKey.from_path` would load."""
+    wrong: Exception | None = None
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        try:
+            return kind.from_private_key_file(str(path))
+        except PasswordRequiredException:
+            raise
+        except (paramiko.SSHException, ValueError, IndexError) as error:
+            wrong = error
+    raise paramiko.SSHException(f"neither Ed25519, ECDSA nor RSA ({wrong})")
+
+
+def _is_public(path: Path) -> bool:
+    """Is the file itself a public key? Then its private half is in an agent."""
+    try:
+        with path.open("rb") as file:
+            return file.read(12).startswith((b"ssh-", b"ecdsa-sha2-", b"sk-"))
+    except OSError:
+        return False
+
+
+def _public_half(path: Path) -> str:
+    """The base64 of a key's public half, from the file itself or the .pub beside it; '' where there is none."""
+    public = path if _is_public(path) else path.with_name(path.name + ".pub")
+    try:
+        fields = public.read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return ""
+    return fields[1] if len(fields) > 1 else ""
+
+
+def _counterpart(path: Path, keys: Sequence[paramiko.AgentKey], hop: Hop) -> paramiko.PKey:
+    """The agent's copy of an encrypted key file, found by the public key beside the file."""
+    wanted = _public_half(path)
+    for key in keys:
+        if key.get_base64() == wanted:
+            return key
+    what = "is the public half" if _is_public(path) else "is encrypted"
+    raise LoginRefused(
+        f"the key {path} {what}, and no agent holds it",
+        hop.where,
+        f"ssh-add {path} (the agent's copy is found by {path.name}.pub beside it)",
+    )
+
+
+class _AgentAt(AgentSSH):
+    """The agent behind a socket; paramiko's own class knows the one of the environment alone."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(AGENT_TIMEOUT_S)
+            connection.connect(str(path))
+            self._connect(connection)  # type: ignore[attr-defined]  # the stubs leave it out
+        except BaseException:
+            connection.close()
+            raise
+        connection.settimeout(None)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._close()  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _agent_keys(path: Path | None) -> Iterator[Sequence[paramiko.AgentKey]]:
+    """The agent's keys; none where no agent runs, or where one does not answer (a forwarded one may hang)."""
+    agents: queue.SimpleQueue[_AgentAt | None] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            agents.put(_AgentAt(path) if path else None)
+        except (paramiko.SSHException, OSError):
+            agents.put(None)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        agent = agents.get(timeout=AGENT_TIMEOUT_S)
+    except queue.Empty:
+        agent = None
+    if agent is None:
+        yield ()
+        return
+    with closing(agent):
+        yield agent.get_keys()

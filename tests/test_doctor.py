@@ -1,0 +1,299 @@
+"""`runbook doctor`: says of each thing that would stop a run what it is and what to do, and touches nothing."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from applied_host import RUNBOOK, runbook
+from remote_hosts import make_keys, model, public, site
+from trees import MAY_DIFFER, changed
+
+from lab import Lab
+from lab.podman import podman
+from runbook_lib import doctor, inventory, remote
+from runbook_lib.doctor import Finding, judge
+from runbook_lib.families import Family, Release
+from runbook_lib.families.known import find
+from runbook_lib.remote.facts import Fact
+from runbook_lib.remote.runs import JournaledRun, Standing
+
+HOST = "debian12"
+EVERYTHING = [
+    *("reach", "host key", "login key", "secrets", "login shell", "sudo", "system", "clock"),
+    *("package manager", "package sources", "disk, /", "port 25", "port 465", "port 587", "other runs"),
+]
+
+
+def examined(lab: Lab, **changes: object) -> dict[str, Finding]:
+    """The findings for debian12 with some fields of the inventory changed, by what they are about."""
+    host = model(lab, HOST, **changes)
+    if (before := remote.connected(host)) is not None:
+        before.close()  # sshd asks for the login shell at login
+    return {finding.what: finding for finding in doctor.examine(site(lab), host)}
+
+
+def test_sound_host_has_nothing_that_stops_a_run_and_is_not_touched(lab: Lab, host_name: str) -> None:
+    lab.reset(host_name, "bare")
+    before = lab.tree(host_name)
+    done = runbook("doctor", host_name, "--json")
+    assert changed(before, lab.tree(host_name), tuple(MAY_DIFFER)) == []
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = json.loads(done.stdout)["hosts"][host_name]
+    assert set(EVERYTHING) <= {row["what"] for row in rows}
+    assert {row["standing"] for row in rows} == {"ok"}
+    assert not any(row["to_do"] for row in rows)
+
+
+def test_table_of_several_hosts_ends_with_1_where_one_would_be_stopped(lab: Lab, tmp_path: Path) -> None:
+    """A host without its own fault is told as it is beside one that nobody reaches."""
+    text = lab.inventory.read_text()
+    address = f"address: {lab.host('debian13').address}"
+    assert address in text
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(text.replace(address, "address: nowhere.invalid"))
+    done = subprocess.run(
+        [RUNBOOK, "doctor", HOST, "debian13", "--inventory", broken],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    one, other = done.stdout.split("\n\n")[:2]
+    assert one.startswith(f"{HOST}: nothing would stop a run\n")
+    assert other.startswith("debian13: 1 would stop a run\n")
+    assert "the name nowhere.invalid has no address" in other
+    assert "  To do, reach: correct the address in the inventory" in other
+    assert other.count("could not test") == 13
+
+
+def test_unknown_host_is_bad_usage(lab: Lab) -> None:
+    assert lab.inventory.exists()
+    done = runbook("doctor", "nobody")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no host nobody" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "good", "what", "seen"),
+    [
+        pytest.param({"port": 2}, [], "reach", "port 2: Connection refused", id="nobody listens"),
+        pytest.param({"user": "nobody-here"}, ["reach", "host key"], "login key", "the host refuses", id="user"),
+        pytest.param({"key": "/dev/null"}, ["reach", "host key"], "login key", "cannot be read", id="key"),
+        pytest.param(
+            {"sudo": inventory.Sudo(password=None)}, ["login key", "login shell"], "sudo", "asks kanri", id="sudo"
+        ),
+        pytest.param(
+            {"sudo": inventory.Sudo(password="env:RUNBOOK_NOT_SET")},
+            ["login key"], "sudo", "RUNBOOK_NOT_SET", id="sudo's password is not to be had",
+        ),
+        pytest.param({"family": "Enterprise Linux"}, ["sudo"], "system", "Debian 12, and the inventory", id="family"),
+    ],
+)  # fmt: skip
+def test_what_the_inventory_has_wrong_is_the_one_thing_that_stops(
+    lab: Lab, changes: dict[str, object], good: list[str], what: str, seen: str
+) -> None:
+    found = examined(lab, **changes)
+    assert [name for name, finding in found.items() if finding.standing == "stops a run"] == [what]
+    assert seen in found[what].seen
+    assert found[what].to_do
+    assert {found[name].standing for name in good} <= {"ok"}
+    assert set(EVERYTHING) - {"disk, /"} <= set(found)
+
+
+def test_changed_host_key_stops_and_nobody_logs_in(lab: Lab, tmp_path: Path) -> None:
+    other = make_keys(tmp_path / "other", ["ed25519"])["ed25519"]
+    known = tmp_path / "known_hosts"
+    known.write_text(f"{lab.host(HOST).address} {public(other)}\n")
+    found = {f.what: f for f in doctor.examine(site(lab, known), model(lab, HOST))}
+    assert (found["reach"].standing, found["host key"].standing) == ("ok", "stops a run")
+    assert "shows another key than the known one" in found["host key"].seen
+    assert found["login key"].standing == "could not test"
+
+
+_LOCK = """perl -MFcntl -e 'open F, "+>>", "/var/lib/dpkg/lock-frontend";
+$l = pack("s s x4 q q l", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; sleep 60' </dev/null >/dev/null 2>&1 &
+echo $! >/run/held; sleep 0.3"""
+_LISTEN = (
+    "perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1); "
+    "bind(S, sockaddr_in(465, INADDR_ANY)) or die; listen(S, 5); sleep 60' </dev/null >/dev/null 2>&1 &\n"
+    "echo $! >/run/held; sleep 0.3"
+)
+_HALF = (
+    "d=$(mktemp -d /root/half.XXXX); mkdir $d/DEBIAN; chmod 755 $d\n"
+    "printf 'Package: half\\nVersion: 1\\nArchitecture: all\\nMaintainer: x <x@example.test>\\nDescription: x\\n' "
+    ">$d/DEBIAN/control; dpkg-deb -b $d /root/half.deb >/dev/null; dpkg --unpack /root/half.deb >/dev/null"
+)
+_RUN = (
+    "echo run R of somebody >/run/runbook.lock; sleep 60 </dev/null >/dev/null 2>&1 9</run/runbook.lock &\n"
+    "echo $! >/run/held; sleep 0.3"
+)
+_END = "kill $(cat /run/held); rm -f /run/held"
+
+BROKEN = [
+    ("dpkg's lock is held", _LOCK, _END, "package manager", "stops a run", "apt-get is locked by perl (process "),
+    ("half installed", _HALF, "dpkg --purge half >/dev/null; rm -rf /root/half*", "package manager", "stops a run",
+     "packages are half installed: The following packages have been unpacked"),
+    ("no way to the archive", "echo 'Acquire::http::Proxy \"http://127.0.0.1:9\";' >/etc/apt/apt.conf.d/99proxy",
+     "rm /etc/apt/apt.conf.d/99proxy", "package sources", "stops a run",
+     "not reached from the host: http://127.0.0.1:9 (Connect"),
+    ("another program on 465", _LISTEN, _END, "port 465", "stops a run", "held by perl, not by Postfix"),
+    ("another run at work", _RUN, f"{_END}; rm -f /run/runbook.lock", "other runs", "stops a run",
+     "run R of somebody is at work"),
+    ("login shell", "usermod -s /usr/sbin/nologin kanri", "usermod -s /bin/bash kanri", "login shell", "stops a run",
+     "does not run commands"),
+    ("no right to sudo", "mv /etc/sudoers.d/kanri /root/", "mv /root/kanri /etc/sudoers.d/", "sudo", "stops a run",
+     "kanri is not in the sudoers file"),
+    ("an unknown system", "sed -i.was s/^ID=debian/ID=plan9/ /usr/lib/os-release",
+     "mv /usr/lib/os-release.was /usr/lib/os-release", "system", "stops a run", "was not tried on"),
+]  # fmt: skip
+
+
+@contextmanager
+def broken(lab: Lab, how: str, mend: str) -> Iterator[None]:
+    lab.exec(HOST, how)
+    try:
+        yield
+    finally:
+        lab.exec(HOST, mend)
+
+
+@pytest.fixture(scope="module")
+def bare(lab: Lab) -> None:
+    lab.reset(HOST, "bare")
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize(
+    ("how", "mend", "what", "standing", "seen"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN]
+)
+def test_what_is_wrong_on_the_host_is_named_with_the_next_step(
+    lab: Lab, how: str, mend: str, what: str, standing: str, seen: str
+) -> None:
+    with broken(lab, how, mend):
+        found = examined(lab)
+    assert found[what].standing == standing
+    assert seen in found[what].seen
+    assert found[what].to_do
+    assert [name for name, f in found.items() if f.standing == "stops a run"] == [what]
+
+
+@pytest.mark.usefixtures("bare")
+def test_full_file_system_of_the_journal_stops(lab: Lab) -> None:
+    inspected = podman("inspect", "--format", "{{.State.Pid}}", lab.host(HOST).container)
+    inside = ["nsenter", "-t", inspected.stdout.decode().strip(), "-m"]
+    lab.exec(HOST, "mkdir -p /var/lib/runbook")
+    mount = [*inside, "mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", "/var/lib/runbook"]
+    subprocess.run(mount, check=True, timeout=10)
+    try:
+        found = examined(lab)
+    finally:
+        subprocess.run([*inside, "umount", "/var/lib/runbook"], check=True, timeout=10)
+        lab.exec(HOST, "rmdir /var/lib/runbook")
+    assert found["disk, /var/lib/runbook"].standing == "stops a run"
+    assert found["disk, /var/lib/runbook"].seen.startswith("8 MiB free")
+    assert found["disk, /"].standing == "ok"
+
+
+def test_controller_without_the_secrets_is_told_which(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RUNBOOK_NOT_SET", raising=False)
+    host = model(lab, HOST)
+    values = host.certificate.model_copy(update={"key_passphrase": "env:RUNBOOK_NOT_SET"})
+    found = {f.what: f for f in doctor.examine(site(lab), host.model_copy(update={"certificate": values}))}
+    assert found["secrets"].standing == "stops a run"
+    assert f"hosts.{HOST}.certificate.key_passphrase" in found["secrets"].seen
+
+
+# What no lab host can be made to have, or only at a price: judged from what such a host prints.
+
+
+@pytest.mark.parametrize(
+    ("line", "missing", "standing"),
+    [
+        ("5000 9000 rw 400000 900000 /", True, "ok"),
+        ("5000 9000 rw 299999 900000 /", True, "warning"),
+        ("5000 9000 rw 299999 900000 /", False, "ok"),
+        ("5000 9000 rw 20479 900000 /etc", False, "stops a run"),
+        ("199 9000 rw 400000 900000 /", False, "stops a run"),
+        ("4999 9000 rw 400000 900000 /", False, "warning"),
+        ("0 0 rw 400000 900000 /", False, "ok"),  # btrfs
+        ("- - rw 400000 900000 /", False, "ok"),
+        ("5000 9000 ro 400000 900000 /a b", False, "stops a run"),
+        ("df: nothing", False, "could not test"),
+    ],
+)
+def test_room_on_a_file_system(line: str, missing: bool, standing: str) -> None:
+    [finding] = judge.disk(Fact(line, 0), missing)
+    assert finding.standing == standing
+    assert bool(finding.to_do) == (standing not in ("ok", "could not test"))
+
+
+@pytest.mark.parametrize(
+    ("skew_s", "standing"),
+    [(0, "ok"), (-240, "ok"), (240, "ok"), (-301, "stops a run"), (172800, "stops a run")],
+)
+def test_clock_of_the_host(skew_s: int, standing: str) -> None:
+    now = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+    finding = judge.clock(Fact(f"{now.timestamp() + skew_s:.9f}", 0), now, "mail1")
+    assert finding.standing == standing
+    if standing == "stops a run":
+        assert "controller 2026-11-26T12:00:00+00:00" in finding.seen
+    assert judge.clock(Fact("", 127), now, "mail1").standing == "could not test"
+
+
+MASTER = 'LISTEN 0 100 0.0.0.0:25 0.0.0.0:* users:(("master",pid=9,fd=13))'
+EXIM = 'LISTEN 0 20 127.0.0.1:25 0.0.0.0:* users:(("exim4",pid=7,fd=3))'
+
+
+@pytest.mark.parametrize(
+    ("line", "from_here", "standing", "seen"),
+    [
+        (MASTER, "", "ok", "held by master; reached from here"),
+        (MASTER, "no answer", "warning", "not reached from here: no answer"),
+        (MASTER.replace("0.0.0.0:25", "127.0.0.1:25"), "refused", "ok", "for the host alone"),
+        (EXIM, "", "stops a run", "held by exim4, not by Postfix"),
+        (MASTER.partition("users")[0], "", "ok", "ss does not name who listens, and Postfix runs"),
+        ("", "refused", "ok", "nobody listens yet"),
+        (MASTER.replace(":25", ":2525"), "refused", "ok", "nobody listens yet"),
+    ],
+)
+def test_who_holds_a_port(line: str, from_here: str, standing: str, seen: str) -> None:
+    finding = judge.port(25, Fact(line, 0), from_here, postfix_runs=True)
+    assert finding.standing == standing
+    assert seen in finding.seen
+
+
+def _system(os_release: str, manager: str, **changes: Any) -> Finding:
+    family: Family
+    release: Release
+    family, release = find(os_release, manager, "mail1")
+    host = inventory.load("lab").host(HOST).model_copy(update=changes)
+    return judge.system(host, os_release, family, release)
+
+
+def test_system_past_its_end_stops_until_a_person_takes_it_into_account(lab: Lab) -> None:
+    assert lab.inventory.exists()
+    centos = 'ID="centos"\nVERSION_ID="7"\nPRETTY_NAME="CentOS Linux 7"\n'
+    assert _system(centos, "yum").standing == "stops a run"
+    assert _system(centos, "yum", past_its_end_is_known=True).standing == "warning"
+    assert _system('ID=debian\nVERSION_ID="12"\n', "apt-get").standing == "ok"
+
+
+def test_sources_that_could_not_be_asked_are_not_called_reached() -> None:
+    assert judge.sources({"http://a": None}, ["postfix"]).standing == "could not test"
+    assert judge.sources({"http://a": "no answer"}, ["postfix"]).standing == "stops a run"
+    assert judge.sources({"http://a": "no answer"}, []).standing == "warning"
+    assert judge.sources({}, []).standing == "warning"
+    assert judge.sources({"http://a": "", "http://b": ""}, ["postfix"]).standing == "ok"
+
+
+def test_run_that_was_cut_off_is_a_warning_with_both_ways_on() -> None:
+    cut = Standing("", False, (JournaledRun("R1", "3", 2, "a", "b"),))
+    finding = judge.other_run(cut, "mail1")
+    assert finding.standing == "warning"
+    assert finding.to_do == "runbook resume R1, or runbook rollback R1 --host mail1"
+    assert judge.other_run(replace(cut, runs=()), "mail1").standing == "ok"
+    assert judge.other_run(replace(cut, changing=True), "mail1").standing == "stops a run"
