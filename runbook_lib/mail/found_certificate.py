@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from runbook_lib import der
 from runbook_lib.errors import CertificateRefused, CommandFailed
 from runbook_lib.remote.facts import Fact
 
@@ -165,7 +166,7 @@ def _certificates(pem: bytes, where: str) -> tuple[x509.Certificate, ...]:
     if b"-----BEGIN CERTIFICATE-----" not in pem:
         return ()
     try:
-        return tuple(x509.load_pem_x509_certificates(pem))
+        return tuple(map(der.whole, x509.load_pem_x509_certificates(pem)))
     except ValueError as error:
         raise CertificateRefused(
             f"a certificate that OpenSSL reads cannot be read here ({error})",
