@@ -48,7 +48,8 @@ class Target:
             taken = self.take(content)
         except RunbookError as error:
             check_refusal(error)
-            return f"refused: {type(error).__name__} " + re.sub(r"['\"`].*|\d+|\(.*", "", error.problem)[:60]
+            said = error.problem.partition("\n")[2] or error.problem
+            return f"refused: {type(error).__name__} " + re.sub(r"['\"`].*|\d+|\(.*|/\S+", "", said)[:60]
         return "accepted" if taken else "refused: by a value"
 
 

@@ -1,6 +1,7 @@
 """The certificate that main.cf gives to port 25, and what on the host renews it: read as facts, judged elsewhere."""
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -132,14 +133,22 @@ def read(facts: Mapping[str, Fact], where: str) -> FoundCertificate | None:
         )
     files, renewals = [], []
     for row in looked.value.splitlines():
-        kind, *fields = row.split("\t")
-        if kind == "file":
-            path, real, state, key, pem = fields
-            certificates = _certificates(base64.b64decode(pem), f"{where}, {path}")
-            files.append(CertificateFile(PurePosixPath(path), PurePosixPath(real), state, key, certificates))
-        else:
-            program, configuration, real, sha256 = fields
-            renewals.append(Renewal(program, PurePosixPath(configuration), PurePosixPath(real), sha256))
+        match row.split("\t"):
+            case ["file", path, real, state, key, pem] if re.fullmatch(
+                r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]+=+)?", pem
+            ):
+                certificates = _certificates(base64.b64decode(pem), f"{where}, {path}")
+                files.append(
+                    CertificateFile(PurePosixPath(path), PurePosixPath(real), state, key, certificates)
+                )
+            case [_, program, configuration, real, sha256]:
+                renewals.append(Renewal(program, PurePosixPath(configuration), PurePosixPath(real), sha256))
+            case _:
+                raise CommandFailed(
+                    f"what the host says of its certificates is not understood: '{row[:200]}'",
+                    where,
+                    "see whether a file's name there has a tab or a line end in it",
+                )
     found = FoundCertificate(_entries(facts["certificate_entries"].value), tuple(files), tuple(renewals))
     return found if found.leaves else None
 
