@@ -1,13 +1,15 @@
 """Targets: what mail servers answer, what Postfix says of its settings, and what else is read about mail."""
 
+import base64
 import functools
 import socket
 import time
 
 import hostile_inputs as inputs
 from hostile import Target, check_shown, check_texts
+from hostile_chains import LEAF
 from hostile_host import said_by, written
-from hostile_inputs import bent, encoded, numbers, words
+from hostile_inputs import bent, encoded, mostly, numbers, words
 from hypothesis import strategies as st
 
 from runbook_lib import inventory
@@ -29,6 +31,7 @@ from runbook_lib.mail.probes.target import Endpoint
 from runbook_lib.mail.reading import read_mail
 from runbook_lib.mail.restrictions.parse import parse
 from runbook_lib.mail.restrictions.parse import words as split
+from runbook_lib.pki import certificate
 from runbook_lib.remote.facts import Fact
 
 
@@ -187,18 +190,17 @@ _places = st.lists(
     ),
     max_size=3,
 ).map("\n".join)
-_sometimes = [st.just("")] * 3
 _postconf = st.builds(
     lambda *parts: encoded(_SEPARATOR.join(parts)),
     inputs.main_cf,
     inputs.master_cf,
     inputs.main_cf,
-    st.one_of(*_sometimes, inputs.master_cf),
-    st.one_of(*_sometimes, _left, words),
+    mostly("", inputs.master_cf),
+    mostly("", st.one_of(_left, words)),
     st.one_of(_places, words),
-    st.one_of(*_sometimes, words),
-    st.one_of(*[st.just("3.7.11")] * 5, words, numbers),
-    st.one_of(*_sometimes, words, numbers),
+    mostly("", words),
+    mostly("3.7.11", st.one_of(words, numbers)),
+    mostly("", st.one_of(words, numbers)),
 )
 _sts = st.lists(
     st.builds(
@@ -209,15 +211,18 @@ _sts = st.lists(
     ),
     max_size=6,
 ).map(lambda lines: encoded("".join(["version: STSv1\nmode: testing\n", *lines])))
+_PEM = base64.b64encode(certificate.as_pem(LEAF)).decode()
+_file_row = st.builds("file\t{}\t{}\t600 root:root\t\t{}".format, words, words, st.sampled_from(("", _PEM)))
 _certificate_row = st.builds(
     "{}\t{}\t{}\t{}\t{}\t{}".format,
     st.sampled_from(("file", "file", "certbot", "x")), words, words, words, words,
-    st.one_of(st.sampled_from(("", "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg==", "YQ==")), words),
+    st.one_of(st.sampled_from(("", _PEM, "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg==", "YQ==")), words),
 )  # fmt: skip
 _found = st.builds(
-    lambda entries, rows: encoded(entries + _SEPARATOR + "\n".join(rows)),
+    lambda entries, good, rows: encoded(entries + _SEPARATOR + "\n".join([*good, *rows])),
     inputs.main_cf,
-    st.lists(st.one_of(_certificate_row, words), max_size=3),
+    st.lists(_file_row, max_size=3),
+    st.lists(st.one_of(_certificate_row, words), max_size=1),
 )
 
 TARGETS = (

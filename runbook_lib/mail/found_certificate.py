@@ -25,6 +25,7 @@ LEGACY = (
     "smtpd_tls_dkey_file",
 )
 ENTRIES = ("smtpd_tls_chain_files", *LEGACY)
+_BASE64 = r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _SH = resources.files(__package__).joinpath("found_certificate.sh").read_text()
 FACTS = {
     "certificate_entries": f"postconf -n {' '.join(ENTRIES)} || :",
@@ -134,9 +135,7 @@ def read(facts: Mapping[str, Fact], where: str) -> FoundCertificate | None:
     files, renewals = [], []
     for row in looked.value.splitlines():
         match row.split("\t"):
-            case ["file", path, real, state, key, pem] if re.fullmatch(
-                r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]+=+)?", pem
-            ):
+            case ["file", path, real, state, key, pem] if re.fullmatch(_BASE64, pem):
                 certificates = _certificates(base64.b64decode(pem), f"{where}, {path}")
                 files.append(
                     CertificateFile(PurePosixPath(path), PurePosixPath(real), state, key, certificates)
