@@ -11,11 +11,13 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,41 +147,71 @@ def keep(target: "Target", count: Count) -> list[str]:
     return told
 
 
+def both_halves(target: "Target", inputs: int) -> int:
+    """Try a target in both halves, and write its rows and what was found.
+
+    Returns: how many findings there are.
+    """
+    count = by_grammar(target, inputs)
+    _show(count.row(target, "by grammar", "-"))
+    told = keep(target, count)
+    if _can_guide():
+        seeds = [path.read_bytes() for path in sorted((SEEDS / target.name).glob("*"))]
+        guided, edges = by_coverage(target, inputs, [*seeds, *count.telling])
+        _show(guided.row(target, "by coverage", edges))
+        told += keep(target, guided)
+    sys.stdout.write("".join(f"{one}\n" for one in told))
+    return len(told)
+
+
+def in_its_own_process(name: str, inputs: int) -> str:
+    """What a run for one target writes."""
+    command = [sys.executable, __file__, name, "--inputs", str(inputs), "--rows"]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
+    if ended.returncode not in (0, 1):
+        raise RuntimeError(f"the run for {name} ended with {ended.returncode}:\n{ended.stderr[-3000:]}")
+    return ended.stdout
+
+
 def main() -> int:
     """Every target, or those that are named, in both halves."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("targets", nargs="*", help="names of targets; without any: all")
     asked.add_argument("--inputs", type=int, default=10_000, help="inputs for each target and half")
+    asked.add_argument("--jobs", type=int, default=os.cpu_count(), help="targets at once")
     asked.add_argument("--guided", help=argparse.SUPPRESS)
     asked.add_argument("--into", type=Path, help=argparse.SUPPRESS)
-    given_ = asked.parse_args()
-    if given_.guided:
-        guide(given_.guided, given_.inputs, given_.into)
+    asked.add_argument("--rows", action="store_true", help=argparse.SUPPRESS)
+    options = asked.parse_args()
+    if options.guided:
+        guide(options.guided, options.inputs, options.into)
     targets = importlib.import_module("hostile_targets").TARGETS
-    unknown = set(given_.targets) - targets.keys()
+    unknown = set(options.targets) - targets.keys()
     if unknown:
         asked.error(f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(targets)}")
-    can_guide = importlib.util.find_spec("atheris") is not None
-    sys.stdout.write("  ".join(f"{word:>16}" for word in _HEADERS) + "\n")
-    findings: list[str] = []
-    for target in targets.values():
-        if given_.targets and target.name not in given_.targets:
-            continue
-        count = by_grammar(target, given_.inputs)
-        _show(count.row(target, "by grammar", "-"))
-        findings += keep(target, count)
-        if can_guide:
-            seeds = [path.read_bytes() for path in sorted((SEEDS / target.name).glob("*"))]
-            guided, edges = by_coverage(target, given_.inputs, [*seeds, *count.telling])
-            _show(guided.row(target, "by coverage", edges))
-            findings += keep(target, guided)
-    sys.stdout.write("\n" + "\n".join(findings) + f"\n{len(findings)} findings.\n")
-    if not can_guide:
+    if options.rows:
+        return 1 if both_halves(targets[options.targets[0]], options.inputs) else 0
+    _show(_HEADERS)
+    told = ""
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for rows in pool.map(
+            lambda name: in_its_own_process(name, options.inputs), options.targets or targets
+        ):
+            sys.stdout.write(rows)
+            sys.stdout.flush()
+            told += rows
+    found = told.count("\n  input: ")
+    sys.stdout.write(f"\n{found} findings{', kept in tests/fuzz_seeds' if found else ''}.\n")
+    if not _can_guide():
         version = ".".join(map(str, sys.version_info[:2]))
         sys.stdout.write(
             f"The half by coverage could not be run: atheris has no wheel for Python {version}.\n"
         )
-    return 1 if findings else 0 if can_guide else _COULD_NOT_BE_RUN
+    return 1 if found else 0 if _can_guide() else _COULD_NOT_BE_RUN
+
+
+def _can_guide() -> bool:
+    return importlib.util.find_spec("atheris") is not None
 
 
 def _show(row: tuple[str, ...]) -> None:
