@@ -103,6 +103,7 @@ _SAID = (
     "masters",
     "mail_version",
     "changed",
+    "taken_up",
 )
 
 
@@ -124,7 +125,7 @@ def take_postconf(content: bytes) -> bool:
     assert all(name == name.strip() for name in state.main_cf)
     files = MailFiles.of(DEBIAN, ours)
     plans = chapter_plans.plans(state, DEBIAN, release, ours, files, "mail.example.test", None)
-    check_shown(*plans.all)
+    check_shown(*plans.all, chapter_plans.taking_up(state, DEBIAN, plans.all, plans.all))
     other = logins.other_login(state, DEBIAN, release, ours)
     found = {
         **filters.rulings(state),
@@ -200,7 +201,8 @@ _postconf = st.builds(
     st.one_of(_places, words),
     mostly("", words),
     mostly("3.7.11", st.one_of(words, numbers)),
-    mostly("", st.one_of(words, numbers)),
+    mostly("1.5", st.one_of(words, numbers)),
+    mostly("2", st.one_of(words, numbers)),
 )
 _sts = st.lists(
     st.builds(
