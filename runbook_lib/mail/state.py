@@ -16,9 +16,10 @@ from runbook_lib.remote.facts import Fact, gather
 from runbook_lib.remote.files import FileState, Seen, looks, seen_in
 from runbook_lib.remote.journal import FUNCTIONS
 
-# When a process began, in seconds since the epoch; nothing when it does not run.
+# When a process began, in seconds since the epoch; nothing when it does not run (then it has no number, and
+# /proc//stat is about something else).
 _STARTED = (
-    'started() { test -r "/proc/$1/stat" || return 0; awk -v hz="$(getconf CLK_TCK)" -v now="$(date +%s.%N)" '
+    'started() { test -r "/proc/${1:-none}/stat" || return 0; awk -v hz="$(getconf CLK_TCK)" -v now="$(date +%s.%N)" '
     '\'NR == FNR { up = $1; next } { sub(/.*\\) /, ""); printf "%.2f\\n", now - up + $20 / hz }\' '
     '/proc/uptime "/proc/$1/stat"; }; '
 )
