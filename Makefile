@@ -2,7 +2,7 @@
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test install lint lab-up lab-down jupyter notebooks bench lock lab-packages test-packages
+.PHONY: help demo test install lint lab-up lab-down jupyter notebooks bench fuzz lock lab-packages test-packages
 MAKEFLAGS += --no-print-directory
 INVENTORY = lab
 HOST = debian12
@@ -74,9 +74,14 @@ notebooks: lab-up ## runs the notebooks on the lab's first host and stores their
 bench: lab-up ## measured side by side: the engine against papermill's own, a second apply, the command's start
 	@failed=0; for one in engine imports second_apply; do .venv/bin/python "benchmarks/$$one.py" || failed=1; done; exit $$failed
 
+fuzz: .venv/.fuzz ## hostile input for everything that is parsed: 10,000 each by grammar, and by coverage (FUZZ=TARGET)
+	@.venv/bin/python tests/fuzz.py $(FUZZ)
+
 lock: .venv/.ready ## makes requirements.lock anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
 	@.venv/bin/uv pip compile $(UPGRADE) --override overrides.txt --generate-hashes --python-version 3.11 \
 	  --group dev pyproject.toml -o requirements.lock > /dev/null
+	@.venv/bin/uv pip compile $(UPGRADE) --only-binary :all: --generate-hashes --python-version 3.11 \
+	  --group fuzz -o requirements-fuzz.lock > /dev/null
 
 # uv by the hash in the lock, then everything else by uv. Where uv reaches no index (it does not read pip's
 # configuration) pip does the same, slower. Last, configuration: JupyterLab encrypts what goes between it and its
@@ -101,6 +106,16 @@ lock: .venv/.ready ## makes requirements.lock anew from pyproject.toml (UPGRADE=
 	@echo '{"KernelManager": {"transport_encryption": "auto"},' \
 	  '"FileContentsManager": {"post_save_hook": "runbook_lib.records.on_save.attach"}}' \
 	  > .venv/etc/jupyter/jupyter_server_config.json
+	@touch $@
+
+# The fuzzer that looks at coverage is large, and only for some versions of Python: nothing else needs it. Without it
+# `make fuzz` runs the other half, says so, and ends with 3.
+.venv/.fuzz: .venv/.ready requirements-fuzz.lock
+	@echo "Setting up the fuzzer"
+	@.venv/bin/uv -q pip install --python .venv/bin/python --no-deps --require-hashes --only-binary :all: \
+	    -r requirements-fuzz.lock 2> .venv/uv.log || \
+	  .venv/bin/python -m pip install -qq --no-deps --require-hashes --only-binary :all: -r requirements-fuzz.lock \
+	    2>> .venv/uv.log || echo "atheris is not to be had for this Python: the half by coverage will not be run."
 	@touch $@
 
 # What the lab needs of the system, and a browser and mail clients, which only the tests need.

@@ -1,7 +1,8 @@
 """What a cell, a page and a terminal show: the same value as text and as HTML.
 
 A value shown in a notebook has `__repr__` (text/plain, what a terminal prints and a test greps) and
-`_repr_html_` (what JupyterLab and the record's page draw). Nothing here knows what it shows.
+`_repr_html_` (what JupyterLab and the record's page draw). Nothing here knows what it shows; so whatever it is,
+it stays text: markup is escaped, and characters that act instead of being seen are spelled out.
 """
 
 import difflib
@@ -9,6 +10,8 @@ import html
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from runbook_lib.visible import visible
 
 # Colours have a contrast of at least 4.5:1 on white (WCAG 2.1, 1.4.3), and never carry the meaning alone.
 _STYLE = {
@@ -59,7 +62,7 @@ class Table(Shown):
     caption: str = ""
 
     def text(self) -> str:
-        grid = [list(self.headers), *[[cell.replace("\n", " / ") for cell in row] for row in self.rows]]
+        grid = [[visible(cell.replace("\n", " / ")) for cell in row] for row in (self.headers, *self.rows)]
         widths = [max(text_width(row[i]) for row in grid) for i in range(len(self.headers))]
 
         def line(cells: Sequence[str]) -> str:
@@ -69,18 +72,18 @@ class Table(Shown):
             return "  ".join(padded).rstrip()
 
         lines = [line(grid[0]), "  ".join("-" * width for width in widths), *map(line, grid[1:])]
-        return "\n".join(([self.caption] if self.caption else []) + lines)
+        return "\n".join(([visible(self.caption)] if self.caption else []) + lines)
 
     def html(self) -> str:
-        head = "".join(f'<th scope="col" {_CELL}>{html.escape(title)}</th>' for title in self.headers)
+        head = "".join(f'<th scope="col" {_CELL}>{_escaped(title)}</th>' for title in self.headers)
         body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in self.rows)
-        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        caption = f"<caption>{_escaped(self.caption)}</caption>" if self.caption else ""
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cell(text: str) -> str:
     style = _STYLE.get(text)
-    shown = html.escape(text)
+    shown = _escaped(text)
     return f"<td {_CELL}>" + (f'<span style="{style}">{shown}</span>' if style else shown) + "</td>"
 
 
@@ -91,7 +94,7 @@ class Diff(Shown):
     body: str
 
     def text(self) -> str:
-        return self.body.rstrip("\n")
+        return visible(self.body.rstrip("\n"))
 
     def html(self) -> str:
         colours = {"+": "#0a6b2d", "-": "#b3261e", "@": "#5b3fa0"}
@@ -99,7 +102,7 @@ class Diff(Shown):
         for line in self.body.rstrip("\n").split("\n"):
             name = line.startswith(("--- ", "+++ "))  # of the file, on both sides
             colour = "#57606a" if name else colours.get(line[:1])
-            shown = html.escape(line)
+            shown = _escaped(line)
             lines.append(f'<span style="color:{colour}">{shown}</span>' if colour else shown)
         return '<pre style="font-family:monospace;line-height:1.35">' + "\n".join(lines) + "</pre>"
 
@@ -111,10 +114,10 @@ class Text(Shown):
     body: str
 
     def text(self) -> str:
-        return self.body
+        return visible(self.body)
 
     def html(self) -> str:
-        return f'<p style="white-space:pre-wrap">{html.escape(self.body)}</p>'
+        return f'<p style="white-space:pre-wrap">{_escaped(self.body)}</p>'
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,13 +129,10 @@ class Folded(Shown):
 
     def text(self) -> str:
         lines = len(self.body.splitlines())
-        return f"[{self.title}: {lines} line{'s' * (lines != 1)}, in the notebook and in the record]"
+        return f"[{visible(self.title)}: {lines} line{'s' * (lines != 1)}, in the notebook and in the record]"
 
     def html(self) -> str:
-        return (
-            f"<details><summary>{html.escape(self.title)}</summary>"
-            f"<pre>{html.escape(self.body)}</pre></details>"
-        )
+        return f"<details><summary>{_escaped(self.title)}</summary><pre>{_escaped(self.body)}</pre></details>"
 
 
 @dataclass(frozen=True, repr=False)
@@ -146,6 +146,10 @@ class Parts(Shown):
 
     def html(self) -> str:
         return "".join(part.html() for part in self.parts)
+
+
+def _escaped(text: str) -> str:
+    return html.escape(visible(text))
 
 
 def escape_bytes(content: bytes) -> str:

@@ -30,6 +30,8 @@ RunbookError
 └── LabError                       the lab of real hosts cannot be made or is broken
 """
 
+from runbook_lib.visible import visible
+
 NOTHING_CHANGED = "Nothing was changed."
 
 
@@ -52,7 +54,7 @@ class RunbookError(Exception):
 
     def __str__(self) -> str:
         changed = f"\n  {self.changed}" if self.changed else ""
-        return f"{self.where}: {self.problem}{changed}\n  To do: {self.remedy}"
+        return visible(f"{self.where}: {self.problem}{changed}\n  To do: {self.remedy}")
 
 
 class UsageError(RunbookError):

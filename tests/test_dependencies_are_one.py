@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 CHECKOUT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 LOCK = (CHECKOUT / "requirements.lock").read_text()
+FUZZ_LOCK = (CHECKOUT / "requirements-fuzz.lock").read_text()
 CONDA_NAMES = {"bleach-with-css": "bleach"}  # where conda-forge has another name than PyPI
 
 
@@ -101,3 +102,13 @@ def test_what_is_imported_is_declared(folder: str, allowed: dict[str, str]) -> N
         if not {canonicalize_name(name) for name in providers.get(module, [])} & allowed.keys()
     }
     assert undeclared == {}
+
+
+def test_the_fuzzer_has_a_lock_of_its_own() -> None:
+    """It is large and not for every Python, so only `make fuzz` installs it; by its hashes all the same."""
+    wanted = [Requirement(text) for text in PROJECT["dependency-groups"]["fuzz"]]
+    found = dict(re.findall(r"^(\S+)==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}", FUZZ_LOCK, re.MULTILINE))
+    assert found.keys() == {requirement.name for requirement in wanted}
+    assert all(requirement.specifier.contains(found[requirement.name]) for requirement in wanted)
+    assert not found.keys() & locked().keys()
+    assert not re.search(r"://|--(extra-)?index|--find-links|file:", FUZZ_LOCK)

@@ -1,13 +1,12 @@
 """`runbook plan` and `runbook apply`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Hosts, Inventory, Json, Notebooks, say
+from runbook_lib.cli.options import Hosts, Inventory, Json, Notebooks, say, say_document
 from runbook_lib.errors import UsageError
 
 if TYPE_CHECKING:  # papermill is slow to import, and only these commands need it
@@ -145,7 +144,7 @@ def _carry_out(order: "Order", as_json: bool) -> None:
 
 def _end(result: "BatchResult", as_json: bool) -> None:
     if as_json:
-        say(json.dumps(result.document(), ensure_ascii=False, indent=1))
+        say_document(result.document())
     else:
         _tell(result)
     raise typer.Exit(result.exit_code)

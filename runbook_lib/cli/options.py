@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from runbook_lib.visible import visible, visible_json
+
 Inventory = Annotated[
     str | None,
     typer.Option(
@@ -23,5 +25,10 @@ Notebooks = Annotated[Path | None, typer.Option("--notebooks", hidden=True)]
 
 
 def say(text: str = "") -> None:
-    """Write a line of the result to standard output."""
-    typer.echo(text)
+    """Write a line of the result to standard output; what came from outside stays text."""
+    typer.echo(visible(text))
+
+
+def say_document(document: object) -> None:
+    """Write the result as one JSON document to standard output, for programs and for eyes."""
+    typer.echo(visible_json(document))

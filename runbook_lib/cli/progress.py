@@ -16,6 +16,7 @@ from runbook_lib.batch.job import (
     HostEnded,
     Job,
 )
+from runbook_lib.visible import visible
 
 _STYLES = {
     "passed": "green",
@@ -97,4 +98,4 @@ class BatchProgress(AbstractContextManager["BatchProgress"]):
 
     def line(self, host: str, text: str, style: str) -> None:
         """A line that stays."""
-        self.console.print(Text(f"{host}: {text}", style=style))
+        self.console.print(Text(visible(f"{host}: {text}"), style=style))

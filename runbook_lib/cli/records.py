@@ -1,12 +1,11 @@
 """`runbook records`: what ran, whether its record is whole, and notebooks that were run by hand."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from runbook_lib.cli.options import Json, Run, say
+from runbook_lib.cli.options import Json, Run, say, say_document
 
 app = typer.Typer(
     help="Records: list them, check them, add a notebook that was run by hand.", no_args_is_help=True
@@ -22,7 +21,7 @@ def list_records(as_json: Json = False) -> None:
     found = [index.read_run(root() / name) for name in index.runs(root())]
     if as_json:
         runs = [{"run": run.run, "headline": run.headline(), "hosts": run.hosts} for run in found]
-        say(json.dumps({"format": 1, "root": str(root()), "runs": runs}, ensure_ascii=False, indent=1))
+        say_document({"format": 1, "root": str(root()), "runs": runs})
     elif found:
         say(repr(Table(("run", "what was done"), [(run.run, run.headline()) for run in found])))
         say(f"\nTo read one: {found[0].folder / 'index.html'}")
@@ -43,7 +42,7 @@ def verify_record(
     folder = Path(run) if "/" in run or Path(run).is_dir() else root() / run
     found = manifest.check(folder)
     if as_json:
-        say(json.dumps({"format": 1, "holds": found.holds, **asdict(found)}, ensure_ascii=False, indent=1))
+        say_document({"format": 1, "holds": found.holds, **asdict(found)})
     else:
         say(found.report())
     raise typer.Exit(0 if found.holds else 1)

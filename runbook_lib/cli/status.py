@@ -1,12 +1,11 @@
 """`runbook status`: how each host stands at this moment."""
 
-import json
 from dataclasses import asdict
 
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Hosts, Inventory, Json, say
+from runbook_lib.cli.options import Hosts, Inventory, Json, say, say_document
 from runbook_lib.errors import RunbookError
 
 
@@ -39,7 +38,7 @@ def status(inventory: Inventory = None, host: Hosts = None, as_json: Json = Fals
             say(f"    To put it back, here: {' '.join(words).rstrip()}")
             say(f"    on the host, without us: {standing.last.undo_command}")
     if as_json:
-        say(json.dumps({"format": 1, "hosts": {n: asdict(s) for n, s in found.items()}}, indent=1))
+        say_document({"format": 1, "hosts": {n: asdict(s) for n, s in found.items()}})
     for failure in failures:
         typer.echo(str(failure), err=True)
     if failures:

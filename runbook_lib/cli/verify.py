@@ -1,6 +1,5 @@
 """`runbook verify`: the read-only door."""
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from typing import Annotated
@@ -8,7 +7,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Inventory, Json, say
+from runbook_lib.cli.options import Inventory, Json, say, say_document
 
 _VERDICTS = ("pass", "fail", "could not test")
 
@@ -53,7 +52,7 @@ def verify(
         rows = verification.verify_name(target, resolver, ports or ())
     if as_json:
         document = {"format": 1, "target": target, "rows": [asdict(row) for row in rows]}
-        say(json.dumps(document, ensure_ascii=False, indent=1))
+        say_document(document)
     else:
         say(repr(verification.shown(rows)))
         counts = Counter(str(row.verdict) for row in rows)

@@ -16,6 +16,7 @@ from runbook_lib.inventory.source import Location, Place
 Schema = Mapping[str, Any]
 Sentence = Callable[[Place], str]
 
+_SHOWN_CHARACTERS = 60  # of what stands at a place
 HOST_NAME_IN_WORDS = "1 to 63 lower-case letters, digits, '.', '_' and '-', first a letter or digit"
 
 
@@ -86,12 +87,16 @@ def _form(field: Schema) -> str:
 def _instead(field: Schema, place: Place) -> str:
     """What to write instead, where the text in the file can only mean one thing."""
     text, wanted = place.written, _without_null(field)
-    if not text:
+    if not text or len(text) > _SHOWN_CHARACTERS:
         return ""
     is_number = wanted.get("type") == "integer" or isinstance(wanted.get("enum", [""])[0], int)
-    if is_number and place.kind == "text" and text.isdigit():
+    if is_number and place.kind == "text" and re.fullmatch("[0-9]+", text):
         return f"; write {int(text)} without quotes"
-    if is_number and re.fullmatch(r"[+-]?\d+(\.0*)?([eE]\+?\d)?", text) and str(int(float(text))) != text:
+    if (
+        is_number
+        and re.fullmatch(r"[+-]?[0-9]+(\.0*)?([eE]\+?[0-9])?", text)
+        and str(int(float(text))) != text
+    ):
         return f"; write {int(float(text))}"
     if wanted.get("type") == "boolean" and text.lower() in ("yes", "on", "y", "no", "off", "n"):
         return f"; write {'true' if text.lower() in ('yes', 'on', 'y') else 'false'}"
@@ -106,7 +111,8 @@ def _written(place: Place) -> str:
     """What stands at a place: its text where that is short, and its kind."""
     if not place.written:
         return place.kind
-    text = place.written if len(place.written) <= 60 else f"{place.written[:57]}..."
+    text = place.written
+    text = text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
     return f"{text!r}, {place.kind}" if place.kind == "text" else f"{text}, {place.kind}"
 
 

@@ -5,16 +5,21 @@ know what was written: `0587` is the number 587 by the time it is a value, and a
 """
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 _YAML = "tag:yaml.org,2002:"
+_DIGITS_MAX = 18
+# An alias repeats what it names, and one that repeats others may make billions of a few lines.
+_VALUES_MAX = 50_000
+_TOO_MANY = "too much"
 
 Location = tuple[str | int, ...]
 
@@ -58,8 +63,7 @@ def read(path: Path) -> tuple[Source, bytes]:
     content = path.read_bytes()
     source = Source()
     try:
-        # utf-8-sig: some editors write a byte order mark.
-        node = YAML(typ="rt", pure=True).compose(content.decode("utf-8-sig"))
+        node = _composed(content)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         source.problems.append((Place(line, 1, "text"), (), "the file is not UTF-8; save it as UTF-8"))
@@ -70,6 +74,15 @@ def read(path: Path) -> tuple[Source, bytes]:
         source.problems.append(
             (place, (), f"this is not YAML: {error.problem}; a text with ':' or '#' needs quotes")
         )
+    except ReusedAnchorWarning as error:
+        line = int(re.findall(r"\(line: ([0-9]+)\)", str(error))[-1])
+        source.problems.append(
+            (Place(line, 1, "text"), (), "this anchor (&NAME) is there twice; give each a name of its own")
+        )
+    except RecursionError:
+        source.problems.append(
+            (Place(1, 1, "text"), (), "it is nested too deeply; an inventory has few levels")
+        )
     except YAMLError:
         source.problems.append((Place(1, 1, "text"), (), "this is not YAML: it has a control character"))
     else:
@@ -77,10 +90,25 @@ def read(path: Path) -> tuple[Source, bytes]:
     return source, content
 
 
+def _composed(content: bytes) -> Node | None:
+    with warnings.catch_warnings():
+        # As a warning it would show the line, and a secret may stand there.
+        warnings.simplefilter("error", ReusedAnchorWarning)
+        # utf-8-sig: some editors write a byte order mark.
+        node: Node | None = YAML(typ="rt", pure=True).compose(content.decode("utf-8-sig"))
+        return node
+
+
 def _value(source: Source, node: Node, path: Location, around: frozenset[int]) -> Any:
     if id(node) in around:
         source.places[path] = _place(node, "an alias")
         source.problems.append((source.places[path], path, "this alias contains itself; write it out"))
+        return None
+    if len(source.places) > _VALUES_MAX:
+        if not any(place.kind == _TOO_MANY for place, *_ in source.problems):
+            text = f"aliases make more than {_VALUES_MAX} values of this file; write out what is meant"
+            source.problems.append((_place(node, _TOO_MANY), (), text))
+        source.places[path] = _place(node, _TOO_MANY)
         return None
     around |= {id(node)}
     if isinstance(node, MappingNode):
@@ -131,7 +159,8 @@ def _scalar(tag: str, text: str) -> tuple[str, Any]:
         return "a yes/no value", text.lower() == "true"
     if tag == f"{_YAML}int":
         if re.fullmatch(r"-?(0|[1-9][0-9]*)", text):
-            return "a number", int(text)
+            # Python itself refuses to read very many digits (CVE-2020-10735), with a trace; no field has such a number.
+            return ("a number", int(text)) if len(text) <= _DIGITS_MAX else ("a number", Unreadable())
         return "a number in a form that can be read in two ways", Unreadable()
     if tag == f"{_YAML}float":
         return "a number with a fraction or an exponent", Unreadable()

@@ -1,6 +1,7 @@
 """The certificate that main.cf gives to port 25, and what on the host renews it: read as facts, judged elsewhere."""
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -10,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from runbook_lib import der
 from runbook_lib.errors import CertificateRefused, CommandFailed
 from runbook_lib.remote.facts import Fact
 
@@ -23,6 +25,7 @@ LEGACY = (
     "smtpd_tls_dkey_file",
 )
 ENTRIES = ("smtpd_tls_chain_files", *LEGACY)
+_BASE64 = r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _SH = resources.files(__package__).joinpath("found_certificate.sh").read_text()
 FACTS = {
     "certificate_entries": f"postconf -n {' '.join(ENTRIES)} || :",
@@ -131,14 +134,20 @@ def read(facts: Mapping[str, Fact], where: str) -> FoundCertificate | None:
         )
     files, renewals = [], []
     for row in looked.value.splitlines():
-        kind, *fields = row.split("\t")
-        if kind == "file":
-            path, real, state, key, pem = fields
-            certificates = _certificates(base64.b64decode(pem), f"{where}, {path}")
-            files.append(CertificateFile(PurePosixPath(path), PurePosixPath(real), state, key, certificates))
-        else:
-            program, configuration, real, sha256 = fields
-            renewals.append(Renewal(program, PurePosixPath(configuration), PurePosixPath(real), sha256))
+        match row.split("\t"):
+            case ["file", path, real, state, key, pem] if re.fullmatch(_BASE64, pem):
+                certificates = _certificates(base64.b64decode(pem), f"{where}, {path}")
+                files.append(
+                    CertificateFile(PurePosixPath(path), PurePosixPath(real), state, key, certificates)
+                )
+            case [_, program, configuration, real, sha256]:
+                renewals.append(Renewal(program, PurePosixPath(configuration), PurePosixPath(real), sha256))
+            case _:
+                raise CommandFailed(
+                    f"what the host says of its certificates is not understood: '{row[:200]}'",
+                    where,
+                    "see whether a file's name there has a tab or a line end in it",
+                )
     found = FoundCertificate(_entries(facts["certificate_entries"].value), tuple(files), tuple(renewals))
     return found if found.leaves else None
 
@@ -165,7 +174,7 @@ def _certificates(pem: bytes, where: str) -> tuple[x509.Certificate, ...]:
     if b"-----BEGIN CERTIFICATE-----" not in pem:
         return ()
     try:
-        return tuple(x509.load_pem_x509_certificates(pem))
+        return tuple(map(der.whole, x509.load_pem_x509_certificates(pem)))
     except ValueError as error:
         raise CertificateRefused(
             f"a certificate that OpenSSL reads cannot be read here ({error})",

@@ -71,8 +71,8 @@ class ShellHostView:
         """Ask nft, iptables-save and ip6tables-save; ufw and firewalld keep their rules there."""
         told = self._run("firewall").stdout.decode("utf-8", errors="backslashreplace").split("\0")
         return Firewall.of(
-            Look(command, int(told[at]), told[at + 1], told[at + 2])
-            for command, at in zip((NFT, IPTABLES, IP6TABLES, UFW), range(0, len(told) - 2, 3), strict=False)
+            _look(command, told[at : at + 3])
+            for command, at in zip((NFT, IPTABLES, IP6TABLES, UFW), range(0, 12, 3), strict=True)
         )
 
     def cannot_look(self, user: str) -> str | None:
@@ -101,6 +101,13 @@ class ShellHostView:
         header = f"TOKEN_HEADER={shlex.quote(TOKEN_HEADER)}\n"
         script = f"{header}{text}\n{shlex.join([function, *arguments])}\n"
         return self._shell.run(script, root=True, timeout_s=_SCRIPT_TIMEOUT_S, check=False)
+
+
+def _look(command: str, words: Sequence[str]) -> Look:
+    """An answer that is none is a look that could not be taken, and never 'there is no firewall'."""
+    if len(words) < 3 or not re.fullmatch("[0-9]{1,3}", words[0]):
+        return Look(command, 1, "", "the host's answer is not understood")
+    return Look(command, int(words[0]), words[1], words[2])
 
 
 def _text(output: Output) -> str | None:

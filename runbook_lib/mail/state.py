@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from runbook_lib.errors import CommandFailed
 from runbook_lib.families import Family, Release
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF, folded
@@ -15,9 +16,10 @@ from runbook_lib.remote.facts import Fact, gather
 from runbook_lib.remote.files import FileState, Seen, looks, seen_in
 from runbook_lib.remote.journal import FUNCTIONS
 
-# When a process began, in seconds since the epoch; nothing when it does not run.
+# When a process began, in seconds since the epoch; nothing when it does not run (then it has no number, and
+# /proc//stat is about something else).
 _STARTED = (
-    'started() { test -r "/proc/$1/stat" || return 0; awk -v hz="$(getconf CLK_TCK)" -v now="$(date +%s.%N)" '
+    'started() { test -r "/proc/${1:-none}/stat" || return 0; awk -v hz="$(getconf CLK_TCK)" -v now="$(date +%s.%N)" '
     '\'NR == FNR { up = $1; next } { sub(/.*\\) /, ""); printf "%.2f\\n", now - up + $20 / hz }\' '
     '/proc/uptime "/proc/$1/stat"; }; '
 )
@@ -67,6 +69,10 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
         "left": "cat /var/lib/runbook/*/*.settings /var/lib/runbook/*/*.services",
         "left_files": "cat /var/lib/runbook/*/*.is",
     }
+
+
+# Facts that are times, in seconds since the epoch, or nothing.
+_TIMES = ("changed", "taken_up", "saslauthd_changed", "saslauthd_started")
 
 
 @dataclass(frozen=True)
@@ -174,14 +180,20 @@ def read_state(
         pem: the file that Postfix reads its key and chain from; only its state is read.
         paths: the files whose bytes are wanted too.
         more: further facts by name.
+    Raises: CommandFailed: what the host says is not understood.
     """
     asked = {**_facts(family, pem), **more, **looks(paths, [pem])}
     facts = gather(host, asked, root=True, functions=FUNCTIONS)
     installed = facts["mail_version"].status == 0
+    for name in _TIMES:
+        if not re.fullmatch(r"([0-9]+(\.[0-9]+)?)?", facts[name].value):
+            raise _not_understood(host, f"the time '{name}'", facts[name].value)
     have = set(facts["packages"].value.split())
     left: dict[str, set[str]] = {}
     found: dict[str, str] = {}
     for row in facts["left"].value.splitlines():
+        if row.count("\t") < 2:
+            continue  # a journal that was cut off (a full disk): its change was never begun
         name, before, after = row.split("\t", 2)
         left.setdefault(name, set()).add(after)
         found.setdefault(name, before)
@@ -192,9 +204,12 @@ def read_state(
         for line in facts["services"].value.splitlines():
             if line.strip():
                 words = folded(line).split(" ")
+                if len(words) < 2:
+                    raise _not_understood(host, "postconf -M", line)
                 services.setdefault(f"{words[0]}/{words[1]}", []).append(folded(line))
-        version = re.match(r"(\d+)\.(\d+)", text)
-        assert version, f"mail_version {text!r}"
+        version = re.match(r"([0-9]{1,3})\.([0-9]{1,3})", text)
+        if version is None:
+            raise _not_understood(host, "postconf -h mail_version", text)
         numbers = (int(version[1]), int(version[2]))
     else:
         known = re.search(r"^postfix: (\d+\.\d+)", facts["candidates"].value, flags=re.MULTILINE)
@@ -219,6 +234,14 @@ def read_state(
         frozenset(facts["left_files"].value.splitlines()),
         found,
         release,
+    )
+
+
+def _not_understood(host: Host, asked: str, said: str) -> CommandFailed:
+    return CommandFailed(
+        f"{asked}: the answer is not understood: '{said[:200]}'",
+        host.name,
+        "run it on the host, as root, and see what it prints",
     )
 
 

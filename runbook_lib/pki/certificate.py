@@ -8,6 +8,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from runbook_lib import der
 from runbook_lib.errors import CertificateRefused
 from runbook_lib.pki import keys, pem
 
@@ -61,8 +62,8 @@ def parse(block: pem.Block, where: str) -> x509.Certificate:
         CertificateRefused: its content is no certificate.
     """
     try:
-        return x509.load_der_x509_certificate(block.der)
-    except (ValueError, x509.InvalidVersion) as error:
+        return der.certificate(block.der)
+    except ValueError as error:
         raise CertificateRefused(
             f"line {block.line}: the framing is right, and the content is no certificate: cut or altered",
             where,

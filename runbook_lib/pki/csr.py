@@ -93,7 +93,9 @@ def _read(content: bytes, where: str) -> x509.CertificateSigningRequest:
     if faults:
         raise refused(faults, where, again)
     try:
-        return x509.load_der_x509_csr(framing.blocks[0].der)
+        request = x509.load_der_x509_csr(framing.blocks[0].der)
+        _ = request.subject  # read only when it is asked for, and garbled perhaps
+        return request
     except (ValueError, x509.InvalidVersion) as error:
         raise refused(
             ["the framing is right, and the content is no CSR: cut or altered"], where, again

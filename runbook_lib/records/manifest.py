@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from runbook_lib.errors import RecordError
 from runbook_lib.records import files, origin
@@ -42,6 +42,13 @@ class Manifest(BaseModel):
     inventory_sha256: str | None
     lock_sha256: str | None
     files: tuple[File, ...]
+
+    @field_validator("files")
+    @classmethod
+    def _each_once(cls, listed: tuple[File, ...]) -> tuple[File, ...]:
+        if len({file.path for file in listed}) < len(listed):
+            raise ValueError("a file is listed twice")
+        return listed
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,7 @@ def _compared(path: Path, file: File) -> str:
     if path.is_symlink():  # what it leads to can change without a trace
         return "altered"
     content = path.read_bytes()
-    if _sha256(content) == file.sha256:
+    if _sha256(content) == file.sha256 and len(content) == file.size_bytes:
         return "unchanged"
     unix = content.replace(b"\r\n", b"\n")
     if file.sha256 in (_sha256(unix), _sha256(unix.replace(b"\n", b"\r\n"))):

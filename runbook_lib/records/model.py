@@ -1,15 +1,26 @@
 """The format of a record, `RUN/HOST/NN-chapter.json`: what the library wrote while a chapter worked."""
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from runbook_lib.errors import RecordError
 
 Verdict = Literal["pass", "fail", "could not test", "not verified", "not tested"]
 Outcome = Literal["running", "passed", "planned", "not proven", "failed", "interrupted"]
+
+
+def _aware(text: str) -> str:
+    moment = datetime.fromisoformat(text)
+    if moment.utcoffset() != timedelta(0) or not 1970 <= moment.year < 9000:
+        raise ValueError("is no time in UTC with its offset")
+    return text
+
+
+Time = Annotated[str, AfterValidator(_aware)]
 
 
 class _Part(BaseModel):
@@ -106,8 +117,8 @@ class RecordData(_Part):
     reason: str
     operator: str
     lab: bool
-    started_at: str
-    ended_at: str | None = None
+    started_at: Time
+    ended_at: Time | None = None
     library: str
     commit: str | None
     clean_tree: bool | None

@@ -11,7 +11,8 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
-from runbook_lib.records.pages import POLICY, TEMPLATES, visible
+from runbook_lib.records.pages import POLICY, TEMPLATES
+from runbook_lib.visible import visible
 
 # nbconvert's own list (7.17) has neither headings nor table heads: they would stand there as text.
 _TAGS = [

@@ -6,7 +6,6 @@ act on a terminal or reorder a line (controls, bidirectional overrides) are spel
 
 import functools
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from runbook_lib.records.index import Entry, RunIndex, counted
 from runbook_lib.records.model import Outcome, RecordData, Verdict
+from runbook_lib.visible import visible
 
 # No script, no frame, no form, no request: what is shown is in the file.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -37,7 +37,6 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
     "not verified": ("plan", "◇"),
     "not tested": ("plan", "◇"),
 }
-_BIDIRECTIONAL = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 @dataclass(frozen=True)
@@ -101,25 +100,6 @@ def _environment() -> Environment:
 
 def _finalized(value: object) -> object:
     return visible(value) if type(value) is str else value
-
-
-def visible(text: str) -> str:
-    r"""`text` with every character spelled out (\x1b, \u202e) that acts instead of being seen."""
-    return "".join(_spelled(c) if _acts(c) else c for c in text)
-
-
-def _acts(character: str) -> bool:
-    if character in "\n\t":
-        return False
-    return (
-        unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs")
-        or unicodedata.bidirectional(character) in _BIDIRECTIONAL
-    )
-
-
-def _spelled(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def diff_lines(diff: str) -> Iterator[DiffLine]:

@@ -3,6 +3,7 @@
 A fact carries the exit status of its command, so that 'could not look' is never 'is not there'.
 """
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,9 +84,12 @@ def gather(
     result = host.run(f"{begin}{_LOOK}{calls}", root=root, timeout_s=timeout_s)
     words = result.stdout.split(b"\0")[:-1]
     names = [display.escape_bytes(word) for word in words[::4]]
-    if len(words) % 4 or names != list(facts):
+    statuses = [word.decode("ascii", "replace") for word in words[1::4]]
+    are_numbers = all(re.fullmatch("[0-9]{1,3}", status) for status in statuses)
+    if len(words) % 4 or names != list(facts) or not are_numbers:
         raise CommandFailed(
-            f"{len(facts)} facts were asked for, and the answer has {len(words) / 4:g}",
+            f"{len(facts)} facts were asked for, and the answer has {len(words) / 4:g}"
+            + ("" if are_numbers else ", and a status that is no number"),
             host.name,
             "see whether sh on the host is a POSIX shell",
         )
@@ -94,7 +98,7 @@ def gather(
             host.needed_root[name] = facts[name] if needed else ""
     found = {
         name: Fact(display.escape_bytes(value), int(status))
-        for name, status, value in zip(names, words[1::4], words[2::4], strict=True)
+        for name, status, value in zip(names, statuses, words[2::4], strict=True)
     }
     known = host.needed_root or {}
     host.keep_answer(question, (found, {name: known[name] for name in names if name in known}))

@@ -167,7 +167,7 @@ def _parse(text: str, path: Path, number: int) -> _Line | None:
         return None
     try:
         blob = base64.b64decode(fields[2], validate=True)
-    except binascii.Error:
+    except ValueError:  # no base64, or not even ASCII
         return None
     return _Line(marker, fields[0], HostKey(fields[1], blob), path, number)
 

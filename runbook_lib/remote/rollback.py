@@ -1,6 +1,7 @@
 """Put a run back: the run's own undo.sh, run on the host; conflicts are shown three ways."""
 
 import base64
+import binascii
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -87,7 +88,12 @@ def _three_ways(host: Host, folder: PurePosixPath, told: list[str]) -> str:
             f'base64 "$b.after" | tr -d "\\n"; echo; base64 {quote(path[1])} 2>/dev/null | tr -d "\\n"; echo; '
             "fi; fi; done"
         )
-        words = [_decode(word) for word in host.run(script, root=True).stdout.split(b"\n")[:3]]
+        try:
+            words = [_decode(word) for word in host.run(script, root=True).stdout.split(b"\n")[:3]]
+        except (
+            binascii.Error
+        ):  # the line above says that it is in conflict; its bytes are for a look on the host
+            continue
         if len(words) == 3:
             before, after, now = words
             shown.append("the run:\n" + display.unified_diff(path[1], before, after))
@@ -96,4 +102,4 @@ def _three_ways(host: Host, folder: PurePosixPath, told: list[str]) -> str:
 
 
 def _decode(word: bytes) -> bytes | None:
-    return base64.b64decode(word) if word else None
+    return base64.b64decode(word, validate=True) if word else None

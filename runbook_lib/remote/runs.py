@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from runbook_lib import display
+from runbook_lib.errors import CommandFailed
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.journal import LOCK, ROOT, WORK_LOCK
 
@@ -108,9 +109,18 @@ class Standing:
 
 
 def look(host: Host) -> Standing:
-    """Read the journals and locks of a host, as root, in one round trip. Nothing is written there."""
+    """Read the journals and locks of a host, as root, in one round trip. Nothing is written there.
+
+    Raises: CommandFailed: the answer is none.
+    """
     words = [display.escape_bytes(word) for word in host.run(_SCRIPT, root=True).stdout.split(b"\0")[:-1]]
-    holder, changing, *rest = words
+    holder, changing, *rest = words if len(words) >= 2 else ("", "", "")
+    if len(rest) % 5 or not all(re.fullmatch("[0-9]{1,6}", made) for made in rest[2::5]):
+        raise CommandFailed(
+            f"what it says of its journals is not understood ({len(words)} words)",
+            f"{host.name}, {ROOT}",
+            f"look there on the host: ls -l {ROOT}; sh is to be a POSIX shell",
+        )
     runs = [
         JournaledRun(run, sequence, int(made), last, begun)
         for run, sequence, made, last, begun in zip(*(rest[at::5] for at in range(5)), strict=True)

@@ -63,7 +63,7 @@ class Firewall:
                 continue
             try:
                 found = _read(look)
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError):
                 untold.append(f"{look.command}: could not look (it prints what is not understood here)")
                 continue
             if "(nf_tables)" in look.stdout:

@@ -44,6 +44,8 @@ def read(text: str) -> dict[tuple[str, str, int], Chain]:
                 for made in _Reading(sets, place, family, rule["handle"]).rules(rule["expr"])
             )
             policy = chain.get("policy", "accept") if is_door else ""
+            if policy not in ("", "accept", "drop"):
+                raise ValueError(f"no policy: {policy}")
             chains[" ".join(place), chain["name"], family] = Chain(
                 " ".join(place), chain["name"], made, policy, (family,)
             )
@@ -80,6 +82,8 @@ class _Reading:
 
     def _rule(self, verdict: str, value: Any) -> Rule:
         target = value["target"] if verdict in ("jump", "goto") else ""
+        if not isinstance(target, str):
+            raise ValueError(f"no chain: {target}")
         return Rule(verdict, target, self._ports, self._sure, self._handle)
 
     def _mapped(self, vmap: Json) -> Iterator[Rule]:

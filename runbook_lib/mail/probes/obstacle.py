@@ -30,6 +30,7 @@ class Kind(Enum):
     PLAIN_TEXT = "the server answers a TLS hello in plain text"
     NOT_OFFERED = "the server does not offer, or does not start, what is needed"
     UNTRUSTED = "we refuse the certificate"
+    UNREADABLE = "the certificate is garbled"
     NOT_SMTP = "the answer is no SMTP"
 
 

@@ -7,6 +7,9 @@ from typing import cast
 
 from cryptography import x509
 
+from runbook_lib import der
+from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage, Stopped
+
 OLD_CIPHERS = "ALL:@SECLEVEL=0"  # without it OpenSSL 3 does not even send a hello for TLS 1.0 or 1.1
 
 
@@ -73,6 +76,8 @@ def read_tls(secured: ssl.SSLSocket, untrusted: str) -> Tls:
     Args:
         secured: the socket.
         untrusted: why an earlier, verifying handshake refused the certificate; empty: this one verified it.
+    Raises:
+        Stopped: a certificate cannot be read to its end.
     """
     sent = _certificates(secured, "get_unverified_chain")
     path = () if untrusted else _certificates(secured, "get_verified_chain")
@@ -86,7 +91,12 @@ def _certificates(secured: ssl.SSLSocket, method: str) -> tuple[x509.Certificate
     else:
         pem_of = (certificate.public_bytes() for certificate in getattr(secured._sslobj, method)() or ())  # type: ignore[attr-defined]
         chain = [ssl.PEM_cert_to_DER_cert(pem) for pem in pem_of]
-    return tuple(map(x509.load_der_x509_certificate, chain))
+    try:
+        return tuple(map(der.certificate, chain))
+    except ValueError as error:
+        # OpenSSL takes more than it understands; a client that looks closer is left with nothing.
+        words = "a certificate that the server sends is garbled inside: have it issued anew"
+        raise Stopped(Obstacle(Stage.HANDSHAKE, Kind.UNREADABLE, words)) from error
 
 
 def spelled_serial(certificate: x509.Certificate) -> str:

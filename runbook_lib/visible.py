@@ -1,0 +1,42 @@
+r"""Text from outside, shown: characters that act on a terminal or reorder a line are spelled out (\x1b, \u202e).
+
+A banner, a subject or a comment may hold any of them. What is kept, compared or written stays as it came; this is for
+what a person reads: errors, cells, pages and the command's output.
+"""
+
+import json
+import re
+import unicodedata
+
+# Everything else is plain ASCII, and most of what is shown has nothing else.
+_SUSPECT = re.compile(r"[^\n\t\x20-\x7e]")
+
+
+def visible(text: str) -> str:
+    """`text` with every character spelled out that acts instead of being seen; line ends and tabs stay.
+
+    Source: UAX #9 (bidirectional controls), UTS #39 (characters without a width), ECMA-48 (C0, C1 and ESC).
+    """
+    return _SUSPECT.sub(lambda found: _spelled(found[0]) if _acts(found[0]) else found[0], text)
+
+
+def visible_json(document: object, indent: int = 1) -> str:
+    """A JSON document to read and to parse: the same characters are escaped, as JSON escapes them."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    return _SUSPECT.sub(lambda found: _in_json(found[0]) if _acts(found[0]) else found[0], text)
+
+
+def _acts(character: str) -> bool:
+    # Controls, formats, lone surrogates, line and paragraph separators; the blanks and letters of a script stay.
+    return not character.isprintable() and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _in_json(character: str) -> str:
+    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
+
+
+def _spelled(character: str) -> str:
+    code = ord(character)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

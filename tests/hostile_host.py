@@ -1,0 +1,284 @@
+"""Targets: what a host says of itself and of its journals, the files of an operator, and records."""
+
+import functools
+import json
+import re
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+import hostile_inputs as inputs
+from hostile import ACTS, SaidHost, Target, check_texts
+from hostile_inputs import EVIL, answers, bent, encoded, mostly, numbers, words
+from hypothesis import strategies as st
+
+from runbook_lib import credentials, display, inventory
+from runbook_lib.credentials import reference
+from runbook_lib.errors import RunbookError
+from runbook_lib.families import known
+from runbook_lib.inventory import names
+from runbook_lib.records import index, manifest, model, pages
+from runbook_lib.remote import Host, runs
+from runbook_lib.remote.change import Plan
+from runbook_lib.remote.facts import FACTS, gather
+from runbook_lib.remote.files import FileChange, FileState
+from runbook_lib.remote.hostkeys import HostKey, KnownHosts, check
+from runbook_lib.remote.journal import Journal
+from runbook_lib.remote.rollback import rollback
+
+
+@functools.cache
+def folder() -> Path:
+    """A folder in memory for what is read from files; each target writes its own names."""
+    return Path(tempfile.mkdtemp(prefix="runbook-hostile.", dir="/dev/shm"))
+
+
+def written(name: str, content: bytes) -> Path:
+    """A file of one's own with these bytes."""
+    path = folder() / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o600)
+    return path
+
+
+def said_by(content: bytes, status: int = 0) -> Host:
+    """The stand-in where a connection is expected."""
+    return cast(Host, SaidHost(content, status))
+
+
+def take_os_release(content: bytes) -> bool:
+    """Only a release that is in the tables is taken, with a package manager that is there."""
+    text = display.escape_bytes(content)
+    family, release = known.find(text, "apt-get\ndnf", "mail1")
+    said = known.read(text)
+    assert said["VERSION_ID"].partition(".")[0] in family.releases, said
+    check_texts((family.name, release.version_id, said.get("PRETTY_NAME", "")))
+    return True
+
+
+def take_inventory(content: bytes) -> bool:
+    """What is taken has names in their one spelling, ports that are ports, and a reference where a secret is meant."""
+    book = inventory.load(written("inventory.yaml", content))
+    for host in book.hosts.values():
+        assert 1 <= host.port <= 65535
+        for name in (*host.names.all, book.site.domain):
+            assert names.full_dns_name(name) == name
+            assert name.isascii()
+        assert host.certificate.key_passphrase.partition(":")[0] in reference.SCHEMES
+        assert 1 <= host.certificate.renew_days < host.certificate.valid_days <= 398
+        check_texts((host.name, host.address, host.user, book.where("hosts", host.name)))
+    return True
+
+
+def take_facts(content: bytes) -> bool:
+    """One fact for each question, or none at all."""
+    found = gather(said_by(content))
+    assert list(found) == list(FACTS)
+    check_texts(fact.value for fact in found.values())
+    return True
+
+
+def take_journals(content: bytes) -> bool:
+    """What `runbook status` says of a host's journals; a run's id is one that may stand in a command."""
+    standing = runs.look(said_by(content))
+    for run in standing.runs:
+        assert runs.ID.fullmatch(run.run)
+        assert run.made >= 0
+        check_texts((run.undo_command,))
+    check_texts((standing.told, standing.if_left))
+    return True
+
+
+_CHANGE = FileChange(PurePosixPath("/etc/x"), None, FileState.wanted(b"x"))
+
+
+def take_change(content: bytes) -> bool:
+    """What a change answered: made, no longer as the plan saw it, or failed. The first byte is its status."""
+    numbers_made: list[str] = []
+    host = said_by(content[1:], status=content[0] if content else 0)
+    journal = Journal(host, "20261101T000000Z-0000", "kanri", _lock=cast("None", object()))
+    journal.apply(Plan("x", (_CHANGE,)), numbers_made)
+    check_texts(numbers_made)
+    return True
+
+
+_RUN = "20261101T000000Z-0000"
+
+
+class _Undone(SaidHost):
+    """A host with a journal of that run, whose undo.sh says what is under test."""
+
+    def run(self, script: str | bytes, **options: object) -> object:  # type: ignore[override]
+        result = super().run(script, **options)
+        if "undo.sh" in str(script) or "base64" in str(script):
+            return result
+        return type(result)(0, f"\0\0{_RUN}\0001\0001\0last\0\0".encode(), b"")
+
+    def hold(self, *_: object, **__: object) -> object:
+        return _Held()
+
+
+class _Held:
+    line = "LOCKED"
+
+    def release(self) -> None:
+        pass
+
+
+def take_undo(content: bytes) -> bool:
+    """What undo.sh said on the host, and the bytes of the three versions that are shown where it left something."""
+    done = rollback(cast(Host, _Undone(content[1:], content[0] if content else 0)), _RUN, "kanri")
+    check_texts(done.lines)
+    return True
+
+
+def take_secret(content: bytes) -> bool:
+    """A secret's file: one line of UTF-8, one line end cut, its text in no message."""
+    try:
+        secret = credentials.resolve(f"file:{written('secret', content)}", "mail1, sudo.password")
+    except RunbookError as error:
+        kept = content.strip().decode("utf-8", errors="replace")
+        if len(kept) >= 4 and kept in str(error):
+            raise AssertionError("the secret stands in the message") from None
+        raise
+    value = secret.reveal()
+    assert value
+    assert not set(value) & set("\0\r\n")
+    assert value.encode() == content.removesuffix(b"\n").removesuffix(b"\r") or value.encode() == content
+    return True
+
+
+def take_known_hosts(content: bytes) -> bool:
+    """A key is taken only where the file has that very key for the name, and revokes it nowhere."""
+    known_hosts = KnownHosts.read(written("known_hosts", content))
+    shown = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(32))
+    check(known_hosts, ("mail1.example.test", "192.0.2.25"), shown, "mail1")
+    assert shown.line.split()[-1].encode() in content
+    return True
+
+
+def take_record(content: bytes) -> bool:
+    """A record and its page: whatever stands in it is text there."""
+    path = written("20261101T000000Z-0000/mail1/00-preparation.json", content)
+    model.read(path)
+    run = index.read_run(path.parents[1])
+    check_texts((run.headline(), *(command for _, command in run.next_commands())))
+    for page in (pages.index_page(run), *(pages.chapter_page(entry, run) for entry in run.entries)):
+        assert "<img" not in page
+        assert "<script" not in page
+        assert not ACTS.search(page)
+    return True
+
+
+def take_manifest(content: bytes) -> bool:
+    """A run's manifest, compared with a folder that has one file."""
+    run = folder() / "20261102T000000Z-0000"
+    written(f"{run.name}/mail1/x.json", b"{}\n")
+    written(f"{run.name}/{manifest.NAME}", content)
+    found = manifest.check(run)
+    check_texts([found.report()])
+    assert not found.holds or found.unchanged == ("mail1/x.json",)
+    return found.holds
+
+
+_row = st.fixed_dictionaries(
+    {
+        "claim": words, "port": st.one_of(st.none(), st.integers()), "address": words, "client": words,
+        "verdict": st.sampled_from(("pass", "fail", "maybe")), "seen": words, "command": words,
+    }
+)  # fmt: skip
+_change = st.fixed_dictionaries({"title": words, "kind": words, "diff": words, "commands": words})
+_steps = st.one_of(
+    st.fixed_dictionaries(
+        {"kind": st.just("plan"), "title": words, "digest": words, "changes": st.lists(_change, max_size=2)}
+    ),
+    st.fixed_dictionaries(
+        {"kind": st.just("verify"), "claim": words, "rows": st.lists(_row, max_size=2), "verdict": st.just("pass")}
+    ),
+    st.fixed_dictionaries({"kind": st.sampled_from(("note", "x")), "text": words}),
+)  # fmt: skip
+_times = mostly("2026-11-01T00:00:00+00:00", st.one_of(st.just("2026-11-01T00:00:00"), words))
+_record = st.fixed_dictionaries(
+    {
+        "run": words, "host": words, "chapter": words, "title": words, "mode": st.sampled_from(("plan", "apply")),
+        "reason": words, "operator": words, "lab": st.booleans(), "started_at": _times,
+        "library": words, "commit": st.one_of(st.none(), words), "clean_tree": st.just(True),
+        "inventory_sha256": words, "facts": st.dictionaries(words, words, max_size=2),
+        "steps": st.lists(_steps, max_size=3), "outcome": st.sampled_from(("passed", "failed", "running", "x")),
+    },
+    optional={
+        "ended_at": _times, "summary": words, "undo": words, "format": st.sampled_from((1, 2, "1")),
+        "error": st.fixed_dictionaries({"type": words, "message": words}),
+    },
+)  # fmt: skip
+_file = st.fixed_dictionaries(
+    {"path": st.one_of(st.sampled_from(("mail1/x.json", "../../etc/passwd", "/etc/passwd", "")), words),
+     "sha256": st.one_of(st.just("ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356"), words),
+     "size_bytes": st.sampled_from((3, 3, 4, -1))}
+)  # fmt: skip
+_manifest = st.fixed_dictionaries(
+    {
+        "run": words, "made_at": words, "started_at": words, "ended_at": words, "operator": words, "reason": words,
+        "library": words, "commit": words, "clean_tree": st.just(None), "inventory_sha256": words, "lock_sha256": words,
+        "files": st.lists(_file, max_size=2),
+    }
+)  # fmt: skip
+
+
+# A lone surrogate, which no JSON that is UTF-8 has, would hide everything behind it.
+_LONE = re.compile(r"\\ud[89a-f][0-9a-f]{2}")
+
+
+def _as_json(documents: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
+    texts = documents.map(lambda document: encoded(_LONE.sub("?", json.dumps(document))))
+    return st.one_of(texts, texts, texts, bent(texts))
+
+
+_facts = st.one_of(
+    st.builds(
+        lambda values: encoded("".join(map("{0}\0{1[0]}\0{1[1]}\0\0".format, FACTS, values))),
+        st.tuples(*[st.tuples(st.sampled_from(("0", "1", "127")), words)] * len(FACTS)),
+    ),
+    answers(words, numbers, words, words),
+)  # fmt: skip
+_run_ids = st.one_of(st.just(_RUN), words)
+_journals = answers(
+    words,
+    st.sampled_from(("yes", "")),
+    *[_run_ids, numbers, st.one_of(st.just("2"), numbers), words, words] * 2,
+)
+_statuses = st.sampled_from((b"\0", b"\0", b"\1", bytes([75])))
+_told = st.lists(
+    st.one_of(
+        words,
+        st.builds("{} {}".format, st.sampled_from(("NUMBER", "CHANGED", "PUT BACK", "AS BEFORE", "KEPT")), words),
+        st.sampled_from(("CONFLICT /etc/postfix/main.cf: changed since", "CONFLICT /: changed since", "YQ==", "YQ")),
+    ),
+    max_size=6,
+).map(lambda lines: encoded("\n".join(lines)))  # fmt: skip
+_known_hosts_line = st.builds(
+    "{}{} {} {}".format,
+    st.sampled_from(("", "", "@revoked ", "@cert-authority ", "@x ")),
+    st.one_of(st.sampled_from(("mail1.example.test", "*", "!mail1*,*", "|1|AAAA|AAAA", "|1||", "[mail1]:22")), words),
+    st.sampled_from(("ssh-ed25519", "ssh-rsa", "x")),
+    st.one_of(st.just("AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), words),
+)  # fmt: skip
+
+_secrets = st.one_of(
+    st.text(max_size=20).map(encoded), st.binary(max_size=9), st.sampled_from(EVIL).map(encoded)
+)
+_known_hosts = st.lists(_known_hosts_line, max_size=4).map(lambda lines: encoded("\n".join(lines)))
+
+TARGETS = (
+    Target("os-release", take_os_release, inputs.os_release),
+    Target("inventory", take_inventory, st.one_of(inputs.inventory(), bent(inputs.inventory()))),
+    Target("facts", take_facts, st.one_of(_facts, bent(_facts))),
+    Target("journals", take_journals, st.one_of(_journals, bent(_journals))),
+    Target("change", take_change, st.builds(bytes.__add__, _statuses, _told)),
+    Target("undo", take_undo, st.builds(bytes.__add__, _statuses, st.one_of(_told, bent(_told)))),
+    Target("secret", take_secret, _secrets),
+    Target("known-hosts", take_known_hosts, _known_hosts),
+    Target("record", take_record, _as_json(_record)),
+    Target("manifest", take_manifest, _as_json(_manifest)),
+)  # fmt: skip
