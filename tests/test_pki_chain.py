@@ -129,7 +129,10 @@ def test_of_a_cross_signed_pair_the_path_that_validates_is_kept(tmp_path: Path) 
     lower = certificate("lower", "root")
     chain = proven(LEAF, crossed, lower)
     assert chain.certificates == (LEAF, lower)
-    assert chain.notes[-1] == "'CN=lower', issued by 'CN=old root', left out: another path validates"
+    assert (
+        chain.notes[-1]
+        == "'CN=lower', issued by 'CN=old root', left out: another path validates, from 'CN=root'"
+    )
     served = tmp_path / "chain.pem"
     served.write_bytes(chain.pem)
     for roots in ((ROOT,), (old_root, ROOT), (ROOT, old_root)):
