@@ -9,7 +9,7 @@ from lab import dns, host_images, hosts, images, network, outsider, true_images
 from lab.hosts import LabHost
 from lab.images import Image, Progress
 from lab.inventory_file import inventory_path, write_inventory
-from lab.machine import check_machine
+from lab.machine import check_inotify, check_machine
 from lab.network import Network
 from lab.outsider import Outsider
 from lab.podman import podman
@@ -102,6 +102,7 @@ class Lab:
             hosts.write_known_hosts(self._state, self.hosts)
             write_inventory(self._state, self.hosts)
             dns.start(self._state, self.network)
+            check_inotify(sum(not hosts.is_up(host) for host in self.hosts))
             for host in self.hosts:
                 self._repair(host, progress)
             dns.wait(self.network)
