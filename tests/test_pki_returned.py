@@ -13,7 +13,7 @@ import pki_chains as chains
 import pki_samples as samples
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7, pkcs12
 from pki_chains import (
     LEAF,
@@ -45,7 +45,7 @@ def der(one: x509.Certificate) -> bytes:
 
 
 def p7(*certificates: x509.Certificate) -> bytes:
-    return pkcs7.serialize_certificates(certificates, Encoding.DER)
+    return pkcs7.serialize_certificates(list(certificates), Encoding.DER)
 
 
 def zipped(**files: bytes) -> bytes:
@@ -160,7 +160,7 @@ def one_line(content: bytes) -> bytes:
 
 def crl() -> bytes:
     made = x509.CertificateRevocationListBuilder().issuer_name(ROOT.subject).last_update(NOW).next_update(NOW)
-    return made.sign(samples.p256_key("root"), samples.hashes.SHA256()).public_bytes(Encoding.DER)
+    return made.sign(samples.p256_key("root"), hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 CSR = samples.csr()
@@ -210,7 +210,7 @@ REFUSED: dict[str, tuple[Files, str]] = {
     ),
     "signed by itself": (one(file_of(certificate("server", "server", ca=False))), "signed by its own key"),
     "of a CA nobody knows": (
-        one(file_of(certificate("server", "other root", ca=False), OTHER_ROOT)), "neither in the file nor a trusted root",
+        one(file_of(certificate("server", "other root", ca=False), OTHER_ROOT)), "nor a trusted root; clients say",
     ),
     "for clients, not servers": (
         one(file_of(chains.certificate("server", "lower", ca=False, purpose=chains.CLIENT_AUTH), LOWER, UPPER)),

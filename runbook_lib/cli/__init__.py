@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from runbook_lib.cli import batch, ca, inventories, records, rollback, status, verify
+from runbook_lib.cli import batch, ca, certificate, inventories, records, rollback, status, verify
 from runbook_lib.errors import RunbookError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app.command("status")(status.status)
 app.command("rollback")(rollback.rollback)
 app.add_typer(records.app, name="records")
 app.add_typer(ca.app, name="ca")
+app.command("csr")(certificate.csr)
+app.add_typer(certificate.app, name="certificate")
 app.command("schema")(inventories.schema)
 
 

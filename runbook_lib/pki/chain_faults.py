@@ -25,11 +25,10 @@ def faults(
         at: the time to judge by, aware.
     """
     leaf = chain[0]
-    covered = certificate.dns_names(leaf)
+    covered = ", ".join(certificate.dns_names(leaf)) or "none"
     found = [
-        f"{name} is not covered by the certificate (its names: {', '.join(covered) or 'none'})"
-        for name in names
-        if name.lower() not in covered and not any(matches_name(one, name) for one in covered)
+        f"{name} is not covered by the certificate (its names: {covered})"
+        for name in names_not_covered(leaf, names)
     ]
     found += [*usage_faults(leaf), *strength_faults(leaf)]
     remedy = ""
@@ -43,6 +42,16 @@ def faults(
         )
         remedy = where_to_get(last)
     return found + out_of_time([leaf], at), remedy
+
+
+def names_not_covered(leaf: x509.Certificate, names: Sequence[str]) -> list[str]:
+    """Those of `names` that a client would not find in the certificate (RFC 9525 6.3)."""
+    covered = certificate.dns_names(leaf)
+    return [
+        name
+        for name in names
+        if name.lower() not in covered and not any(matches_name(one, name) for one in covered)
+    ]
 
 
 def where_to_get(last: x509.Certificate) -> str:
