@@ -12,6 +12,7 @@ from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.chapters.public_ca import CertificateToOrder
 from runbook_lib.chapters.roots import system_roots, users_roots
 from runbook_lib.errors import ApplyRefused, CertificateRefused
+from runbook_lib.inventory import shown
 from runbook_lib.mail import ownership
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
@@ -67,6 +68,8 @@ class Signing(Chapter):
         with self.at_work():
             facts, now = self.read()
             plan = self._returned_plan(facts, now) if self.returned else self._plan_without_file(facts, now)
+            for note in plan.notes:
+                self.record.add_note(note)
             plan = replace(plan, notes=(*plan.notes, *notes))
             return self.plan(ownership.left_to_puppet(plan, facts, [self.certificate_path]))
 
@@ -125,8 +128,6 @@ class Signing(Chapter):
         )
         for original in proven.originals:
             self.record.add_note(f"Returned by the CA: {original.name}, SHA-256 {original.sha256}.")
-        for note in proven.notes:
-            self.record.add_note(f"Put right, or to know: {note}.")
         return plan
 
     def made_ready(self, plan: Plan) -> Plan:
@@ -217,8 +218,8 @@ class Signing(Chapter):
 
 
 def _described(content: bytes) -> display.Table:
-    shown = ("subject", "issuer", "names", "key")
-    return display.Table(("", ""), [row for row in certificate.describe(content) if row[0] in shown])
+    told = ("subject", "issuer", "names", "key")
+    return display.Table(("", ""), [row for row in certificate.describe(content) if row[0] in told])
 
 
 def _row(claim: str, seen: str, good: bool, command: str) -> Row:
@@ -250,7 +251,7 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: 
         ("host", f"{opened.host.name}, {opened.system}"),
         ("mode", opened.mode + (" (a lab host)" if opened.lab else "")),
         ("CA", f"{facts['ca']}" + ("" if is_public else f" ({ca})")),
-        ("names granted", facts["names"]),
+        ("names granted", ", ".join(map(shown, opened.host.names.all))),
         (
             "lifetime",
             f"{facts['valid_days']} days; a new one from {opened.host.certificate.renew_days} days left",
