@@ -61,6 +61,7 @@ def test_it_becomes_the_one_chain_in_clean_pem(case: str) -> None:
 def test_what_was_put_right_is_said(case: str) -> None:
     told = "\n".join(imported(TAKEN[case]).notes)
     lines = len(file_of(LEAF).splitlines())
+    assert "__MACOSX" not in told
     for words in SAID[case]:
         assert words.replace("line 9", f"line {lines}") in told
 
@@ -170,13 +171,15 @@ def test_of_a_cross_signed_root_the_path_of_the_new_root_is_kept() -> None:
             chains.verify_by_openssl(ALL, file_of(*roots), *option)
 
 
-def test_of_two_roots_that_are_both_good_the_one_that_lasts_is_chosen() -> None:
-    """C6, the intermediate under both: whichever stands first in the store."""
+@pytest.mark.parametrize("leaf_days", [10, 30])
+def test_of_two_roots_that_are_both_good_the_one_that_lasts_is_chosen(leaf_days: int) -> None:
+    """C6, the intermediate under both: whichever stands first in the store, and whether the leaf outlives it or not."""
+    leaf = certificate("server", "lower", ca=False, days=(-1, leaf_days))
     old = certificate("old root", "old root", days=(-30, 20))
     by_old, by_new = certificate("lower", "old root"), certificate("lower", "root")
     for roots in ((old, ROOT), (ROOT, old)):
         for order in ((by_old, by_new), (by_new, by_old)):
-            assert imported(one(file_of(LEAF, *order)), roots=file_of(*roots)).certificates == (LEAF, by_new)
+            assert imported(one(file_of(leaf, *order)), roots=file_of(*roots)).certificates == (leaf, by_new)
 
 
 def test_a_weak_certificate_of_a_path_that_is_not_used_stops_nothing() -> None:
