@@ -27,6 +27,12 @@ def p7(*certificates: x509.Certificate) -> bytes:
     return pkcs7.serialize_certificates(list(certificates), Encoding.DER)
 
 
+def ber(content: bytes) -> bytes:
+    """The outermost length left open (X.690 8.1.3.6), where DER spells it out."""
+    assert content[:2] == b"\x30\x82"
+    return b"\x30\x80" + content[4:] + b"\0\0"
+
+
 def zipped(**files: bytes) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -52,6 +58,7 @@ TAKEN: dict[str, Files] = {
     "DER with a line end behind it": (("a.cer", der(LEAF) + b"\r\n"), ("b.pem", file_of(LOWER, UPPER))),
     "DER, one behind the other": (("all.der", der(LEAF) + der(UPPER) + der(LOWER)),),
     "PKCS #7 in DER (.p7b)": (("back.p7b", p7(UPPER, LEAF, ROOT, LOWER)),),
+    "PKCS #7 in BER, as some CAs' programs write it": (("back.p7b", ber(p7(UPPER, LEAF, LOWER))),),
     "PKCS #7 in PEM": one(pem.block("PKCS7", p7(LOWER, UPPER, LEAF))),
     "PKCS #7 in PEM, CRLF": one(pem.block("PKCS7", p7(LOWER, UPPER, LEAF)).replace(b"\n", b"\r\n")),
     "PKCS #7 under the name CMS": one(pem.block("CMS", p7(LEAF, UPPER, LOWER))),
@@ -141,6 +148,9 @@ REFUSED: dict[str, tuple[Files, str]] = {
     ),
     "a CRL in DER": ((("a.crl", crl()), ("b", ALL)), "a.crl: is a revocation list"),
     "a CRL alone": (one(pem.block("X509 CRL", crl())), "back.pem: no certificate is in it"),
+    "a version that no certificate has": (
+        (("mail.cer", der(LEAF).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x6e", 1)),), "mail.cer: is binary",
+    ),
     "DER cut short": ((("mail.cer", der(LEAF)[:-20]),), "mail.cer: is binary .DER., and neither"),
     "PKCS #7 cut short": ((("mail.p7b", p7(LEAF)[:-20]),), "mail.p7b: is binary .*openssl pkcs7"),
     "a public key": (

@@ -12,6 +12,8 @@ import pki_samples as samples
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pki_chains import LEAF, LOWER, NAME, NOW, ROOT, ROOT_PEM, SERVER_KEY, UPPER, certificate, file_of
 from pki_returned_files import (
     ALL,
@@ -185,3 +187,22 @@ def test_of_two_roots_that_are_both_good_the_one_that_lasts_is_chosen(leaf_days:
 def test_a_weak_certificate_of_a_path_that_is_not_used_stops_nothing() -> None:
     crossed = x509.load_pem_x509_certificate(chains.SHA1_UPPER)
     assert imported(one(file_of(LEAF, LOWER, UPPER, crossed))).pem == ALL
+
+
+PIECES = [content for files in TAKEN.values() for _, content in files] + [make() for make in SECRET.values()]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_whatever_happened_to_a_file_it_is_the_chain_or_a_refusal(data: st.DataObject) -> None:
+    """Bytes altered, lost, brought in: never another error, and never another chain."""
+    content = bytearray(data.draw(st.sampled_from(PIECES)))
+    for at, lost, brought in data.draw(
+        st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 9), st.binary(max_size=4)), max_size=4)
+    ):
+        content[at % (len(content) + 1) : at % (len(content) + 1) + lost] = brought
+    try:
+        chain = imported((("altered", bytes(content)), ("rest.pem", file_of(LOWER, UPPER))))
+    except CertificateRefused:
+        return
+    assert chain.pem == ALL

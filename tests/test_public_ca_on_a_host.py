@@ -11,9 +11,11 @@ import ssl
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pki_chains as chains
 import pki_samples as samples
+import pytest
 from applied_host import RUNBOOK, applied
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
@@ -22,7 +24,8 @@ from ruamel.yaml import YAML
 
 from lab import Lab
 from lab.state import CHECKOUT
-from runbook_lib.chapters import own_ca
+from runbook_lib.chapters import own_ca, signing
+from runbook_lib.errors import CertificateRefused
 from runbook_lib.inventory import load
 from runbook_lib.pki import authority
 
@@ -59,26 +62,22 @@ class Site:
             env=self.environment, cwd=self.folder, capture_output=True, timeout=300, check=False,
         )  # fmt: skip
 
-    def done(self, *words: str) -> str:
-        """A command that must succeed; both its streams."""
-        result = self.runbook(*words)
-        told = (result.stdout + result.stderr).decode()
-        assert result.returncode == 0, told
-        return told
+    def plan(self, **certificate_values: object) -> str:
+        """What chapter 1-2 plans with these values of the inventory, without a kernel."""
+        self.write(**certificate_values)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("SSL_CERT_FILE", "RUNBOOK_RECORDS"):
+                patch.setenv(name, self.environment[name])
+            chapter = signing.open(str(self.inventory), HOST, "plan")
+            return chapter.plan_certificate().text()
 
-    def record(self, chapter: str) -> str:
-        """The newest record of a chapter."""
-        newest = max(
-            (self.folder / "records").glob(f"*/{HOST}/{chapter}.json"), key=lambda path: path.stat().st_mtime
-        )
-        return newest.read_text(encoding="utf-8")
+    def newest(self, name: str) -> Path:
+        """What the newest run left under this name for the host."""
+        found = (self.folder / "records").glob(f"*/{HOST}/{name}")
+        return max(found, key=lambda path: path.stat().st_mtime_ns)
 
-    def for_users(self) -> dict[str, str]:
-        """The files for users of the newest run that made some."""
-        newest = max(
-            (self.folder / "records").glob(f"*/{HOST}/for-users"), key=lambda path: path.stat().st_mtime
-        )
-        return {path.name: path.read_text(encoding="utf-8") for path in newest.iterdir()}
+    def record(self, chapter: str) -> Any:
+        return json.loads(self.newest(f"{chapter}.json").read_bytes())
 
 
 def signed(request: bytes, *, days: int = 30, names: tuple[str, ...] = NAMES) -> x509.Certificate:
@@ -126,15 +125,15 @@ def test_from_the_csr_to_every_port_and_on_to_the_renewal(lab: Lab, tmp_path: Pa
     issued = len(ledger.issuances(HOST))
 
     # Nothing came back yet. The certificate that is there goes on; where there is none, apply waits for a person.
-    site.write(signed_by="public CA")
-    site.done("plan", "--host", HOST, "--only", "12")
-    assert "comes from a public CA" in site.record("12-signing")
+    planned = site.plan(signed_by="public CA")
+    assert "comes from a public CA (left to who orders from the public CA)" in planned
+    assert f"runbook csr {HOST}" in planned
     lab.exec(HOST, "rm /etc/ssl/certs/mail-server.pem")
     waits = site.runbook("apply", "--host", HOST, "--only", "12")
     assert waits.returncode == 1
-    told = (waits.stdout + waits.stderr).decode() + site.record("12-signing")
-    assert "has to come from a public CA: there is no certificate yet" in told
-    assert f"runbook csr {HOST}" in told
+    error = site.record("12-signing")["error"]["message"]
+    assert "has to come from a public CA: there is no certificate yet" in error
+    assert f"runbook csr {HOST}" in error
 
     # What is sent is the CSR alone; beside it what the form asks.
     sent = site.runbook("csr", HOST)
@@ -143,51 +142,52 @@ def test_from_the_csr_to_every_port_and_on_to_the_renewal(lab: Lab, tmp_path: Pa
     assert b"PRIVATE" not in sent.stdout + sent.stderr
     for words in (samples.sha256(sent.stdout), *NAMES, "RSA 2048", "Postfix", "postmaster@", "200 days"):
         assert words in sent.stderr.decode()
+    (tmp_path / "mail.csr").write_bytes(sent.stdout)
 
-    # The leaf alone is refused, and says where the rest is; a key is refused without a word of it.
+    # The leaf alone is refused, and says where the rest is; the mess becomes one chain.
     leaf = signed(sent.stdout)
     (tmp_path / "leaf.crt").write_bytes(file_of(leaf))
-    alone = site.runbook("certificate", "check", "leaf.crt", "--host", HOST)
+    alone = site.runbook("certificate", "check", "leaf.crt", "--host", HOST, "--csr", "mail.csr")
     assert alone.returncode == 1
     assert alone.stdout == b""
     assert b"from http://ca.example.test/lower.cer (the certificate names this place" in alone.stderr
-    (tmp_path / "mail.csr").write_bytes(sent.stdout)
-    (tmp_path / "oops.pem").write_bytes(file_of(leaf) + samples.private_pem(samples.p256_key("other")))
-    exposed = site.runbook("certificate", "check", "oops.pem", "--host", HOST, "--csr", "mail.csr")
-    assert exposed.returncode == 1
-    assert b"oops.pem is or holds a private key" in exposed.stderr
-
-    # The mess becomes one chain, and it is what every port serves.
     archive = tmp_path / "order.zip"
     archive.write_bytes(mess(leaf))
     chain = file_of(leaf, LOWER, UPPER)
-    for asked in ((), ("--csr", "mail.csr")):
-        checked = site.runbook("certificate", "check", "order.zip", "--host", HOST, *asked)
-        assert checked.returncode == 0, checked.stderr.decode()
-        assert checked.stdout == chain
+    checked = site.runbook("certificate", "check", "order.zip", "--host", HOST)
+    assert checked.returncode == 0, checked.stderr.decode()
+    assert checked.stdout == chain
+    assert f"order.zip: SHA-256 {samples.sha256(archive.read_bytes())}" in checked.stderr.decode()
+
+    # A batch installs it as it came; every port serves it, and users are not told to import anything.
     site.write(signed_by="public CA", returned=["order.zip"])
-    site.done("apply", "--host", HOST)
+    applied_now = site.runbook("apply", "--host", HOST)
+    assert applied_now.returncode == 0, (applied_now.stdout + applied_now.stderr).decode()
     for port in (25, 465, 587):
         assert served(lab, port, root) == ["server", "lower", "upper"]
     assert lab.exec(HOST, "cat /etc/ssl/certs/mail-server.pem") == chain
-    record = json.loads(site.record("12-signing"))
-    notes = " ".join(event["text"] for event in record["steps"] if event["kind"] == "note")
+    notes = " ".join(step["text"] for step in site.record("12-signing")["steps"] if step["kind"] == "note")
     assert f"Returned by the CA: order.zip, SHA-256 {samples.sha256(archive.read_bytes())}." in notes
     assert "the root 'CN=root' left out" in notes
-    assert json.loads(site.record("90-verification"))["outcome"] == "passed"
-
-    # Users are not told to import anything.
-    pages = site.for_users()
+    assert site.record("90-verification")["outcome"] == "passed"
+    pages = {path.name: path.read_text(encoding="utf-8") for path in site.newest("for-users").iterdir()}
     assert [name for name in pages if name.endswith(".cer")] == []
     assert "Nothing to import" in pages["thunderbird.html"]
 
     # Again: nothing to do. Its end is near: said, and the own CA does not sign over it until somebody says so.
-    site.write(returned=["order.zip"])
-    assert "nothing to do" in site.done("plan", "--host", HOST, "--only", "12")
-    site.write(renew_days=60)
-    assert "nothing to do" in site.done("plan", "--host", HOST, "--only", "12")
-    assert "the own CA does not sign over it" in site.record("12-signing")
-    site.write(signed_by="own CA")
-    site.done("plan", "--host", HOST, "--only", "12")
-    assert "it was not issued by this CA" in site.record("12-signing")
+    assert "nothing to do" in site.plan(returned=["order.zip"])
+    assert site.plan(renew_days=20) == "Certificate: nothing to do."
+    due = site.plan(renew_days=60)
+    assert "nothing to do" in due
+    assert "It ends in 29 days" in due
+    assert "the own CA does not sign over it by itself: say certificate.signed_by" in due
+    assert "it was not issued by this CA" in site.plan(signed_by="own CA")
+    (tmp_path / "older.pem").write_bytes(file_of(signed(sent.stdout, days=20), LOWER, UPPER))
+    with pytest.raises(CertificateRefused, match="it is an older one"):
+        site.plan(returned=["older.pem"])
+    (tmp_path / "more.pem").write_bytes(
+        file_of(signed(sent.stdout, names=(*NAMES, "*.example.test")), LOWER, UPPER)
+    )
+    with pytest.raises(CertificateRefused, match=r"(?s)\+ \*\.example\.test\n.*somebody has to decide"):
+        site.plan(returned=["more.pem"])
     assert len(ledger.issuances(HOST)) == issued

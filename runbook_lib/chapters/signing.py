@@ -63,7 +63,12 @@ class Signing(Chapter):
     def plan_certificate(self) -> Plan:
         """The certificate; none while the one that is there fits key, names and issuer, and has days enough left."""
         if self.there and self.there.serves:
-            return self.plan(Plan("Certificate", (), self.there.notes))
+            unused = (
+                ("What the CA returned is not installed: the one that stays serves.",)
+                if self.returned
+                else ()
+            )
+            return self.plan(Plan("Certificate", (), (*self.there.notes, *unused)))
         notes = self.there.notes if self.there else ()
         with self.at_work():
             facts, now = self.read()

@@ -7,6 +7,7 @@ read before anything is said, so that all faults come at once. Nothing is fetche
 
 import hashlib
 import io
+import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -17,11 +18,18 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 
 from runbook_lib.errors import CertificateRefused, PrivateKeyReturned
-from runbook_lib.pki import certificate, forms, pem
+from runbook_lib.pki import certificate, forms, keys, pem
 from runbook_lib.pki.chain import Chain, Original
 
 ARCHIVE_BYTES_MAX = 4 * 1024 * 1024
 ARCHIVE_FILES_MAX = 100
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 _PKCS7 = ("PKCS7", "PKCS #7 SIGNED DATA", "CMS")
 _BEGIN = "-----BEGIN CERTIFICATE-----"
 _READ_BY_HAND = (
@@ -190,15 +198,33 @@ def _read_der(reading: _Reading, name: str, content: bytes) -> None:
 
 
 def _certificates(der: bytes) -> list[x509.Certificate]:
-    """The certificate, or those of the PKCS #7 message; none where it is neither."""
-    try:
-        return [x509.load_der_x509_certificate(der)]
-    except (ValueError, x509.InvalidVersion):
+    """The certificate, or those of the PKCS #7 message; none where it is neither, or one cannot be read through."""
+    for load in (_one, load_der_pkcs7_certificates):
+        try:
+            with warnings.catch_warnings():
+                # PKCS #7 in BER, and serials that RFC 5280 forbids: OpenSSL reads both, and what is written is DER.
+                warnings.simplefilter("ignore", UserWarning)
+                found = list(load(der))
+                for one in found:
+                    _read_through(one)
+        except _UNREADABLE:
+            continue
+        return found
+    return []
+
+
+def _one(der: bytes) -> list[x509.Certificate]:
+    return [x509.load_der_x509_certificate(der)]
+
+
+def _read_through(one: x509.Certificate) -> None:
+    """Touch each part that is looked at later: cryptography parses them only then."""
+    keys.public_key_sha256(one.public_key())
+    certificate.alternatives(one)
+    for _extension in one.extensions:
         pass
-    try:
-        return list(load_der_pkcs7_certificates(der))
-    except (ValueError, UnsupportedAlgorithm):
-        return []
+    for name in (one.subject, one.issuer):
+        name.rfc4514_string()
 
 
 def _other_der(der: bytes) -> str | None:
@@ -208,7 +234,7 @@ def _other_der(der: bytes) -> str | None:
     ):
         try:
             load(der)
-        except (ValueError, x509.InvalidVersion):
+        except _UNREADABLE:
             continue
         return what
     return None
