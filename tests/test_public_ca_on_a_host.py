@@ -24,8 +24,8 @@ from ruamel.yaml import YAML
 
 from lab import Lab
 from lab.state import CHECKOUT
-from runbook_lib.chapters import own_ca, signing
-from runbook_lib.errors import CertificateRefused
+from runbook_lib.chapters import ordering, own_ca, signing
+from runbook_lib.errors import ApplyRefused, CertificateRefused
 from runbook_lib.inventory import load
 from runbook_lib.pki import authority
 
@@ -70,6 +70,14 @@ class Site:
                 patch.setenv(name, self.environment[name])
             chapter = signing.open(str(self.inventory), HOST, "plan")
             return chapter.plan_certificate().text()
+
+    def csr_with_a_name_more(self, name: str) -> None:
+        """Ask for the CSR where the inventory grants a name that it does not ask for."""
+        book = YAML(typ="safe").load(self.inventory)
+        book["hosts"][HOST]["names"]["further"] = [name]
+        changed = self.folder / "changed.yaml"
+        YAML().dump(book, changed)
+        ordering.csr_to_send(str(changed), HOST)
 
     def newest(self, name: str) -> Path:
         """What the newest run left under this name for the host."""
@@ -143,6 +151,8 @@ def test_from_the_csr_to_every_port_and_on_to_the_renewal(lab: Lab, tmp_path: Pa
     for words in (samples.sha256(sent.stdout), *NAMES, "RSA 2048", "Postfix", "postmaster@", "200 days"):
         assert words in sent.stderr.decode()
     (tmp_path / "mail.csr").write_bytes(sent.stdout)
+    with pytest.raises(ApplyRefused, match=r"does not ask for every name[^+]*\+ ms\.example\.test"):
+        site.csr_with_a_name_more("ms.example.test")
 
     # The leaf alone is refused, and says where the rest is; the mess becomes one chain.
     leaf = signed(sent.stdout)
