@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pki_samples as samples
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from pki_chains import (
     LEAF,
     LOWER,
@@ -25,6 +27,7 @@ from pki_chains import (
 )
 
 from runbook_lib.errors import CertificateRefused
+from runbook_lib.pki import pem
 from runbook_lib.pki.chain import Chain, arrange, check_pair, read_pem, verify
 
 WHERE = "mail1, mail-server.pem"
@@ -81,6 +84,18 @@ def test_the_gap_is_named() -> None:
 def test_another_root_does_not_prove_it() -> None:
     with pytest.raises(CertificateRefused, match="the chain ends at 'CN=upper'"):
         proven(LEAF, LOWER, UPPER, roots=file_of(OTHER_ROOT))
+
+
+def test_among_the_roots_may_be_one_that_is_hard_to_read() -> None:
+    """There are public roots with the serial 0, which RFC 5280 forbids; the list may be long, too."""
+    der = OTHER_ROOT.public_bytes(Encoding.DER)
+    serial = OTHER_ROOT.serial_number.to_bytes(21, "big").lstrip(b"\0")
+    odd = der.replace(serial, b"\0" * len(serial), 1)
+    assert odd != der
+    roots = b"# a comment\n" * 30_000 + pem.block("CERTIFICATE", odd) + ROOT_PEM
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert proven(LEAF, LOWER, UPPER, roots=roots).certificates == (LEAF, LOWER, UPPER)
 
 
 def test_the_name_must_be_covered() -> None:

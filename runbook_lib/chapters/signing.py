@@ -259,7 +259,8 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: 
         ("names granted", ", ".join(map(shown, opened.host.names.all))),
         (
             "lifetime",
-            f"{'as the CA sells it' if is_public else facts['valid_days'] + ' days'}; a new one from {opened.host.certificate.renew_days} days left",
+            f"{'as the CA sells it' if is_public else facts['valid_days'] + ' days'}; "
+            f"a new one from {opened.host.certificate.renew_days} days left",
         ),
         *port_25.rows(there),
     ]

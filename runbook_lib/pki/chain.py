@@ -16,6 +16,7 @@ from runbook_lib.errors import CertificateRefused
 from runbook_lib.pki import certificate, chain_faults, keys, pem
 from runbook_lib.pki.certificate import shown_dn, shown_name
 
+_ROOTS_BYTES_MAX = 4 * 1024 * 1024  # Mozilla's list is a quarter of a megabyte
 _AGAIN = "ask the CA for the server's certificate with its intermediates, as one PEM file, and bring that."
 
 
@@ -120,7 +121,7 @@ def verify(chain: Chain, roots_pem: bytes, names: Sequence[str], at: datetime, w
         CertificateRefused: an intermediate is missing, something is expired, a name is not covered.
     Source: RFC 5280 6.1 (path validation), RFC 9525 6 (names).
     """
-    roots = read_pem(roots_pem, "the trusted roots").certificates
+    roots = _issuing_roots(chain, roots_pem)
     faults, where_from = chain_faults.faults(chain.certificates, roots, names, at)
     if faults:
         raise CertificateRefused("; ".join(faults), where, where_from or _AGAIN)
@@ -144,6 +145,26 @@ def verify(chain: Chain, roots_pem: bytes, names: Sequence[str], at: datetime, w
         if one.not_valid_after_utc < chain.leaf.not_valid_after_utc
     ]
     return replace(chain, certificates=path, notes=(*chain.notes, *notes))
+
+
+def _issuing_roots(chain: Chain, roots_pem: bytes) -> list[x509.Certificate]:
+    """Those of the trusted roots that bear the name of an issuer in the chain.
+
+    No other is read: among public roots are some that `cryptography` will refuse to read (a serial of zero).
+
+    Raises:
+        CertificateRefused: the roots are no PEM.
+    """
+    where = "the trusted roots"
+    framing = pem.read(roots_pem, "CERTIFICATE", _ROOTS_BYTES_MAX)
+    if framing.faults:
+        raise CertificateRefused("; ".join(framing.faults), where, "mend the file of roots, or name another.")
+    issuers = {one.issuer.public_bytes() for one in chain.certificates}
+    return [
+        certificate.parse(block, where)
+        for block in framing.blocks
+        if block.label in certificate.LABELS and any(issuer in block.der for issuer in issuers)
+    ]
 
 
 def noted(chain: Chain, *notes: str) -> Chain:
