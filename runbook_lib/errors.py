@@ -22,6 +22,7 @@ RunbookError
 ├── PolicyViolation                the CA does not issue such a certificate
 ├── AuthorityError                 the CA's directory cannot be made, opened or trusted
 ├── CertificateRefused             a certificate or chain that came back is not fit to be installed
+│   └── PrivateKeyReturned         what came back carries a private key
 ├── LedgerBusy                     another process held the CA's ledger
 ├── VerificationFailed             a claim was reached and found wrong
 ├── NameNotCovered                 a settings page would send users to a name that is not in the certificate
@@ -152,6 +153,10 @@ class AuthorityError(RunbookError):
 
 class CertificateRefused(RunbookError):
     """A certificate, or a chain, that came back is not fit to be installed."""
+
+
+class PrivateKeyReturned(CertificateRefused):
+    """Among the files that a CA returned is one that carries a private key; nothing of it is told."""
 
 
 class LedgerBusy(RunbookError):

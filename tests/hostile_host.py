@@ -67,7 +67,7 @@ def take_inventory(content: bytes) -> bool:
             assert name.isascii()
         assert host.certificate.key_passphrase.partition(":")[0] in reference.SCHEMES
         assert 1 <= host.certificate.renew_days < host.certificate.valid_days <= 398
-        check_texts((host.name, host.address, host.user, book.where("hosts", host.name)))
+        check_texts((host.name, host.address, host.user or "", book.where("hosts", host.name)))
     return True
 
 

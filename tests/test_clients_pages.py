@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from clients_samples import ca_pem, settings
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from runbook_lib.clients import CLIENTS, CaFile, render_page
+from runbook_lib.clients import CLIENTS, CaFile, files_for_users, render_page
 
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
@@ -56,7 +56,36 @@ def test_both_languages_have_every_value(client: str, page: Page, tmp_path: Path
         for value in guide.values:
             assert getattr(value.label, language) in text
             assert getattr(value.entry, language) in text
+        assert used.ca is not None
         assert used.ca.sha256 in text
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_with_a_public_certificate_nobody_is_told_to_import_anything(
+    client: str, page: Page, tmp_path: Path
+) -> None:
+    """Who imports a CA for nothing learns to import any that is offered."""
+    public = settings(ca=None)
+    guide = CLIENTS[client](public)
+    show(page, render_page(guide, public), tmp_path)
+    violations = Axe().run(page).response["violations"]
+    assert [(fault["id"], fault["nodes"][0]["html"]) for fault in violations] == []
+    text = page.locator("body").inner_text()
+    for words in ("Nothing to import", "登録は不要です", "confirm no exception"):
+        assert words in text
+    for words in (
+        "the house's CA",
+        "-ca.cer",
+        "Import the CA",
+        "認証局を登録します",
+        "fingerprint",
+        "社内認証局の登録",
+    ):
+        assert words not in text
+    assert set(files_for_users(public, (client,))) <= {f"{client}.html", "config-v1.1.xml"}
+    own = settings()
+    assert own.ca is not None
+    assert own.ca.name in files_for_users(own, (client,))
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -78,6 +78,7 @@ def test_a_mail_sent_with_the_generated_settings_arrives(
 ) -> None:
     """Each port, and the password with blanks, quotes and a letter outside ASCII too (S1, S2)."""
     subject = f"by Thunderbird {secrets.token_hex(8)}"
+    assert settings.ca is not None
     assert client.import_ca(settings.ca.content) == settings.ca.sha256
     account = client.make_account(
         autoconfig_xml(replace(settings, ports=(port,))), f"{user}@{settings.domain}", password(lab, user)
@@ -123,6 +124,7 @@ def test_without_the_ca_nothing_is_sent_and_the_user_sees_what_the_page_says(
 def test_a_wrong_password_is_told_as_the_page_says(
     client: Thunderbird, settings: ClientSettings, recipient: str
 ) -> None:
+    assert settings.ca is not None
     client.import_ca(settings.ca.content)
     client.make_account(autoconfig_xml(settings), f"hanako@{settings.domain}", "not the password")
     sent = client.send(recipient, "never")

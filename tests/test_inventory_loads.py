@@ -9,6 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from runbook_lib import inventory
+from runbook_lib.inventory import names
 from runbook_lib.inventory.schema import schema, schema_text
 
 FOLDER = inventory.CHECKOUT / "inventory"
@@ -129,6 +130,29 @@ def test_names_become_a_labels_in_lower_case_each_once(site: inventory.Inventory
     assert inventory.shown(names.all[1]) == "pop.example.jp"
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("WWW.example.jp", "www.example.jp"),
+        ("メール.example.jp", "xn--4dkua4c.example.jp"),
+        ("*.Example.jp", "*.example.jp"),
+        ("IP 192.0.2.10", "IP 192.0.2.10"),
+        ("IP 2001:DB8:0::0:1", "IP 2001:db8::1"),
+    ],
+)
+def test_a_name_more_that_a_public_ca_put_in_has_one_spelling(written: str, read: str) -> None:
+    """C7, C8, C12: wildcards and addresses only here, where a person accepted them."""
+    assert names.certificate_name(written) == read
+
+
+@pytest.mark.parametrize(
+    "written", ["192.0.2.10", "*", "*.jp", "m*.example.jp", "IP mail.example.jp", "a.*.jp", ""]
+)
+def test_what_no_certificate_may_bear_cannot_be_accepted(written: str) -> None:
+    with pytest.raises(ValueError, match=r"expected|write"):
+        names.certificate_name(written)
+
+
 def test_paths_start_from_the_files_folder(site: inventory.Inventory, tmp_path: Path) -> None:
     """Whatever the working directory is; references to files too; ~ is the person's home."""
     assert site.site.known_hosts == f"{tmp_path}/keys/known_hosts"
@@ -174,7 +198,7 @@ def test_a_word_is_a_file_of_the_checkout_wherever_one_works(
     monkeypatch.chdir(tmp_path)
     assert inventory.find("lab") == FOLDER / "lab.yaml"
     assert inventory.load("example").path == FOLDER / "example.yaml"
-    assert inventory.load("example").where("hosts") == "inventory/example.yaml, line 55"
+    assert inventory.load("example").where("hosts") == "inventory/example.yaml, line 57"
     assert inventory.find("site.yaml") == tmp_path / "site.yaml"
     assert inventory.find("~/site.yaml") == Path.home() / "site.yaml"
 

@@ -64,7 +64,7 @@ def test_a_sound_file_is_taken_and_written_clean(case: str) -> None:
     content, notes = TAKEN[case]
     read = chain.read_pem(content, "mail1, back.pem")
     assert len(read.notes) == notes
-    assert read.original_sha256 == samples.sha256(content)
+    assert [one.sha256 for one in read.originals] == [samples.sha256(content)]
     assert b"\r" not in read.pem
     assert read.pem.endswith(b"-----END CERTIFICATE-----\n")
     assert max(map(len, read.pem.splitlines())) == 64

@@ -17,11 +17,7 @@ from runbook_lib.records.files import write_atomically
 
 C = TypeVar("C", bound="ClientChapter")
 FILES_FOLDER = "for-users"
-_PUBLIC = (
-    "No page is made: it would tell users to import the own CA's certificate, and this server shows a public one, "
-    "which their programs trust as it is. The name and the ports are those above."
-)
-NO_CA = "Not made yet: there is no CA. Chapter 1-2 makes it; then run this chapter again."
+_NO_CA = "Not made yet: there is no CA. Chapter 1-2 makes it; then run this chapter again."
 
 
 @dataclass(repr=False)
@@ -31,7 +27,6 @@ class ClientChapter(RestingChapter):
     reads_only: ClassVar[bool] = True
     client: str = ""
     settings: ClientSettings | None = field(default=None, repr=False)
-    without: str = NO_CA  # what is shown where there are no settings
 
     @property
     def guide(self) -> Guide | None:
@@ -40,12 +35,12 @@ class ClientChapter(RestingChapter):
 
     def _shown(self, part: Callable[[Guide], display.Shown]) -> display.Shown:
         guide = self.guide
-        return part(guide) if guide else display.Text(self.without)
+        return part(guide) if guide else display.Text(_NO_CA)
 
     def findings(self) -> display.Shown:
         """Clients of the inventory that this server's settings shut out."""
         if self.settings is None:
-            return display.Text(self.without)
+            return display.Text(_NO_CA)
         return clients.findings_shown(self.settings, self.host.clients)
 
     def values(self) -> display.Shown:
@@ -93,7 +88,7 @@ class ClientChapter(RestingChapter):
     def write_files(self) -> display.Shown:
         """Write what users get beside the record; the files hold no secret."""
         if self.settings is None:
-            return display.Text(self.without)
+            return display.Text(_NO_CA)
         if self.client not in self.host.clients:
             return display.Text(f"No page was written: no user has {self.client}, by the inventory.")
         files = clients.files_for_users(self.settings, (self.client,))
@@ -147,12 +142,21 @@ def open_client(
     with made.at_work():
         names = shown if shown and made.is_apply else opened.host.names.all
         ca = own_ca.certificate(opened.inventory.site)
-        kept = survey.target.kept
-        if kept and kept.for_users:
-            made.without = _PUBLIC
-            ca = None
-        made.settings = clients.settings_for(opened.inventory.site, opened.host, ca, names) if ca else None
+        is_public = _is_public(survey, opened, shown=bool(shown))
+        if ca or is_public:
+            trusted = None if is_public else ca
+            made.settings = clients.settings_for(opened.inventory.site, opened.host, trusted, names)
     return made
+
+
+def _is_public(survey: Survey, opened: Opened, *, shown: bool) -> bool:
+    """Whether users' programs trust what they are shown as it is; of a server as it will be, the inventory says so."""
+    kept = survey.target.kept
+    if kept and kept.for_users:
+        return True
+    if opened.host.certificate.is_public and not (shown and opened.mode == "apply"):
+        return True
+    return shown and survey.target.expected_serial is not None and survey.target.ca_pem is None
 
 
 def _shown_names(survey: Survey, opened: Opened) -> tuple[str, ...]:

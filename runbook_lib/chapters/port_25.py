@@ -74,7 +74,7 @@ def _untrusted(opened: Opened, found: FoundCertificate) -> str:
         if not names:
             return "it has no DNS name"
         try:
-            path = chain.Chain((leaf, *others), (), "")
+            path = chain.Chain((leaf, *others))
             chain.verify(path, roots, names, datetime.now(UTC), f"{opened.host.name}, port 25")
         except CertificateRefused as error:
             return error.problem

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from runbook_lib import display
-from runbook_lib.chapters import own_ca, port_25
+from runbook_lib.chapters import own_ca, port_25, public_ca
 from runbook_lib.chapters.certificate_to_issue import CertificateToIssue
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
+from runbook_lib.chapters.public_ca import CertificateToOrder
 from runbook_lib.chapters.roots import system_roots, users_roots
 from runbook_lib.errors import ApplyRefused, CertificateRefused
+from runbook_lib.inventory import shown
 from runbook_lib.mail import ownership
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
@@ -30,7 +32,7 @@ TITLE = "1-2 Signing the CSR · 署名要求書（CSR）のCAへの送付"
 class Signing(Chapter):
     """The chapter's own plans and claims."""
 
-    returned: str = ""
+    returned: tuple[str, ...] = ()
     inventory_name: str = ""
     there: CertificateOnPort25 | None = None  # on port 25 already
 
@@ -61,13 +63,34 @@ class Signing(Chapter):
     def plan_certificate(self) -> Plan:
         """The certificate; none while the one that is there fits key, names and issuer, and has days enough left."""
         if self.there and self.there.serves:
-            return self.plan(Plan("Certificate", (), self.there.notes))
+            unused = (
+                ("What the CA returned is not installed: the one that stays serves.",)
+                if self.returned
+                else ()
+            )
+            return self.plan(Plan("Certificate", (), (*self.there.notes, *unused)))
         notes = self.there.notes if self.there else ()
         with self.at_work():
             facts, now = self.read()
-            plan = self._returned_plan(facts, now) if self.returned else self._plan_to_issue(facts, now)
+            plan = self._returned_plan(facts, now) if self.returned else self._plan_without_file(facts, now)
+            for note in plan.notes:
+                self.record.add_note(note)
             plan = replace(plan, notes=(*plan.notes, *notes))
             return self.plan(ownership.left_to_puppet(plan, facts, [self.certificate_path]))
+
+    def _plan_without_file(self, facts: dict[str, Fact], seen: Seen) -> Plan:
+        present = self._present(facts, seen)
+        values = self.host.certificate
+        if values.is_public or (present.is_public and values.signed_by is None):
+            order = CertificateToOrder(
+                self.certificate_path, seen, self.host.names.all, self.host.name, self.inventory_name
+            )
+            return public_ca.plan_without_file(self.opened, present, order)
+        return self._plan_to_issue(facts, seen)
+
+    def _present(self, facts: dict[str, Fact], seen: Seen) -> public_ca.There:
+        content = seen.file.content if seen.file else None
+        return public_ca.there(self.opened, content, facts["public_key"].value)
 
     def _plan_to_issue(self, facts: dict[str, Fact], seen: Seen) -> Plan:
         why = self._why_a_new_one(facts, seen)
@@ -98,19 +121,24 @@ class Signing(Chapter):
         )
 
     def _returned_plan(self, facts: dict[str, Fact], seen: Seen) -> Plan:
-        """What a public CA returned: read as OpenSSL reads it, put into order, proven against the system's roots."""
-        where = self.returned
-        content = Path(self.returned).read_bytes()
-        arranged = chain.arrange(chain.read_pem(content, where), facts["public_key"].value, where)
-        proven = chain.verify(arranged, system_roots(), self.host.names.all, datetime.now(UTC), where)
-        wanted = FileState.wanted(proven.pem)
-        if seen.line == wanted.line:
-            return Plan("Certificate")
-        return Plan("Certificate", (FileChange(self.certificate_path, seen, wanted),), proven.notes)
+        """What a public CA returned, as one chain; the record keeps the digest of each file as it came."""
+        if facts["key_is_there"].status != 0:
+            raise CertificateRefused(
+                f"the server has no key at {self.key_path} yet, so no certificate can be for it",
+                self.host.name,
+                "run chapter 1-1, and order with the CSR that it makes; what was returned is for a key that is gone",
+            )
+        plan, proven = public_ca.plan_returned(
+            self.opened, self.returned, self.certificate_path, seen, facts["public_key"].value
+        )
+        for original in proven.originals:
+            self.record.add_note(f"Returned by the CA: {original.name}, SHA-256 {original.sha256}.")
+        return plan
 
     def made_ready(self, plan: Plan) -> Plan:
         """Issue what the plan describes, so that what is applied is a file with its bytes."""
-        facts, _ = self.read()
+        facts, now = self.read()
+        public_ca.refuse_to_wait(plan, self._present(facts, now), self.host.name)
         clock = float(self.remote.run("date -u +%s.%N").text)
         told = check_clock_skew(datetime.fromtimestamp(clock, UTC), datetime.now(UTC), self.host.name)
         self.record.add_note(told)
@@ -178,9 +206,16 @@ class Signing(Chapter):
             )
             roots = users_roots(self.opened, body) or system_roots()
             chain.verify(read, roots, self.host.names.all, datetime.now(UTC), where)
+            own = roots == own_ca.certificate(self.opened.inventory.site)
+            by_hand = f"openssl verify {'-CAfile ca.pem' if own else f'-untrusted {path}'} {path}"
             names = ", ".join(self.host.names.all)
             rows.append(
-                _row(claim, f"it validates for {names}", True, f"openssl verify -CAfile ca.pem {path}")
+                _row(
+                    claim,
+                    f"it validates for {names}",
+                    True,
+                    by_hand,
+                )
             )
         except CertificateRefused as error:
             rows.append(_row(claim, error.problem, False, f"openssl x509 -in {path} -noout -text"))
@@ -188,8 +223,8 @@ class Signing(Chapter):
 
 
 def _described(content: bytes) -> display.Table:
-    shown = ("subject", "issuer", "names", "key")
-    return display.Table(("", ""), [row for row in certificate.describe(content) if row[0] in shown])
+    told = ("subject", "issuer", "names", "key")
+    return display.Table(("", ""), [row for row in certificate.describe(content) if row[0] in told])
 
 
 def _row(claim: str, seen: str, good: bool, command: str) -> Row:
@@ -201,14 +236,16 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: 
 
     Args:
         inventory, host, mode, reason: as in every chapter.
-        returned: path of the file that a public CA returned; empty: the site's own CA signs.
+        returned: path of what a public CA returned, a file or a folder of files; empty: as the inventory says.
     """
     opened = open_host(NOTEBOOK, frozenset({"returned"}), inventory, host, mode, reason)
     site = opened.inventory.site
+    files = (returned,) if returned else opened.host.certificate.returned
+    is_public = bool(files) or opened.host.certificate.is_public
     facts = {
         "family": opened.family.name,
         "release": opened.release.version_id,
-        "ca": site.ca.common_name if not returned else "a public CA",
+        "ca": "a public CA" if is_public else site.ca.common_name,
         "names": ", ".join(opened.host.names.all),
         "valid_days": str(opened.host.certificate.valid_days),
     }
@@ -218,11 +255,12 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: 
     rows = [
         ("host", f"{opened.host.name}, {opened.system}"),
         ("mode", opened.mode + (" (a lab host)" if opened.lab else "")),
-        ("CA", f"{facts['ca']}" + ("" if returned else f" ({ca})")),
-        ("names granted", facts["names"]),
+        ("CA", f"{facts['ca']}" + ("" if is_public else f" ({ca})")),
+        ("names granted", ", ".join(map(shown, opened.host.names.all))),
         (
             "lifetime",
-            f"{facts['valid_days']} days; a new one from {opened.host.certificate.renew_days} days left",
+            f"{'as the CA sells it' if is_public else facts['valid_days'] + ' days'}; "
+            f"a new one from {opened.host.certificate.renew_days} days left",
         ),
         *port_25.rows(there),
     ]
@@ -233,7 +271,7 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: 
         record,
         journal,
         display.Table(("", ""), rows),
-        returned=returned,
+        returned=files,
         inventory_name=inventory,
         there=there,
     )

@@ -4,7 +4,7 @@ import smtplib
 from dataclasses import dataclass
 
 from runbook_lib import display
-from runbook_lib.chapters.client import NO_CA, ClientChapter, open_client
+from runbook_lib.chapters.client import ClientChapter, open_client
 from runbook_lib.clients import SECURITY, ClientSettings
 from runbook_lib.clients.old_windows import SUITES, offer_suites
 from runbook_lib.mail.probes import Row, Survey, Verdict
@@ -23,9 +23,7 @@ class WindowsLiveMail(ClientChapter):
         """Offer each port what Windows 8.1 offers; the inventory says whether it is to be accepted (F6)."""
         settings = self.settings
         if settings is None:
-            if self.without == NO_CA:
-                return display.Text("Not asked: there is no CA yet, so there is nothing to connect to.")
-            return display.Text(self.without)
+            return display.Text("Not asked: there is no CA yet, so there is nothing to connect to.")
 
         def windows_8_1_is_let_in_where_the_inventory_says_so(survey: Survey) -> list[Row]:
             claim = "the TLS library of Windows 8.1 is let in where the inventory says so"

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from runbook_lib.cli import batch, ca, doctor, inventories, records, rollback, status, verify
+from runbook_lib.cli import batch, ca, certificate, doctor, inventories, records, rollback, status, verify
 from runbook_lib.errors import RunbookError
 
 app = typer.Typer(
@@ -27,6 +27,8 @@ app.command("status")(status.status)
 app.command("rollback")(rollback.rollback)
 app.add_typer(records.app, name="records")
 app.add_typer(ca.app, name="ca")
+app.command("csr")(certificate.csr)
+app.add_typer(certificate.app, name="certificate")
 app.command("schema")(inventories.schema)
 
 

@@ -19,7 +19,7 @@ CLIENTS: Mapping[str, Callable[[ClientSettings], Guide]] = {
 
 
 def files_for_users(settings: ClientSettings, clients: Sequence[str]) -> dict[str, bytes]:
-    """Everything that users of a server get: a page for each client, the CA's file, a configuration file.
+    """Everything that users of a server get: a page for each client, the own CA's file, a configuration file.
 
     Args:
         settings: of the server.
@@ -29,7 +29,8 @@ def files_for_users(settings: ClientSettings, clients: Sequence[str]) -> dict[st
     files = {
         f"{client}.html": render_page(CLIENTS[client](settings), settings).encode() for client in clients
     }
-    files[settings.ca.name] = settings.ca.content
+    if settings.ca is not None:
+        files[settings.ca.name] = settings.ca.content
     if "thunderbird" in clients and settings.pop_name is not None:
         files["config-v1.1.xml"] = autoconfig_xml(settings)
     return files

@@ -79,8 +79,8 @@ class Guide:
         title: the document's title of the chapter.
         first: what to know before anything is set.
         values: fields and entries, in the order of the client's dialogue.
-        ca: the own CA's certificate: what users compare before they trust it.
-        trust: steps that make the client trust the own CA.
+        ca: the own CA's certificate: what users compare before they trust it; empty where a public CA signed.
+        trust: steps that make the client trust the own CA, or that there are none.
         steps: steps to the values, in the document's order and words.
         compared: 2013 against today.
         troubles: what users see, and what it means.

@@ -30,6 +30,7 @@ table,li,.first p{break-inside:avoid}thead th,.first p{print-color-adjust:exact}
 _HEADINGS: dict[str, Said] = {
     "values": Said("What to enter", "設定する値"),
     "trust": Said("First: trust the house's CA", "はじめに: 社内認証局の登録"),
+    "trusted": Said("The certificate: nothing to import", "証明書: 登録は不要"),
     "steps": Said("Step by step", "設定の手順"),
     "troubles": Said("When it does not work", "うまくいかないとき"),
     "compared": Said("Then and now", "2013年と現在"),
@@ -80,11 +81,17 @@ def render_page(guide: Guide, settings: ClientSettings) -> str:
 {_section(guide, "en", "English")}
 {_section(guide, "ja", "日本語")}
 </main>
-<footer><p>{escape(settings.site)} · {escape(settings.smtp_name)} · {escape(settings.ca.name)}<br>
-SHA-256 <code>{escape(settings.ca.sha256)}</code></p></footer>
+<footer><p>{_foot(settings)}</p></footer>
 </body>
 </html>
 """
+
+
+def _foot(settings: ClientSettings) -> str:
+    place = f"{escape(settings.site)} · {escape(settings.smtp_name)}"
+    if settings.ca is None:
+        return place
+    return f"{place} · {escape(settings.ca.name)}<br>\nSHA-256 <code>{escape(settings.ca.sha256)}</code>"
 
 
 _PURPOSE = Said(
@@ -104,7 +111,8 @@ def _section(guide: Guide, language: Language, name: str) -> str:
     ]
     if guide.instead:
         parts += [heading("instead"), _values(guide.instead, _CLIENT, language)]
-    parts += [heading("trust"), _values(guide.ca, _CA, language, "ca"), _steps(guide.trust, language)]
+    parts += [heading("trust"), _values(guide.ca, _CA, language, "ca")] if guide.ca else [heading("trusted")]
+    parts += [_steps(guide.trust, language)]
     parts += [heading("values"), _values(guide.values, _FIELD, language)]
     parts += [heading("steps"), _steps(guide.steps, language)]
     parts += [heading("troubles"), _troubles(guide.troubles, language)]

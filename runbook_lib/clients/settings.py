@@ -84,7 +84,7 @@ class ClientSettings:
         pop_name: DNS name for fetching mail, as an A-label; None where the inventory names none.
         ports: submission ports the server has, out of 465 and 587.
         realm: what stands behind the `@` of a login name; empty: the bare name logs in.
-        ca: the file with the own CA's certificate.
+        ca: the file with the own CA's certificate; None: a public CA's, which programs trust as it is.
         certificate_names: DNS names in the certificate that the server shows.
         mechanisms: SASL mechanisms after TLS has begun.
         ciphers: the list of the inventory; "strict" shuts out the TLS library of Windows 7 and 8.1.
@@ -102,7 +102,7 @@ class ClientSettings:
     pop_name: str | None
     ports: tuple[int, ...]
     realm: str
-    ca: CaFile
+    ca: CaFile | None
     certificate_names: tuple[str, ...]
     mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
     ciphers: Literal["base", "strict"] = "base"
@@ -145,12 +145,14 @@ class ClientSettings:
         return f"{user}@{self.realm}" if self.realm else user
 
 
-def settings_for(site: Site, host: Host, ca_pem: bytes, certificate_names: Sequence[str]) -> ClientSettings:
+def settings_for(
+    site: Site, host: Host, ca_pem: bytes | None, certificate_names: Sequence[str]
+) -> ClientSettings:
     """Client settings of one host of the inventory.
 
     Args:
         site, host: from the inventory.
-        ca_pem: the CA's certificate, PEM.
+        ca_pem: the own CA's certificate, PEM; None: the server shows one of a public CA.
         certificate_names: DNS names in the host's certificate, A-labels.
     Returns: the settings.
     Raises:
@@ -163,7 +165,7 @@ def settings_for(site: Site, host: Host, ca_pem: bytes, certificate_names: Seque
         pop_name=host.names.pop,
         ports=tuple(host.submission.ports),
         realm=host.sasl.realm,
-        ca=CaFile.from_pem(ca_pem, site.name),
+        ca=CaFile.from_pem(ca_pem, site.name) if ca_pem else None,
         certificate_names=tuple(certificate_names),
         ciphers=host.submission.ciphers,
         key_type=host.certificate.key_type,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from runbook_lib.clients.guide import Compared, Said, Trouble, Value
-from runbook_lib.clients.settings import ClientSettings
+from runbook_lib.clients.settings import CaFile, ClientSettings
 
 
 def same(text: str) -> Said:
@@ -29,8 +29,10 @@ def user_name_entry(settings: ClientSettings) -> Said:
 
 
 def ca_values(settings: ClientSettings) -> Sequence[Value]:
-    """What users compare before they trust the CA."""
+    """What users compare before they trust the own CA; nothing where a public one signed."""
     ca = settings.ca
+    if ca is None:
+        return ()
     return (
         Value(Said("File", "ファイル"), same(ca.name)),
         Value(Said("Certificate of", "証明書の名前"), same(ca.common_name)),
@@ -39,12 +41,31 @@ def ca_values(settings: ClientSettings) -> Sequence[Value]:
     )
 
 
-def ca_file_checked(settings: ClientSettings) -> tuple[Said, Said]:
+NOTHING_TO_IMPORT = (
+    Said(
+        "Nothing to import: the server's certificate is of a public CA, which programs trust as it is.",
+        "登録は不要です。サーバーの証明書は公的な認証局のもので、ソフトは最初から信頼しています。",
+    ),
+    Said(
+        "If a program warns of the certificate all the same, stop, and tell your administrator: it is another server, "
+        "or something is wrong with this one. Import nothing, and confirm no exception.",
+        "それでも証明書の警告が出たら、中止して管理者に知らせてください。別のサーバーか、サーバーの不具合です。"
+        "何も取り込まず、例外も承認しないでください。",
+    ),
+)
+
+NOT_TRUSTED_REMEDY = Said(
+    "Tell your administrator. Never confirm an exception.",
+    "管理者に知らせます。例外は承認しないでください。",
+)
+
+
+def ca_file_checked(ca: CaFile) -> tuple[Said, Said]:
     """The two steps before any import: get the file, and compare its fingerprint."""
     return (
         Said(
-            f"Take the file {settings.ca.name} from your administrator.",
-            f"管理者から {settings.ca.name} を受け取ります。",
+            f"Take the file {ca.name} from your administrator.",
+            f"管理者から {ca.name} を受け取ります。",
         ),
         Said(
             "Before anything else compare its SHA-256 with the fingerprint on the settings page, and that "

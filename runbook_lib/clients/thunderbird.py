@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from runbook_lib.clients.guide import Compared, Guide, Said, Trouble, Value
 from runbook_lib.clients.settings import POP_PORT, ClientSettings, Server
 from runbook_lib.clients.statements import (
+    NOT_TRUSTED_REMEDY,
+    NOTHING_TO_IMPORT,
     ca_file_checked,
     ca_values,
     login_on_25_compared,
@@ -24,14 +26,14 @@ def guide(settings: ClientSettings) -> Guide:
     return Guide(
         client="thunderbird",
         title=Said("3-2. Thunderbird", "3-2. Thunderbird の場合"),
-        first=_FIRST,
+        first=_FIRST if settings.ca else (),
         values=_values(settings),
         ca=ca_values(settings),
         trust=_trust(settings),
         steps=_steps(settings),
         compared=_compared(settings),
         troubles=_troubles(settings),
-        sources=_SOURCES,
+        sources=(_TRIED if settings.ca else _TRIED_WITH_OWN, *_SOURCES),
     )
 
 
@@ -76,8 +78,10 @@ def _port_and_security(servers: Sequence[Server]) -> Sequence[Value]:
 
 
 def _trust(settings: ClientSettings) -> Sequence[Said]:
+    if settings.ca is None:
+        return NOTHING_TO_IMPORT
     return (
-        *ca_file_checked(settings),
+        *ca_file_checked(settings.ca),
         Said(
             "Tools – Settings – Privacy & Security, at the very end: Manage Certificates…",
             "[ツール]-[設定]-[プライバシーとセキュリティ] の一番下にある [証明書を管理...]",
@@ -98,6 +102,7 @@ def _trust(settings: ClientSettings) -> Sequence[Said]:
 
 def _steps(settings: ClientSettings) -> Sequence[Said]:
     server = settings.servers[0]
+    no_exception = _NO_EXCEPTION if settings.ca else NOTHING_TO_IMPORT[1]
     return (
         Said(
             "From the menu choose Tools – Account Settings. No menu bar: press Alt.",
@@ -120,8 +125,8 @@ def _steps(settings: ClientSettings) -> Sequence[Said]:
             "[通常のパスワード認証]、[ユーザー名] は上の表のとおり。[OK]。",
         ),
         Said(
-            f"Send a mail to your own address. The password is asked for once. {_NO_EXCEPTION.en}",
-            f"自分宛てにメールを1通送ります。パスワードを一度だけ聞かれます。{_NO_EXCEPTION.ja}",
+            f"Send a mail to your own address. The password is asked for once. {no_exception.en}",
+            f"自分宛てにメールを1通送ります。パスワードを一度だけ聞かれます。{no_exception.ja}",
         ),
     )
 
@@ -185,6 +190,7 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
     """Each message as Thunderbird 153 ESR said it against a real server in that state."""
     name = settings.smtp_name
     right = user_name_entry(settings)
+    means, remedy = (_NOT_IMPORTED, _IMPORT_IT) if settings.ca else (_NOT_TRUSTED, NOT_TRUSTED_REMEDY)
     return (
         Trouble(
             Said(
@@ -193,16 +199,8 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
                 f"Peer's Certificate issuer is not recognized. {name} に関する設定を見直してください。"
                 "(続いて: セキュリティ例外の追加)",
             ),
-            Said(
-                "The CA was not imported, or another server answers under this name. The server's log "
-                "has 'alert unknown ca'.",
-                "認証局が未登録か、別のサーバーがこの名前で応答しています。サーバーのログには 'alert "
-                "unknown ca' が残ります。",
-            ),
-            Said(
-                "Import the CA. Never confirm the exception.",
-                "認証局を登録します。例外は承認しないでください。",
-            ),
+            means,
+            remedy,
         ),
         Trouble(
             Said(
@@ -258,12 +256,35 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
     )
 
 
+_NOT_IMPORTED = Said(
+    "The CA was not imported, or another server answers under this name. The server's log "
+    "has 'alert unknown ca'.",
+    "認証局が未登録か、別のサーバーがこの名前で応答しています。サーバーのログには 'alert "
+    "unknown ca' が残ります。",
+)
+_IMPORT_IT = Said(
+    "Import the CA. Never confirm the exception.",
+    "認証局を登録します。例外は承認しないでください。",
+)
+_NOT_TRUSTED = Said(
+    "Another server answers under this name, or this one sends its certificate without what belongs to it (the "
+    "intermediates). The server's log has 'alert unknown ca'.",
+    "別のサーバーがこの名前で応答しているか、サーバーが中間証明書を送っていません。サーバーのログには 'alert "
+    "unknown ca' が残ります。",
+)
+
+_TRIED = Said(
+    "Tried here: Thunderbird 153 ESR sent mail over each port with these settings, and refused to "
+    "without the CA.",
+    "確認済み: Thunderbird 153 ESR でこの設定により各ポートから送信でき、認証局なしでは拒否されました。",
+)
+_TRIED_WITH_OWN = Said(
+    "Tried here with the certificate of an own CA: Thunderbird 153 ESR sent mail over each port with these settings. "
+    "That it has this public CA in its list was not tried.",
+    "社内認証局の証明書で確認済み: Thunderbird 153 ESR でこの設定により各ポートから送信できました。"
+    "この公的な認証局が一覧にあるかは未確認です。",
+)
 _SOURCES = (
-    Said(
-        "Tried here: Thunderbird 153 ESR sent mail over each port with these settings, and refused to "
-        "without the CA.",
-        "確認済み: Thunderbird 153 ESR でこの設定により各ポートから送信でき、認証局なしでは拒否されました。",
-    ),
     Said(
         f"Fetching mail (POP3, {POP_PORT}) is not set up by this document.",
         f"受信 (POP3、{POP_PORT}番) の設定は本資料の対象外です。",

@@ -10,6 +10,8 @@ from runbook_lib.clients.findings import live_mail_findings
 from runbook_lib.clients.guide import Compared, Guide, Said, Trouble, Value
 from runbook_lib.clients.settings import ClientSettings
 from runbook_lib.clients.statements import (
+    NOT_TRUSTED_REMEDY,
+    NOTHING_TO_IMPORT,
     TEMPORARY_FAILURE,
     TLS_NOT_AVAILABLE,
     ca_file_checked,
@@ -90,8 +92,10 @@ def _port(settings: ClientSettings) -> str:
 
 
 def _trust(settings: ClientSettings) -> Sequence[Said]:
+    if settings.ca is None:
+        return (*NOTHING_TO_IMPORT, _OLD_ROOTS)
     return (
-        *ca_file_checked(settings),
+        *ca_file_checked(settings.ca),
         Said(
             f"Windows computes it so: certutil -hashfile {settings.ca.name} SHA256 (the Thumbprint in the "
             "certificate's own window is SHA-1, another number).",
@@ -196,7 +200,9 @@ def _instead(settings: ClientSettings) -> Sequence[Value]:
             Said(
                 f"{ports}; the CA in Windows' store, as below. Not tried here.",
                 f"{ports_ja}。認証局は下記のとおり Windows に登録します。未確認。",
-            ),
+            )
+            if settings.ca
+            else Said(f"{ports}. Not tried here.", f"{ports_ja}。未確認。"),
         ),
         Value(
             Said("new Outlook for Windows", "新しい Outlook for Windows"),
@@ -212,15 +218,35 @@ def _instead(settings: ClientSettings) -> Sequence[Value]:
     )
 
 
+_OLD_ROOTS = Said(
+    "A Windows that has had no updates for years may not know a newer public CA: it is told by the same warning, and "
+    "updates mend it.",
+    "長年更新していない Windows は新しい公的認証局を知らないことがあり、同じ警告が出ます。更新で解決します。",
+)
+
+
 def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
-    return (
-        Trouble(
-            same("The server you are connected to is using a security certificate that cannot be verified"),
+    not_trusted = (
+        (
             Said(
                 "The CA is not in Windows' store, or it is another server.",
                 "認証局が未登録か、別のサーバーです。",
             ),
             Said("Import the CA. Do not answer Yes.", "認証局を登録します。[はい] と答えないでください。"),
+        )
+        if settings.ca
+        else (
+            Said(
+                "It is another server, or Windows lacks updates and does not know the CA.",
+                "別のサーバーか、Windows の更新不足です。",
+            ),
+            NOT_TRUSTED_REMEDY,
+        )
+    )
+    return (
+        Trouble(
+            same("The server you are connected to is using a security certificate that cannot be verified"),
+            *not_trusted,
         ),
         Trouble(
             same("Your server has unexpectedly terminated the connection  [0x800CCC0F]"),

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 from runbook_lib.inventory.managers import ManagerName
 from runbook_lib.inventory.values import (
     Address,
+    CertificateName,
     DnsName,
     FileName,
     IpAddress,
@@ -111,9 +112,32 @@ class CertificateValues(Model):
     valid_days: int = Field(365, ge=1, le=398, description="lifetime of the certificate, in days")
     renew_days: int = Field(30, ge=1, le=397, description="days left at which a run renews the certificate")
     key_passphrase: Reference = Field(description="where the passphrase of the encrypted key file is")
+    signed_by: Literal["own CA", "public CA"] | None = Field(
+        None,
+        description="who signs it; without it the own CA, unless a public CA's is there: then a person decides",
+    )
+    returned: tuple[LocalPath, ...] = Field(
+        (),
+        description="files, or folders of files, that a public CA returned for this host, in any form and order",
+        examples=[["returned/mail1.zip"]],
+    )
+    also_named: tuple[CertificateName, ...] = Field(
+        (),
+        description="further names that a public CA put into the certificate and that were accepted",
+        examples=[["www.example.jp", "*.example.jp", "IP 192.0.2.10"]],
+    )
+
+    @property
+    def is_public(self) -> bool:
+        """Whether a public CA signs it, by the inventory."""
+        return self.signed_by == "public CA" or bool(self.returned)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.returned and self.signed_by == "own CA":
+            raise ValueError(
+                "has returned beside signed_by: own CA; write signed_by: public CA, or leave returned out"
+            )
         if self.key_type == "p256" and "key_bits" in self.model_fields_set:
             raise ValueError("has key_bits beside key_type: p256, which has one size; leave key_bits out")
         if self.renew_days >= self.valid_days:

@@ -66,6 +66,21 @@ def full_dns_name(text: str) -> str:
     return name
 
 
+def certificate_name(text: str) -> str:
+    """A name as it stands in a certificate: a DNS name, one with a wildcard as its first label, or 'IP' and an address.
+
+    Returns: its one spelling, as certificates are compared by.
+    Raises:
+        ValueError: none of these.
+    Source: RFC 9525 6.3 (wildcards), RFC 5280 4.2.1.6 (addresses stand in a field of their own).
+    """
+    if text.startswith("IP "):
+        return f"IP {ip_address(text.removeprefix('IP ').strip())}"
+    if text.startswith("*."):
+        return f"*.{full_dns_name(text.removeprefix('*.'))}"
+    return full_dns_name(text)
+
+
 def ip_address(text: str) -> str:
     """An IPv4 or IPv6 address in its one canonical spelling (RFC 5952).
 

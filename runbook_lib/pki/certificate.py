@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from runbook_lib import der
 from runbook_lib.errors import CertificateRefused
 from runbook_lib.pki import keys, pem
+from runbook_lib.pki.names import printable
 
 LABELS = ("CERTIFICATE", "X509 CERTIFICATE")  # OpenSSL reads both
 FILE_BYTES_MAX = 256 * 1024
@@ -78,6 +79,34 @@ def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
     except x509.ExtensionNotFound:
         return ()
     return tuple(name.lower() for name in alternatives.get_values_for_type(x509.DNSName))
+
+
+def alternatives(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Every entry of the SAN as text: DNS names as they are, lower case, others with their kind before them."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(
+        name.value.lower()
+        if isinstance(name, x509.DNSName)
+        else f"IP {name.value}"
+        if isinstance(name, x509.IPAddress)
+        else f"{type(name).__name__} {printable(str(name.value))}"
+        for name in names
+    )
+
+
+def shown_name(certificate: x509.Certificate) -> str:
+    """The subject for a message; without one, the names."""
+    if certificate.subject:
+        return shown_dn(certificate.subject)
+    return f"a certificate for {', '.join(dns_names(certificate))}"
+
+
+def shown_dn(name: x509.Name) -> str:
+    """A distinguished name in quotes; what is not printable as its escape."""
+    return f"'{printable(name.rfc4514_string())}'"
 
 
 def describe(content: bytes, where: str = "certificate") -> list[tuple[str, str]]:

@@ -13,19 +13,29 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from runbook_lib.errors import CertificateRefused
-from runbook_lib.pki import certificate, keys, pem
-from runbook_lib.pki.names import matches_name
+from runbook_lib.pki import certificate, chain_faults, keys, pem
+from runbook_lib.pki.certificate import shown_dn, shown_name
 
+_ROOTS_BYTES_MAX = 4 * 1024 * 1024  # Mozilla's list is a quarter of a megabyte
 _AGAIN = "ask the CA for the server's certificate with its intermediates, as one PEM file, and bring that."
 
 
 @dataclass(frozen=True)
+class Original:
+    """A file as it came: its name, and the SHA-256 of its bytes, hex."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Chain:
-    """Certificates of one file; after `arrange` the leaf is first, and each further one issued one before."""
+    """Certificates of what a CA returned; after `arrange` the leaf is first, and each further one issued one before."""
 
     certificates: tuple[x509.Certificate, ...]
-    notes: tuple[str, ...]  # what was repaired, each to be shown
-    original_sha256: str  # of the file as it came, hex
+    notes: tuple[str, ...] = ()  # what was repaired, each to be shown
+    originals: tuple[Original, ...] = ()
+    places: tuple[tuple[x509.Certificate, str], ...] = ()  # where each certificate stood: file and line
 
     @property
     def leaf(self) -> x509.Certificate:
@@ -62,7 +72,8 @@ def read_pem(content: bytes, where: str) -> Chain:
     if faults:
         raise CertificateRefused("; ".join(faults), where, _remedy_for(content))
     certificates = tuple(certificate.parse(block, where) for block in framing.blocks)
-    return Chain(certificates, framing.notes, hashlib.sha256(content).hexdigest())
+    original = Original(where, hashlib.sha256(content).hexdigest())
+    return Chain(certificates, framing.notes, (original,))
 
 
 def arrange(chain: Chain, public_key_sha256: str, where: str) -> Chain:
@@ -88,12 +99,12 @@ def arrange(chain: Chain, public_key_sha256: str, where: str) -> Chain:
     kept = tuple(one for one in path if one is path[0] or not _is_self_signed(one))
     for one in unique:
         if one in path and one not in kept:
-            notes.append(f"the root {_name(one)} left out: who trusts it has it")
+            notes.append(f"the root {shown_name(one)} left out: who trusts it has it")
         elif one not in path:
-            notes.append(f"{_name(one)} left out: it issued nothing here")
+            notes.append(f"{shown_name(one)} left out: it issued nothing here")
     if [one for one in unique if one in kept] != list(kept):
-        notes.append(f"order put right: {', then '.join(map(_name, kept))}")
-    return Chain(kept, tuple(notes), chain.original_sha256)
+        notes.append(f"order put right: {', then '.join(map(shown_name, kept))}")
+    return replace(chain, certificates=kept, notes=tuple(notes))
 
 
 def verify(chain: Chain, roots_pem: bytes, names: Sequence[str], at: datetime, where: str) -> Chain:
@@ -110,26 +121,79 @@ def verify(chain: Chain, roots_pem: bytes, names: Sequence[str], at: datetime, w
         CertificateRefused: an intermediate is missing, something is expired, a name is not covered.
     Source: RFC 5280 6.1 (path validation), RFC 9525 6 (names).
     """
-    roots = read_pem(roots_pem, "the trusted roots").certificates
-    faults = _faults(chain, roots, names, at)
+    roots = _issuing_roots(chain, roots_pem)
+    faults, where_from = chain_faults.faults(chain.certificates, roots, names, at)
     if faults:
-        raise CertificateRefused("; ".join(faults), where, _AGAIN)
-    builder = PolicyBuilder().store(Store(list(roots))).time(at)
-    proven: list[x509.Certificate] = []
-    for name in names:
-        try:
-            # *.example.jp in the inventory is proven with one name that it stands for.
-            host = x509.DNSName(name.replace("*", "any", 1))
-            proven = builder.build_server_verifier(host).verify(chain.leaf, list(chain.certificates[1:]))
-        except VerificationError as error:
-            why = "; ".join(_out_of_time(chain.certificates, at)) or str(error)
-            raise CertificateRefused(
-                f"does not validate for {name} with the given roots: {why}", where, _AGAIN
-            ) from error
-    path = tuple(proven[:-1]) if len(proven) > 1 else chain.certificates
+        raise CertificateRefused("; ".join(faults), where, where_from or _AGAIN)
+    proven, why = _paths(chain, roots, names, at)
+    if not proven:
+        raise CertificateRefused(why, where, _AGAIN)
+    # The path that lasts longest: a client that has its root alone accepts it, and one with an older root, too (C6).
+    best = max(proven, key=lambda path: (min(one.not_valid_after_utc for one in path[1:]), -len(path)))
+    root = best[-1]
+    path = best[:-1] or chain.certificates
     spare = [one for one in chain.certificates if one not in path]
-    notes = (f"{_name(one)}, issued by {_dn(one.issuer)}, left out: another path validates" for one in spare)
+    notes = [
+        f"{shown_name(one)}, issued by {shown_dn(one.issuer)}, left out: another path validates, from "
+        f"{shown_name(root)}"
+        for one in spare
+    ]
+    notes += [
+        f"{shown_name(one)} ends at {one.not_valid_after_utc.isoformat()}, before the certificate itself: from then on "
+        "clients refuse it"
+        for one in best[1:]
+        if one.not_valid_after_utc < chain.leaf.not_valid_after_utc
+    ]
     return replace(chain, certificates=path, notes=(*chain.notes, *notes))
+
+
+def _issuing_roots(chain: Chain, roots_pem: bytes) -> list[x509.Certificate]:
+    """Those of the trusted roots that bear the name of an issuer in the chain.
+
+    No other is read: among public roots are some that `cryptography` will refuse to read (a serial of zero).
+
+    Raises:
+        CertificateRefused: the roots are no PEM.
+    """
+    where = "the trusted roots"
+    framing = pem.read(roots_pem, "CERTIFICATE", _ROOTS_BYTES_MAX)
+    if framing.faults:
+        raise CertificateRefused("; ".join(framing.faults), where, "mend the file of roots, or name another.")
+    issuers = {one.issuer.public_bytes() for one in chain.certificates}
+    return [
+        certificate.parse(block, where)
+        for block in framing.blocks
+        if block.label in certificate.LABELS and any(issuer in block.der for issuer in issuers)
+    ]
+
+
+def noted(chain: Chain, *notes: str) -> Chain:
+    """The chain with more to be said of it."""
+    return replace(chain, notes=(*chain.notes, *notes))
+
+
+def _paths(
+    chain: Chain, roots: Sequence[x509.Certificate], names: Sequence[str], at: datetime
+) -> tuple[list[tuple[x509.Certificate, ...]], str]:
+    """A path for each root from which, as the only one, every name validates; and why there is none."""
+    paths = []
+    why = ""
+    for root in roots:
+        if not any(certificate.is_issued_by(one, root) for one in chain.certificates):
+            continue
+        builder = PolicyBuilder().store(Store([root])).time(at)
+        path: list[x509.Certificate] = []
+        try:
+            for name in names:
+                # *.example.jp in the inventory is proven with one name that it stands for.
+                host = x509.DNSName(name.replace("*", "any", 1))
+                path = builder.build_server_verifier(host).verify(chain.leaf, list(chain.certificates[1:]))
+        except VerificationError as error:
+            told = chain_faults.on_the_path((*chain.certificates, root), at) or [str(error)]
+            why = why or f"does not validate for {name} from the root {shown_name(root)}: {'; '.join(told)}"
+        else:
+            paths.append(tuple(path))
+    return paths, why
 
 
 def check_pair(leaf: x509.Certificate, public_key_sha256: str, where: str) -> None:
@@ -143,39 +207,11 @@ def check_pair(leaf: x509.Certificate, public_key_sha256: str, where: str) -> No
     if not _is_for(leaf, public_key_sha256):
         seen = keys.public_key_sha256(leaf.public_key())
         raise CertificateRefused(
-            f"{_name(leaf)} is for another key: SHA-256 of the certificate's public key is {seen}, of the "
+            f"{shown_name(leaf)} is for another key: SHA-256 of the certificate's public key is {seen}, of the "
             f"server's {public_key_sha256}",
             where,
             "bring the certificate for this server's CSR, or make a new CSR from the key that is there.",
         )
-
-
-def _faults(chain: Chain, roots: Sequence[x509.Certificate], names: Sequence[str], at: datetime) -> list[str]:
-    """What a person can act on, in words; the verifier itself has the last one."""
-    covered = certificate.dns_names(chain.leaf)
-    faults = [
-        f"{name} is not covered by the certificate (its names: {', '.join(covered) or 'none'})"
-        for name in names
-        if name.lower() not in covered and not any(matches_name(one, name) for one in covered)
-    ]
-    if certificate.is_issued_by(chain.leaf, chain.leaf):
-        faults.append("the certificate is signed by its own key, not by a CA")
-    elif not any(certificate.is_issued_by(one, root) for one in chain.certificates for root in roots):
-        last = chain.certificates[-1]
-        faults.append(
-            f"the chain ends at {_name(last)}: its issuer's certificate {_dn(last.issuer)} is neither in "
-            "the file nor a trusted root; clients say 'unable to get local issuer certificate'"
-        )
-    return faults + _out_of_time([chain.leaf], at)
-
-
-def _out_of_time(certificates: Sequence[x509.Certificate], at: datetime) -> list[str]:
-    late = [one for one in certificates if at > one.not_valid_after_utc]
-    early = [one for one in certificates if at < one.not_valid_before_utc]
-    return [
-        *(f"{_name(one)} expired at {one.not_valid_after_utc.isoformat()}" for one in late),
-        *(f"{_name(one)} is not valid before {one.not_valid_before_utc.isoformat()}" for one in early),
-    ]
 
 
 def _is_for(one: x509.Certificate, public_key_sha256: str) -> bool:
@@ -191,14 +227,6 @@ def _is_ca(one: x509.Certificate) -> bool:
 
 def _is_self_signed(one: x509.Certificate) -> bool:
     return certificate.is_issued_by(one, one)
-
-
-def _name(one: x509.Certificate) -> str:
-    return _dn(one.subject) if one.subject else f"a certificate for {', '.join(certificate.dns_names(one))}"
-
-
-def _dn(name: x509.Name) -> str:
-    return f"'{name.rfc4514_string()}'"
 
 
 def _remedy_for(content: bytes) -> str:

@@ -1,0 +1,222 @@
+"""A public CA: the files it returned, read for a chapter; and what is planned while it has returned none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+
+from runbook_lib.chapters import own_ca
+from runbook_lib.chapters.opening import Opened
+from runbook_lib.chapters.roots import system_roots
+from runbook_lib.errors import ApplyRefused, CertificateRefused, UsageError
+from runbook_lib.inventory import Host as InventoryHost
+from runbook_lib.pki import certificate, chain, chain_faults
+from runbook_lib.pki.certificate import shown_dn
+from runbook_lib.pki.chain import Chain
+from runbook_lib.pki.importing import canonical
+from runbook_lib.pki.returned import ARCHIVE_BYTES_MAX
+from runbook_lib.remote.change import Change, Plan, TouchedPath, Withheld, quote
+from runbook_lib.remote.files import FileChange, FileState, Seen
+
+WHO_ORDERS = "who orders from the public CA"
+_SAME_KEY = "The CSR may be the same: runbook csr shows it."
+
+
+def read_files(paths: Sequence[str | Path], where: str) -> list[tuple[str, bytes]]:
+    """Name and content of the files; a folder stands for the files in it, sorted by name.
+
+    Raises:
+        UsageError: one is not there, cannot be read, is no file, or is far too large.
+    """
+    found = []
+    for given in paths:
+        path = Path(given).expanduser()
+        try:
+            files = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
+            for file in files:
+                if not file.is_file():
+                    raise UsageError(
+                        f"{file} is not there, or no file", where, "name the file that the CA returned"
+                    )
+                if file.stat().st_size > ARCHIVE_BYTES_MAX:
+                    raise UsageError(
+                        f"{file} has {file.stat().st_size} bytes; at most {ARCHIVE_BYTES_MAX} are read",
+                        where,
+                        "bring the certificates alone",
+                    )
+                found.append((file.name, file.read_bytes()))
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be read ({error.strerror})", where, "make it readable to you"
+            ) from error
+    return found
+
+
+def imported(host: InventoryHost, paths: Sequence[str | Path], public_key_sha256: str) -> Chain:
+    """The chain to install, out of what came back for a host.
+
+    Raises:
+        UsageError: a path is wrong.
+        CertificateRefused: as `importing.canonical`.
+    """
+    return canonical(
+        read_files(paths, f"{host.name}, what the CA returned"),
+        public_key_sha256,
+        system_roots(),
+        host.names.all,
+        host.certificate.also_named,
+        host.certificate.renew_days,
+        datetime.now(UTC),
+        host.name,
+    )
+
+
+@dataclass(frozen=True)
+class There:
+    """The certificate on a host.
+
+    Args:
+        is_public: it validates against the public roots, or did until it ended.
+        fault: why it does not serve any more; '' while it does.
+        leaf_ends: until when it is valid; None where there is none.
+    """
+
+    is_public: bool
+    fault: str
+    leaf_ends: datetime | None = None
+
+    @property
+    def days_left(self) -> int:
+        return (self.leaf_ends - datetime.now(UTC)).days if self.leaf_ends else 0
+
+
+def there(opened: Opened, content: bytes | None, public_key_sha256: str) -> There:
+    """Judge the certificate that is on the host, whoever issued it."""
+    if not content or not content.strip():
+        return There(is_public=False, fault="there is no certificate yet")
+    where = f"{opened.host.name}, its certificate"
+    now = datetime.now(UTC)
+    try:
+        read = chain.read_pem(content, where)
+    except CertificateRefused as error:
+        return There(
+            is_public=False, fault=f"the file is not a certificate that OpenSSL reads: {error.problem}"
+        )
+    ends = read.leaf.not_valid_after_utc
+    is_public = _is_public(opened, read, min(now, ends - timedelta(seconds=1)), where)
+    try:
+        chain.check_pair(read.leaf, public_key_sha256, where)
+    except CertificateRefused:
+        return There(is_public, "it is for another key than the server's", ends)
+    missing = chain_faults.names_not_covered(read.leaf, opened.host.names.all)
+    if missing:
+        return There(is_public, f"it lacks {', '.join(missing)}", ends)
+    return There(is_public, f"it expired at {ends.isoformat()}" if ends < now else "", ends)
+
+
+def _is_public(opened: Opened, read: Chain, at: datetime, where: str) -> bool:
+    root = own_ca.certificate(opened.inventory.site)
+    if root is not None and certificate.is_issued_by(read.leaf, certificate.load(root, "the own CA")):
+        return False
+    try:
+        chain.verify(read, system_roots(), certificate.dns_names(read.leaf), at, where)
+    except CertificateRefused:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class CertificateToOrder(Change):
+    """A certificate that a public CA is to sign: a person orders it, and nothing here can."""
+
+    path: PurePosixPath
+    before: Seen
+    names: tuple[str, ...]
+    host: str
+    inventory: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.path} comes from a public CA"
+
+    @property
+    def touches(self) -> tuple[TouchedPath, ...]:
+        return (TouchedPath(self.path, self.before.line),)
+
+    def diff(self) -> str:
+        old = f"-{self.path}: {self.before.line}\n" if not self.before.is_absent else ""
+        return f"{old}+{self.path}: root:root 0644\n" + "".join(f"+  SAN DNS:{name}\n" for name in self.names)
+
+    def commands(self) -> str:
+        options = f"--inventory {quote(self.inventory)}"
+        return (
+            f"runbook csr {quote(self.host)} {options} > {quote(f'{self.host}.csr')}\n"
+            "# send that to the CA, with what is printed beside it; when it has answered:\n"
+            f"runbook certificate check FILE... --host {quote(self.host)} {options}\n"
+            "# and where that is content: certificate.returned: [FILE, ...] in the inventory"
+        )
+
+    def as_lines(self) -> str:
+        return self.commands()
+
+
+def plan_returned(
+    opened: Opened, paths: Sequence[str], path: PurePosixPath, seen: Seen, public_key_sha256: str
+) -> tuple[Plan, Chain]:
+    """Install what the CA returned; nothing where it is there already.
+
+    Raises:
+        CertificateRefused: it is not fit to be installed, or older than the public one that is there.
+    """
+    proven = imported(opened.host, paths, public_key_sha256)
+    wanted = FileState.wanted(proven.pem)
+    if seen.line == wanted.line:
+        return Plan("Certificate", (), proven.notes), proven
+    present = there(opened, seen.file.content if seen.file else None, public_key_sha256)
+    ends = proven.leaf.not_valid_after_utc
+    if present.is_public and not present.fault and present.leaf_ends and present.leaf_ends > ends:
+        raise CertificateRefused(
+            f"what was returned ends at {ends.isoformat()}, before the public one that is there "
+            f"({present.leaf_ends.isoformat()}): it is an older one",
+            opened.host.name,
+            "name the file of the newer one (certificate.returned in the inventory), or leave it out",
+        )
+    why = f"of {shown_dn(proven.leaf.issuer)}, valid to {ends:%Y-%m-%d}"
+    return Plan("Certificate", (FileChange(path, seen, wanted, why),), proven.notes), proven
+
+
+def plan_without_file(opened: Opened, present: There, order: CertificateToOrder) -> Plan:
+    """While a public CA signs, and has returned nothing (new): what a person has to do, or when.
+
+    The own CA never signs over a public certificate unless the inventory says so: users' programs trust the public
+    one, and would be shown a stranger.
+    """
+    decided = opened.host.certificate.is_public
+    if present.is_public and not present.fault and present.days_left > opened.host.certificate.renew_days:
+        return Plan("Certificate")
+    decide = (
+        ""
+        if decided
+        else " A public CA issued it, so the own CA does not sign over it by itself: say certificate.signed_by in the "
+        "inventory, public CA or own CA."
+    )
+    if present.is_public and not present.fault:
+        told = f"It ends in {present.days_left} days ({present.leaf_ends:%Y-%m-%d}): order the next one from its CA."
+        return Plan("Certificate", (), (f"{told} {_SAME_KEY}{decide}\n{order.commands()}",))
+    why = present.fault or "the one that is there is not a public CA's"
+    return Plan("Certificate", (), (), (Withheld(order, WHO_ORDERS, f"{why}.{decide}"),))
+
+
+def refuse_to_wait(plan: Plan, present: There, host: str) -> None:
+    """Apply goes no further where the server has no certificate that serves, and only a person can bring one.
+
+    Raises:
+        ApplyRefused: with what to do.
+    """
+    for one in plan.withheld:
+        if isinstance(one.change, CertificateToOrder) and present.fault:
+            raise ApplyRefused(
+                f"the certificate has to come from a public CA: {one.why}",
+                host,
+                f"order it, and bring what comes back:\n{one.change.commands()}",
+            )

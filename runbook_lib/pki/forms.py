@@ -1,0 +1,111 @@
+"""What kind of thing a file is that somebody calls 'the certificate': told from its first bytes.
+
+Nothing of a private key is ever shown, copied or parsed: that one is there is all that is said.
+"""
+
+import re
+
+_PEM_KEY = re.compile(rb"PRIVATE\s+KEY|PuTTY-User-Key-File")
+# RFC 5208 5 and RFC 5915 3, RFC 8017 A.1.2: SEQUENCE, then version 0 or 1, then what no PKCS #12 file has there.
+_DER_KEY = re.compile(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01][\x02\x04\x30]", re.DOTALL)
+# RFC 5208 6: SEQUENCE of an algorithm out of PKCS #5 or PKCS #12's own, then the encrypted key.
+_DER_ENCRYPTED_KEY = re.compile(
+    rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x30(?:[\x00-\x7f]|\x81.)\x06[\x09\x0a]\x2a\x86\x48\x86\xf7\x0d\x01(?:\x05|\x0c\x01)",
+    re.DOTALL,
+)
+_PKCS12 = re.compile(
+    rb"\x30(?:[\x00-\x7f]|\x80|\x81.|\x82..|\x83...)\x02\x01\x03\x30", re.DOTALL
+)  # RFC 7292 4
+_HTML = re.compile(rb"\s*<(!doctype\s+html|html|head|body)", re.IGNORECASE)
+
+PRIVATE_KEY = "a private key"
+PKCS12 = "a PKCS #12 file (.pfx, .p12), which is made to carry a private key"
+KEY_STORE = "a Java key store, which is made to carry a private key"
+
+# What carries no certificate that could be read here, and what to do with it instead.
+_FOREIGN: tuple[tuple[bytes, str, str], ...] = (
+    (b"\x1f\x8b", "a gzip archive", "unpack it, and bring the files in it"),
+    (b"BZh", "a bzip2 archive", "unpack it, and bring the files in it"),
+    (b"\xfd7zXZ", "an xz archive", "unpack it, and bring the files in it"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it, and bring the files in it"),
+    (b"Rar!", "a RAR archive", "unpack it, and bring the files in it"),
+    (b"%PDF", "a PDF document", "bring the certificate's own file; a PDF shows it only to people"),
+    (b"{\\rtf", "a word processor's document", "save the certificate's text as plain text"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "an Office document or an Outlook mail",
+        "save the attachment, or its text as plain text",
+    ),
+    (b"\x89PNG", "a picture", "bring the certificate's own file"),
+    (b"\xff\xd8\xff", "a picture", "bring the certificate's own file"),
+)
+
+
+def secret_in(content: bytes) -> str | None:
+    """What in a file is, or may carry, a private key; None: nothing that is known to."""
+    if _PEM_KEY.search(content):
+        return PRIVATE_KEY
+    if _DER_KEY.match(content) or _DER_ENCRYPTED_KEY.match(content):
+        return PRIVATE_KEY
+    if _PKCS12.match(content):
+        return PKCS12
+    if content[:4] in (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce"):
+        return KEY_STORE
+    return None
+
+
+def foreign(content: bytes) -> tuple[str, str] | None:
+    """What a file is that holds no certificate for us, and what to do; None: it may hold one."""
+    for magic, what, remedy in _FOREIGN:
+        if content.startswith(magic):
+            return what, remedy
+    if _HTML.match(content) and b"-----BEGIN" not in content:
+        return "a web page (of a download that needed a login, perhaps)", "download the certificate again"
+    return None
+
+
+def is_zip(content: bytes) -> bool:
+    """Whether a file is a zip archive (APPNOTE.TXT 4.3.7 and 4.3.16)."""
+    return content[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def plain_text(content: bytes) -> tuple[bytes, str]:
+    """UTF-16, as Windows' editors and shells write it, as UTF-8; and what was done ('': nothing)."""
+    for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if content.startswith(mark):
+            return content.decode(encoding, errors="replace").encode(), "was UTF-16 text; read as such"
+    for start, encoding in ((b"-\0-\0", "utf-16-le"), (b"\0-\0-", "utf-16-be")):
+        if content.startswith(start):
+            return content.decode(encoding, errors="replace").encode(), "was UTF-16 text; read as such"
+    return content, ""
+
+
+def der_elements(content: bytes) -> list[bytes]:
+    """The DER elements that stand one after the other in a file; blank bytes at its end are dropped.
+
+    What cannot be walked (a length past the end, BER's open one) is one last element, as it is.
+    Source: X.690 8.1.3 (lengths).
+    """
+    elements: list[bytes] = []
+    rest = content
+    while rest:
+        size = _size(rest)
+        if size is None or size > len(rest):
+            return [*elements, rest]
+        elements.append(rest[:size])
+        rest = rest[size:]
+        if not rest.strip():
+            rest = b""
+    return elements
+
+
+def _size(content: bytes) -> int | None:
+    if len(content) < 2:
+        return None
+    first = content[1]
+    if first < 0x80:
+        return 2 + first
+    count = first & 0x7F
+    if not 1 <= count <= 4 or len(content) < 2 + count:
+        return None
+    return 2 + count + int.from_bytes(content[2 : 2 + count])

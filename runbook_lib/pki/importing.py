@@ -1,0 +1,118 @@
+"""What a CA returned, made into the one chain that a server shows: read, put in order, proven, compared.
+
+`canonical` is the whole way. What it returns is clean PEM, leaf first, that OpenSSL was seen to read and that a client
+with the given roots accepts; else it raises, and says which file, what is missing, and where to get it.
+"""
+
+import ssl
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from runbook_lib.errors import CertificateRefused
+from runbook_lib.pki import certificate, chain, returned
+from runbook_lib.pki.certificate import shown_dn, shown_name
+from runbook_lib.pki.chain import Chain
+
+
+def canonical(
+    files: Sequence[tuple[str, bytes]],
+    public_key_sha256: str,
+    roots_pem: bytes,
+    names: Sequence[str],
+    also_named: Sequence[str],
+    renew_days: int,
+    at: datetime,
+    where: str,
+) -> Chain:
+    """The chain to install, out of the files that came back.
+
+    Args:
+        files: name and content of each, in any form that `returned.read` takes.
+        public_key_sha256: of the server's key (SPKI, hex).
+        roots_pem: what clients trust.
+        names: DNS names of the inventory, A-labels.
+        also_named: further SAN entries that somebody has decided to accept.
+        renew_days: a certificate with this many days left, or fewer, is said to end soon.
+        at: the time to judge by, aware.
+        where: the host, for messages.
+    Raises:
+        PrivateKeyReturned: a file carries a private key.
+        CertificateRefused: anything else; the message ends with what the files held.
+    """
+    came = returned.read(files, where)
+    try:
+        arranged = chain.arrange(came, public_key_sha256, where)
+        proven = chain.verify(arranged, roots_pem, names, at, where)
+        check_names(proven.leaf, names, also_named, where)
+        check_openssl_reads(proven, where)
+    except CertificateRefused as refusal:
+        raise CertificateRefused(
+            f"{refusal.problem}\n  What came back:{_held(came)}", where, refusal.remedy, refusal.changed
+        ) from refusal
+    left = proven.leaf.not_valid_after_utc - at
+    if left <= timedelta(days=renew_days):
+        ends = proven.leaf.not_valid_after_utc
+        note = f"it ends in {left.days} days ({ends:%Y-%m-%d}): order the next one now"
+        return chain.noted(proven, note)
+    return proven
+
+
+def check_names(leaf: x509.Certificate, names: Sequence[str], also_named: Sequence[str], where: str) -> None:
+    """The certificate bears the inventory's names and no others, but those that somebody decided to accept (C10).
+
+    A name more is a door more: whoever has this server's key speaks for it.
+
+    Raises:
+        CertificateRefused: with the difference, line by line.
+    """
+    wanted = {name.lower() for name in names}
+    known = wanted | {name.lower() for name in also_named}
+    has = certificate.alternatives(leaf)
+    further = [name for name in has if name.lower() not in known]
+    if not further:
+        return
+    lines = [
+        *(f"   {name}" for name in has if name.lower() in known),
+        *(f" + {name}" for name in further),
+        *(f" - {name} (covered by a wildcard)" for name in sorted(wanted - set(has))),
+    ]
+    decided = ", ".join(f'"{name}"' for name in (*also_named, *further))
+    raise CertificateRefused(
+        "its names are not those of the inventory (+ in the certificate alone, - in the inventory alone):\n   "
+        + "\n   ".join(lines),
+        where,
+        "somebody has to decide. Whoever has this server's key can speak for these names: if that is meant, write "
+        f"certificate.also_named: [{decided}] in the inventory; else ask the CA for a certificate without them.",
+    )
+
+
+def check_openssl_reads(proven: Chain, where: str) -> None:
+    """OpenSSL, which is what Postfix reads with, finds exactly these certificates in the clean file (C2).
+
+    Raises:
+        CertificateRefused: it does not.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cadata=proven.pem.decode("ascii"))
+    except ssl.SSLError as error:
+        raise CertificateRefused(
+            f"OpenSSL cannot read it ({error.reason or error})", where, "ask the CA for the file again."
+        ) from error
+    read = context.cert_store_stats()["x509"]
+    if read != len(proven.certificates):
+        raise CertificateRefused(
+            f"OpenSSL reads {read} certificates where {len(proven.certificates)} are",
+            where,
+            "ask the CA for the file again.",
+        )
+
+
+def _held(came: Chain) -> str:
+    return "".join(
+        f"\n  - {place}: {shown_name(one)}, issued by {shown_dn(one.issuer)}, "
+        f"{one.not_valid_before_utc:%Y-%m-%d} to {one.not_valid_after_utc:%Y-%m-%d}"
+        for one, place in came.places
+    )

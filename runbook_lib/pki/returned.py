@@ -1,0 +1,274 @@
+"""Whatever a CA sent back: several files in any form, read into the certificates that are in them.
+
+Taken: PEM (with any text around it), DER, PKCS #7 in both, zip archives of these, UTF-16 text. Refused, each with its
+file and line: what carries a private key, what holds no certificate, framing that nobody can be sure of. Every file is
+read before anything is said, so that all faults come at once. Nothing is fetched, and nothing is written.
+"""
+
+import hashlib
+import io
+import warnings
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
+
+from runbook_lib.errors import CertificateRefused, PrivateKeyReturned
+from runbook_lib.pki import certificate, forms, keys, pem
+from runbook_lib.pki.chain import Chain, Original
+
+ARCHIVE_BYTES_MAX = 4 * 1024 * 1024
+ARCHIVE_FILES_MAX = 100
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+_PKCS7 = ("PKCS7", "PKCS #7 SIGNED DATA", "CMS")
+_BEGIN = "-----BEGIN CERTIFICATE-----"
+_READ_BY_HAND = (
+    "openssl pkcs7 -inform DER -print_certs -in FILE -out NEW (or -inform PEM) may read it; bring NEW"
+)
+_AGAIN = (
+    "bring the file as the CA made it: attached or downloaded, not copied through a word processor. A block is the "
+    f"lines from {_BEGIN} to -----END CERTIFICATE-----, each by itself, as they were."
+)
+_EXPOSED = (
+    "the server's key was made on the server and never left it, so nothing here needs a key. Whoever passed this file "
+    "on had the one in it: treat that key as exposed if any server uses it, replace it there and have its certificate "
+    "revoked. Delete the file here, and wherever it was kept on the way. Bring the certificates alone, as PEM or "
+    "PKCS #7"
+)
+
+
+@dataclass
+class _Reading:
+    """What was found in all the files so far."""
+
+    found: list[tuple[x509.Certificate, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    remedies: list[str] = field(default_factory=list)
+    secrets: list[tuple[str, str]] = field(default_factory=list)
+
+    def fault(self, place: str, words: str, remedy: str = _AGAIN) -> None:
+        self.faults.append(f"{place}: {words}")
+        self.remedies.append(remedy)
+
+
+def read(files: Sequence[tuple[str, bytes]], where: str) -> Chain:
+    """Every certificate in the files, in their order, each with the place where it stood.
+
+    Args:
+        files: name and content of each.
+        where: the host they are for, for the message.
+    Raises:
+        PrivateKeyReturned: a file is, or is made to carry, a private key. Nothing of it is told.
+        CertificateRefused: with every fault of every file at once.
+    Source: RFC 7468 (PEM), RFC 2315 and 5652 (PKCS #7, CMS), RFC 7292 (PKCS #12), APPNOTE.TXT (zip).
+    """
+    reading = _Reading()
+    for name, content in files:
+        before = len(reading.found), len(reading.faults), len(reading.secrets)
+        _read_file(reading, name, content)
+        if before == (len(reading.found), len(reading.faults), len(reading.secrets)):
+            reading.fault(name, "no certificate is in it")
+    if reading.secrets:
+        told = "; ".join(f"{place} is or holds {what}" for place, what in reading.secrets)
+        pkcs12 = any(what == forms.PKCS12 for _, what in reading.secrets)
+        alone = " (of a PKCS #12 file: openssl pkcs12 -nokeys -in FILE -out NEW)" if pkcs12 else ""
+        raise PrivateKeyReturned(
+            told,
+            where,
+            f"{_EXPOSED}{alone}.",
+            "It was not opened, shown or copied. Nothing was changed.",
+        )
+    if not files:
+        reading.fault("nothing", "no file was given", "name the files that the CA returned.")
+    if reading.faults:
+        problem = (
+            reading.faults[0]
+            if len(reading.faults) == 1
+            else "".join(f"\n  - {fault}" for fault in reading.faults)
+        )
+        raise CertificateRefused(problem, where, " ".join(dict.fromkeys(reading.remedies)))
+    return Chain(
+        tuple(one for one, _ in reading.found),
+        tuple(reading.notes),
+        tuple(Original(name, hashlib.sha256(content).hexdigest()) for name, content in files),
+        tuple(dict(reversed(reading.found)).items()),
+    )
+
+
+def _read_file(reading: _Reading, name: str, content: bytes, *, in_archive: bool = False) -> None:
+    if forms.is_zip(content):
+        if in_archive:
+            reading.fault(name, "an archive in an archive", "unpack it, and bring the files in it.")
+        else:
+            _read_zip(reading, name, content)
+        return
+    if len(content) > certificate.FILE_BYTES_MAX:
+        reading.fault(name, f"has {len(content)} bytes; at most {certificate.FILE_BYTES_MAX} are read")
+        return
+    content, decoded = forms.plain_text(content)
+    secret = forms.secret_in(content)
+    if secret:
+        reading.secrets.append((name, secret))
+    elif other := forms.foreign(content):
+        reading.fault(name, f"is {other[0]}", f"{other[1]}.")
+    elif content[:1] == b"\x30" and b"-----BEGIN" not in content:
+        _read_der(reading, name, content)
+    else:
+        if decoded:
+            reading.notes.append(f"{name} {decoded}")
+        _read_pem(reading, name, content)
+
+
+def _read_zip(reading: _Reading, name: str, content: bytes) -> None:
+    """The files of an archive; one that is no certificate (instructions, a licence) is left out, and said."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [
+                one
+                for one in archive.infolist()
+                if not one.is_dir() and not one.filename.startswith("__MACOSX/")
+            ]
+            if any(one.filename in ("[Content_Types].xml", "mimetype") for one in members):
+                reading.fault(
+                    name, "is a word processor's document", "save the certificate's text as plain text."
+                )
+                return
+            size = sum(one.file_size for one in members)
+            if len(members) > ARCHIVE_FILES_MAX or size > ARCHIVE_BYTES_MAX:
+                reading.fault(
+                    name,
+                    f"holds {len(members)} files with {size} bytes; at most {ARCHIVE_FILES_MAX} with "
+                    f"{ARCHIVE_BYTES_MAX} are read",
+                    "unpack it, and bring the certificates alone.",
+                )
+                return
+            for one in members:
+                if one.flag_bits & 1:
+                    raise zipfile.BadZipFile("it is encrypted")
+                with archive.open(one) as file:
+                    _read_member(reading, f"{name}/{one.filename}", file.read(ARCHIVE_BYTES_MAX + 1))
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
+        reading.fault(name, f"cannot be unpacked ({error})", "unpack it yourself, and bring the files in it.")
+
+
+def _read_member(reading: _Reading, place: str, content: bytes) -> None:
+    apart = _Reading()
+    _read_file(apart, place, content, in_archive=True)
+    if apart.faults and not (
+        apart.found or apart.secrets or b"-----BEGIN" in content or content[:1] == b"\x30"
+    ):
+        reading.notes.append(f"{place} left out: no certificate is in it")
+        return
+    reading.found += apart.found
+    reading.secrets += apart.secrets
+    reading.notes += apart.notes
+    reading.faults += apart.faults
+    reading.remedies += apart.remedies
+
+
+def _read_der(reading: _Reading, name: str, content: bytes) -> None:
+    elements = forms.der_elements(content)
+    for number, element in enumerate(elements, start=1):
+        place = name if len(elements) == 1 else f"{name}, part {number}"
+        if secret := forms.secret_in(element):
+            reading.secrets.append((place, secret))
+            continue
+        found = _certificates(element)
+        if found:
+            reading.found += [(one, place) for one in found]
+        elif what := _other_der(element):
+            reading.fault(place, f"is {what}, not a certificate")
+        else:
+            reading.fault(
+                place,
+                "is binary (DER), and neither a certificate nor PKCS #7 that can be read: cut, or altered on its way",
+                f"ask the CA for the file again; {_READ_BY_HAND}.",
+            )
+
+
+def _certificates(der: bytes) -> list[x509.Certificate]:
+    """The certificate, or those of the PKCS #7 message; none where it is neither, or one cannot be read through."""
+    for load in (_one, load_der_pkcs7_certificates):
+        try:
+            with warnings.catch_warnings():
+                # PKCS #7 in BER, and serials that RFC 5280 forbids: OpenSSL reads both, and what is written is DER.
+                warnings.simplefilter("ignore", UserWarning)
+                found = list(load(der))
+                for one in found:
+                    _read_through(one)
+        except _UNREADABLE:
+            continue
+        return found
+    return []
+
+
+def _one(der: bytes) -> list[x509.Certificate]:
+    return [x509.load_der_x509_certificate(der)]
+
+
+def _read_through(one: x509.Certificate) -> None:
+    """Touch each part that is looked at later: cryptography parses them only then."""
+    keys.public_key_sha256(one.public_key())
+    certificate.alternatives(one)
+    for _extension in one.extensions:
+        pass
+    for name in (one.subject, one.issuer):
+        name.rfc4514_string()
+
+
+def _other_der(der: bytes) -> str | None:
+    for what, load in (
+        ("the signing request (CSR) that was sent", x509.load_der_x509_csr),
+        ("a revocation list (CRL)", x509.load_der_x509_crl),
+    ):
+        try:
+            load(der)
+        except _UNREADABLE:
+            continue
+        return what
+    return None
+
+
+def _read_pem(reading: _Reading, name: str, content: bytes) -> None:
+    framing = pem.read(content, "CERTIFICATE", certificate.FILE_BYTES_MAX)
+    reading.notes += [f"{name}, {note}" for note in framing.notes]
+    for fault in framing.faults:
+        reading.fault(name, fault)
+    for block in framing.blocks:
+        _read_block(reading, f"{name}, line {block.line}", block)
+
+
+def _read_block(reading: _Reading, place: str, block: pem.Block) -> None:
+    match block.label:
+        case "CERTIFICATE" | "X509 CERTIFICATE" | "PKCS7" | "PKCS #7 SIGNED DATA" | "CMS":
+            found = _certificates(block.der)
+            reading.found += [(one, place) for one in found]
+            if not found:
+                reading.fault(
+                    place,
+                    f"the framing is right, and the content is no {block.label}: cut or altered",
+                    f"ask the CA for the file again{f'; {_READ_BY_HAND}' if block.label in _PKCS7 else ''}.",
+                )
+            elif len(found) > 1 and block.label not in _PKCS7:
+                reading.notes.append(f"{place}: PKCS #7 under the name of a certificate; read as PKCS #7")
+        case "TRUSTED CERTIFICATE":
+            # The certificate, then OpenSSL's own words about whom to trust (openssl-x509(1), -trustout).
+            reading.found += [(one, place) for one in _certificates(forms.der_elements(block.der)[0])]
+            reading.notes.append(f"{place}: OpenSSL's 'trusted' form; its trust settings left out")
+        case "X509 CRL":
+            reading.notes.append(f"{place}: a revocation list (CRL), left out")
+        case "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST":
+            reading.fault(place, "the signing request (CSR) that was sent, not what the CA made of it")
+        case _:
+            reading.fault(place, f"holds a {block.label}, not a CERTIFICATE")

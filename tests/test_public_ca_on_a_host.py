@@ -1,0 +1,203 @@
+"""A certificate of a public CA on a real server: the CSR goes out, a mess comes back, every port serves the chain.
+
+The public CA is a stand-in, since none can be asked from a lab: the test hierarchy of `pki_chains`, whose root stands
+among the roots that this machine trusts (SSL_CERT_FILE), as a public one would.
+"""
+
+import io
+import json
+import os
+import ssl
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pki_chains as chains
+import pki_samples as samples
+import pytest
+from applied_host import RUNBOOK, applied
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from pki_chains import LOWER, ROOT, ROOT_PEM, UPPER, certificate, file_of
+from ruamel.yaml import YAML
+
+from lab import Lab
+from lab.state import CHECKOUT
+from runbook_lib.chapters import ordering, own_ca, signing
+from runbook_lib.errors import ApplyRefused, CertificateRefused
+from runbook_lib.inventory import load
+from runbook_lib.pki import authority
+
+HOST = "debian12"
+NAMES = ("mail12.example.test", "pop12.example.test")
+
+
+class Site:
+    """An inventory of one lab host, and the commands as its operator types them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.inventory = folder / "site.yaml"
+        roots = folder / "public-roots.pem"
+        public = ssl.get_default_verify_paths().cafile
+        assert public is not None
+        roots.write_bytes(Path(public).read_bytes() + ROOT_PEM)
+        self.environment = os.environ | {
+            "SSL_CERT_FILE": str(roots),
+            "RUNBOOK_RECORDS": str(folder / "records"),
+        }
+
+    def write(self, **certificate_values: object) -> None:
+        """The inventory, with these values for the host's certificate."""
+        book = YAML(typ="safe").load(CHECKOUT / "inventory" / "lab.yaml")
+        host = book["hosts"][HOST]
+        host["certificate"] = certificate_values
+        book["hosts"] = {HOST: host}
+        YAML().dump(book, self.inventory)
+
+    def runbook(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [str(RUNBOOK), *words, "--inventory", str(self.inventory)],
+            env=self.environment, cwd=self.folder, capture_output=True, timeout=300, check=False,
+        )  # fmt: skip
+
+    def plan(self, **certificate_values: object) -> str:
+        """What chapter 1-2 plans with these values of the inventory, without a kernel."""
+        self.write(**certificate_values)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("SSL_CERT_FILE", "RUNBOOK_RECORDS"):
+                patch.setenv(name, self.environment[name])
+            chapter = signing.open(str(self.inventory), HOST, "plan")
+            return chapter.plan_certificate().text()
+
+    def csr_with_a_name_more(self, name: str) -> None:
+        """Ask for the CSR where the inventory grants a name that it does not ask for."""
+        book = YAML(typ="safe").load(self.inventory)
+        book["hosts"][HOST]["names"]["further"] = [name]
+        changed = self.folder / "changed.yaml"
+        YAML().dump(book, changed)
+        ordering.csr_to_send(str(changed), HOST)
+
+    def newest(self, name: str) -> Path:
+        """What the newest run left under this name for the host."""
+        found = (self.folder / "records").glob(f"*/{HOST}/{name}")
+        return max(found, key=lambda path: path.stat().st_mtime_ns)
+
+    def record(self, chapter: str) -> Any:
+        return json.loads(self.newest(f"{chapter}.json").read_bytes())
+
+
+def signed(request: bytes, *, days: int = 30, names: tuple[str, ...] = NAMES) -> x509.Certificate:
+    """What the stand-in makes of a CSR: it takes the key, and vouches for names that were proven to it."""
+    csr = x509.load_pem_x509_csr(request)
+    assert csr.is_signature_valid
+    return certificate(
+        "server", "lower", ca=False, days=(-1, days), name=",".join(names), key=csr.public_key(),
+        issuer_at="http://ca.example.test/lower.cer",
+    )  # fmt: skip
+
+
+def mess(leaf: x509.Certificate) -> bytes:
+    """An archive as CAs send it: the leaf as text of a Windows shell, the others as PKCS #7, the root among them."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr(
+            "order 4711/mail12.crt", file_of(leaf).replace(b"\n", b"\r\n").decode().encode("utf-16")
+        )
+        archive.writestr(
+            "order 4711/chain.p7b", pkcs7.serialize_certificates([ROOT, UPPER, LOWER], Encoding.DER)
+        )
+        archive.writestr("order 4711/README.txt", "Thank you for your order.\r\n")
+    return target.getvalue()
+
+
+def served(lab: Lab, port: int, root: Path) -> list[str]:
+    """The subjects that a client with nothing but the root sees, in the order in which they are sent."""
+    address = lab.host(HOST).address
+    starttls = () if port == 465 else ("-starttls", "smtp")
+    seen = samples.openssl(
+        "s_client", "-connect", f"{address}:{port}", *starttls, "-CAfile", str(root), "-no-CApath", "-no-CAstore",
+        "-verify_return_error", "-verify_hostname", NAMES[0], "-showcerts", stdin=b"QUIT\n",
+    )  # fmt: skip
+    assert "Verify return code: 0 (ok)" in seen
+    return chains.read_by_openssl(seen.encode())
+
+
+def test_from_the_csr_to_every_port_and_on_to_the_renewal(lab: Lab, tmp_path: Path) -> None:
+    applied(lab, HOST)
+    site = Site(tmp_path)
+    root = tmp_path / "root.pem"
+    root.write_bytes(ROOT_PEM)
+    ledger = authority.open_ledger(own_ca.directory(load("lab").site))
+    issued = len(ledger.issuances(HOST))
+
+    # Nothing came back yet. The certificate that is there goes on; where there is none, apply waits for a person.
+    planned = site.plan(signed_by="public CA")
+    assert "comes from a public CA (left to who orders from the public CA)" in planned
+    assert f"runbook csr {HOST}" in planned
+    lab.exec(HOST, "rm /etc/ssl/certs/mail-server.pem")
+    waits = site.runbook("apply", "--host", HOST, "--only", "12")
+    assert waits.returncode == 1
+    error = site.record("12-signing")["error"]["message"]
+    assert "has to come from a public CA: there is no certificate yet" in error
+    assert f"runbook csr {HOST}" in error
+
+    # What is sent is the CSR alone; beside it what the form asks.
+    sent = site.runbook("csr", HOST)
+    assert sent.returncode == 0, sent.stderr.decode()
+    assert sent.stdout.startswith(b"-----BEGIN CERTIFICATE REQUEST-----\n")
+    assert b"PRIVATE" not in sent.stdout + sent.stderr
+    for words in (samples.sha256(sent.stdout), *NAMES, "RSA 2048", "Postfix", "postmaster@", "200 days"):
+        assert words in sent.stderr.decode()
+    (tmp_path / "mail.csr").write_bytes(sent.stdout)
+    with pytest.raises(ApplyRefused, match=r"(?s)does not ask for every name.*\+ ms\.example\.test"):
+        site.csr_with_a_name_more("ms.example.test")
+
+    # The leaf alone is refused, and says where the rest is; the mess becomes one chain.
+    leaf = signed(sent.stdout)
+    (tmp_path / "leaf.crt").write_bytes(file_of(leaf))
+    alone = site.runbook("certificate", "check", "leaf.crt", "--host", HOST, "--csr", "mail.csr")
+    assert alone.returncode == 1
+    assert alone.stdout == b""
+    assert b"from http://ca.example.test/lower.cer (the certificate names this place" in alone.stderr
+    archive = tmp_path / "order.zip"
+    archive.write_bytes(mess(leaf))
+    chain = file_of(leaf, LOWER, UPPER)
+    checked = site.runbook("certificate", "check", "order.zip", "--host", HOST)
+    assert checked.returncode == 0, checked.stderr.decode()
+    assert checked.stdout == chain
+    assert f"order.zip: SHA-256 {samples.sha256(archive.read_bytes())}" in checked.stderr.decode()
+
+    # A batch installs it as it came; every port serves it, and users are not told to import anything.
+    site.write(signed_by="public CA", returned=["order.zip"])
+    applied_now = site.runbook("apply", "--host", HOST)
+    assert applied_now.returncode == 0, (applied_now.stdout + applied_now.stderr).decode()
+    for port in (25, 465, 587):
+        assert served(lab, port, root) == ["server", "lower", "upper"]
+    assert lab.exec(HOST, "cat /etc/ssl/certs/mail-server.pem") == chain
+    notes = " ".join(step["text"] for step in site.record("12-signing")["steps"] if step["kind"] == "note")
+    assert f"Returned by the CA: order.zip, SHA-256 {samples.sha256(archive.read_bytes())}." in notes
+    assert "the root 'CN=root' left out" in notes
+    assert site.record("90-verification")["outcome"] == "passed"
+    pages = {path.name: path.read_text(encoding="utf-8") for path in site.newest("for-users").iterdir()}
+    assert [name for name in pages if name.endswith(".cer")] == []
+    assert "Nothing to import" in pages["thunderbird.html"]
+
+    # Again: nothing to do. Its end is near: said, and the own CA does not sign over it until somebody says so.
+    assert "nothing to do" in site.plan(returned=["order.zip"])
+    assert site.plan(renew_days=20) == "Certificate: nothing to do."
+    due = site.plan(renew_days=60)
+    assert "nothing to do" in due
+    assert "It ends in 29 days" in due
+    assert "the own CA does not sign over it by itself: say certificate.signed_by" in due
+    assert "it was not issued by this CA" in site.plan(signed_by="own CA")
+    (tmp_path / "older.pem").write_bytes(file_of(signed(sent.stdout, days=20), LOWER, UPPER))
+    with pytest.raises(CertificateRefused, match="it is an older one"):
+        site.plan(returned=["older.pem"])
+    (tmp_path / "more.pem").write_bytes(
+        file_of(signed(sent.stdout, names=(*NAMES, "*.example.test")), LOWER, UPPER)
+    )
+    with pytest.raises(CertificateRefused, match=r"(?s)\+ \*\.example\.test\n.*somebody has to decide"):
+        site.plan(returned=["more.pem"])
+    assert len(ledger.issuances(HOST)) == issued
