@@ -146,7 +146,7 @@ def open_client(
     made._survey = survey
     with made.at_work():
         names = shown if shown and made.is_apply else opened.host.names.all
-        ca = own_ca.certificate(opened.inventory.site)
+        ca = own_ca.roots(opened.inventory.site)
         kept = survey.target.kept
         if kept and kept.for_users:
             made.without = _PUBLIC
