@@ -119,7 +119,7 @@ def revoke(
 @app.command("crl")
 def crl(
     inventory: Inventory = None,
-    days: Annotated[int, typer.Option("--days", help="Until the next one is due.")] = 30,
+    days: Annotated[int, typer.Option("--days", help="Until the next one is due.")] = 90,
 ) -> None:
     """Make the list of revoked certificates of each root, PEM and DER, beside the CA."""
     from runbook_lib.chapters import own_ca

@@ -21,6 +21,7 @@ from runbook_lib.pki.clock import BACKDATE
 from runbook_lib.pki.csr import NOTHING_SIGNED, CheckedCsr, check_csr
 from runbook_lib.pki.ledger import Issuance, Ledger
 from runbook_lib.pki.names import name_fault
+from runbook_lib.pki.revocation import compromised_keys
 
 VALID_DAYS_MAX = (
     398  # what browsers and Apple take from any CA since 2020; a private CA gains nothing by more
@@ -161,6 +162,8 @@ class Authority:
             reasons.append(f"it would begin at {not_before.isoformat()}, before the CA itself at {begin}")
         if csr.public_key_sha256 == keys.public_key_sha256(self.certificate.public_key()):
             reasons.append("the CSR carries the CA's own key; a server needs a key of its own")
+        if serial := compromised_keys(self.ledger).get(csr.public_key_sha256):
+            reasons.append(f"{serial}, a certificate of this key, was revoked: keyCompromise")
         return reasons
 
 

@@ -14,7 +14,7 @@ from runbook_lib.pki.clock import BACKDATE
 from runbook_lib.pki.ledger import Ledger, read, written
 from runbook_lib.pki.revocation import REASONS, revocations
 
-DAYS = 30
+DAYS = 90  # longer than the 30 days before an end at which status asks for a person
 DAYS_MAX = 398
 
 

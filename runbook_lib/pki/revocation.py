@@ -94,6 +94,17 @@ def revoke(ledger: Ledger, serial: str, reason: str, run: str, now: datetime | N
     return made
 
 
+def compromised_keys(ledger: Ledger) -> dict[str, str]:
+    """Keys that somebody else may have: SHA-256 of the public half, and the serial that was revoked for it."""
+    with ledger.reading() as database:
+        return dict(
+            database.execute(
+                "SELECT public_key_sha256, serial FROM issuances JOIN revocations USING (serial) WHERE reason = ?",
+                (KEY_COMPROMISE,),
+            ).fetchall()
+        )
+
+
 def revocations(ledger: Ledger) -> dict[str, Revocation]:
     """Every revocation, by serial."""
     with ledger.reading() as database:

@@ -1,0 +1,125 @@
+"""`runbook status` for several hosts: ends, disk against port, what was changed since; 1 where a person is needed."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+from applied_host import RUNBOOK, applied, run_chapters, run_of, runbook
+from supported import family_of
+
+from lab import Lab
+
+WELL, OTHER = "debian12", "el9"
+PORTS = {25: ["-starttls", "smtp"], 465: [], 587: ["-starttls", "smtp"]}
+
+
+def status(*words: str) -> tuple[int, dict[str, Any]]:
+    done = runbook("status", "--json", *words)
+    assert done.returncode in (0, 1), done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, told
+
+
+def served(lab: Lab, host: str) -> dict[int, str]:
+    """The serial on each port, as openssl spells it."""
+    found = {}
+    for port, how in PORTS.items():
+        address = f"{lab.host(host).address}:{port}"
+        ask = ["openssl", "s_client", "-connect", address, *how]
+        shown = subprocess.run(ask, input=b"", capture_output=True, timeout=30, check=True).stdout
+        read = ["openssl", "x509", "-noout", "-serial"]
+        told = subprocess.run(read, input=shown, capture_output=True, timeout=30, check=True).stdout
+        found[port] = told.decode().strip().removeprefix("serial=")
+    return found
+
+
+def file_serial(lab: Lab, host: str) -> str:
+    path = family_of(host).certificate_directory / "mail-server.pem"
+    return lab.exec(host, f"openssl x509 -noout -serial -in {path}").decode().strip().removeprefix("serial=")
+
+
+@pytest.fixture(scope="module")
+def both(lab: Lab) -> None:
+    for host in (WELL, OTHER):
+        applied(lab, host)
+
+
+@pytest.mark.usefixtures("both")
+def test_of_two_hosts_the_one_that_needs_a_person_is_named(lab: Lab) -> None:
+    """Case P1: a valid certificate was put into the file by hand, and the ports go on with the old one."""
+    assert status("--host", WELL, "--host", OTHER)[0] == 0
+    old = file_serial(lab, OTHER)
+    family = family_of(OTHER)
+    request = lab.exec(OTHER, f"cat {family.key_directory}/csr_mail-server.pem").decode()
+    signed = subprocess.run(
+        [RUNBOOK, "ca", "sign", "--host", OTHER, "--inventory", "lab"],
+        input=request, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    path = family.certificate_directory / "mail-server.pem"
+    lab.exec(OTHER, f"cat > {path} <<'PEM'\n{signed.stdout}PEM")
+    new = file_serial(lab, OTHER)
+    assert new != old
+    code, told = status("--host", WELL, "--host", OTHER)
+    assert code == 1
+    assert told["hosts"][WELL]["needs"] == []
+    assert told["hosts"][OTHER]["file_serial"] == new
+    assert [need.partition(":")[0] for need in told["hosts"][OTHER]["needs"]] == [
+        f"port {port} shows {old}, the certificate's file has {new}" for port in PORTS
+    ]
+    shown = runbook("status", "--host", WELL, "--host", OTHER)
+    assert shown.returncode == 1
+    assert f"{OTHER}: port 465 shows {old}" in shown.stdout
+    run_chapters(OTHER)
+    assert served(lab, OTHER) == dict.fromkeys(PORTS, new)
+    code, told = status("--host", WELL, "--host", OTHER)
+    assert (code, [port["serial"] for port in told["hosts"][OTHER]["ports"]]) == (0, [new] * 3)
+
+
+@pytest.mark.usefixtures("both")
+def test_what_was_changed_since_is_told_thing_by_thing(lab: Lab) -> None:
+    run = run_of(lab, WELL)
+    assert status("--host", WELL)[1]["hosts"][WELL]["drift"] == []
+    lab.exec(
+        WELL,
+        "postconf -e 'smtpd_tls_security_level = none'; postconf -P 'submissions/inet/syslog_name=mine'\n"
+        "postconf -e 'message_size_limit = 31457280'\n"  # not ours, so nothing to tell
+        "echo '# mine' >> /etc/pam.d/smtp; systemctl stop saslauthd",
+    )
+    code, told = status("--host", WELL)
+    found = {one["what"]: one for one in told["hosts"][WELL]["drift"]}
+    assert code == 1
+    assert sorted(found) == [
+        "/etc/pam.d/smtp",
+        "/etc/postfix/main.cf, smtpd_tls_security_level",
+        "/etc/postfix/master.cf, submissions/inet",
+        "unit saslauthd",
+    ]
+    setting = found["/etc/postfix/main.cf, smtpd_tls_security_level"]
+    assert (setting["run"], setting["left"], setting["now"]) == (
+        run, "smtpd_tls_security_level = may", "smtpd_tls_security_level = none",
+    )  # fmt: skip
+    assert (found["unit saslauthd"]["left"], found["unit saslauthd"]["now"]) == ("active", "inactive")
+    lab.exec(WELL, f"sh /var/lib/runbook/{run}/undo.sh || :")
+    left = {one["what"] for one in status("--host", WELL)[1]["hosts"][WELL]["drift"]}
+    assert "/etc/pam.d/smtp" in left  # spared, so it is still as somebody made it
+    assert "unit saslauthd" not in left
+    applied(lab, WELL)
+
+
+@pytest.mark.usefixtures("both")
+def test_days_decide_what_needs_a_person_and_each_end_of_the_path_is_there() -> None:
+    code, told = status("--host", WELL)
+    assert code == 0
+    kinds = {
+        end["what"].partition(" CN=")[0] for port in told["hosts"][WELL]["ports"] for end in port["ends"]
+    }
+    assert kinds == {"server certificate", "root"}
+    assert told["hosts"][WELL]["earliest"]["what"] == "server certificate"
+    days = told["hosts"][WELL]["earliest"]["days"]
+    assert status("--host", WELL, "--days", str(days))[0] == 0
+    code, told = status("--host", WELL, "--days", str(days + 1))
+    assert code == 1
+    assert told["hosts"][WELL]["needs"] == [
+        f"server certificate ends in {days} days, at {told['hosts'][WELL]['earliest']['at']}"
+    ]
