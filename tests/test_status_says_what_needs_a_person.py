@@ -10,7 +10,7 @@ from supported import family_of
 
 from lab import Lab
 
-WELL, OTHER = "debian12", "el9"
+WELL, OTHER = "el9", "debian12"
 PORTS = {25: ["-starttls", "smtp"], 465: [], 587: ["-starttls", "smtp"]}
 
 
@@ -77,37 +77,6 @@ def test_of_two_hosts_the_one_that_needs_a_person_is_named(lab: Lab) -> None:
 
 
 @pytest.mark.usefixtures("both")
-def test_what_was_changed_since_is_told_thing_by_thing(lab: Lab) -> None:
-    run = run_of(lab, WELL)
-    assert status("--host", WELL)[1]["hosts"][WELL]["drift"] == []
-    lab.exec(
-        WELL,
-        "postconf -e 'smtpd_tls_security_level = none'; postconf -P 'submissions/inet/syslog_name=mine'\n"
-        "postconf -e 'message_size_limit = 31457280'\n"  # not ours, so nothing to tell
-        "echo '# mine' >> /etc/pam.d/smtp; systemctl stop saslauthd",
-    )
-    code, told = status("--host", WELL)
-    found = {one["what"]: one for one in told["hosts"][WELL]["drift"]}
-    assert code == 1
-    assert sorted(found) == [
-        "/etc/pam.d/smtp",
-        "/etc/postfix/main.cf, smtpd_tls_security_level",
-        "/etc/postfix/master.cf, submissions/inet",
-        "unit saslauthd",
-    ]
-    setting = found["/etc/postfix/main.cf, smtpd_tls_security_level"]
-    assert (setting["run"], setting["left"], setting["now"]) == (
-        run, "smtpd_tls_security_level = may", "smtpd_tls_security_level = none",
-    )  # fmt: skip
-    assert (found["unit saslauthd"]["left"], found["unit saslauthd"]["now"]) == ("active", "inactive")
-    lab.exec(WELL, f"sh /var/lib/runbook/{run}/undo.sh || :")
-    left = {one["what"] for one in status("--host", WELL)[1]["hosts"][WELL]["drift"]}
-    assert "/etc/pam.d/smtp" in left  # spared, so it is still as somebody made it
-    assert "unit saslauthd" not in left
-    applied(lab, WELL)
-
-
-@pytest.mark.usefixtures("both")
 def test_days_decide_what_needs_a_person_and_each_end_of_the_path_is_there() -> None:
     code, told = status("--host", WELL)
     assert code == 0
@@ -123,3 +92,33 @@ def test_days_decide_what_needs_a_person_and_each_end_of_the_path_is_there() -> 
     assert told["hosts"][WELL]["needs"] == [
         f"server certificate ends in {days} days, at {told['hosts'][WELL]['earliest']['at']}"
     ]
+
+
+def test_what_was_changed_since_is_told_thing_by_thing(lab: Lab) -> None:
+    applied(lab, OTHER)
+    run = run_of(lab, OTHER)
+    assert status("--host", OTHER)[1]["hosts"][OTHER]["drift"] == []
+    lab.exec(
+        OTHER,
+        "postconf -e 'smtpd_tls_loglevel = 0'; postconf -P 'submissions/inet/syslog_name=mine'\n"
+        "postconf -e 'message_size_limit = 31457280'\n"  # not ours, so nothing to tell
+        "echo '# mine' >> /etc/pam.d/smtp; systemctl stop saslauthd",
+    )
+    code, told = status("--host", OTHER)
+    found = {one["what"]: one for one in told["hosts"][OTHER]["drift"]}
+    assert code == 1
+    assert sorted(found) == [
+        "/etc/pam.d/smtp",
+        "/etc/postfix/main.cf, smtpd_tls_loglevel",
+        "/etc/postfix/master.cf, submissions/inet",
+        "unit saslauthd",
+    ]
+    setting = found["/etc/postfix/main.cf, smtpd_tls_loglevel"]
+    assert (setting["run"], setting["left"], setting["now"]) == (
+        run, "smtpd_tls_loglevel = 1", "smtpd_tls_loglevel = 0",
+    )  # fmt: skip
+    assert (found["unit saslauthd"]["left"], found["unit saslauthd"]["now"]) == ("active", "inactive")
+    lab.exec(OTHER, f"sh /var/lib/runbook/{run}/undo.sh || :")
+    left = {one["what"] for one in status("--host", OTHER)[1]["hosts"][OTHER]["drift"]}
+    assert "/etc/pam.d/smtp" in left  # spared, so it is still as somebody made it
+    assert "unit saslauthd" not in left

@@ -149,7 +149,7 @@ def begin(inventory: Inventory = None) -> None:
     )
     say(f"Made: {root.subject.rfc4514_string()}, SHA-256 {certificate.fingerprint(root)}")
     say(
-        "Hand it out: runbook apply --only 31,32 makes the pages with both. Then: runbook ca roll-over switch"
+        "Hand it out: runbook apply --from 31 makes the pages with both. Then: runbook ca roll-over switch"
     )
 
 
