@@ -41,7 +41,10 @@ def test_every_commented_field_of_the_example_shows_its_default(tmp_path: Path) 
     assert full.site.resolver == changed["resolver"]
     assert (host.names.further, host.key) == (changed["further"], changed["key"])
     names = host.names.model_copy(update={"further": ()})
-    assert host.model_copy(update={"key": None, "names": names}) == plain.host("mail1")
+    assert host.certificate.rekey_after == "2027-01-15"
+    values = host.certificate.model_copy(update={"rekey_after": None})
+    shown = host.model_copy(update={"key": None, "names": names, "certificate": values})
+    assert shown == plain.host("mail1")
 
 
 def _uncomment(line: str) -> str:
@@ -173,7 +176,7 @@ def test_a_word_is_a_file_of_the_checkout_wherever_one_works(
     monkeypatch.chdir(tmp_path)
     assert inventory.find("lab") == FOLDER / "lab.yaml"
     assert inventory.load("example").path == FOLDER / "example.yaml"
-    assert inventory.load("example").where("hosts") == "inventory/example.yaml, line 55"
+    assert inventory.load("example").where("hosts") == "inventory/example.yaml, line 57"
     assert inventory.find("site.yaml") == tmp_path / "site.yaml"
     assert inventory.find("~/site.yaml") == Path.home() / "site.yaml"
 

@@ -2,13 +2,18 @@
 
 import json
 import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pki_samples as samples
 import pytest
 from applied_host import RUNBOOK, applied, run_chapters, run_of, runbook
+from ruamel.yaml import YAML
 from supported import family_of
 
 from lab import Lab
+from runbook_lib.pki import crl
 
 WELL, OTHER = "el9", "debian12"
 PORTS = {25: ["-starttls", "smtp"], 465: [], 587: ["-starttls", "smtp"]}
@@ -122,3 +127,30 @@ def test_what_was_changed_since_is_told_thing_by_thing(lab: Lab) -> None:
     left = {one["what"] for one in status("--host", OTHER)[1]["hosts"][OTHER]["drift"]}
     assert "/etc/pam.d/smtp" in left  # spared, so it is still as somebody made it
     assert "unit saslauthd" not in left
+
+
+def test_the_end_of_a_crl_is_watched_like_a_certificate_s(lab: Lab, tmp_path: Path) -> None:
+    """Case C13: no certificate has ended, and who checks lists refuses everybody."""
+    ca = samples.fresh_ca(tmp_path)
+    yaml = YAML()
+    book = yaml.load(lab.inventory)
+    book["site"]["ca"]["directory"] = str(ca.directory)
+    book["hosts"] = {"debian13": book["hosts"]["debian13"]}
+    yaml.dump(book, tmp_path / "site.yaml")
+    lab.reset("debian13", "bare")
+    command = [str(RUNBOOK), "status", "--inventory", str(tmp_path / "site.yaml")]
+
+    def asked(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *words], capture_output=True, text=True, timeout=120, check=False)
+
+    for days, code in ((90, 0), (29, 1), (1, 1)):
+        then = datetime.now(UTC) - timedelta(days=10)
+        made = crl.make(ca.ledger, ca.certificate, ca.key, 1, days + (0 if days == 1 else 10), then)
+        done = asked("--json")
+        (end,) = json.loads(done.stdout)["ca"]["crls"]
+        assert (done.returncode, end["next_update"]) == (code, made.next_update.isoformat())
+    told = asked().stdout
+    assert f"CA: CRL number 3 ended at {made.next_update.isoformat()}: runbook ca crl" in told
+    assert asked("--days", "0").returncode == 1
+    crl.make(ca.ledger, ca.certificate, ca.key, 1)
+    assert asked().returncode == 0

@@ -5,7 +5,7 @@ to plan for it all the same.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 from runbook_lib.chapters import own_ca
@@ -50,7 +50,7 @@ def why_new_key(opened: Opened, facts: Mapping[str, Fact]) -> str:
     # Both from the host: a key that was just made must not look older than a date by another machine's clock.
     made, now = (datetime.fromtimestamp(int(facts[name].value), UTC) for name in ("key_made", "clock"))
     if values.rekey_after is not None:
-        since = datetime.combine(values.rekey_after, time(), UTC)
+        since = datetime.fromisoformat(values.rekey_after).replace(tzinfo=UTC)
         if made < since <= now:
             return f"it was made on {made:%Y-%m-%d}, before certificate.rekey_after ({values.rekey_after})"
     public_key = facts["public_key"].value

@@ -148,9 +148,7 @@ def begin(inventory: Inventory = None) -> None:
         own_ca.directory(site), passphrase, site.ca.common_name, site.ca.valid_days
     )
     say(f"Made: {root.subject.rfc4514_string()}, SHA-256 {certificate.fingerprint(root)}")
-    say(
-        "Hand it out: runbook apply --from 31 makes the pages with both. Then: runbook ca roll-over switch"
-    )
+    say("Hand it out: runbook apply --from 31 makes the pages with both. Then: runbook ca roll-over switch")
 
 
 @roll_over.command("switch")

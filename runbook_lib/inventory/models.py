@@ -71,6 +71,16 @@ def _realm(text: str) -> str:
     return text
 
 
+def _day(text: str) -> str:
+    try:
+        same = date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        same = False
+    if not same:
+        raise ValueError(f"is '{text}', which is no day; expected year, month, day, such as 2027-01-15")
+    return text
+
+
 def _all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
     twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
     if twice is not None:
@@ -84,6 +94,7 @@ DnsName = Annotated[str, AfterValidator(names.full_dns_name)]
 Address = Annotated[str, AfterValidator(names.address)]
 IpAddress = Annotated[str, AfterValidator(names.ip_address)]
 FileName = Annotated[str, AfterValidator(_bare_file_name)]
+Day = Annotated[str, AfterValidator(_day)]
 Login = Annotated[str, AfterValidator(_login)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -164,7 +175,7 @@ class CertificateValues(Model):
     key_bits: Literal[2048, 3072, 4096] = Field(2048, description="size of an RSA key, in bits")
     valid_days: int = Field(365, ge=1, le=398, description="lifetime of the certificate, in days")
     renew_days: int = Field(30, ge=1, le=397, description="days left at which a run renews the certificate")
-    rekey_after: date | None = Field(
+    rekey_after: Day | None = Field(
         None,
         description="a key that was made before this day (UTC) is replaced, by the first run on or after it",
         examples=["2027-01-15"],
