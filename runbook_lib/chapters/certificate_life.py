@@ -103,7 +103,10 @@ def what_comes(opened: Opened) -> str:
     if why or facts["certificate"].status != 0 or facts["key_is_there"].status != 0:
         return why
     leaf_pem = facts["certificate"].value.encode() + b"\n"
-    if own_ca.roots_for(opened.inventory.site, leaf_pem, opened.host.name) is None:
-        return ""  # another CA's: what it returns next is not known here
+    try:
+        if own_ca.roots_for(opened.inventory.site, leaf_pem, opened.host.name) is None:
+            return ""  # another CA's: what it returns next is not known here
+    except CertificateRefused as error:
+        return error.problem  # no certificate at all, so chapter 1-2 makes one
     found = why_new_certificate(opened, facts)
     return "" if found == FITS else found

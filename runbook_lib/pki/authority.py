@@ -163,7 +163,9 @@ class Authority:
         if csr.public_key_sha256 == keys.public_key_sha256(self.certificate.public_key()):
             reasons.append("the CSR carries the CA's own key; a server needs a key of its own")
         if serial := compromised_keys(self.ledger).get(csr.public_key_sha256):
-            reasons.append(f"{serial}, a certificate of this key, was revoked: keyCompromise")
+            reasons.append(
+                f"{serial}, a certificate of this key, was revoked: keyCompromise; chapter 1-1 makes a new key"
+            )
         return reasons
 
 

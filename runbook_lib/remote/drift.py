@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from runbook_lib.errors import CommandFailed
 from runbook_lib.remote.facts import Fact
 from runbook_lib.remote.journal import ROOT
 
 # A line each, tabs between its fields. What a run left has the number of run and change, so that the last counts.
+_END = "all was read"
 _SCRIPT = rf"""
 left() {{ sed "s|^|left\t$at\t${{J##*/}}\t$1\t|"; }}
 for J in {ROOT}/*/; do
@@ -35,6 +37,7 @@ if [ -d {ROOT} ]; then
     postconf -n 2>/dev/null | sed 's/^/now\tsetting\t/'
     postconf -M 2>/dev/null | awk '{{ $1 = $1; print }}' | sed 's/^/now\tservice\t/'
 fi
+echo {_END}
 """
 FACT = {"drift": _SCRIPT}
 _WORDS = {"setting": "/etc/postfix/main.cf, ", "service": "/etc/postfix/master.cf, ", "unit": "unit "}
@@ -62,8 +65,18 @@ class Drifted:
 
 
 def drifted(fact: Fact) -> tuple[Drifted, ...]:
-    """What differs, from the fact that `FACT` asked for as root with the journal's functions."""
-    lines = fact.value.splitlines()
+    """What differs, from the fact that `FACT` asked for as root with the journal's functions.
+
+    Raises:
+        CommandFailed: the host did not get to the end.
+    """
+    *lines, last = fact.value.splitlines() or [""]
+    if last != _END:  # too slow, or cut off: then 'nothing was changed' would be a guess
+        raise CommandFailed(
+            f"what runs left could not be compared to the end (status {fact.status})",
+            str(ROOT),
+            "ask again when the host has less to do",
+        )
     rows = [line.split("\t", 5 if line.startswith("left") else 3) for line in lines]
     left: dict[_Thing, tuple[str, str]] = {}
     for row in sorted((row for row in rows if row[0] == "left"), key=_order):
