@@ -34,7 +34,7 @@ def settings(**changed: Any) -> ClientSettings:
         "pop_name": NAMES[1],
         "ports": (465, 587),
         "realm": "",
-        "ca": CaFile.from_pem(ca_pem(), "Example Corp."),
+        "cas": (CaFile.from_pem(ca_pem(), "Example Corp."),),
         "certificate_names": NAMES,
     }
     return ClientSettings(**(values | changed))

@@ -140,3 +140,43 @@ def test_a_csr_that_asks_for_more_is_refused_and_kept_among_the_refusals(site: P
     assert "0 issued" in listed
     assert "1 refused" in listed
     assert "www.example.test" in listed
+
+
+def test_a_certificate_s_life_in_the_ca_as_it_is_typed(site: Path) -> None:
+    """Signed, revoked by serial, listed; then a new root, switched to and the old one's end."""
+    folder = site.parent
+
+    def ca(*words: str, code: int = 0) -> str:
+        done = runbook(folder, "ca", *words, "--inventory", str(site), stdin=asked)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    asked = csr(folder, "mail1.example.test")
+    ca("sign", "--host", "mail1")
+    (one,) = json.loads(ca("list", "--json"))["issued"]
+    assert (one["host"], one["state"], one["root"]) == ("mail1", "issued", 1)
+    assert "give one of unspecified, keyCompromise" in ca("revoke", one["serial"], "--reason", "lost", code=2)
+    assert f"{one['serial']} is revoked since " in ca(
+        "revoke", one["serial"].lower(), "--reason", "superseded"
+    )
+    assert "crl.crl and crl.pem: number 1, 1 revoked" in ca("crl")
+    ca("crl")
+    shown = subprocess.check_output(
+        ["openssl", "crl", "-inform", "DER", "-in", "ca/crl.crl", "-noout", "-text"], cwd=folder, text=True
+    )
+    assert f"Serial Number: {one['serial']}" in shown
+    assert "X509v3 CRL Number: \n                2" in shown
+    assert (folder / "ca" / "crl.pem").stat().st_mode & 0o777 == 0o600
+    assert "mail CA 2" in ca("roll-over", "begin")
+    assert "the new root was made 0 days ago" in ca("roll-over", "switch", code=1)
+    ca("roll-over", "switch", "--handed-out")
+    ca("sign", "--host", "mail1")
+    told = json.loads(ca("list", "--host", "mail1", "--json"))
+    assert [(one["state"], one["root"]) for one in told["issued"]] == [("revoked", 1), ("issued", 2)]
+    assert [root["state"] for root in told["roots"]] == ["handed out, signs no more", "signs"]
+    assert json.loads(ca("list", "--host", "mail2", "--json"))["issued"] == []
+    assert ca("crl").count("number ") == 2
+    ca("roll-over", "end")
+    text = ca("list")
+    assert "revoked" in text
+    assert "ended" in text

@@ -65,7 +65,7 @@ def test_with_a_public_certificate_nobody_is_told_to_import_anything(
     client: str, page: Page, tmp_path: Path
 ) -> None:
     """Who imports a CA for nothing learns to import any that is offered."""
-    public = settings(ca=None)
+    public = settings(cas=())
     guide = CLIENTS[client](public)
     show(page, render_page(guide, public), tmp_path)
     violations = Axe().run(page).response["violations"]
@@ -93,7 +93,7 @@ def test_names_with_markup_are_shown_as_text_and_nothing_is_asked_for(
     client: str, page: Page, tmp_path: Path
 ) -> None:
     """A2: neither the inventory nor a certificate's subject runs in a user's browser."""
-    evil = settings(site=EVIL, ca=CaFile.from_pem(ca_pem(EVIL[:60]), EVIL))
+    evil = settings(site=EVIL, cas=(CaFile.from_pem(ca_pem(EVIL[:60]), EVIL),))
     asked = show(page, render_page(CLIENTS[client](evil), evil), tmp_path)
     page.wait_for_timeout(200)
     assert asked == []

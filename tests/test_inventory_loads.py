@@ -43,7 +43,10 @@ def test_every_commented_field_of_the_example_shows_its_default(tmp_path: Path) 
     assert (host.names.further, host.key) == (changed["further"], changed["key"])
     assert host.jump == "ops@gw.example.jp:2222"
     names = host.names.model_copy(update={"further": ()})
-    assert host.model_copy(update={"key": None, "jump": None, "names": names}) == plain.host("mail1")
+    assert host.certificate.rekey_after == "2027-01-15"
+    values = host.certificate.model_copy(update={"rekey_after": None})
+    shown = host.model_copy(update={"key": None, "jump": None, "names": names, "certificate": values})
+    assert shown == plain.host("mail1")
 
 
 def _uncomment(line: str) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.errors import AuthorityError, LedgerBusy
-from runbook_lib.pki.ledger import SCHEMA_VERSION, Issuance, Ledger
+from runbook_lib.pki.ledger import Issuance, Ledger
+from runbook_lib.pki.ledger_schema import SCHEMA_VERSION
 
 NOW = datetime(2026, 11, 25, 4, 30, 0, tzinfo=UTC)
 ONE = Issuance(

@@ -11,7 +11,6 @@ from runbook_lib.mail import logins
 from runbook_lib.mail.host_view import ShellHostView
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.probes import Account, Kept, Row, Survey, Target
-from runbook_lib.pki import certificate
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import gather
 from runbook_lib.remote.vantage import HostItself
@@ -66,19 +65,13 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
     other = logins.other_login(state, opened.family, opened.release, host)
     as_found = other is not None and other.works
     leaf = facts["certificate"].value.encode() + b"\n"
-    root = own_ca.certificate(site)
     has_leaf = facts["certificate_serial"].status == 0 and facts["certificate_serial"].value != ""
     there = state.certificate
     kept = None
     if there and there.stays:
         ports_of_it = (25, *host.submission.ports) if there.serves else (25,)
         kept = Kept(there.found.leaves, ports_of_it, there.serves, "; ".join(there.reasons))
-    trusted = root
-    if root is not None and has_leaf:
-        issuer = certificate.load(root, "the CA's certificate")
-        trusted = (
-            root if certificate.is_issued_by(certificate.load(leaf, str(files.certificate)), issuer) else None
-        )
+    trusted = own_ca.roots_for(site, leaf, str(files.certificate)) if has_leaf else own_ca.roots(site)
     if there and there.serves:
         trusted = None
     account = None

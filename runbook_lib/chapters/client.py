@@ -141,7 +141,7 @@ def open_client(
     made._survey = survey
     with made.at_work():
         names = shown if shown and made.is_apply else opened.host.names.all
-        ca = own_ca.certificate(opened.inventory.site)
+        ca = own_ca.roots(opened.inventory.site)
         is_public = _is_public(survey, opened, shown=bool(shown))
         if ca or is_public:
             trusted = None if is_public else ca

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runbook_lib import credentials, display
-from runbook_lib.chapters import port_25
+from runbook_lib.chapters import certificate_life, port_25
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import CsrRefused
@@ -42,7 +42,6 @@ class Paths:
         return {
             "openssl": "openssl version",
             "key": f"openssl pkey -in {plain} -noout -text | head -n 1",
-            "public_key": f"openssl pkey -in {plain} -pubout -outform DER | sha256sum | cut -c1-64",
             "encrypted_key": f"head -n 1 {encrypted}",
             "csr": f"cat {request}",
             "csr_public_key": f"openssl req -in {request} -noout -pubkey | openssl pkey -pubin -outform DER"
@@ -74,7 +73,7 @@ class KeyAndCsr(Chapter):
             [self.opened.family.key_directory, self.paths.csr],
             [self.paths.encrypted, self.paths.plain],
         )
-        asked = {**self.paths.facts, **looks(paths, secret)}
+        asked = {**self.paths.facts, **certificate_life.facts_of(self.opened), **looks(paths, secret)}
         facts = gather(self.remote, asked, root=True, functions=FUNCTIONS)
         return facts, seen_in(facts, paths, secret)
 
@@ -101,7 +100,8 @@ class KeyAndCsr(Chapter):
             both = (seen[self.paths.encrypted], seen[self.paths.plain])
             wanted = key_text(self.key_type, self.key_bits)
             good = all(s.line.startswith("file 600 root:root ") for s in both)
-            if not (good and wanted in facts["key"].value):
+            why = certificate_life.why_new_key(self.opened, facts)
+            if why or not (good and wanted in facts["key"].value):
                 passphrase = credentials.resolve(
                     self.host.certificate.key_passphrase, f"{self.host.name}, certificate.key_passphrase"
                 )
@@ -113,6 +113,7 @@ class KeyAndCsr(Chapter):
                         self.key_type,
                         self.key_bits,
                         passphrase,
+                        why,
                     )
                 )
             plan = Plan("Private key", tuple(changes), self.there.notes if self.there else ())
@@ -126,7 +127,10 @@ class KeyAndCsr(Chapter):
             facts, seen = self.read()
             key_is_there = facts["public_key"].status == 0
             same_key = key_is_there and facts["csr_public_key"].value == facts["public_key"].value
-            if same_key and self._csr_names(facts["csr"].value) == set(self.host.names.all):
+            comes = not self.is_apply and any(
+                isinstance(change, KeyPairChange) for plan in self._planned for change in plan.changes
+            )
+            if same_key and not comes and self._csr_names(facts["csr"].value) == set(self.host.names.all):
                 return self.plan(Plan("CSR"))
             change = CsrChange(
                 self.paths.csr, seen[self.paths.csr].line, self.paths.plain, self.host.names.all

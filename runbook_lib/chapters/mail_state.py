@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from runbook_lib.chapters import port_25
+from runbook_lib.chapters import certificate_life, port_25
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.mail.reading import read_mail
 from runbook_lib.mail.state import MailState
@@ -16,4 +16,8 @@ def read(opened: Opened) -> MailState:
         state = replace(
             state, version=opened.chosen_for, version_text=f"chosen for {chosen}, run on {state.version_text}"
         )
-    return replace(state, certificate=port_25.judged(opened, state.facts))
+    return replace(
+        state,
+        certificate=port_25.judged(opened, state.facts),
+        pair_comes=certificate_life.what_comes(opened),
+    )

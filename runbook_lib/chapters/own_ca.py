@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from cryptography import x509
 from filelock import FileLock
 
 from runbook_lib import credentials, inventory
-from runbook_lib.pki import authority
+from runbook_lib.pki import authority, crl, rollover, storage
+from runbook_lib.pki import certificate as certificates
 from runbook_lib.pki.authority import Authority
+from runbook_lib.pki.crl import Crl
 
 
 def directory(site: inventory.Site) -> Path:
@@ -15,10 +18,27 @@ def directory(site: inventory.Site) -> Path:
 
 
 def certificate(site: inventory.Site) -> bytes | None:
-    """The root's certificate (PEM), what users trust; None while there is no CA."""
+    """The certificate (PEM) of the root that signs; None while there is no CA."""
     if not authority.exists(directory(site)):
         return None
     return authority.read_certificate(directory(site))
+
+
+def roots(site: inventory.Site) -> bytes | None:
+    """Every root that users are to trust, one PEM (two while one takes the other's place); None without a CA."""
+    if not authority.exists(directory(site)):
+        return None
+    return authority.read_roots(directory(site))
+
+
+def roots_for(site: inventory.Site, leaf_pem: bytes, where: str) -> bytes | None:
+    """What `roots` says, where one of them issued the first certificate of a file; else None."""
+    found = roots(site)
+    if found is None:
+        return None
+    leaf = certificates.load(leaf_pem, where)
+    issued = any(certificates.is_issued_by(leaf, root) for root in x509.load_pem_x509_certificates(found))
+    return found if issued else None
 
 
 def open_or_create(site: inventory.Site) -> Authority:
@@ -50,3 +70,37 @@ def withdraw(site: inventory.Site, host: str, run: str) -> int:
     for one in issued:
         ledger.withdraw(one.serial, run)
     return len(issued)
+
+
+def make_crls(site: inventory.Site, days: int) -> list[tuple[Path, Crl]]:
+    """Make the list of each root that has issued and that users have; the DER file's path, and the list.
+
+    The files take the place of those before, each in one step.
+
+    Raises:
+        AuthorityError: there is no CA, or a wrong passphrase.
+        PolicyViolation: days out of range.
+    """
+    place = directory(site)
+    passphrase = credentials.resolve(site.ca.passphrase, "site.ca.passphrase")
+    made = []
+    for generation in rollover.roots(authority.open_ledger(place)).with_key:
+        opened = authority.open_ca(place, passphrase, generation)
+        one = crl.make(opened.ledger, opened.certificate, opened.key, generation, days)
+        path = place / storage.crl_name(generation)
+        storage.replace(path.with_suffix(".pem"), one.crl_pem)
+        storage.replace(path, one.der)
+        made.append((path, one))
+    return made
+
+
+def end_roll_over(site: inventory.Site) -> int:
+    """Take the old root from users, once no host needs it; returns its generation.
+
+    Raises:
+        ApplyRefused: a host has a certificate of it, or no roll-over came that far.
+    """
+    ledger = authority.open_ledger(directory(site))
+    going = rollover.roots(ledger).going or storage.FIRST
+    old = certificates.load(authority.read_root(directory(site), going), f"CA {directory(site)}")
+    return rollover.end(ledger, old)

@@ -14,7 +14,7 @@ from runbook_lib.mail.pins import Pins
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.probes import WARNING, Row, Verdict
 from runbook_lib.mail.state import MailState
-from runbook_lib.pki import certificate, chain
+from runbook_lib.pki import certificate, chain, pem
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact, gather
 
@@ -97,13 +97,17 @@ def _roots(opened: Opened, found: FoundCertificate) -> bytes:
             "controller",
             "install ca-certificates here, then run this again",
         )
-    own = own_ca.certificate(opened.inventory.site)
-    own_der = ssl.PEM_cert_to_DER_cert(own.decode()) if own else b""
+    own = {
+        one.der
+        for one in pem.read(
+            own_ca.roots(opened.inventory.site) or b"", "CERTIFICATE", certificate.FILE_BYTES_MAX
+        ).blocks
+    }
     issuers = {one.issuer.public_bytes() for one in found.chain}
     return b"".join(
         ssl.DER_cert_to_PEM_cert(root).encode()
         for root in roots
-        if root != own_der and any(issuer in root for issuer in issuers)
+        if root not in own and any(issuer in root for issuer in issuers)
     )
 
 

@@ -6,16 +6,11 @@ from pathlib import Path
 from runbook_lib.chapters import own_ca
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import VerificationFailed
-from runbook_lib.pki import certificate
 
 
 def users_roots(opened: Opened, leaf_pem: bytes) -> bytes | None:
     """What the users of this server trust: the own CA where it issued the certificate; None: the system's roots."""
-    root = own_ca.certificate(opened.inventory.site)
-    if root is None:
-        return None
-    leaf = certificate.load(leaf_pem, opened.host.name)
-    return root if certificate.is_issued_by(leaf, certificate.load(root, "the CA's certificate")) else None
+    return own_ca.roots_for(opened.inventory.site, leaf_pem, opened.host.name)
 
 
 def system_roots() -> bytes:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from runbook_lib import display
-from runbook_lib.chapters import own_ca, port_25, public_ca
+from runbook_lib.chapters import certificate_life, own_ca, port_25, public_ca
 from runbook_lib.chapters.certificate_to_issue import CertificateToIssue
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
@@ -41,10 +41,6 @@ class Signing(Chapter):
         return self.opened.family.key_directory / self.host.certificate.csr_file
 
     @property
-    def key_path(self) -> PurePosixPath:
-        return self.opened.family.key_directory / self.host.certificate.nopass_key_file
-
-    @property
     def certificate_path(self) -> PurePosixPath:
         return self.opened.family.certificate_directory / self.host.certificate.certificate_file
 
@@ -52,8 +48,7 @@ class Signing(Chapter):
         """CSR, certificate and the key's public half as they are on the host; and what the certificate's path is."""
         facts = {
             "csr": f"cat {quote(self.csr_path)}",
-            "public_key": f"openssl pkey -in {quote(self.key_path)} -pubout -outform DER | sha256sum | cut -c1-64",
-            "key_is_there": f"test -s {quote(self.key_path)}",
+            **certificate_life.facts_of(self.opened),
             **looks([self.certificate_path]),
             **ownership.facts_of_puppet([self.certificate_path]),
         }
@@ -93,7 +88,7 @@ class Signing(Chapter):
         return public_ca.there(self.opened, content, facts["public_key"].value)
 
     def _plan_to_issue(self, facts: dict[str, Fact], seen: Seen) -> Plan:
-        why = self._why_a_new_one(facts, seen)
+        why = self._why_a_new_one(facts)
         if why == FITS:
             return Plan("Certificate")
         site = self.opened.inventory.site
@@ -110,21 +105,17 @@ class Signing(Chapter):
         )
         return Plan("Certificate", (change,))
 
-    def _why_a_new_one(self, facts: dict[str, Fact], seen: Seen) -> str:
-        root = own_ca.certificate(self.opened.inventory.site)
-        if root is None or facts["key_is_there"].status != 0 or seen.is_absent:
-            return "there is no certificate yet"
-        content = seen.file.content if seen.file else None
-        values = self.host.certificate
-        return certificate.leaf_status(
-            content or b"", facts["public_key"].value, self.host.names.all, root, values.renew_days
-        )
+    def _why_a_new_one(self, facts: dict[str, Fact]) -> str:
+        if not self.is_apply and (why := certificate_life.why_new_key(self.opened, facts)):
+            return f"chapter 1-1 makes a new key: {why}"
+        return certificate_life.why_new_certificate(self.opened, facts)
 
     def _returned_plan(self, facts: dict[str, Fact], seen: Seen) -> Plan:
         """What a public CA returned, as one chain; the record keeps the digest of each file as it came."""
         if facts["key_is_there"].status != 0:
+            key = self.opened.family.key_directory / self.host.certificate.nopass_key_file
             raise CertificateRefused(
-                f"the server has no key at {self.key_path} yet, so no certificate can be for it",
+                f"the server has no key at {key} yet, so no certificate can be for it",
                 self.host.name,
                 "run chapter 1-1, and order with the CSR that it makes; what was returned is for a key that is gone",
             )

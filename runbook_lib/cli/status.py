@@ -1,6 +1,7 @@
-"""`runbook status`: how each host stands at this moment."""
+"""`runbook status`: how each host stands at this moment, and what needs a person."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,38 +9,113 @@ from runbook_lib.cli import inventories
 from runbook_lib.cli.options import Hosts, Inventory, Json, say, say_document
 from runbook_lib.errors import RunbookError
 
+if TYPE_CHECKING:  # SSH and X.509 are slow to import for a `--help`
+    from runbook_lib.chapters.overview import CaStanding, Overview
+    from runbook_lib.display import Table
 
-def status(inventory: Inventory = None, host: Hosts = None, as_json: Json = False) -> None:
-    """Say what is at work on each host, and what is so if you close the laptop now. Touches nothing."""
-    from runbook_lib import remote
-    from runbook_lib.remote import runs
+Days = Annotated[
+    int | None,
+    typer.Option(
+        "--days",
+        min=0,
+        help="What ends within so many days needs a person; without it the inventory's renew_days.",
+    ),
+]
+
+
+def status(inventory: Inventory = None, host: Hosts = None, as_json: Json = False, days: Days = None) -> None:
+    """Say how each host stands: what ends when, disk against port, what was changed since, what is at work.
+
+    Touches nothing. Ends with 1 where something needs a person within the days, or a host could not be asked.
+    """
+    from runbook_lib.chapters import overview
 
     book = inventories.chosen(inventory)
     failures: list[RunbookError] = []
-    found = {}
-    for target in [book.host(name) for name in host or book.hosts]:
+    found: list[Overview] = []
+    targets = [book.host(name) for name in host or book.hosts]
+    for target in targets:
         try:
-            found[target.name] = standing = runs.look(remote.connect(book.site, target))
+            found.append(overview.look(book, target, days))
         except RunbookError as error:
             failures.append(error)
-            continue
-        if as_json:
-            continue
-        say(f"{target.name}: {standing.told}")
-        say(f"    If you close the laptop now: {standing.if_left}.")
-        if standing.last and not standing.last.is_back:
-            words = (
-                "runbook rollback",
-                standing.last.run,
-                "--host",
-                target.name,
-                inventories.as_option(inventory),
-            )
-            say(f"    To put it back, here: {' '.join(words).rstrip()}")
-            say(f"    on the host, without us: {standing.last.undo_command}")
+    limit = days if days is not None else max(target.certificate.renew_days for target in targets)
+    ca = overview.look_at_ca(book.site, limit)
     if as_json:
-        say_document({"format": 1, "hosts": {n: asdict(s) for n, s in found.items()}})
+        say_document(_as_data(found, ca))
+    else:
+        say("\n".join(_told(found, ca, inventories.as_option(inventory))))
     for failure in failures:
         typer.echo(str(failure), err=True)
-    if failures:
-        raise typer.Exit(max(failure.exit_code for failure in failures))
+    needs = any((*ca.needs, *(one.needs for one in found)))
+    code = max((failure.exit_code for failure in failures), default=1 if needs else 0)
+    if code:
+        raise typer.Exit(code)
+
+
+def _as_data(found: "list[Overview]", ca: "CaStanding") -> dict[str, object]:
+    hosts = {}
+    for one in found:
+        told = asdict(one)
+        del told["host"]
+        hosts[one.host] = (
+            told.pop("standing") | told | {"earliest": asdict(one.earliest) if one.earliest else None}
+        )
+    return {"format": 1, "hosts": hosts, "ca": asdict(ca)}
+
+
+def _told(found: "list[Overview]", ca: "CaStanding", option: str) -> list[str]:
+    lines = []
+    for one in found:
+        standing = one.standing
+        lines.append(f"{one.host}: {standing.told}")
+        lines.append(f"    If you close the laptop now: {standing.if_left}.")
+        if standing.last and not standing.last.is_back:
+            words = ("runbook rollback", standing.last.run, "--host", one.host, option)
+            lines.append(f"    To put it back, here: {' '.join(words).rstrip()}")
+            lines.append(f"    on the host, without us: {standing.last.undo_command}")
+        lines += [
+            f"    Changed since run {d.run}: {d.what} (left: {d.left}; now: {d.now})" for d in one.drift
+        ]
+    if found:
+        lines += ["", repr(_table(found, ca))]
+    needs = [f"{one.host}: {need}" for one in found for need in one.needs] + [
+        f"CA: {need}" for need in ca.needs
+    ]
+    lines.append("")
+    lines += (
+        ["A person is needed:", *(f"    {need}" for need in needs)] if needs else ["Nothing needs a person."]
+    )
+    return lines
+
+
+def _table(found: "list[Overview]", ca: "CaStanding") -> "Table":
+    from runbook_lib.display import Table
+
+    rows = []
+    for one in found:
+        end = one.earliest
+        shown = [f"{port.port}{' not' if not port.serial or port.differs else ''}" for port in one.ports]
+        rows.append(
+            (
+                one.host,
+                f"{end.at[:10]} ({end.days} days)" if end else "-",
+                end.what if end else "no certificate",
+                ", ".join(shown) or "-",
+                str(len(one.drift)) if one.drift else "none",
+                one.standing.holder or "nothing",
+            )
+        )
+    for crl in ca.crls:
+        rows.append(
+            (
+                "CA",
+                f"{crl.next_update[:10]} ({crl.days} days)",
+                f"CRL {crl.number} of root {crl.root}",
+                "",
+                "",
+                "",
+            )
+        )
+    columns = ("host", "earliest end", "of", "ports that show the file", "changed since", "at work")
+    return Table(columns, rows, "")

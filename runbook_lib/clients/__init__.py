@@ -29,8 +29,7 @@ def files_for_users(settings: ClientSettings, clients: Sequence[str]) -> dict[st
     files = {
         f"{client}.html": render_page(CLIENTS[client](settings), settings).encode() for client in clients
     }
-    if settings.ca is not None:
-        files[settings.ca.name] = settings.ca.content
+    files |= {ca.name: ca.content for ca in settings.cas}
     if "thunderbird" in clients and settings.pop_name is not None:
         files["config-v1.1.xml"] = autoconfig_xml(settings)
     return files

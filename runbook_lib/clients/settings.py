@@ -43,9 +43,18 @@ class CaFile:
     @classmethod
     def from_pem(cls, pem: bytes, site: str) -> Self:
         """The file for the CA certificate in `pem`, named after the site."""
-        stem = "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in site.lower()).split())
+        stem = _stem(site)
         certificate = x509.load_pem_x509_certificate(pem)
         return cls(f"{stem or 'mail'}-ca.cer", certificate.public_bytes(Encoding.DER))
+
+    @classmethod
+    def all_from_pem(cls, pem: bytes, site: str) -> tuple[Self, ...]:
+        """A file for each CA certificate in `pem`. While there are two, each is named after its common name."""
+        certificates = x509.load_pem_x509_certificates(pem)
+        if len(certificates) == 1:
+            return (cls.from_pem(pem, site),)
+        plain = [cls("", one.public_bytes(Encoding.DER)) for one in certificates]
+        return tuple(cls(f"{_stem(one.common_name) or 'ca'}.cer", one.content) for one in plain)
 
     @property
     def sha256(self) -> str:
@@ -84,7 +93,8 @@ class ClientSettings:
         pop_name: DNS name for fetching mail, as an A-label; None where the inventory names none.
         ports: submission ports the server has, out of 465 and 587.
         realm: what stands behind the `@` of a login name; empty: the bare name logs in.
-        ca: the file with the own CA's certificate; None: a public CA's, which programs trust as it is.
+        cas: the files with the own CA's certificates: one, or two while a new root takes the old one's place; none: the
+            server shows a public CA's, which programs trust as it is.
         certificate_names: DNS names in the certificate that the server shows.
         mechanisms: SASL mechanisms after TLS has begun.
         ciphers: the list of the inventory; "strict" shuts out the TLS library of Windows 7 and 8.1.
@@ -102,12 +112,17 @@ class ClientSettings:
     pop_name: str | None
     ports: tuple[int, ...]
     realm: str
-    ca: CaFile | None
+    cas: tuple[CaFile, ...]
     certificate_names: tuple[str, ...]
     mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
     ciphers: Literal["base", "strict"] = "base"
     key_type: Literal["rsa", "p256"] = "rsa"
     auth_on_25: bool = False
+
+    @property
+    def ca(self) -> CaFile | None:
+        """The file of the own CA's root that signs; None where a public CA does."""
+        return self.cas[0] if self.cas else None
 
     @property
     def lets_windows_8_1_in(self) -> bool:
@@ -152,7 +167,8 @@ def settings_for(
 
     Args:
         site, host: from the inventory.
-        ca_pem: the own CA's certificate, PEM; None: the server shows one of a public CA.
+        ca_pem: the certificates of the CA's roots that users are to trust, PEM, the one that signs first; None: the
+            server shows one of a public CA.
         certificate_names: DNS names in the host's certificate, A-labels.
     Returns: the settings.
     Raises:
@@ -165,12 +181,16 @@ def settings_for(
         pop_name=host.names.pop,
         ports=tuple(host.submission.ports),
         realm=host.sasl.realm,
-        ca=CaFile.from_pem(ca_pem, site.name) if ca_pem else None,
+        cas=CaFile.all_from_pem(ca_pem, site.name) if ca_pem else (),
         certificate_names=tuple(certificate_names),
         ciphers=host.submission.ciphers,
         key_type=host.certificate.key_type,
         auth_on_25=host.submission.auth_on_25,
     )
+
+
+def _stem(text: str) -> str:
+    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in text.lower()).split())
 
 
 def _covers(certificate_names: Sequence[str], name: str) -> bool:

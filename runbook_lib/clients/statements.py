@@ -30,9 +30,10 @@ def user_name_entry(settings: ClientSettings) -> Said:
 
 def ca_values(settings: ClientSettings) -> Sequence[Value]:
     """What users compare before they trust the own CA; nothing where a public one signed."""
-    ca = settings.ca
-    if ca is None:
-        return ()
+    return [value for ca in settings.cas for value in _ca_values(ca)]
+
+
+def _ca_values(ca: CaFile) -> Sequence[Value]:
     return (
         Value(Said("File", "ファイル"), same(ca.name)),
         Value(Said("Certificate of", "証明書の名前"), same(ca.common_name)),
@@ -60,13 +61,22 @@ NOT_TRUSTED_REMEDY = Said(
 )
 
 
-def ca_file_checked(ca: CaFile) -> tuple[Said, Said]:
+def ca_file_checked(settings: ClientSettings) -> tuple[Said, Said]:
     """The two steps before any import: get the file, and compare its fingerprint."""
+    first, *others = settings.cas
+    take = Said(
+        f"Take the file {first.name} from your administrator.", f"管理者から {first.name} を受け取ります。"
+    )
+    if others:  # a program that has one of them alone fails on the day of the switch, or until then
+        further = ", ".join(one.name for one in others)
+        take = Said(
+            f"{take.en} And {further}: a new CA takes the old one's place, and until it has, both are needed. "
+            "Do each of these steps with each file.",
+            f"{take.ja}{further} も受け取ります。CA の切り替え中は両方が必要です。以下の手順を、それぞれの"
+            "ファイルで行います。",
+        )
     return (
-        Said(
-            f"Take the file {ca.name} from your administrator.",
-            f"管理者から {ca.name} を受け取ります。",
-        ),
+        take,
         Said(
             "Before anything else compare its SHA-256 with the fingerprint on the settings page, and that "
             "with what your administrator tells you by telephone or on paper. One digit different: stop, and "

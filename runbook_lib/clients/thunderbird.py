@@ -81,7 +81,7 @@ def _trust(settings: ClientSettings) -> Sequence[Said]:
     if settings.ca is None:
         return NOTHING_TO_IMPORT
     return (
-        *ca_file_checked(settings.ca),
+        *ca_file_checked(settings),
         Said(
             "Tools – Settings – Privacy & Security, at the very end: Manage Certificates…",
             "[ツール]-[設定]-[プライバシーとセキュリティ] の一番下にある [証明書を管理...]",

@@ -95,7 +95,7 @@ def _trust(settings: ClientSettings) -> Sequence[Said]:
     if settings.ca is None:
         return (*NOTHING_TO_IMPORT, _OLD_ROOTS)
     return (
-        *ca_file_checked(settings.ca),
+        *ca_file_checked(settings),
         Said(
             f"Windows computes it so: certutil -hashfile {settings.ca.name} SHA256 (the Thumbprint in the "
             "certificate's own window is SHA-1, another number).",

@@ -12,6 +12,7 @@ from runbook_lib.inventory.managers import ManagerName
 from runbook_lib.inventory.values import (
     Address,
     CertificateName,
+    Day,
     DnsName,
     FileName,
     IpAddress,
@@ -111,6 +112,12 @@ class CertificateValues(Model):
     key_bits: Literal[2048, 3072, 4096] = Field(2048, description="size of an RSA key, in bits")
     valid_days: int = Field(365, ge=1, le=398, description="lifetime of the certificate, in days")
     renew_days: int = Field(30, ge=1, le=397, description="days left at which a run renews the certificate")
+    rekey_after: Day | None = Field(
+        None,
+        description="a key that was made before this day (UTC) is replaced, by the first run on or after it",
+        examples=["2027-01-15"],
+    )
+    new_key_at_renewal: bool = Field(False, description="each renewal makes a new key, too")
     key_passphrase: Reference = Field(description="where the passphrase of the encrypted key file is")
     signed_by: Literal["own CA", "public CA"] | None = Field(
         None,
@@ -132,6 +139,11 @@ class CertificateValues(Model):
         """Whether a public CA signs it, by the inventory."""
         return self.signed_by == "public CA" or bool(self.returned)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the document's files: both keys, CSR, certificate."""
+        return (self.key_file, self.nopass_key_file, self.csr_file, self.certificate_file)
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.returned and self.signed_by == "own CA":
@@ -146,15 +158,7 @@ class CertificateValues(Model):
                 "write renew_days smaller than valid_days"
             )
         # Postfix reads this one file, made of key and chain.
-        all_different(
-            (
-                self.key_file,
-                self.nopass_key_file,
-                self.csr_file,
-                self.certificate_file,
-                f"postfix_{self.certificate_file}",
-            )
-        )
+        all_different((*self.files, f"postfix_{self.certificate_file}"))
         return self
 
 

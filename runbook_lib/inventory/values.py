@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,6 +71,16 @@ def _realm(text: str) -> str:
     return text
 
 
+def _day(text: str) -> str:
+    try:
+        same = date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        same = False
+    if not same:
+        raise ValueError(f"is '{text}', which is no day; expected year, month, day, such as 2027-01-15")
+    return text
+
+
 def all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """A list without a value that stands in it twice."""
     twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
@@ -85,6 +96,7 @@ Address = Annotated[str, AfterValidator(names.ssh_destination)]
 IpAddress = Annotated[str, AfterValidator(names.ip_address)]
 CertificateName = Annotated[str, AfterValidator(names.certificate_name)]
 FileName = Annotated[str, AfterValidator(_bare_file_name)]
+Day = Annotated[str, AfterValidator(_day)]
 Login = Annotated[str, AfterValidator(_login)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Jump = Annotated[str, AfterValidator(_jump_hosts)]

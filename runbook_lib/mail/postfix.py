@@ -79,6 +79,7 @@ def plan_joined_file(state: MailState, files: MailFiles) -> Plan:
     made_from = state.facts["joined_wanted"]
     as_wanted = (
         seen.file is not None
+        and not state.pair_comes
         and state.facts["certificate_serial"].status == 0
         and seen.line == f"file 600 root:root {made_from.value}"
     )
@@ -93,7 +94,8 @@ def plan_joined_file(state: MailState, files: MailFiles) -> Plan:
         f"sync {new} && mv {new} {quote(files.joined)}"
     )
     shown = (
-        f"-{seen.line}\n"
+        (f"# another pair comes from the chapters before: {state.pair_comes}\n" if state.pair_comes else "")
+        + f"-{seen.line}\n"
         f"+file 600 root:root, made of {files.key} and {files.certificate}; refused where they do not fit each other\n"
     )
     change = MadeOnHost(

@@ -93,6 +93,7 @@ class MailState:
         found: entries and services as the first run of ours that changed them found them; '-' for not set.
         release: what the package leaves on such a host.
         certificate: what main.cf names for port 25, with what holds it there; None: nothing, or ours.
+        pair_comes: in a plan, why the chapters before will leave another key or certificate; '' where they will not.
     """
 
     installed: bool
@@ -108,6 +109,7 @@ class MailState:
     found: Mapping[str, str]
     release: Release
     certificate: CertificateOnPort25 | None = None
+    pair_comes: str = ""
 
     def service_on_port(self, port: int) -> tuple[str, ...]:
         """Names ('submission/inet') of the services that listen on a port, however they are spelled.

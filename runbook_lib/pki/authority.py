@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from runbook_lib.credentials import Secret
 from runbook_lib.errors import CsrRefused, PolicyViolation
-from runbook_lib.pki import certificate, keys, profile, storage
+from runbook_lib.pki import certificate, keys, profile, rollover, storage
 from runbook_lib.pki.clock import BACKDATE
 from runbook_lib.pki.csr import NOTHING_SIGNED, CheckedCsr, check_csr
 from runbook_lib.pki.ledger import Issuance, Ledger
 from runbook_lib.pki.names import name_fault
+from runbook_lib.pki.revocation import compromised_keys
 
 VALID_DAYS_MAX = (
     398  # what browsers and Apple take from any CA since 2020; a private CA gains nothing by more
@@ -161,6 +162,10 @@ class Authority:
             reasons.append(f"it would begin at {not_before.isoformat()}, before the CA itself at {begin}")
         if csr.public_key_sha256 == keys.public_key_sha256(self.certificate.public_key()):
             reasons.append("the CSR carries the CA's own key; a server needs a key of its own")
+        if serial := compromised_keys(self.ledger).get(csr.public_key_sha256):
+            reasons.append(
+                f"{serial}, a certificate of this key, was revoked: keyCompromise; chapter 1-1 makes a new key"
+            )
         return reasons
 
 
@@ -192,33 +197,92 @@ def create(
     at = (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     with storage.being_made(directory) as stage:
         key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-        validity = (at - BACKDATE, at - BACKDATE + timedelta(days=valid_days) - timedelta(seconds=1))
-        root = profile.sign_root(key, common_name, random_serial(), validity)
+        root = profile.sign_root(key, common_name, random_serial(), _root_validity(at, valid_days))
         storage.write_key(stage, key, passphrase)
         storage.write(stage / storage.CERTIFICATE, certificate.as_pem(root))
         Ledger.create(stage / storage.LEDGER)
-    return open_ca(directory, passphrase)
+    return Authority(directory, root, Ledger(directory / storage.LEDGER), key)
 
 
-def open_ca(directory: Path, passphrase: Secret) -> Authority:
+def open_ca(directory: Path, passphrase: Secret, generation: int | None = None) -> Authority:
     """Open a CA that `create` made.
+
+    Args:
+        generation: the root to open it with; None: the one that signs.
 
     Raises:
         AuthorityError: no CA there, files that others may use, a wrong passphrase, a key not the root's.
     """
     storage.check_modes(directory)
-    root = certificate.load(read_certificate(directory), f"CA {directory}, {storage.CERTIFICATE}")
-    key = storage.read_key(directory, passphrase, root)
-    return Authority(directory, root, Ledger(directory / storage.LEDGER), key)
+    ledger = Ledger(directory / storage.LEDGER)
+    there = rollover.roots(ledger)
+    storage.check_modes(directory, there.handed_out)
+    number = generation or there.signing
+    name = storage.certificate_name(number)
+    root = certificate.load(storage.read(directory / name), f"CA {directory}, {name}")
+    key = storage.read_key(directory, passphrase, root, number)
+    return Authority(directory, root, ledger, key)
+
+
+def begin_roll_over(
+    directory: Path, passphrase: Secret, common_name: str, valid_days: int, now: datetime | None = None
+) -> x509.Certificate:
+    """Make the root that will sign after this one, and count it among those that users get. It signs nothing yet.
+
+    Raises:
+        ApplyRefused: a roll-over is under way already.
+        AuthorityError: no CA there, a wrong passphrase, a common name that gets too long.
+        PolicyViolation: a lifetime out of range.
+    """
+    opened = open_ca(directory, passphrase)  # the passphrase of the new key is the old one's
+    generation = rollover.refuse_a_second(opened.ledger)
+    name = rollover.name_of_next(common_name, generation)
+    if not 1 <= valid_days <= CA_VALID_DAYS_MAX:
+        raise PolicyViolation(
+            f"a lifetime of {valid_days} days was asked for; 1 to {CA_VALID_DAYS_MAX} are taken",
+            f"CA {directory}",
+            "change site.ca.valid_days in the inventory.",
+        )
+    at = (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+    root = profile.sign_root(key, name, random_serial(), _root_validity(at, valid_days))
+    storage.drop(directory, generation)  # what a begin left that was cut off before its last line
+    storage.write_key(directory, key, passphrase, generation)
+    storage.write(directory / storage.certificate_name(generation), certificate.as_pem(root))
+    rollover.begun(opened.ledger, generation, at)  # the last thing: until here there is no new root
+    return root
+
+
+def _root_validity(at: datetime, valid_days: int) -> tuple[datetime, datetime]:
+    return at - BACKDATE, at - BACKDATE + timedelta(days=valid_days) - timedelta(seconds=1)
+
+
+def read_root(directory: Path, generation: int) -> bytes:
+    """The certificate of one root, PEM; needs no passphrase.
+
+    Raises:
+        AuthorityError: there is no such root.
+    """
+    return storage.read(directory / storage.certificate_name(generation))
 
 
 def read_certificate(directory: Path) -> bytes:
-    """The root's certificate, PEM; needs no passphrase.
+    """The certificate of the root that signs, PEM; needs no passphrase.
 
     Raises:
         AuthorityError: there is no CA.
     """
-    return storage.read(directory / storage.CERTIFICATE)
+    return read_root(directory, rollover.roots(open_ledger(directory)).signing)
+
+
+def read_roots(directory: Path) -> bytes:
+    """Every root that users are to trust, one PEM, the signing one first; needs no passphrase.
+
+    Raises:
+        AuthorityError: there is no CA.
+    """
+    there = rollover.roots(open_ledger(directory))
+    return b"".join(read_root(directory, generation) for generation in there.handed_out)
 
 
 def exists(directory: Path) -> bool:
@@ -232,5 +296,5 @@ def open_ledger(directory: Path) -> Ledger:
     Raises:
         AuthorityError: there is no CA.
     """
-    read_certificate(directory)
+    read_root(directory, storage.FIRST)
     return Ledger(directory / storage.LEDGER)

@@ -1,7 +1,8 @@
 """The ledger: every certificate that the CA issued, and every refusal, in one SQLite file.
 
 An issuance is never deleted or altered but for its withdrawal, once; the file itself refuses (triggers). A
-refusal adds a row to `refusals` and leaves `issuances` byte for byte. Times are UTC with +00:00.
+refusal adds a row to `refusals` and leaves `issuances` byte for byte. Times are UTC with +00:00. Revocations, CRLs
+and roots stand in the same file; `revocation`, `crl` and `rollover` read and write them.
 """
 
 import json
@@ -14,47 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook_lib.errors import AuthorityError, LedgerBusy
+from runbook_lib.pki import ledger_schema
+from runbook_lib.pki.ledger_schema import SCHEMA_VERSION
 
-SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
-
-# Serials are text: SQLite's integers end at 64 bits.
-_SCHEMA = """
-CREATE TABLE issuances (
-    serial TEXT PRIMARY KEY CHECK (serial NOT GLOB '*[^0-9A-F]*' AND length(serial) % 2 = 0),
-    host TEXT NOT NULL,
-    run TEXT NOT NULL,
-    names TEXT NOT NULL,  -- JSON
-    public_key_sha256 TEXT NOT NULL,
-    not_before TEXT NOT NULL,
-    not_after TEXT NOT NULL,
-    certificate_pem TEXT NOT NULL,
-    issued_at TEXT NOT NULL,
-    withdrawn_at TEXT,
-    withdrawn_run TEXT
-) STRICT;
-CREATE TABLE refusals (
-    id INTEGER PRIMARY KEY,
-    at TEXT NOT NULL,
-    host TEXT NOT NULL,
-    run TEXT NOT NULL,
-    reasons TEXT NOT NULL,
-    csr_sha256 TEXT NOT NULL
-) STRICT;
-CREATE TRIGGER issuances_are_kept BEFORE DELETE ON issuances
-    BEGIN SELECT RAISE(ABORT, 'an issuance is never deleted'); END;
-CREATE TRIGGER issuances_stay BEFORE UPDATE ON issuances
-    WHEN OLD.withdrawn_at IS NOT NULL OR NEW.withdrawn_at IS NULL OR NEW.withdrawn_run IS NULL
-      OR (NEW.serial, NEW.host, NEW.run, NEW.names, NEW.public_key_sha256, NEW.not_before, NEW.not_after,
-          NEW.certificate_pem, NEW.issued_at)
-      IS NOT (OLD.serial, OLD.host, OLD.run, OLD.names, OLD.public_key_sha256, OLD.not_before, OLD.not_after,
-          OLD.certificate_pem, OLD.issued_at)
-    BEGIN SELECT RAISE(ABORT, 'an issuance is only ever withdrawn, once'); END;
-CREATE TRIGGER refusals_are_kept BEFORE DELETE ON refusals
-    BEGIN SELECT RAISE(ABORT, 'a refusal is never deleted'); END;
-CREATE TRIGGER refusals_stay BEFORE UPDATE ON refusals
-    BEGIN SELECT RAISE(ABORT, 'a refusal is never altered'); END;
-"""
 
 
 @dataclass(frozen=True)
@@ -106,20 +70,20 @@ class Ledger:
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
-            database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            database.executescript(ledger_schema.made())
         return cls(path)
 
     def issuances(self, host: str | None = None) -> tuple[Issuance, ...]:
         """Every issuance, oldest first, of one host or of all."""
         query = "SELECT * FROM issuances WHERE ?1 IS NULL OR host = ?1 ORDER BY issued_at, rowid"
-        with self._open() as database:
+        with self.reading() as database:
             return tuple(map(_issuance, database.execute(query, (host,))))
 
     def refusals(self) -> tuple[Refusal, ...]:
         """Every refusal, oldest first."""
-        with self._open() as database:
+        with self.reading() as database:
             rows = database.execute("SELECT at, host, run, reasons, csr_sha256 FROM refusals ORDER BY id")
-            return tuple(Refusal(_read(row[0]), *row[1:]) for row in rows)
+            return tuple(Refusal(read(row[0]), *row[1:]) for row in rows)
 
     def record_issuance(self, issuance: Issuance) -> None:
         """Add a certificate; from here on it may leave the CA.
@@ -128,8 +92,8 @@ class Ledger:
             LedgerBusy: another process held the ledger too long; nothing was written.
             AuthorityError: the serial is in the ledger already, or the file cannot be written.
         """
-        values = [_written(value) for value in astuple(issuance)]
-        with self._write() as database:
+        values = [written(value) for value in astuple(issuance)]
+        with self.writing() as database:
             database.execute("INSERT INTO issuances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def record_refusal(
@@ -144,8 +108,8 @@ class Ledger:
             LedgerBusy: another process held the ledger too long.
         """
         text = reasons if isinstance(reasons, str) else "\n".join(reasons)
-        row = (_written(now or datetime.now(UTC)), host, run, text, csr_sha256)
-        with self._write() as database:
+        row = (written(now or datetime.now(UTC)), host, run, text, csr_sha256)
+        with self.writing() as database:
             database.execute(
                 "INSERT INTO refusals (at, host, run, reasons, csr_sha256) VALUES (?, ?, ?, ?, ?)", row
             )
@@ -160,7 +124,7 @@ class Ledger:
             AuthorityError: no such serial.
             LedgerBusy: another process held the ledger too long.
         """
-        with self._write() as database:
+        with self.writing() as database:
             row = database.execute(
                 "SELECT withdrawn_at FROM issuances WHERE serial = ?", (serial,)
             ).fetchone()
@@ -171,13 +135,13 @@ class Ledger:
             if row[0] is None:
                 database.execute(
                     "UPDATE issuances SET withdrawn_at = ?, withdrawn_run = ? WHERE serial = ?",
-                    (_written(now or datetime.now(UTC)), run, serial),
+                    (written(now or datetime.now(UTC)), run, serial),
                 )
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction that holds the write lock from its start."""
-        with self._open() as database:
+        with self.reading() as database:
             database.execute("BEGIN IMMEDIATE")
             try:
                 yield database
@@ -187,7 +151,8 @@ class Ledger:
             database.execute("COMMIT")
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The database, open for one look."""
         try:
             # mode=rw: a ledger that is gone must not come back empty.
             address = f"{self.path.absolute().as_uri()}?mode=rw"
@@ -196,6 +161,9 @@ class Ledger:
             ) as database:
                 database.execute("PRAGMA synchronous = FULL")
                 (version,) = database.execute("PRAGMA user_version").fetchone()
+                if version == 1:
+                    database.executescript(ledger_schema.grown_from_1())
+                    version = SCHEMA_VERSION
                 if version != SCHEMA_VERSION:
                     raise AuthorityError(
                         f"the ledger has format {version}, this library knows {SCHEMA_VERSION}",
@@ -243,20 +211,22 @@ def _issuance(row: tuple[str, ...]) -> Issuance:
         run,
         tuple(json.loads(names)),
         key,
-        _read(not_before),
-        _read(not_after),
+        read(not_before),
+        read(not_after),
         certificate_pem,
-        _read(issued_at),
-        _read(withdrawn_at) if withdrawn_at else None,
+        read(issued_at),
+        read(withdrawn_at) if withdrawn_at else None,
         withdrawn_run or None,
     )
 
 
-def _written(value: object) -> object:
+def written(value: object) -> object:
+    """A value as the file has it: times in UTC to the second, several values as JSON."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds")
     return json.dumps(value) if isinstance(value, tuple) else value
 
 
-def _read(text: str) -> datetime:
+def read(text: str) -> datetime:
+    """A time as `written` wrote it."""
     return datetime.fromisoformat(text)

@@ -1,10 +1,10 @@
-"""The CA's directory: three files of mode 0600 in a directory of mode 0700, made whole or not at all."""
+"""The CA's directory: its ledger, and of each root certificate and key, mode 0600 in 0700, made whole or not at all."""
 
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from runbook_lib.pki import keys
 CERTIFICATE = "ca.pem"
 KEY = "ca.key"
 LEDGER = "ledger.sqlite3"
+FIRST = 1  # generation of the root that the CA began with
 # PKCS #8 as OpenSSL writes it stretches a passphrase 2,048 times only: a short one could be tried out.
 PASSPHRASE_CHARACTERS_MIN = 12
 
@@ -67,10 +68,40 @@ def write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def write_key(directory: Path, key: rsa.RSAPrivateKey, passphrase: Secret) -> None:
+def certificate_name(generation: int) -> str:
+    """File name of a root: ca.pem, then ca-2.pem."""
+    return CERTIFICATE if generation == FIRST else f"ca-{generation}.pem"
+
+
+def key_name(generation: int) -> str:
+    """File name of a root's key: ca.key, then ca-2.key."""
+    return KEY if generation == FIRST else f"ca-{generation}.key"
+
+
+def crl_name(generation: int) -> str:
+    """File name of a root's list of revoked certificates, DER: crl.crl, then crl-2.crl; .pem beside it."""
+    return "crl.crl" if generation == FIRST else f"crl-{generation}.crl"
+
+
+def replace(path: Path, content: bytes) -> None:
+    """A file of mode 0600 in the place of the one that may be there, in one step."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    write(new, content)
+    new.rename(path)
+    _fsync(path.parent)
+
+
+def write_key(directory: Path, key: rsa.RSAPrivateKey, passphrase: Secret, generation: int = FIRST) -> None:
     """The CA's key, PKCS #8, encrypted (AES-256, PBKDF2 with SHA-256)."""
     encryption = BestAvailableEncryption(passphrase.reveal().encode())
-    write(directory / KEY, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    write(directory / key_name(generation), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+
+
+def drop(directory: Path, generation: int) -> None:
+    """Remove the files of a root that never came to be."""
+    for name in (certificate_name(generation), key_name(generation)):
+        (directory / name).unlink(missing_ok=True)
 
 
 def read(path: Path) -> bytes:
@@ -89,20 +120,23 @@ def read(path: Path) -> bytes:
         ) from error
 
 
-def read_key(directory: Path, passphrase: Secret, root: x509.Certificate) -> rsa.RSAPrivateKey:
+def read_key(
+    directory: Path, passphrase: Secret, root: x509.Certificate, generation: int = FIRST
+) -> rsa.RSAPrivateKey:
     """The CA's key, decrypted.
 
     Raises:
         AuthorityError: a wrong passphrase, a key that is not encrypted, or one that is not the certificate's.
     """
-    where = f"CA {directory}, {KEY}"
+    name = key_name(generation)
+    where = f"CA {directory}, {name}"
     try:
-        key = load_pem_private_key(read(directory / KEY), passphrase.reveal().encode())
+        key = load_pem_private_key(read(directory / name), passphrase.reveal().encode())
     except TypeError as error:
         raise AuthorityError(
             "the key is not encrypted",
             where,
-            f"encrypt it: openssl pkcs8 -topk8 -v2 aes256 -in {KEY} -out {KEY}.new",
+            f"encrypt it: openssl pkcs8 -topk8 -v2 aes256 -in {name} -out {name}.new",
         ) from error
     except ValueError as error:
         raise AuthorityError(
@@ -114,12 +148,14 @@ def read_key(directory: Path, passphrase: Secret, root: x509.Certificate) -> rsa
         key.public_key()
     ) != keys.public_key_sha256(root.public_key()):
         raise AuthorityError(
-            f"the key is not the one of {CERTIFICATE}", where, "restore both files from the same backup."
+            f"the key is not the one of {certificate_name(generation)}",
+            where,
+            "restore both files from the same backup.",
         )
     return key
 
 
-def check_modes(directory: Path) -> None:
+def check_modes(directory: Path, generations: Iterable[int] = (FIRST,)) -> None:
     """Nobody else may read or replace anything of the CA.
 
     Raises:
@@ -127,7 +163,12 @@ def check_modes(directory: Path) -> None:
     """
     for path, mode in [
         (directory, 0o700),
-        *((directory / name, 0o600) for name in (CERTIFICATE, KEY, LEDGER)),
+        (directory / LEDGER, 0o600),
+        *(
+            (directory / name, 0o600)
+            for generation in generations
+            for name in (certificate_name(generation), key_name(generation))
+        ),
     ]:
         try:
             status = path.stat()

@@ -20,6 +20,7 @@ class KeyPairChange(Change):
         key_type: 'rsa' or 'p256'.
         key_bits: for RSA.
         passphrase: of the encrypted file.
+        why: why the key that is there is replaced; '' where there is none, or it is of another kind.
     Source: genpkey(1ssl); the keys are generated on the host that uses them and are written aside, then renamed.
     """
 
@@ -29,11 +30,12 @@ class KeyPairChange(Change):
     key_type: str
     key_bits: int
     passphrase: Secret
+    why: str = ""
 
     @property
     def title(self) -> str:
         kind = f"RSA {self.key_bits}" if self.key_type == "rsa" else "P-256"
-        return f"a private key ({kind}) is made on the host"
+        return f"a private key ({kind}) is made on the host" + (f": {self.why}" if self.why else "")
 
     @property
     def touches(self) -> Sequence[TouchedPath]:

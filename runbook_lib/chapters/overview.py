@@ -1,0 +1,257 @@
+"""How a host stands: its certificates' ends, disk against port, what changed since the last run, what is at work."""
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+
+from runbook_lib import inventory, remote
+from runbook_lib.chapters import own_ca
+from runbook_lib.families.known import FAMILIES
+from runbook_lib.mail import told_to_postfix
+from runbook_lib.mail.probes import Target
+from runbook_lib.mail.probes.asker import Asker
+from runbook_lib.mail.probes.obstacle import Obstacle
+from runbook_lib.mail.probes.shown import shown
+from runbook_lib.mail.probes.target import Endpoint
+from runbook_lib.mail.probes.tls import Tls
+from runbook_lib.mail.told_to_postfix import OnDisk
+from runbook_lib.pki import authority, crl
+from runbook_lib.pki.certificate import spelled_serial
+from runbook_lib.pki.ledger import written
+from runbook_lib.pki.revocation import revocations
+from runbook_lib.remote import drift, runs
+from runbook_lib.remote.change import quote
+from runbook_lib.remote.drift import Drifted
+from runbook_lib.remote.facts import gather
+from runbook_lib.remote.journal import FUNCTIONS
+from runbook_lib.remote.runs import Standing
+from runbook_lib.remote.vantage import HostItself
+
+TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True)
+class End:
+    """The last moment of one certificate, in UTC.
+
+    Args:
+        what: 'server certificate', 'intermediate' or 'root', with its name.
+        at: as ISO 8601 has it.
+        days: whole days left, negative where it is past.
+    """
+
+    what: str
+    at: str
+    days: int
+
+
+@dataclass(frozen=True)
+class PortShown:
+    """What one port shows, against the file that Postfix is told.
+
+    Args:
+        port: its number.
+        serial: of the certificate in the handshake; '' where there was none.
+        on_disk: serials in the files that it is told to show; empty where it is told none.
+        obstacle: why nothing was shown; ''.
+        untrusted: why a client would refuse it; ''.
+        ends: along the path, the earliest first.
+    """
+
+    port: int
+    serial: str
+    on_disk: tuple[str, ...]
+    obstacle: str
+    untrusted: str
+    ends: tuple[End, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether it shows another certificate than the file has."""
+        return bool(self.serial and self.on_disk) and self.serial not in self.on_disk
+
+
+@dataclass(frozen=True)
+class Overview:
+    """How a host stands.
+
+    Args:
+        host: its name.
+        standing: what is at work, and what the runs before left.
+        ports: what each shows.
+        file_serial: of the certificate that the chapters installed; '' where there is none.
+        drift: what is no longer as a run of ours left it. A key or certificate that somebody replaced is among it,
+            and needs a person only where a port does not show what the file has.
+        needs: what a person has to do within the days that were asked about.
+    """
+
+    host: str
+    standing: Standing
+    ports: tuple[PortShown, ...]
+    file_serial: str
+    drift: tuple[Drifted, ...]
+    needs: tuple[str, ...]
+
+    @property
+    def earliest(self) -> End | None:
+        """The end that comes first, on any port."""
+        return min((end for port in self.ports for end in port.ends), key=lambda end: end.at, default=None)
+
+
+@dataclass(frozen=True)
+class CrlEnd:
+    """The end of a root's newest list of revoked certificates, in UTC."""
+
+    number: int
+    root: int
+    next_update: str
+    days: int
+
+
+@dataclass(frozen=True)
+class CaStanding:
+    """How the own CA's lists stand, and what a person has to do about them."""
+
+    crls: tuple[CrlEnd, ...]
+    needs: tuple[str, ...]
+
+
+def look(book: inventory.Inventory, host: inventory.Host, days: int | None = None) -> Overview:
+    """Look at a host: its journals, its files, and its ports from outside. Touches nothing there.
+
+    Args:
+        days: what ends within so many days needs a person; None: the inventory's `certificate.renew_days`.
+    """
+    connected = remote.connect(book.site, host)
+    standing = runs.look(connected)
+    ports = tuple(sorted({25, *host.submission.ports}))
+    name = host.certificate.certificate_file
+    files = " ".join(quote(family.certificate_directory / name) for family in FAMILIES)
+    asked = {
+        **drift.FACT,
+        **told_to_postfix.facts(ports),
+        # On one family the other's directory leads to the same files.
+        "file": f"for f in {files}; do if [ -e $f ]; then openssl x509 -in $f -noout -serial; exit; fi; done",
+    }
+    facts = gather(connected, asked, root=True, functions=FUNCTIONS, fact_timeout_s=20)
+    asker = Asker(Target(name=host.names.smtp, domain=book.site.domain), TIMEOUT_S, HostItself(connected))
+    roots = own_ca.roots(book.site)
+    if roots:
+        asker.trusting.load_verify_locations(cadata=roots.decode())
+    own = x509.load_pem_x509_certificates(roots) if roots else []
+    now = datetime.now(UTC)
+    seen = []
+    for port in ports:
+        on_disk = told_to_postfix.on_disk(facts[f"told_{port}"])
+        if on_disk is None:
+            continue  # it has no TLS yet, or no service
+        answer = shown(asker, Endpoint(_address(host), port))
+        seen.append(_port(port, answer, on_disk, own, now))
+    drifted = drift.drifted(facts["drift"])
+    serial = facts["file"].value.removeprefix("serial=")
+    limit = host.certificate.renew_days if days is None else days
+    judged_by_port = {
+        str(folder / file)
+        for family in FAMILIES
+        for folder in (family.key_directory, family.certificate_directory)
+        for file in (*host.certificate.files, f"postfix_{name}")
+    }
+    others = [one for one in drifted if one.what not in judged_by_port]
+    needs = tuple(dict.fromkeys(_needs(standing, seen, serial, others, limit)))
+    return Overview(host.name, standing, tuple(seen), serial, drifted, needs)
+
+
+def _address(host: inventory.Host) -> str:
+    try:
+        return str(ipaddress.ip_address(host.address))
+    except ValueError:
+        return host.names.smtp  # the name for SSH may be one that a jump host alone knows
+
+
+def _port(
+    port: int, answer: Tls | Obstacle, on_disk: OnDisk, own: Sequence[x509.Certificate], now: datetime
+) -> PortShown:
+    serials = tuple(spelled_serial(one.serial_number) for one in on_disk.leaves)
+    if isinstance(answer, Obstacle):
+        ends = _ends(on_disk.certificates[:1], now)
+        return PortShown(port, "", serials, answer.words, "", ends)
+    path = answer.path or (*answer.sent, *(root for root in own if root.subject == answer.sent[-1].issuer))
+    serial = spelled_serial(answer.leaf.serial_number)
+    return PortShown(port, serial, serials, "", answer.untrusted, _ends(path, now))
+
+
+def _ends(path: Sequence[x509.Certificate], now: datetime) -> tuple[End, ...]:
+    ends = []
+    for index, one in enumerate(path):
+        is_root = index > 0 and one.subject == one.issuer
+        kind = "server certificate" if index == 0 else "root" if is_root else "intermediate"
+        label = kind if index == 0 else f"{kind} {one.subject.rfc4514_string()}"
+        ends.append(End(label, str(written(one.not_valid_after_utc)), (one.not_valid_after_utc - now).days))
+    return tuple(sorted(ends, key=lambda end: end.at))
+
+
+def _needs(
+    standing: Standing, ports: Sequence[PortShown], file_serial: str, drifted: Sequence[Drifted], days: int
+) -> Iterator[str]:
+    for port in ports:
+        if port.obstacle:
+            yield f"port {port.port} could not be asked: {port.obstacle}"
+        for end in port.ends:
+            if end.days < days:
+                yield f"{end.what} {ended(end.days, end.at)}"
+        if port.differs:
+            yield (
+                f"port {port.port} shows {port.serial}, the file has {', '.join(port.on_disk)}: "
+                "not taken up; runbook apply reloads and proves it"
+            )
+        elif file_serial and port.serial and _is_ours(standing) and port.serial != file_serial:
+            yield (
+                f"port {port.port} shows {port.serial}, the certificate's file has {file_serial}: "
+                "not taken up; runbook apply puts it into the file that Postfix reads, and proves it"
+            )
+    for one in drifted:
+        yield f"changed since run {one.run}: {one.what} (left: {one.left}; now: {one.now})"
+    if standing.last and standing.last.open and not standing.changing:
+        yield f"perhaps half made by run {standing.last.run}: {standing.last.open}"
+
+
+def _is_ours(standing: Standing) -> bool:
+    return any(not run.is_back for run in standing.runs)
+
+
+def ended(days: int, at: str) -> str:
+    """When something ends or ended, in words."""
+    return f"ended at {at}" if days < 0 else f"ends in {days} days, at {at}"
+
+
+def look_at_ca(site: inventory.Site, days: int) -> CaStanding:
+    """How the CA's lists of revoked certificates stand; nothing where there is no CA, or none was ever made.
+
+    Args:
+        days: a list that ends within so many days needs a person.
+    """
+    place = own_ca.directory(site)
+    if not authority.exists(place):
+        return CaStanding((), ())
+    ledger = authority.open_ledger(place)
+    now = datetime.now(UTC)
+    lists = crl.newest(ledger)
+    ends = tuple(
+        CrlEnd(one.number, one.generation, str(written(one.next_update)), (one.next_update - now).days)
+        for one in lists
+    )
+    needs = [
+        f"CRL number {one.number} {ended(one.days, one.next_update)}: runbook ca crl"
+        for one in ends
+        if one.days < days
+    ]
+    newest = max((one.this_update for one in lists), default=datetime.min.replace(tzinfo=UTC))
+    needs += [
+        f"{one.serial} is revoked, and no CRL says so: runbook ca crl"
+        for one in revocations(ledger).values()
+        if one.at > newest + timedelta(minutes=5)  # a list says that it began 5 minutes before it was made
+    ]
+    return CaStanding(ends, tuple(needs))

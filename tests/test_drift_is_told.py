@@ -1,0 +1,69 @@
+"""What a run left and is otherwise now, from what the host prints; the last run to write a thing counts."""
+
+import pytest
+
+from runbook_lib.errors import CommandFailed
+from runbook_lib.remote.drift import Drifted, drifted
+from runbook_lib.remote.facts import Fact
+
+END = "all was read"
+FILE, OTHER = "file 644 root:root aa", "file 644 root:root bb"
+RUN1, RUN2 = "20261125T000000Z-aaaa", "20261126T000000Z-bbbb"
+
+CASES = {
+    "as it was left": ([f"left\t1.001\t{RUN1}\tpath\t/a\t{FILE}", f"now\tpath\t/a\t{FILE}"], []),
+    "changed": (
+        [f"left\t1.001\t{RUN1}\tpath\t/a\t{FILE}", f"now\tpath\t/a\t{OTHER}"],
+        [Drifted("/a", RUN1, FILE, OTHER)],
+    ),
+    "removed": (
+        [f"left\t1.001\t{RUN1}\tpath\t/a\t{FILE}", "now\tpath\t/a\tabsent"],
+        [Drifted("/a", RUN1, FILE, "absent")],
+    ),
+    "the tenth run counts, not the ninth, and not the order of lines": (
+        [f"left\t10.002\t{RUN2}\tpath\t/a\t{OTHER}",
+         f"left\t9.011\t{RUN1}\tpath\t/a\t{FILE}", f"now\tpath\t/a\t{FILE}"],
+        [Drifted("/a", RUN2, OTHER, FILE)],
+    ),
+    "a later change of the same run counts": (
+        [f"left\t1.002\t{RUN1}\tpath\t/a\t{OTHER}",
+         f"left\t1.001\t{RUN1}\tpath\t/a\t{FILE}", f"now\tpath\t/a\t{OTHER}"],
+        [],
+    ),
+    "a setting, an empty one, and one that was removed": (
+        [f"left\t1.001\t{RUN1}\tsetting\ta\ta = 1", f"left\t1.001\t{RUN1}\tsetting\tb\tb =",
+         f"left\t1.001\t{RUN1}\tsetting\tc\t-", "now\tsetting\ta = 1", "now\tsetting\tb =", "now\tsetting\tab = 2"],
+        [],
+    ),
+    "a setting that somebody removed, and one that came back": (
+        [f"left\t1.001\t{RUN1}\tsetting\ta\ta = 1", f"left\t1.001\t{RUN1}\tsetting\tc\t-", "now\tsetting\tc = x = y"],
+        [Drifted("/etc/postfix/main.cf, a", RUN1, "a = 1", "not set"),
+         Drifted("/etc/postfix/main.cf, c", RUN1, "not set", "c = x = y")],
+    ),
+    "a service": (
+        [f"left\t1.001\t{RUN1}\tservice\tsubmission/inet\tsubmission inet n - y - - smtpd",
+         "now\tservice\tsubmission inet n - n - - smtpd", "now\tservice\tsubmission unix n - y - - smtpd"],
+        [Drifted("/etc/postfix/master.cf, submission/inet", RUN1, "submission inet n - y - - smtpd",
+                 "submission inet n - n - - smtpd")],
+    ),
+    "a unit": (
+        [f"left\t1.001\t{RUN1}\tunit\tsaslauthd\tactive", "now\tunit\tsaslauthd\tfailed"],
+        [Drifted("unit saslauthd", RUN1, "active", "failed")],
+    ),
+    "what firewalld keeps beside its file is its own": (
+        [f"left\t1.001\t{RUN1}\tpath\t/z/public.xml.old\t{FILE}", f"now\tpath\t/z/public.xml.old\t{OTHER}"],
+        [],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_otherwise_is_told(case: str) -> None:
+    lines, expected = CASES[case]
+    assert list(drifted(Fact("\n".join([*lines, END]), 0))) == expected
+
+
+@pytest.mark.parametrize("text", ["", f"left\t1.001\t{RUN1}\tpath\t/a\t{FILE}"])
+def test_a_look_that_did_not_get_to_its_end_is_not_taken_for_no_change(text: str) -> None:
+    with pytest.raises(CommandFailed, match="could not be compared to the end"):
+        drifted(Fact(text, 124))
