@@ -9,20 +9,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from runbook_lib.credentials import SecretRef
 from runbook_lib.inventory import names
+from runbook_lib.inventory.decisions import Decision, Decisions
 from runbook_lib.inventory.managers import ManagerName
+from runbook_lib.inventory.strict import Model
 
 # Host names are folders of a record, on file systems that may not tell A from a.
 HOST_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
-
-
-class Model(BaseModel):
-    """Strict, frozen, no unknown fields; defaults are checked like values."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", validate_default=True)
 
 
 def _local_path(text: str, info: ValidationInfo) -> str:
@@ -256,6 +252,9 @@ class Host(Model):
         description="configuration managers and panels that are on the host and do not touch its mail configuration",
         examples=[["puppet"]],
     )
+    decisions: Decisions = Field(
+        (), description="what a person decided about settings that were there before, each with its reason"
+    )
     group: str | None = Field(
         None,
         pattern=HOST_NAME,
@@ -274,3 +273,7 @@ class Host(Model):
     production: bool = Field(
         True, description="a server that people use: one at a time, stop at the first failure"
     )
+
+    def decided(self, about: str) -> Decision | None:
+        """What was decided about a place; None where nothing was."""
+        return next((decision for decision in self.decisions if decision.about == about), None)

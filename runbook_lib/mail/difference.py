@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
 from runbook_lib.mail import filters, logins, postfix, restrictions, wanted
+from runbook_lib.mail.decisions import NO_CHOICE, Choices, of_setting
 from runbook_lib.mail.postconf import line
 from runbook_lib.mail.state import MailState
-
-_READ_ON_25 = "verification of port 25 depends on it"
 
 
 @dataclass(frozen=True)
@@ -20,20 +19,44 @@ class Difference:
         found: what is there.
         kept: True: neither written nor read by this chapter, so it stays; False: a person decides.
         why: what it means for the chapter.
+        choices: what a person may decide about it in the inventory, where that is possible.
+        decision: what was decided.
     """
 
     where: str
     found: str
     kept: bool
     why: str
+    choices: Choices = NO_CHOICE
+    decision: inventory.Decision | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a person still has to decide."""
+        return not self.kept and self.decision is None
+
+    @property
+    def fate(self) -> str:
+        """What becomes of it, in a few words."""
+        if self.decision is not None:
+            return f"{FATES[self.decision.decide]}, as decided: {self.decision.reason}"
+        return "stays" if self.kept else "you decide"
+
+
+FATES = {"keep": "stays", "replace": "is replaced"}
 
 
 def differences(
     state: MailState, family: Family, release: Release, host: inventory.Host, files: postfix.MailFiles
 ) -> tuple[Difference, ...]:
-    """What on the host differs from what the package leaves and from what an earlier run of ours left."""
+    """What on the host differs from what the package leaves and from what an earlier run of ours left.
+
+    It is the same whatever was decided (`judged.found` says what the decisions make of it). Services of master.cf are
+    not in it.
+    """
     if not state.installed:
         return ()
+    host = host.model_copy(update={"decisions": ()})
     found = list(_certificate(state))
     told = {difference.where for difference in found}
     written = {setting.name: setting for setting in postfix.settings(state, host, files)}
@@ -52,30 +75,8 @@ def differences(
         if line(name, value) in state.left.get(name, frozenset()):
             continue
         why = "this chapter writes it" if name in written else "this chapter depends on it"
-        found.append(Difference(f"main.cf, {name}", value, False, why))
-    for service in postfix.services(state, family, host, files):
-        if service.before not in (None, service.after) and service.before not in state.left.get(
-            service.name, ()
-        ):
-            found.append(
-                Difference(f"master.cf, {service.name}", str(service.before), False, "this chapter writes it")
-            )
-    for port in host.submission.ports:
-        if len(state.service_on_port(port)) > 1:
-            names = ", ".join(state.service_on_port(port))
-            found.append(
-                Difference(
-                    f"master.cf, port {port}", names, False, "several services on one port: the last wins"
-                )
-            )
-    smtp = state.services.get("smtp/inet", ())
-    plain = f"smtp inet n - {family.chroot} - - smtpd"
-    if smtp != (plain,):
-        only = filters.only_on_25(state)
-        kept = bool(only) and smtp[0].startswith(f"{plain} -o ")
-        why = "a filter of port 25 alone; 465 and 587 do not inherit it" if kept else _READ_ON_25
-        text = " / ".join(smtp) or "no such service"
-        found.append(Difference("master.cf, smtp/inet", text, kept, why))
+        choices = of_setting(name, value, state.version, written=name in written)
+        found.append(Difference(f"main.cf, {name}", value, False, why, choices))
     kept_settings = _kept(state, {*written, *ruled}, release)
     return tuple(found) + tuple(one for one in kept_settings if one.where not in told)
 
@@ -87,7 +88,14 @@ def _certificate(state: MailState) -> tuple[Difference, ...]:
         return ()
     why = there.why if there.stays else f"whether it is pinned is not known: {'; '.join(there.unanswered)}"
     return tuple(
-        Difference(f"main.cf, {name}", value, there.stays, why) for name, value in there.found.entries.items()
+        Difference(
+            f"main.cf, {name}",
+            value,
+            there.stays,
+            why,
+            of_setting(name, value, state.version, written=True) if not there.stays else NO_CHOICE,
+        )
+        for name, value in there.found.entries.items()
     )
 
 
@@ -130,7 +138,6 @@ _BY_PACKAGE = frozenset(
         "sample_directory",
         "meta_directory",
         "shlib_directory",
-        "smtpd_tls_session_cache_database",
         "unknown_local_recipient_reject_code",
         "debug_peer_level",
         "debugger_command",
@@ -141,7 +148,13 @@ _BY_PACKAGE = frozenset(
 def _kept(state: MailState, told: set[str], release: Release) -> tuple[Difference, ...]:
     known = told | set(wanted.READ) | _BY_PACKAGE | set(release.main_cf)
     return tuple(
-        Difference(f"main.cf, {name}", value, True, "neither written nor read here: it stays")
+        Difference(
+            f"main.cf, {name}",
+            value,
+            True,
+            "neither written nor read here: it stays",
+            of_setting(name, value, state.version, written=False),
+        )
         for name, value in state.main_cf.items()
         if name not in known
     )

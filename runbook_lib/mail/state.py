@@ -1,11 +1,13 @@
 """What a host's Postfix and saslauthd are now, read in one round trip; on a bare host, what the package will leave."""
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runbook_lib.families import Family, Release
+from runbook_lib.mail.findings import parse
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF, folded
 from runbook_lib.remote import alternative
@@ -38,6 +40,10 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
     return {
         "mail_version": "postconf -h mail_version",
         "main_cf": "postconf -n",
+        # What stands there, to the byte: with lines, comments, and what is there twice.
+        "main_cf_file": f"base64 {MAIN_CF}",
+        "master_cf_file": f"base64 {MASTER_CF}",
+        "refused": "postconf -h mail_version 2>&1 > /dev/null",
         "warnings": "postconf -n 2>&1 > /dev/null; postconf -M 2>&1 > /dev/null",
         "services": "postconf -M",
         "services_left": f"cat {quote(family.master_cf_left)}",
@@ -87,6 +93,8 @@ class MailState:
         found: entries and services as the first run of ours that changed them found them; '-' for not set.
         release: what the package leaves on such a host.
         certificate: what main.cf names for port 25, with what holds it there; None: nothing, or ours.
+        main: the entries of main.cf as they stand there, with their lines.
+        master: the services of master.cf as they stand there, with their lines.
     """
 
     installed: bool
@@ -102,6 +110,8 @@ class MailState:
     found: Mapping[str, str]
     release: Release
     certificate: CertificateOnPort25 | None = None
+    main: tuple[parse.Entry, ...] = ()
+    master: tuple[parse.Service, ...] = ()
 
     def service_on_port(self, port: int) -> tuple[str, ...]:
         """Names ('submission/inet') of the services that listen on a port, however they are spelled.
@@ -219,6 +229,8 @@ def read_state(
         frozenset(facts["left_files"].value.splitlines()),
         found,
         release,
+        main=tuple(parse.entries(base64.b64decode(facts["main_cf_file"].value))),
+        master=tuple(parse.services(base64.b64decode(facts["master_cf_file"].value))),
     )
 
 
