@@ -6,6 +6,7 @@ from runbook_lib import inventory
 from runbook_lib.families import Family, Release
 from runbook_lib.mail import filters, logins, postfix, restrictions, wanted
 from runbook_lib.mail.decisions import NO_CHOICE, Choices, of_setting
+from runbook_lib.mail.findings import networks
 from runbook_lib.mail.postconf import line
 from runbook_lib.mail.state import MailState
 
@@ -77,8 +78,19 @@ def differences(
         why = "this chapter writes it" if name in written else "this chapter depends on it"
         choices = of_setting(name, value, state.version, written=name in written)
         found.append(Difference(f"main.cf, {name}", value, False, why, choices))
+    found += _networks(state)
     kept_settings = _kept(state, {*written, *ruled}, release)
     return tuple(found) + tuple(one for one in kept_settings if one.where not in told)
+
+
+def _networks(state: MailState) -> tuple[Difference, ...]:
+    """Who sends without a login on port 25, where that is more than this host itself."""
+    value = state.main_cf.get("mynetworks", "")
+    told = networks.told(value)
+    if not told or line("mynetworks", value) in state.left.get("mynetworks", frozenset()):
+        return ()
+    choices = of_setting("mynetworks", value, state.version, written=False)
+    return (Difference("main.cf, mynetworks", value, True, told, choices),)
 
 
 def _certificate(state: MailState) -> tuple[Difference, ...]:

@@ -55,7 +55,7 @@ def services(
     result = []
     for port in host.submission.ports:
         found = state.service_on_port(port)
-        ours = _ours(port, state, family, pem, found[-1] if found else "")
+        ours = line_of(port, state, family, pem, found[-1] if found else "")
         name = "/".join(ours.split()[:2])
         before = " / ".join(state.services[name]) if found else None
         decision = host.decided(f"master.cf, {name}")
@@ -115,7 +115,12 @@ def without_fallen(service: parse.Service) -> str:
     return " ".join([*service.columns, *options, *service.words])
 
 
-def _ours(port: int, state: MailState, family: Family, pem: PurePosixPath, name: str) -> str:
+def line_of(port: int, state: MailState, family: Family, pem: PurePosixPath, name: str) -> str:
+    """This chapter's line for a port, without what an administrator's own line adds to it.
+
+    Args:
+        name: the service that is found there ('submission/inet'); "" where there is none.
+    """
     more = restrictions.options(state)
     if state.certificate:
         more += state.certificate.options(state.version, pem)

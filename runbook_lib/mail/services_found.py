@@ -1,6 +1,6 @@
 """Lines of master.cf for ports 25, 465 and 587 that an administrator wrote: what they mean, and what can be decided."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from runbook_lib import inventory
@@ -28,25 +28,30 @@ def differences(
     if not state.installed:
         return ()
     undecided = host.model_copy(update={"decisions": ()})
-    ours = {one.name: one for one in services.services(state, family, undecided, pem)}
-    found = list(_submission(state, undecided, pem, ours))
+    planned = {one.name: one for one in services.services(state, family, undecided, pem)}
+    found = list(_submission(state, family, undecided, pem, planned))
     told = {one.where for one in found}
     found += [one for one in _fallen(state) if one.where not in told and one.where != "master.cf, smtp/inet"]
     return (*found, *_on_25(state, family))
 
 
 def _submission(
-    state: MailState, host: inventory.Host, pem: PurePosixPath, ours: dict[str, Service]
+    state: MailState,
+    family: Family,
+    host: inventory.Host,
+    pem: PurePosixPath,
+    planned: Mapping[str, Service],
 ) -> Iterator[Difference]:
     for port in host.submission.ports:
         names = state.service_on_port(port)
         if not names:
             continue
-        service = ours[names[-1]]
+        service = planned[names[-1]]
         lines = [line for name in names for line in state.services[name]]
         if len(lines) == 1 and service.before in (service.after, *state.left.get(service.name, ())):
             continue
-        own = services.own_line(service.after or "", service.name, state, host, pem)
+        ours = services.line_of(port, state, family, pem, service.name)
+        own = services.own_line(ours, service.name, state, host, pem)
         why = "; ".join(filter(None, ("this chapter writes it", own.told)))
         replace = f"one line for port {port}: this chapter's, with your options that stay"
         if len(lines) > 1:
