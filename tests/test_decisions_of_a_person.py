@@ -82,7 +82,7 @@ def test_a_host_of_2013_is_done_with_decisions_and_given_back(lab: Lab, of_2013:
     assert {about for about in PLACES if f"- about: {about}\n" in asked} == PLACES.keys() - stays
     assert "the line of submission inet is commented out and its options are not" in asked
     assert "these options stay: smtpd_client_connection_count_limit=7, {smtpd_client_event_limit" in asked
-    assert "these give way to this chapter's: smtpd_tls_security_level=may" in asked
+    assert "these give way to chapter 2's: smtpd_tls_security_level=may" in asked
     assert list(compare(before, lab.tree(HOST))) == []
     inventory = decided(lab, tmp_path, PLACES)
     run, shown = shaped_host.applied(inventory=inventory)

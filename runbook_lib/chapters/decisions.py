@@ -6,6 +6,7 @@ from runbook_lib import display, inventory
 from runbook_lib.errors import ApplyRefused
 from runbook_lib.mail import judged
 from runbook_lib.mail.difference import Difference
+from runbook_lib.mail.findings.explained import Explained, untouched
 
 
 def shown(found: Sequence[Difference], host: inventory.Host) -> display.Shown:
@@ -20,6 +21,34 @@ def shown(found: Sequence[Difference], host: inventory.Host) -> display.Shown:
     if not asked:
         return table
     return display.Parts([table, display.Folded("to write into the inventory", block(asked, host))])
+
+
+def explained(rows: Sequence[Explained], found: Sequence[Difference], host: inventory.Host) -> display.Shown:
+    """What is remarkable, line by line; how much else differs; what to write into the inventory.
+
+    Args:
+        rows: each with file and line.
+        found: what chapter 2 knows of the host; () where it could not be read.
+    """
+    if not rows:
+        return display.Text(
+            "Nothing in main.cf and master.cf is overridden, obsolete, misspelt, or bound to fail."
+        )
+    body = [(one.where, one.found, one.meaning, one.fate) for one in rows]
+    parts: list[display.Shown] = [
+        display.Table(("where", "what is there", "what it means", "what happens"), body)
+    ]
+    others = untouched(found)
+    if others:
+        parts.append(
+            display.Folded(f"not this runbook's concern, and untouched: {len(others)}", "\n".join(others))
+        )
+    asked = [one for one in found if one.is_open and (one.choices.keep or one.choices.replace)]
+    if asked:
+        parts.append(
+            display.Folded(f"to write into the inventory: {len(asked)} decisions", block(asked, host))
+        )
+    return display.Parts(parts)
 
 
 def block(asked: Sequence[Difference], host: inventory.Host) -> str:

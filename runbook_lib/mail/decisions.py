@@ -81,9 +81,9 @@ def of_setting(name: str, value: str, version: tuple[int, int], *, written: bool
     """
     replace = _TAKEN_AWAY.get(name, "") or _OTHER.get(name, ("", ""))[1]
     if name == BARE_NEWLINE:
-        replace = "a line that ends in a newline alone no longer ends a message (CVE-2023-51764)"
+        replace = "a newline alone no longer ends a message (CVE-2023-51764)"
     if written:
-        replace = "this chapter's value takes its place"
+        replace = "chapter 2's value takes its place"
     return Choices(_keep(name, value, version), replace)
 
 
@@ -104,15 +104,25 @@ def normalizes(version_text: str) -> bool:
     Source: postconf(5), smtpd_forbid_bare_newline: `normalize` since 3.9, 3.8.5, 3.7.10, 3.6.14, 3.5.24; before them
     the parameter is yes or no, where it is known.
     """
+    return _is_from(version_text, {(3, 8): 5, (3, 7): 10, (3, 6): 14, (3, 5): 24})
+
+
+def knows_bare_newline(version_text: str) -> bool:
+    """Whether this Postfix has `smtpd_forbid_bare_newline` at all: since 3.9, 3.8.4, 3.7.9, 3.6.13, 3.5.23."""
+    return _is_from(version_text, {(3, 8): 4, (3, 7): 9, (3, 6): 13, (3, 5): 23})
+
+
+def _is_from(version_text: str, first: Mapping[tuple[int, int], int]) -> bool:
     numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version_text)
     major, minor, patch = (int(number or 0) for number in numbers.groups()) if numbers else (0, 0, 0)
-    first = {(3, 8): 5, (3, 7): 10, (3, 6): 14, (3, 5): 24}
     return (major, minor) >= (3, 9) or patch >= first.get((major, minor), patch + 1)
 
 
-def can_be_replaced(name: str) -> bool:
+def can_be_replaced(name: str, version_text: str) -> bool:
     """Whether there is something to put in the place of an entry that the chapter does not write by itself."""
-    return name in _TAKEN_AWAY or name in _OTHER or name == BARE_NEWLINE
+    return (
+        name in _TAKEN_AWAY or name in _OTHER or (name == BARE_NEWLINE and knows_bare_newline(version_text))
+    )
 
 
 def protocols(value: str, version: tuple[int, int]) -> frozenset[str] | None:
@@ -162,7 +172,7 @@ def _keep(name: str, value: str, version: tuple[int, int]) -> str:
     if name == "smtpd_tls_mandatory_exclude_ciphers":
         words = {word.lower() for word in re.split(r"[\s,]+", value)}
         enough = {word.lower() for word in wanted.CIPHERS["base"].split(", ")} <= words
-        return "it stays: it excludes what this chapter excludes, and more" if enough else ""
+        return "it stays: it excludes what chapter 2 excludes, and more" if enough else ""
     return {
         "smtpd_tls_loglevel": "it stays",
         "smtpd_tls_session_cache_database": "it stays",

@@ -7,7 +7,7 @@ from runbook_lib.families import Family, Release
 from runbook_lib.mail import filters, logins, postfix, restrictions, wanted
 from runbook_lib.mail.decisions import NO_CHOICE, Choices, of_setting
 from runbook_lib.mail.findings import networks
-from runbook_lib.mail.postconf import line
+from runbook_lib.mail.postconf import Setting, line
 from runbook_lib.mail.state import MailState
 
 
@@ -75,12 +75,17 @@ def differences(
             continue
         if line(name, value) in state.left.get(name, frozenset()):
             continue
-        why = "this chapter writes it" if name in written else "this chapter depends on it"
+        why = _written(written[name]) if name in written else wanted.READ[name]
         choices = of_setting(name, value, state.version, written=name in written)
         found.append(Difference(f"main.cf, {name}", value, False, why, choices))
     found += _networks(state)
     kept_settings = _kept(state, {*written, *ruled}, release)
     return tuple(found) + tuple(one for one in kept_settings if one.where not in told)
+
+
+def _written(setting: Setting) -> str:
+    wish = "does without it" if setting.after is None else f"sets {setting.after}"
+    return f"chapter 2 {wish}: {setting.why}"
 
 
 def _networks(state: MailState) -> tuple[Difference, ...]:

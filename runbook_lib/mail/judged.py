@@ -6,6 +6,7 @@ from dataclasses import replace
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
 from runbook_lib.mail import chapter_plans, difference, sasl, services_found, services_left, surroundings
+from runbook_lib.mail.decisions import BARE_NEWLINE, knows_bare_newline, of_setting
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.state import MailState
@@ -21,6 +22,7 @@ def found(
         *sasl.differences(state, family, release, host),
         *services_left.differences(state, chapter_plans.services_judged(state, family, host, files)),
         *surroundings.differences(state),
+        *_asked_for(state, host),
     )
     one_a_place: dict[str, Difference] = {}
     for one in differing:
@@ -48,6 +50,14 @@ def without_effect(differences: tuple[Difference, ...], host: inventory.Host) ->
             offered = [word for word in ("keep", "replace") if getattr(one.choices, word)]
             told = f"it can be decided as: {', '.join(offered)}" if offered else "put it right on the host"
             yield decision.about, f"'{decision.decide}' cannot be had here: {told}"
+
+
+def _asked_for(state: MailState, host: inventory.Host) -> Iterator[Difference]:
+    """A default that nobody shaped, and that a person decided about all the same."""
+    place, value = f"main.cf, {BARE_NEWLINE}", state.main_cf.get(BARE_NEWLINE)
+    if state.installed and host.decided(place) and knows_bare_newline(state.version_text):
+        choices = of_setting(BARE_NEWLINE, value or "", state.version, written=False)
+        yield Difference(place, value or "not set", True, "it decides what ends a message", choices)
 
 
 def _decided(one: Difference, host: inventory.Host) -> Difference:

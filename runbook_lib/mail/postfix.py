@@ -129,7 +129,7 @@ def settings(state: MailState, host: inventory.Host, files: MailFiles) -> tuple[
             choices = decisions.of_setting(name, value or "", state.version, written=name in decided)
             if choices.keep:
                 decided.pop(name, None)
-        elif name not in decided and decisions.can_be_replaced(name):
+        elif name not in decided and decisions.can_be_replaced(name, state.version_text):
             wish = decisions.replacement(name, state.version_text)
             decided[name] = Setting(name, value, wish, f"as decided: {decision.reason}")
     for name, before in state.found.items():

@@ -37,7 +37,7 @@ class OwnLine:
         if self.stay:
             parts.append(f"these options stay: {', '.join(one.raw for one in self.stay)}")
         if self.give_way:
-            parts.append(f"these give way to this chapter's: {', '.join(one.raw for one in self.give_way)}")
+            parts.append(f"these give way to chapter 2's: {', '.join(one.raw for one in self.give_way)}")
         return "; ".join(parts)
 
 

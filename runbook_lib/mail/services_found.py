@@ -52,8 +52,8 @@ def _submission(
             continue
         ours = services.line_of(port, state, family, pem, service.name)
         own = services.own_line(ours, service.name, state, host, pem)
-        why = "; ".join(filter(None, ("this chapter writes it", own.told)))
-        replace = f"one line for port {port}: this chapter's, with your options that stay"
+        why = "; ".join(filter(None, ("chapter 2 writes it", own.told)))
+        replace = f"one line for port {port}: chapter 2's, with your options that stay"
         if len(lines) > 1:
             where, why = f"master.cf, port {port}", f"{services.ONE_A_PORT}; {why}"
             yield Difference(where, " / ".join(lines), False, why, Choices(replace=replace))

@@ -130,6 +130,14 @@ class MailState:
         )
 
     @property
+    def refused(self) -> str:
+        """Why no command of Postfix works here, in its own words; "" where they do, or where it is not installed."""
+        told = self.facts["refused"].value
+        return (
+            told.partition("fatal: ")[2].splitlines()[0] if not self.installed and "fatal: " in told else ""
+        )
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What postconf warned of before anything was touched, without its prefix."""
         found = self.facts["warnings"].value.splitlines() if self.installed else []
