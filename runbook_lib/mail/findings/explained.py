@@ -8,6 +8,7 @@ from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.findings import (
     characters,
     mail_names,
+    networks,
     obsolete,
     overridden,
     paths,
@@ -18,7 +19,7 @@ from runbook_lib.mail.findings import (
 )
 from runbook_lib.mail.findings.finding import Finding, Look
 
-_RULES = (services, characters, overridden, obsolete, unknown, paths, tls, mail_names, smuggling)
+_RULES = (services, characters, overridden, obsolete, unknown, paths, tls, networks, mail_names, smuggling)
 _UNTOUCHED = "neither written nor read here: it stays"
 
 

@@ -2,6 +2,9 @@
 
 import ipaddress
 import re
+from collections.abc import Iterator
+
+from runbook_lib.mail.findings.finding import Finding, Look
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -24,6 +27,13 @@ def ranges(value: str) -> tuple[Network, ...]:
         if not (network.is_loopback or (mapped and mapped.is_loopback)):
             found.append(network)
     return tuple(found)
+
+
+def find(look: Look) -> Iterator[Finding]:
+    """The entry that counts, where it lets in more than this host itself (case P11)."""
+    entry = next((one for one in reversed(look.state.main) if one.name == "mynetworks"), None)
+    if entry is not None and told(entry.value):
+        yield Finding("main.cf, mynetworks", entry.number, entry.text, told(entry.value))
 
 
 def told(value: str) -> str:

@@ -75,6 +75,8 @@ def _of_file(look: Look, name: str, path: str) -> tuple[str, str]:
             "write the whole path",
         )
     state = (look.paths or {}).get(path, "")
+    if state == "absent" and "_dh" in name:
+        return f"{path} is not there: Postfix warns at each start and takes its own", "take the entry out"
     if state == "absent":
         return (
             f"{path} is not there: TLS has no certificate, or does not begin, and mail goes on in clear",

@@ -19,7 +19,9 @@ def find(look: Look) -> Iterator[Finding]:
     value = (look.defaults or {}).get(name, "")
     line = next((entry.number for entry in look.state.main if entry.name == name), 0)
     if value == "no":
-        meaning = f"a newline alone can end a message, so mail that others relay can have a forged one in it ({_ADVISORY})"
+        meaning = (
+            f"a newline alone can end a message, so others can have a forged one in theirs ({_ADVISORY})"
+        )
         yield Finding(place, line, f"{name} = no{'' if line else ', the default of ' + version}", meaning)
     elif value == "yes" and not decisions.normalizes(version):
         meaning = f"the first form of the protection in {version}: it also cuts off what writes bare newlines honestly"
