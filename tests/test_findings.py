@@ -47,6 +47,7 @@ def look(
     facts = {
         "warnings": warnings,
         "myhostname": main_cf.get("myhostname", "mail.example.jp"),
+        "refused": "",
         "mydestination": main_cf.get("mydestination", "mail.example.jp"),
     }
     state = mail_state(main_cf, main=main, master=master, more=facts)

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from runbook_lib.chapters import port_25
 from runbook_lib.chapters.opening import Opened
-from runbook_lib.errors import ApplyRefused
 from runbook_lib.mail.reading import read_mail
 from runbook_lib.mail.state import MailState
 
@@ -16,27 +15,9 @@ def read(opened: Opened) -> MailState:
         ApplyRefused: Postfix is there and cannot read its own configuration.
     """
     state = read_mail(opened.remote, opened.family, opened.release, opened.host)
-    if state.refused:
-        raise ApplyRefused(
-            f"{broken_line(state) or 'its configuration'} cannot be parsed, so nothing can be read or planned here. "
-            f"Postfix says: {state.refused}",
-            opened.host.name,
-            "put the line right on the host (`postconf -n` then shows the settings), and run this again",
-        )
     if opened.chosen_for is not None:
         chosen = ".".join(map(str, opened.chosen_for))
         state = replace(
             state, version=opened.chosen_for, version_text=f"chosen for {chosen}, run on {state.version_text}"
         )
     return replace(state, certificate=port_25.judged(opened, state.facts))
-
-
-def broken_line(state: MailState) -> str:
-    """The first line that Postfix cannot read: 'master.cf line 16'; "" where none is known."""
-    for entry in state.main:
-        if not entry.name:
-            return f"main.cf line {entry.number}"
-    for service in state.master:
-        if service.broken:
-            return f"master.cf line {service.number}"
-    return ""

@@ -13,6 +13,7 @@ from runbook_lib.mail import (
     labels,
     logins,
     mta,
+    pairs,
     postfix,
     restrictions,
     services,
@@ -72,6 +73,7 @@ class Postfix(AskingChapter):
     def _refuse_open_decisions(self) -> None:
         decisions.refuse_open(self._differences(), self.host)
         state = self.read()
+        pairs.check(state, self.files.key, self.files.certificate, self.host.name)
         if state.certificate and state.certificate.serves:
             return
         if not state.facts["certificate_serial"].value:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from runbook_lib.errors import CertificateRefused, CommandFailed
+from runbook_lib.mail import unreadable
 from runbook_lib.remote.facts import Fact
 
 # Entries of main.cf that say which certificate smtpd shows (postconf(5)).
@@ -25,6 +26,7 @@ LEGACY = (
 ENTRIES = ("smtpd_tls_chain_files", *LEGACY)
 _SH = resources.files(__package__).joinpath("found_certificate.sh").read_text()
 FACTS = {
+    **unreadable.FACTS,
     "certificate_entries": f"postconf -n {' '.join(ENTRIES)} || :",
     "certificate_files": _SH,
 }

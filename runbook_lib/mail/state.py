@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runbook_lib.families import Family, Release
+from runbook_lib.mail import unreadable
 from runbook_lib.mail.findings import parse
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF, folded
@@ -43,7 +44,6 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
         # What stands there, to the byte: with lines, comments, and what is there twice.
         "main_cf_file": f"base64 {MAIN_CF}",
         "master_cf_file": f"base64 {MASTER_CF}",
-        "refused": "postconf -h mail_version 2>&1 > /dev/null",
         "warnings": "postconf -n 2>&1 > /dev/null; postconf -M 2>&1 > /dev/null",
         "services": "postconf -M",
         "services_left": f"cat {quote(family.master_cf_left)}",
@@ -132,10 +132,7 @@ class MailState:
     @property
     def refused(self) -> str:
         """Why no command of Postfix works here, in its own words; "" where they do, or where it is not installed."""
-        told = self.facts["refused"].value
-        return (
-            told.partition("fatal: ")[2].splitlines()[0] if not self.installed and "fatal: " in told else ""
-        )
+        return unreadable.told(self.facts)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from runbook_lib.mail.findings.finding import Finding, Look
 
 def find(look: Look) -> Iterator[Finding]:
     """A host name without a domain, and one that mail is not taken for (case P18)."""
+    if look.state.refused:
+        return  # Postfix could not be asked
     lines = {entry.name: entry for entry in look.state.main if entry.name}
     own = look.state.facts["myhostname"].value
     entry = lines.get("myhostname")

@@ -16,14 +16,15 @@ _PORTS = {
 }
 
 
+_FIRST = "put the line right; until then nothing is done on this host"
+
+
 def find(look: Look) -> Iterator[Finding]:
     """Broken lines first: with one of them Postfix reads nothing."""
     for entry in look.state.main:
         if not entry.name:
             meaning = "it has no '=' where Postfix looks for one: it cannot be parsed, and no command of Postfix works"
-            yield Finding(
-                f"main.cf, line {entry.number}", entry.number, entry.text, meaning, "put the line right"
-            )
+            yield Finding(f"main.cf, line {entry.number}", entry.number, entry.text, meaning, _FIRST)
     for service in look.state.master:
         place = f"master.cf, {service.name}"
         if service.broken:
@@ -33,7 +34,7 @@ def find(look: Look) -> Iterator[Finding]:
                 service.number,
                 service.text,
                 meaning,
-                "put the line right",
+                _FIRST,
             )
             continue
         for option in service.fallen:

@@ -12,6 +12,8 @@ def find(look: Look) -> Iterator[Finding]:
     """Where the version can refuse bare newlines and does not, and where it cannot."""
     place, name = f"main.cf, {decisions.BARE_NEWLINE}", decisions.BARE_NEWLINE
     version = look.state.version_text
+    if not look.parameters:
+        return  # Postfix could not be asked
     if name not in look.parameters:
         meaning = f"Postfix {version} has no protection from smuggled messages ({_ADVISORY})"
         yield Finding(place, 0, f"{name} is not known", meaning, "update Postfix from your distribution")
