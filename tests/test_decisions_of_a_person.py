@@ -43,6 +43,7 @@ PLACES = {
     "main.cf, smtpd_tls_session_cache_database": "replace",
     "main.cf, smtpd_tls_security_level": "replace",
     "main.cf, mynetworks": "replace",
+    "main.cf, smtpd_forbid_bare_newline": "replace",
     "master.cf, smtp/inet": "replace",
     "master.cf, port 587": "replace",
     "master.cf, smtps/inet": "keep",
@@ -71,19 +72,30 @@ def of_2013(lab: Lab) -> str:
 
 
 def test_a_host_of_2013_is_done_with_decisions_and_given_back(lab: Lab, of_2013: str, tmp_path: Path) -> None:
-    """Cases P4 and P5: what fell to 25 is put right, one service is left on a port, and the other options stay."""
+    """What fell to 25 is put right (P4), one service is left on a port and the other options stay (P5).
+
+    Nobody relays from a private network any more (P11), and a newline alone ends no message (P12).
+    """
     lab.reset(HOST, of_2013)
     before = lab.tree(HOST)
     with pytest.raises(ApplyRefused) as refusal:
         shaped_host.applied()
     asked = str(refusal.value)
     # What stays by itself and may be replaced all the same is not asked about.
-    stays = {"main.cf, smtpd_tls_session_cache_database", "main.cf, mynetworks"}
+    stays = {
+        "main.cf, smtpd_tls_session_cache_database",
+        "main.cf, mynetworks",
+        "main.cf, smtpd_forbid_bare_newline",
+    }
     assert {about for about in PLACES if f"- about: {about}\n" in asked} == PLACES.keys() - stays
     assert "the line of submission inet is commented out and its options are not" in asked
     assert "these options stay: smtpd_client_connection_count_limit=7, {smtpd_client_event_limit" in asked
     assert "these give way to chapter 2's: smtpd_tls_security_level=may" in asked
     assert list(compare(before, lab.tree(HOST))) == []
+    lab.exec(HOST, "postconf -PX smtp/inet/smtpd_tls_security_level; postfix reload 2> /dev/null")
+    with session(lab, 25) as stranger:  # from the bridge's own 10.77.…, as behind NAT
+        assert replies(stranger, "s@example.org", ["somebody@example.net"]) == [250, 250]
+    lab.reset(HOST, of_2013)
     inventory = decided(lab, tmp_path, PLACES)
     run, shown = shaped_host.applied(inventory=inventory)
     assert "passed" in shown[-1]
@@ -104,6 +116,10 @@ def test_a_host_of_2013_is_done_with_decisions_and_given_back(lab: Lab, of_2013:
                 assert replies(user, "hanako@example.test", ["kensa@example.test"]) == [250, 250]
         with session(lab, 25, outside.address4) as stranger:
             assert replies(stranger, "s@example.org", ["kensa@example.test"]) == [250, 250]
+    with session(lab, 25) as stranger:
+        assert replies(stranger, "s@example.org", ["somebody@example.net"]) == [250, 454]
+    assert smuggled(lab) == (250, b"2.0.0 Ok")
+    assert lab.exec(HOST, "postconf 2>&1 > /dev/null") == b""
     assert "nothing to do" in shaped_host.applied(inventory=inventory)[1][-1]
     assert runbook("rollback", run).returncode == 0
     assert changed(before, lab.tree(HOST), (*MAY_DIFFER, *AT_WORK)) == []
@@ -133,3 +149,20 @@ def service(lab: Lab, *names: str) -> list[str]:
     """Lines of master.cf, white space folded."""
     shown = lab.exec(HOST, f"for s in {' '.join(names)}; do postconf -M $s; done").decode()
     return [" ".join(line.split()) for line in shown.splitlines()]
+
+
+def smuggled(lab: Lab) -> tuple[int, bytes]:
+    """Send a message with a second one in it, behind a line that a newline alone ends.
+
+    Returns: the reply after that of the message: NOOP's where it was one message, MAIL's where it was two.
+    """
+    with lab.outsider() as outside, session(lab, 25, outside.address4) as stranger:
+        replies(stranger, "s@example.org", [])
+        assert [stranger.mail("s@example.org")[0], stranger.rcpt("kensa@example.test")[0]] == [250, 250]
+        assert stranger.docmd("DATA")[0] == 354
+        stranger.send(
+            b"Subject: one\r\n\r\nhello\n.\r\nMAIL FROM:<forged@example.test>\r\nRCPT TO:<kensa@example.test>\r\n"
+            b"DATA\r\nSubject: two\r\n\r\nforged\r\n.\r\n"
+        )
+        assert stranger.getreply()[0] == 250
+        return stranger.docmd("NOOP")

@@ -123,8 +123,8 @@ def judge(
         of_package: whether it is the package's.
         decided: why the inventory keeps it; "" where it does not say so.
     """
-    reasons = (f"the inventory keeps it ({decided})",) if decided else ()
-    reasons += () if untrusted else ("it validates against the public roots",)
+    kept = (f"the inventory keeps it ({decided})",) if decided else ()
+    public = () if untrusted else ("it validates against the public roots",)
     renewed = tuple(f"{one.program} renews it ({one.configuration})" for one in found.renewed_by)
     missing = [name for name in names if not all(covers(leaf, name) for leaf in found.leaves)]
     unfit = (
@@ -134,4 +134,6 @@ def judge(
         if missing
         else ""
     )
-    return CertificateOnPort25(found, (*reasons, *renewed, *pins.reasons), pins.unanswered, unfit, of_package)
+    return CertificateOnPort25(
+        found, (*kept, *public, *renewed, *pins.reasons), pins.unanswered, unfit, of_package
+    )

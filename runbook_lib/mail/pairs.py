@@ -52,7 +52,7 @@ def check(state: MailState, key: PurePosixPath, certificate: PurePosixPath, wher
         raise ApplyRefused(
             f"key and certificate do not fit each other, and with them TLS would be off on every port:\n    {told}",
             where,
-            "put the key back that the certificate was made for, or get a certificate for this key (chapters 1-1 and 1-2)",
+            "put the key back that the certificate is for, or get one for this key (chapters 1-1 and 1-2)",
         )
 
 
