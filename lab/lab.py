@@ -9,7 +9,7 @@ from lab import dns, host_images, hosts, images, network, outsider, true_images
 from lab.hosts import LabHost
 from lab.images import Image, Progress
 from lab.inventory_file import inventory_path, write_inventory
-from lab.machine import check_machine
+from lab.machine import check_inotify, check_machine
 from lab.network import Network
 from lab.outsider import Outsider
 from lab.podman import podman
@@ -94,14 +94,16 @@ class Lab:
             hosts.make_administrator_key(self._state)
             hosts.make_secrets(self._state)
             for release in true_images.releases(self._state):
-                for state in release.recipe.states:
-                    host_images.make(release, state, progress)
+                for state, made in release.recipe.states.items():
+                    if made.early:
+                        host_images.make(release, state, progress)
             network.create(self._state)
             for host in self.hosts:
                 hosts.make_keys(self._state, host.name)
             hosts.write_known_hosts(self._state, self.hosts)
             write_inventory(self._state, self.hosts)
             dns.start(self._state, self.network)
+            check_inotify(sum(not hosts.is_up(host) for host in self.hosts))
             for host in self.hosts:
                 self._repair(host, progress)
             dns.wait(self.network)
