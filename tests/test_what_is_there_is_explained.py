@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import shaped_host
 from applied_host import applied, runbook
 from test_decisions_of_a_person import decided
 from trees import AT_WORK, changed
@@ -52,7 +53,7 @@ SAID = {
 
 
 def test_each_line_is_explained_and_nothing_is_touched(lab: Lab) -> None:
-    """Relative paths, files that are gone, CR, a misspelt name, options that fell, a private network (P3, P4, P7, P11)."""
+    """Relative paths, files that are gone, CR, a misspelt name, options that fell, a network (P3, P4, P7, P11)."""
     lab.reset(HOST, "fresh")
     lab.exec(HOST, MESS)
     before = lab.tree(HOST)

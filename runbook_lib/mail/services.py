@@ -101,6 +101,8 @@ def own_line(ours: str, name: str, state: MailState, host: inventory.Host, pem: 
     decided = {one.name for one in wanted.settings(state.version, state.release, host, pem)}
     mine = {one.name for one in _options(ours)} | decided | set(decisions.CERTIFICATE)
     mine |= {"smtpd_tls_protocols", decisions.EXCLUDED, "smtpd_tls_wrappermode"}
+    # A list that stops everybody was for a port without logins; users would log in there and be refused.
+    mine |= {one.name for one in own.values() if restrictions.stops_users(one.name, one.value, state)}
     return OwnLine(
         tuple(one for one in own.values() if one.name not in mine),
         tuple(one for one in own.values() if one.name in mine and f"{one.name}={one.value}" not in same),
