@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
 from runbook_lib.mail import filters, logins, postfix, restrictions, wanted
-from runbook_lib.mail.decisions import NO_CHOICE, Choices, of_setting
+from runbook_lib.mail.decisions import CERTIFICATE, NO_CHOICE, Choices, of_setting
 from runbook_lib.mail.findings import networks
 from runbook_lib.mail.postconf import Setting, line
 from runbook_lib.mail.state import MailState
@@ -76,6 +76,8 @@ def differences(
         if line(name, value) in state.left.get(name, frozenset()):
             continue
         why = _written(written[name]) if name in written else wanted.READ[name]
+        if name in CERTIFICATE and state.certificate is not None:
+            why += f"; now it is {state.certificate.words}"
         choices = of_setting(name, value, state.version, written=name in written)
         found.append(Difference(f"main.cf, {name}", value, False, why, choices))
     found += _networks(state)
