@@ -254,6 +254,7 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         if state.installed
         else "",
         "looked_after_by": looked_after or "nobody was found who owns these files",
+        "decisions": "\n".join(f"{one.about}: {one.decide} ({one.reason})" for one in opened.host.decisions),
         "saslauthd": state.facts["saslauthd_masters"].value,
         "candidates": candidates(state),
     }
