@@ -55,11 +55,9 @@ def image_tag(release: Release, state: str) -> str:
         texts.append(release.recipe.foundation)
     name: str | None = state
     while name is not None:
-        texts += [
-            text
-            for text in (release.recipe.states[name].script, release.recipe.states[name].borrowed)
-            if text
-        ]
+        texts.append(release.recipe.states[name].script)
+        if borrowed := release.recipe.states[name].borrowed:
+            texts += [borrowed, UNPACK_BORROWED]
         name = release.recipe.states[name].parent
     if layout := release.recipe.layout:
         files = sorted(

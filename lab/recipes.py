@@ -121,6 +121,7 @@ DEBIAN = Recipe(
     }
 )
 STATES = tuple(DEBIAN.states)
+EARLY_STATES = tuple(name for name, state in DEBIAN.states.items() if state.early)
 
 # Postfix as an administrator installs it there: a package is not enabled by itself.
 _POSTFIX_OF_ENTERPRISE_LINUX = """\
@@ -172,7 +173,10 @@ mkdir /borrowed
 for package in *.deb; do dpkg -x "$package" /borrowed; done
 # The layout's /lib and /bin are links, and these would come as directories in their place.
 for merged in lib bin sbin; do
-    [ ! -d "/borrowed/$merged" ] || { mkdir -p "/borrowed/usr/$merged"; cp -a "/borrowed/$merged/." "/borrowed/usr/$merged/"; rm -r "/borrowed/$merged"; }
+    [ -d "/borrowed/$merged" ] || continue
+    mkdir -p "/borrowed/usr/$merged"
+    cp -a "/borrowed/$merged/." "/borrowed/usr/$merged/"
+    rm -r "/borrowed/$merged"
 done
 rm -rf /borrowed/etc/apt /borrowed/etc/init.d /borrowed/etc/default /borrowed/var
 """

@@ -9,4 +9,6 @@ useradd -r -d /run/opendkim -s /usr/sbin/nologin opendkim
 install -d -m 0750 -o opendkim -g opendkim /etc/dkimkeys
 # A stand-in for the package dnf-automatic, which is not to be had here: its settings, and no timer.
 printf '[commands]\nupgrade_type = security\napply_updates = yes\n' >/etc/dnf/automatic.conf
+# Opened long ago for what it does.
+firewall-offline-cmd -q --add-service=smtp --add-service=smtps --add-service=smtp-submission
 tls=/etc/pki/tls chroot=n

@@ -133,22 +133,27 @@ postfix stop 2>/dev/null || :
 rm -f /var/lib/postfix/*.lock /var/spool/postfix/pid/*
 
 # --- the first boot gives it a certificate that ends in nine days -------------------------------------------------------
+openssl genrsa -out $tls/private/mail2013.key 2048 2>/dev/null
+chmod 0600 $tls/private/mail2013.key
 cat >/usr/local/sbin/certificate-of-2013 <<CERTIFICATE
 #!/bin/sh
 # The lab's: a certificate's days are counted from when the host was given back.
 set -eu
 [ ! -e $tls/certs/mail2013.pem ] || exit 0
-umask 077
-openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 9 -subj "/O=Example/CN=\$(hostname)" \\
-    -addext "subjectAltName=DNS:\$(hostname)" -keyout $tls/private/mail2013.key -out $tls/certs/mail2013.pem 2>/dev/null
-chmod 0644 $tls/certs/mail2013.pem
+openssl req -x509 -new -sha256 -days 9 -subj "/O=Example/CN=\$(hostname)" -addext "subjectAltName=DNS:\$(hostname)" \\
+    -key $tls/private/mail2013.key -out $tls/certs/mail2013.pem
+# Host keys and passwords came since: nothing is left uncommitted, as on a server that is looked after.
+# Without etckeeper's hook, which takes longer than all of a boot.
+export HOME=/root
+git -C /etc add -A
+git -C /etc commit -q --no-verify -m 'as it was found'
 CERTIFICATE
 chmod 0755 /usr/local/sbin/certificate-of-2013
 mkdir -p /etc/systemd/system
 cat >/etc/systemd/system/certificate-of-2013.service <<'UNIT'
 [Unit]
 Description=A certificate that ends in nine days
-Before=postfix.service
+Before=postfix.service postfix@-.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes

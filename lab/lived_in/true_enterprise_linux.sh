@@ -4,5 +4,6 @@ dnf -q -y install epel-release
 dnf -q -y install git etckeeper opendkim dnf-automatic
 systemctl -q enable dnf-automatic.timer
 mkdir -p /etc/dkimkeys
+firewall-offline-cmd -q --add-service=smtp --add-service=smtps --add-service=smtp-submission
 tls=/etc/pki/tls chroot=n
 
