@@ -178,5 +178,5 @@ for merged in lib bin sbin; do
     cp -a "/borrowed/$merged/." "/borrowed/usr/$merged/"
     rm -r "/borrowed/$merged"
 done
-rm -rf /borrowed/etc/apt /borrowed/etc/init.d /borrowed/etc/default /borrowed/var
+rm -rf /borrowed/etc/apt /borrowed/etc/init.d /borrowed/etc/default /borrowed/etc/pam.d /borrowed/etc/ssh /borrowed/var
 """
