@@ -106,16 +106,13 @@ def _certificate(state: MailState) -> tuple[Difference, ...]:
     if there is None or not (there.stays or there.is_unknown):
         return ()
     why = there.why if there.stays else f"whether it is pinned is not known: {'; '.join(there.unanswered)}"
-    return tuple(
-        Difference(
-            f"main.cf, {name}",
-            value,
-            there.stays,
-            why,
-            of_setting(name, value, state.version, written=True) if not there.stays else NO_CHOICE,
-        )
-        for name, value in there.found.entries.items()
-    )
+    found = []
+    for name, value in there.found.entries.items():
+        choices = of_setting(name, value, state.version, written=True)
+        if there.stays:
+            choices = Choices(keep=choices.keep)  # others rely on it
+        found.append(Difference(f"main.cf, {name}", value, there.stays, why, choices))
+    return tuple(found)
 
 
 # Entries that the package fills in from the host's name and addresses.
