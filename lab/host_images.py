@@ -6,7 +6,7 @@ from lab import el_packages
 from lab.base_images import base, sources
 from lab.images import BUILD_TIMEOUT_S, REPOSITORY, Image, Progress, building, digest, find_tag, keep
 from lab.podman import needs, podman
-from lab.recipes import Recipe
+from lab.recipes import UNPACK_BORROWED, Recipe
 from lab.releases import Release
 from lab.sources import mirrors
 from runbook_lib.errors import LabError
@@ -39,7 +39,7 @@ def make(release: Release, state: str, progress: Progress) -> Image:
         else:
             made = make(release, parent, progress)
             below, origin = made.tag, made.origin
-            mounts = ()
+            mounts = _borrowed(release, release.recipe.states[state].borrowed, progress)
         progress(f"{release.name}: making the image '{state}'{_said(release.recipe)}")
         _commit(release, release.recipe.states[state].script, below, origin, tag, mounts)
     image = find(release, state)
@@ -56,6 +56,8 @@ def image_tag(release: Release, state: str) -> str:
     name: str | None = state
     while name is not None:
         texts.append(release.recipe.states[name].script)
+        if borrowed := release.recipe.states[name].borrowed:
+            texts += [borrowed, UNPACK_BORROWED]
         name = release.recipe.states[name].parent
     if layout := release.recipe.layout:
         files = sorted(
@@ -106,8 +108,26 @@ def _mounts(release: Release, progress: Progress) -> tuple[str, ...]:
     )
 
 
+def _borrowed(release: Release, packages: str, progress: Progress) -> tuple[str, ...]:
+    """An image with packages of the base unpacked in it, mounted for a script that copies them."""
+    if not packages:
+        return ()
+    below, origin = _foundation(release, progress)
+    tag = f"{REPOSITORY}/{release.suite}-borrowed:{digest(below, packages, UNPACK_BORROWED)}"
+    with building(tag):
+        if not find_tag(tag):
+            _commit(release, UNPACK_BORROWED, below, origin, tag, packages=packages)
+    return ("--tmpfs=/run", f"--mount=type=image,source={tag},destination=/run/lab/borrowed")
+
+
 def _commit(
-    release: Release, script: str, below: str, origin: str, tag: str, mounts: tuple[str, ...] = ()
+    release: Release,
+    script: str,
+    below: str,
+    origin: str,
+    tag: str,
+    mounts: tuple[str, ...] = (),
+    packages: str = "",
 ) -> None:
     """Run a script in the image below and keep the result; the container goes away whatever happens."""
     found = mirrors()
@@ -116,7 +136,7 @@ def _commit(
     # Given on stdin: variables of the container's environment would be in the image, and so in every host.
     values = {
         "NUMBER": str(release.number),
-        "PACKAGES": release.packages,
+        "PACKAGES": packages or release.packages,
         "SOURCES": found.sources(release.suite) if found and release.suite else "",
         "SETTINGS": found.settings if found else "",
     }

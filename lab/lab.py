@@ -94,8 +94,9 @@ class Lab:
             hosts.make_administrator_key(self._state)
             hosts.make_secrets(self._state)
             for release in true_images.releases(self._state):
-                for state in release.recipe.states:
-                    host_images.make(release, state, progress)
+                for state, made in release.recipe.states.items():
+                    if made.early:
+                        host_images.make(release, state, progress)
             network.create(self._state)
             for host in self.hosts:
                 hosts.make_keys(self._state, host.name)

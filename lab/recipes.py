@@ -12,10 +12,15 @@ class StartingState:
     Args:
         parent: the state it is made from; None: the base image.
         script: sh, run in the parent's image.
+        early: `up` makes its image; else the first `reset` to it does.
+        borrowed: packages of the base's Debian that the script finds unpacked, with all that they need,
+            in /run/lab/borrowed/borrowed; for a layout that has no package manager for them any more.
     """
 
     parent: str | None
     script: str
+    early: bool = True
+    borrowed: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Recipe:
         """Whether it only has the layout of the system that it is tried for."""
         return self.layout is not None
 
+
+_LIVED_IN = Path(__file__).with_name("lived_in")
 
 # Settings of a container image that no installed Debian has, and timers that would hold dpkg's lock at a
 # moment of their own.
@@ -94,13 +101,27 @@ rm -rf /var/cache/debconf/*-old /tmp/*
 find /var/log -type f -exec truncate -s 0 {} +
 """
 
+
+def _lived_in(family: str, borrowed: str = "") -> dict[str, StartingState]:
+    """A server of 2013, and the same with postscreen in front of port 25; what is the family's own comes first."""
+    parts = [(_LIVED_IN / f"{name}.sh").read_text(encoding="utf-8") for name in (family, "server")]
+    return {
+        "lived-in": StartingState("fresh", "".join(parts) + _CLEAN, early=False, borrowed=borrowed),
+        "lived-in-postscreen": StartingState(
+            "lived-in", (_LIVED_IN / "postscreen.sh").read_text(encoding="utf-8"), early=False
+        ),
+    }
+
+
 DEBIAN = Recipe(
     {
         "bare": StartingState(None, _PACKAGES_OF_DEBIAN + _PEOPLE + _CLEAN_DEBIAN + _CLEAN),
         "fresh": StartingState("bare", _POSTFIX_OF_DEBIAN),
+        **_lived_in("debian"),
     }
 )
 STATES = tuple(DEBIAN.states)
+EARLY_STATES = tuple(name for name, state in DEBIAN.states.items() if state.early)
 
 # Postfix as an administrator installs it there: a package is not enabled by itself.
 _POSTFIX_OF_ENTERPRISE_LINUX = """\
@@ -120,6 +141,7 @@ ENTERPRISE_LINUX_LAYOUT = Recipe(
             + _CLEAN,
         ),
         "fresh": StartingState("bare", _POSTFIX_OF_ENTERPRISE_LINUX + _CLEAN),
+        **_lived_in("enterprise_linux", "git etckeeper opendkim"),
     },
     foundation=_PACKAGES_OF_DEBIAN,
     label="Enterprise Linux layout, not CentOS",
@@ -136,5 +158,25 @@ ENTERPRISE_LINUX = Recipe(
             + _CLEAN,
         ),
         "fresh": StartingState("bare", _POSTFIX_OF_ENTERPRISE_LINUX + _CLEAN),
+        **_lived_in("true_enterprise_linux"),
     }
 )
+
+# Run in the foundation: packages and what they need, unpacked where another image can take them from.
+UNPACK_BORROWED = """\
+set -eu
+apt-get -qq update
+cd /var/cache/apt/archives
+names=$(apt-get -s --no-install-recommends install $PACKAGES | sed -n 's/^Inst \\([^ ]*\\).*/\\1/p')
+apt-get -qq download $names
+mkdir /borrowed
+for package in *.deb; do dpkg -x "$package" /borrowed; done
+# The layout's /lib and /bin are links, and these would come as directories in their place.
+for merged in lib bin sbin; do
+    [ -d "/borrowed/$merged" ] || continue
+    mkdir -p "/borrowed/usr/$merged"
+    cp -a "/borrowed/$merged/." "/borrowed/usr/$merged/"
+    rm -r "/borrowed/$merged"
+done
+rm -rf /borrowed/etc/apt /borrowed/etc/init.d /borrowed/etc/default /borrowed/etc/pam.d /borrowed/etc/ssh /borrowed/var
+"""

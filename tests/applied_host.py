@@ -23,7 +23,7 @@ from runbook_lib.records.origin import run_id
 
 RUNBOOK = Path(sys.executable).with_name("runbook")
 # What decides how an applied host looks; another digest is another state.
-_DECIDES = ("runbook_lib/**/*.py", "runbook_lib/**/*.sh", "lab/*.py", "lab/el*/**/*")
+_DECIDES = ("runbook_lib/**/*.py", "runbook_lib/**/*.sh", "lab/*.py", "lab/el*/**/*", "lab/lived_in/*")
 _START = "applied-from-"
 
 

@@ -3,6 +3,7 @@
 from types import MappingProxyType
 
 from runbook_lib.families.debian import DEBIAN
+from runbook_lib.mail.findings import parse
 from runbook_lib.mail.state import MailState
 from runbook_lib.remote.facts import Fact
 
@@ -12,6 +13,9 @@ def mail_state(
     services: dict[str, tuple[str, ...]] | None = None,
     listeners: str = "",
     expanded: dict[str, str] | None = None,
+    main: str = "",
+    master: str = "",
+    more: dict[str, str] | None = None,
 ) -> MailState:
     """A Postfix 3.7 with these entries of main.cf and nothing else.
 
@@ -19,11 +23,14 @@ def mail_state(
         services: lines of master.cf by 'name/type'.
         listeners: the fact of this name.
         expanded: values with `$name` expanded, where they differ.
+        main, master: what stands in the files.
+        more: further facts.
     """
     rows = main_cf | (expanded or {})
     facts = {
         "expanded": Fact("\n".join(f"{name} = {value}" for name, value in rows.items()), 0),
         "listeners": Fact(listeners, 0),
+        **{name: Fact(value, 0) for name, value in (more or {}).items()},
     }
     return MailState(
         installed=True,
@@ -38,4 +45,6 @@ def mail_state(
         left_files=frozenset(),
         found={},
         release=DEBIAN.releases["12"],
+        main=tuple(parse.entries(main.encode())),
+        master=tuple(parse.services(master.encode())),
     )

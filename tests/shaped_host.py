@@ -33,12 +33,14 @@ def with_packages(lab: Lab, packages: str, state: str, script: str = ":") -> Non
     lab.keep(HOST, state)
 
 
-def applied(mode: str = "", chapter: str = "20-postfix-debian") -> tuple[str, list[str]]:
+def applied(
+    mode: str = "", chapter: str = "20-postfix-debian", inventory: str = "lab"
+) -> tuple[str, list[str]]:
     """Run a chapter, chapter 2 as a rule, as a run of its own; its id, and what each cell shows as text."""
     run = run_id(datetime.now(UTC))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNBOOK_RUN", run)
-        shown = run_cells(chapter, host=HOST, mode=mode)
+        shown = run_cells(chapter, host=HOST, mode=mode, inventory=inventory)
     return run, [one.text() for one in shown if one is not None]
 
 

@@ -201,7 +201,8 @@ def test_a_word_is_a_file_of_the_checkout_wherever_one_works(
     monkeypatch.chdir(tmp_path)
     assert inventory.find("lab") == FOLDER / "lab.yaml"
     assert inventory.load("example").path == FOLDER / "example.yaml"
-    assert inventory.load("example").where("hosts") == "inventory/example.yaml, line 57"
+    line = (FOLDER / "example.yaml").read_text().splitlines().index("hosts:") + 1
+    assert inventory.load("example").where("hosts") == f"inventory/example.yaml, line {line}"
     assert inventory.find("site.yaml") == tmp_path / "site.yaml"
     assert inventory.find("~/site.yaml") == Path.home() / "site.yaml"
 

@@ -8,7 +8,7 @@ import pytest
 from lab import Lab
 from lab.host_images import image_tag
 from lab.hosts import ADMINISTRATOR, HARD_PASSWORD, MAIL_USERS, SUDO_WITH_PASSWORD
-from lab.recipes import STATES
+from lab.recipes import EARLY_STATES
 from lab.releases import RELEASES
 
 
@@ -25,7 +25,7 @@ def ssh(
     return subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", EARLY_STATES)
 @pytest.mark.parametrize(
     "any_host", [name for name, release in RELEASES.items() if release.family == "debian"]
 )

@@ -9,7 +9,11 @@ from runbook_lib.mail.state import MailState
 
 
 def read(opened: Opened) -> MailState:
-    """Read a host's Postfix and SASL in one round trip, and ask what holds the certificate of port 25 there."""
+    """Read a host's Postfix and SASL in one round trip, and ask what holds the certificate of port 25 there.
+
+    Raises:
+        ApplyRefused: Postfix is there and cannot read its own configuration.
+    """
     state = read_mail(opened.remote, opened.family, opened.release, opened.host)
     if opened.chosen_for is not None:
         chosen = ".".join(map(str, opened.chosen_for))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from runbook_lib.chapters import own_ca
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import CertificateRefused, VerificationFailed
-from runbook_lib.mail import found_certificate, kept_certificate, logins, pins
+from runbook_lib.mail import found_certificate, kept_certificate, logins, pins, unreadable
 from runbook_lib.mail.found_certificate import FACTS, FoundCertificate, public_key_sha256
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.pins import Pins
@@ -30,21 +30,25 @@ def judged(opened: Opened, facts: Mapping[str, Fact]) -> CertificateOnPort25 | N
     Args:
         facts: with the answers to `found_certificate.FACTS`.
     Raises:
-        CommandFailed, CertificateRefused: what is there cannot be read.
+        ApplyRefused, CommandFailed, CertificateRefused: what is there cannot be read.
         VerificationFailed: this machine has no public roots to judge by.
     """
+    unreadable.check(facts, opened.host.name)
     found = found_certificate.read(facts, opened.host.name)
     files = MailFiles.of(opened.family, opened.host)
     if found is None or {file.path for file in found.files} == {files.joined}:
         return None
     left = opened.release.main_cf
     of_package = all(value in left.get(name, ()) for name, value in found.entries.items())
+    decided = (opened.host.decided(f"main.cf, {name}") for name in found.entries)
+    kept = next((one.reason for one in decided if one is not None and one.decide == "keep"), "")
     return kept_certificate.judge(
         found,
         _pins(opened, found, of_package),
         _untrusted(opened, found),
         opened.host.names.all,
         of_package=of_package,
+        decided=kept,
     )
 
 

@@ -3,21 +3,20 @@
 from dataclasses import dataclass, field, replace
 
 from runbook_lib import display, pictures
-from runbook_lib.chapters import mail_state, port_25
+from runbook_lib.chapters import decisions, mail_state, port_25
 from runbook_lib.chapters.asking import AskingChapter
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
 from runbook_lib.errors import ApplyRefused
 from runbook_lib.mail import (
     chapter_plans,
-    difference,
+    judged,
     labels,
     logins,
     mta,
+    pairs,
     postfix,
     restrictions,
-    sasl,
-    services_left,
-    surroundings,
+    services,
 )
 from runbook_lib.mail.chapter_plans import ChapterPlans
 from runbook_lib.mail.difference import Difference
@@ -52,21 +51,11 @@ class Postfix(AskingChapter):
             return display.Text(
                 "Nothing here differs from what the package leaves, but for what this runbook made."
             )
-        rows = [(d.where, d.found, "stays" if d.kept else "you decide", d.why) for d in found]
-        return display.Table(("where", "found", "", "why"), rows)
+        return decisions.shown(found, self.host)
 
     def _differences(self) -> tuple[Difference, ...]:
-        state, opened = self.read(), self.opened
-        found = (
-            *difference.differences(state, opened.family, opened.release, self.host, self.files),
-            *sasl.differences(state, opened.family, opened.release, self.host),
-            *services_left.differences(
-                state, chapter_plans.services_judged(state, opened.family, self.host, self.files)
-            ),
-            *surroundings.differences(state),
-        )
-        one_a_place = {one.where: one for one in found}  # what stands around says more of the same place
-        return chapter_plans.left_to_owners(one_a_place.values(), state, opened.family, self.host, self.files)
+        opened = self.opened
+        return judged.found(self.read(), opened.family, opened.release, self.host, self.files)
 
     def made_ready(self, plan: Plan) -> Plan:
         """Before the first change: nothing that a person has to decide may be left, and there must be a certificate."""
@@ -82,15 +71,9 @@ class Postfix(AskingChapter):
         return "Postfix has not taken up all of it, and nothing is verified yet"
 
     def _refuse_open_decisions(self) -> None:
-        to_decide = [d for d in self._differences() if not d.kept]
-        if to_decide:
-            told = "\n    ".join(f"{d.where}: {d.found} ({d.why})" for d in to_decide)
-            raise ApplyRefused(
-                f"this differs from what the package leaves, and a person has to decide about it:\n    {told}",
-                self.host.name,
-                "plan and verification work here; apply does only where these are as the package leaves them",
-            )
+        decisions.refuse_open(self._differences(), self.host)
         state = self.read()
+        pairs.check(state, self.files.key, self.files.certificate, self.host.name)
         if state.certificate and state.certificate.serves:
             return
         if not state.facts["certificate_serial"].value:
@@ -156,17 +139,17 @@ class Postfix(AskingChapter):
         """The submission services, option by option; then what becomes of each restriction that is in use."""
         with self.at_work():
             state = self.read()
-            services = postfix.services(state, self.opened.family, self.host, self.files)
+            lines = services.services(state, self.opened.family, self.host, self.files.joined)
             missing = "is not made here" if self._plans(state).services.withheld else "is made"
         rows = []
-        for service in services:
+        for service in lines:
             rows.append(
                 (service.name, service.why, "as wanted" if service.before == service.after else missing)
             )
-            rows += [("", f"-o {option}", "") for option in service.after.split(" -o ")[1:]]
-        for judged in restrictions.judge(state):
-            rows.append((judged.parameter, judged.told, ""))
-            rows += [("", f"{one.element.text}: {one.why}", one.fate) for one in judged.elements]
+            rows += [("", f"-o {option}", "") for option in (service.after or "").split(" -o ")[1:]]
+        for listed in restrictions.judge(state):
+            rows.append((listed.parameter, listed.told, ""))
+            rows += [("", f"{one.element.text}: {one.why}", one.fate) for one in listed.elements]
         return display.Table(("service", "options", "now"), rows)
 
     def plan_services(self) -> Plan:
@@ -271,6 +254,7 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         if state.installed
         else "",
         "looked_after_by": looked_after or "nobody was found who owns these files",
+        "decisions": "\n".join(f"{one.about}: {one.decide} ({one.reason})" for one in opened.host.decisions),
         "saslauthd": state.facts["saslauthd_masters"].value,
         "candidates": candidates(state),
     }

@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from runbook_lib import display, pictures
-from runbook_lib.chapters import mail_state
+from runbook_lib.chapters import decisions, mail_state
 from runbook_lib.chapters.asking import AskingChapter, survey_of
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.chapters.postfix import plans as plans_of
 from runbook_lib.inventory.load import CHECKOUT
-from runbook_lib.mail import wanted
+from runbook_lib.mail import judged, wanted
+from runbook_lib.mail.difference import Difference
+from runbook_lib.mail.findings.explained import explain
+from runbook_lib.mail.findings.looking import look_at
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.probes import WARNING, Row, Verdict
 from runbook_lib.mail.probes.sight import Sight
+from runbook_lib.mail.reading import read_mail
 from runbook_lib.mail.registration import ADDRESSES_LEAD_BACK, DOMAIN_HAS_MX, NAMES_LEAD_HERE, Registration
-from runbook_lib.remote.facts import Fact, gather
+from runbook_lib.remote.facts import NOT_INSTALLED, Fact, gather
 
 NOTEBOOK = "00-preparation"
 TITLE = "0 Preparation · 準備"
@@ -145,6 +149,20 @@ class Preparation(AskingChapter):
         ]
         return display.Table(("setting", "as found", "today's advice", "who changes it"), rows)
 
+    def show_findings(self) -> display.Shown:
+        """What an administrator's main.cf and master.cf say that clashes, does not count, is obsolete, or will fail."""
+        with self.at_work():
+            opened, files = self.opened, MailFiles.of(self.opened.family, self.host)
+            state = read_mail(opened.remote, opened.family, opened.release, self.host)
+            if not (state.installed or state.refused):
+                return display.Text(f"{_NOT_THERE}, so nobody has shaped it.")
+            differences: tuple[Difference, ...] = ()
+            if not state.refused:
+                state = mail_state.read(opened)
+                differences = judged.found(state, opened.family, opened.release, self.host, files)
+            rows = explain(look_at(self.remote, state, self.host), differences)
+        return decisions.explained(rows, differences, self.host)
+
     def show_values(self) -> display.Table:
         """The document's table of values, as the inventory has them for this host."""
         values, family = self.host.certificate, self.opened.family
@@ -249,6 +267,14 @@ def show_threat() -> pictures.Picture:
     return pictures.capture(before, after)
 
 
+def _postfix(version: Fact, coming: str) -> str:
+    if version.status == 0:
+        return "there"
+    if version.status == NOT_INSTALLED:
+        return f"not there yet; {coming} will come"
+    return "there, and it cannot read its own configuration"
+
+
 def open(inventory: str, host: str, mode: str = "", reason: str = "") -> Preparation:  # noqa: A001 - a cell reads `preparation.open(…)`
     """Open the chapter on a host: connect and begin the record. Nothing is changed, in any mode."""
     opened = open_host(NOTEBOOK, frozenset(), inventory, host, mode, reason)
@@ -258,7 +284,7 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "") -> Prepara
         ("host", f"{opened.host.name}, {opened.system}"),
         ("users type", ", ".join(opened.host.names.all)),
         ("mail domain", site.domain),
-        ("Postfix", "there" if version.status == 0 else f"not there yet; {opened.release.postfix} will come"),
+        ("Postfix", _postfix(version, opened.release.postfix)),
         ("submission ports wanted", ", ".join(map(str, opened.host.submission.ports))),
         ("Postfix chapter", opened.family.postfix_chapter),
     ]

@@ -1,5 +1,6 @@
 """The inventory: models of site and host, loaded from YAML with a place for every complaint."""
 
+from runbook_lib.inventory.decisions import Decision
 from runbook_lib.inventory.load import CHECKOUT, Inventory, find, load
 from runbook_lib.inventory.managers import ManagerName
 from runbook_lib.inventory.models import (
@@ -20,6 +21,7 @@ __all__ = [
     "Ca",
     "CertificateValues",
     "CheckAccount",
+    "Decision",
     "Host",
     "Inventory",
     "ManagerName",

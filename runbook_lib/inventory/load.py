@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from runbook_lib.errors import InventoryError
 from runbook_lib.inventory import refusals
-from runbook_lib.inventory.models import HOST_NAME, Host, Model, Site
+from runbook_lib.inventory.models import HOST_NAME, Host, Site
 from runbook_lib.inventory.source import Location, Place, Source, read
+from runbook_lib.inventory.strict import Model
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 # What is each host's own, and so never a default of all.

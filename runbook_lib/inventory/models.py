@@ -6,9 +6,11 @@ description stands in `inventory/schema.json`, where an editor shows it, and in 
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
+from runbook_lib.inventory.decisions import Decision, Decisions
 from runbook_lib.inventory.managers import ManagerName
+from runbook_lib.inventory.strict import Model
 from runbook_lib.inventory.values import (
     Address,
     CertificateName,
@@ -27,12 +29,6 @@ from runbook_lib.inventory.values import (
 
 # Host names are folders of a record, on file systems that may not tell A from a.
 HOST_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
-
-
-class Model(BaseModel):
-    """Strict, frozen, no unknown fields; defaults are checked like values."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", validate_default=True)
 
 
 class Ca(Model):
@@ -242,6 +238,9 @@ class Host(Model):
         description="configuration managers and panels that are on the host and do not touch its mail configuration",
         examples=[["puppet"]],
     )
+    decisions: Decisions = Field(
+        (), description="what a person decided about settings that were there before, each with its reason"
+    )
     group: str | None = Field(
         None,
         pattern=HOST_NAME,
@@ -272,3 +271,7 @@ class Host(Model):
         host = self.model_copy()
         host._through = other
         return host
+
+    def decided(self, about: str) -> Decision | None:
+        """What was decided about a place; None where nothing was."""
+        return next((decision for decision in self.decisions if decision.about == about), None)

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
-from runbook_lib.mail import logins, mta, ownership, postfix, sasl
+from runbook_lib.mail import logins, mta, ownership, postfix, sasl, services
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.ownership import Ownership
 from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF
@@ -123,7 +123,7 @@ def services_judged(
 ) -> tuple[str, ...]:
     """Services that the chapter writes or depends on: on the ports of users, and port 25's."""
     on_ports = (name for port in host.submission.ports for name in state.service_on_port(port))
-    written = (service.name for service in postfix.services(state, family, host, files))
+    written = (service.name for service in services.services(state, family, host, files.joined))
     return ("smtp/inet", *on_ports, *written)
 
 
@@ -149,7 +149,9 @@ def left_to_owners(
     owners = owned(state, family, host, files)
     written = {
         MAIN_CF: {f"main.cf, {setting.name}" for setting in postfix.settings(state, host, files)},
-        MASTER_CF: {f"master.cf, {service.name}" for service in postfix.services(state, family, host, files)},
+        MASTER_CF: {
+            f"master.cf, {service.name}" for service in services.services(state, family, host, files.joined)
+        },
     }
 
     def owner_of(where: str) -> str:

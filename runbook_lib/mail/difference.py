@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
 from runbook_lib.mail import filters, logins, postfix, restrictions, wanted
-from runbook_lib.mail.postconf import line
+from runbook_lib.mail.decisions import CERTIFICATE, NO_CHOICE, Choices, of_setting
+from runbook_lib.mail.findings import networks
+from runbook_lib.mail.postconf import Setting, line
 from runbook_lib.mail.state import MailState
-
-_READ_ON_25 = "verification of port 25 depends on it"
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,44 @@ class Difference:
         found: what is there.
         kept: True: neither written nor read by this chapter, so it stays; False: a person decides.
         why: what it means for the chapter.
+        choices: what a person may decide about it in the inventory, where that is possible.
+        decision: what was decided.
     """
 
     where: str
     found: str
     kept: bool
     why: str
+    choices: Choices = NO_CHOICE
+    decision: inventory.Decision | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a person still has to decide."""
+        return not self.kept and self.decision is None
+
+    @property
+    def fate(self) -> str:
+        """What becomes of it, in a few words."""
+        if self.decision is not None:
+            return f"{FATES[self.decision.decide]}, as decided: {self.decision.reason}"
+        return "stays" if self.kept else "you decide"
+
+
+FATES = {"keep": "stays", "replace": "is replaced"}
 
 
 def differences(
     state: MailState, family: Family, release: Release, host: inventory.Host, files: postfix.MailFiles
 ) -> tuple[Difference, ...]:
-    """What on the host differs from what the package leaves and from what an earlier run of ours left."""
+    """What on the host differs from what the package leaves and from what an earlier run of ours left.
+
+    It is the same whatever was decided (`judged.found` says what the decisions make of it). Services of master.cf are
+    not in it.
+    """
     if not state.installed:
         return ()
+    host = host.model_copy(update={"decisions": ()})
     found = list(_certificate(state))
     told = {difference.where for difference in found}
     written = {setting.name: setting for setting in postfix.settings(state, host, files)}
@@ -51,33 +75,29 @@ def differences(
             continue
         if line(name, value) in state.left.get(name, frozenset()):
             continue
-        why = "this chapter writes it" if name in written else "this chapter depends on it"
-        found.append(Difference(f"main.cf, {name}", value, False, why))
-    for service in postfix.services(state, family, host, files):
-        if service.before not in (None, service.after) and service.before not in state.left.get(
-            service.name, ()
-        ):
-            found.append(
-                Difference(f"master.cf, {service.name}", str(service.before), False, "this chapter writes it")
-            )
-    for port in host.submission.ports:
-        if len(state.service_on_port(port)) > 1:
-            names = ", ".join(state.service_on_port(port))
-            found.append(
-                Difference(
-                    f"master.cf, port {port}", names, False, "several services on one port: the last wins"
-                )
-            )
-    smtp = state.services.get("smtp/inet", ())
-    plain = f"smtp inet n - {family.chroot} - - smtpd"
-    if smtp != (plain,):
-        only = filters.only_on_25(state)
-        kept = bool(only) and smtp[0].startswith(f"{plain} -o ")
-        why = "a filter of port 25 alone; 465 and 587 do not inherit it" if kept else _READ_ON_25
-        text = " / ".join(smtp) or "no such service"
-        found.append(Difference("master.cf, smtp/inet", text, kept, why))
+        why = _written(written[name]) if name in written else wanted.READ[name]
+        if name in CERTIFICATE and state.certificate is not None:
+            why += f"; now it is {state.certificate.words}"
+        choices = of_setting(name, value, state.version, written=name in written)
+        found.append(Difference(f"main.cf, {name}", value, False, why, choices))
+    found += _networks(state)
     kept_settings = _kept(state, {*written, *ruled}, release)
     return tuple(found) + tuple(one for one in kept_settings if one.where not in told)
+
+
+def _written(setting: Setting) -> str:
+    wish = "does without it" if setting.after is None else f"sets {setting.after}"
+    return f"chapter 2 {wish}: {setting.why}"
+
+
+def _networks(state: MailState) -> tuple[Difference, ...]:
+    """Who sends without a login on port 25, where that is more than this host itself."""
+    value = state.main_cf.get("mynetworks", "")
+    told = networks.told(value)
+    if not told or line("mynetworks", value) in state.left.get("mynetworks", frozenset()):
+        return ()
+    choices = of_setting("mynetworks", value, state.version, written=False)
+    return (Difference("main.cf, mynetworks", value, True, told, choices),)
 
 
 def _certificate(state: MailState) -> tuple[Difference, ...]:
@@ -86,9 +106,13 @@ def _certificate(state: MailState) -> tuple[Difference, ...]:
     if there is None or not (there.stays or there.is_unknown):
         return ()
     why = there.why if there.stays else f"whether it is pinned is not known: {'; '.join(there.unanswered)}"
-    return tuple(
-        Difference(f"main.cf, {name}", value, there.stays, why) for name, value in there.found.entries.items()
-    )
+    found = []
+    for name, value in there.found.entries.items():
+        choices = of_setting(name, value, state.version, written=True)
+        if there.stays:
+            choices = Choices(keep=choices.keep)  # others rely on it
+        found.append(Difference(f"main.cf, {name}", value, there.stays, why, choices))
+    return tuple(found)
 
 
 # Entries that the package fills in from the host's name and addresses.
@@ -130,7 +154,6 @@ _BY_PACKAGE = frozenset(
         "sample_directory",
         "meta_directory",
         "shlib_directory",
-        "smtpd_tls_session_cache_database",
         "unknown_local_recipient_reject_code",
         "debug_peer_level",
         "debugger_command",
@@ -141,7 +164,13 @@ _BY_PACKAGE = frozenset(
 def _kept(state: MailState, told: set[str], release: Release) -> tuple[Difference, ...]:
     known = told | set(wanted.READ) | _BY_PACKAGE | set(release.main_cf)
     return tuple(
-        Difference(f"main.cf, {name}", value, True, "neither written nor read here: it stays")
+        Difference(
+            f"main.cf, {name}",
+            value,
+            True,
+            "neither written nor read here: it stays",
+            of_setting(name, value, state.version, written=False),
+        )
         for name, value in state.main_cf.items()
         if name not in known
     )

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from runbook_lib import der
 from runbook_lib.errors import CertificateRefused, CommandFailed
+from runbook_lib.mail import unreadable
 from runbook_lib.remote.facts import Fact
 
 # Entries of main.cf that say which certificate smtpd shows (postconf(5)).
@@ -28,6 +29,7 @@ ENTRIES = ("smtpd_tls_chain_files", *LEGACY)
 _BASE64 = r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _SH = resources.files(__package__).joinpath("found_certificate.sh").read_text()
 FACTS = {
+    **unreadable.FACTS,
     "certificate_entries": f"postconf -n {' '.join(ENTRIES)} || :",
     "certificate_files": _SH,
 }

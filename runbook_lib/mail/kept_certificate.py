@@ -105,7 +105,13 @@ class CertificateOnPort25:
 
 
 def judge(
-    found: FoundCertificate, pins: Pins, untrusted: str, names: Sequence[str], *, of_package: bool
+    found: FoundCertificate,
+    pins: Pins,
+    untrusted: str,
+    names: Sequence[str],
+    *,
+    of_package: bool,
+    decided: str = "",
 ) -> CertificateOnPort25:
     """Judge what is there.
 
@@ -115,8 +121,10 @@ def judge(
         untrusted: why it does not validate against the public roots; empty: it does.
         names: what users type, by the inventory.
         of_package: whether it is the package's.
+        decided: why the inventory keeps it; "" where it does not say so.
     """
-    reasons = () if untrusted else ("it validates against the public roots",)
+    kept = (f"the inventory keeps it ({decided})",) if decided else ()
+    public = () if untrusted else ("it validates against the public roots",)
     renewed = tuple(f"{one.program} renews it ({one.configuration})" for one in found.renewed_by)
     missing = [name for name in names if not all(covers(leaf, name) for leaf in found.leaves)]
     unfit = (
@@ -126,4 +134,6 @@ def judge(
         if missing
         else ""
     )
-    return CertificateOnPort25(found, (*reasons, *renewed, *pins.reasons), pins.unanswered, unfit, of_package)
+    return CertificateOnPort25(
+        found, (*kept, *public, *renewed, *pins.reasons), pins.unanswered, unfit, of_package
+    )

@@ -111,14 +111,15 @@ class Service:
 
     Args:
         name: 'submission/inet'.
-        before: its line now as `postconf -M` prints it, white space folded; None when there is none.
-        after: the line it shall have.
+        before: its line now as `postconf -M` prints it, white space folded (several: with ' / ' between them); None
+            when there is none.
+        after: the line it shall have; None: there shall be no such service.
         why: the reason.
     """
 
     name: str
     before: str | None
-    after: str
+    after: str | None
     why: str
 
 
@@ -158,14 +159,20 @@ class ServicesChange(Change):
     def diff(self) -> str:
         lines = [f"--- {MASTER_CF}", f"+++ {MASTER_CF}"]
         for service in self.services:
-            if service.before is not None:
-                lines += ["-" + part for part in wrapped(service.before)]
-            lines += ["+" + part for part in wrapped(service.after)]
+            for one in service.before.split(" / ") if service.before is not None else ():
+                lines += ["-" + part for part in wrapped(one)]
+            if service.after is not None:
+                lines += ["+" + part for part in wrapped(service.after)]
         return "\n".join(lines) + "\n"
 
     def commands(self) -> str:
         if not self.as_text:
-            return "\n".join(f"postconf -M {quote(f'{s.name}={s.after}')}" for s in self.services)
+            return "\n".join(
+                f"postconf -MX {quote(s.name)}"
+                if s.after is None
+                else f"postconf -M {quote(f'{s.name}={s.after}')}"
+                for s in self.services
+            )
         new = quote(MASTER_CF.with_name(f".{MASTER_CF.name}.new"))
         mine = " || ".join(
             '$1 == "{}" && $2 == "{}"'.format(*service.name.split("/")) for service in self.services
@@ -179,10 +186,12 @@ class ServicesChange(Change):
         )
 
     def as_lines(self) -> str:
-        return "\n".join(part for s in self.services for part in wrapped(s.after)) + "\n"
+        parts = [part for s in self.services if s.after is not None for part in wrapped(s.after)]
+        removed = [f"# without {s.before}" for s in self.services if s.after is None]
+        return "\n".join([*parts, *removed]) + "\n"
 
     def before_commands(self) -> str:
-        rows = "".join(f"{s.name}\t{s.before or '-'}\t{s.after}\n" for s in self.services)
+        rows = "".join(f"{s.name}\t{s.before or '-'}\t{s.after or '-'}\n" for s in self.services)
         return f'cat > "$J/$N.services" {here_document(rows)}'
 
     def undo(self) -> str:
@@ -192,13 +201,15 @@ class ServicesChange(Change):
 def service_line(name: str) -> str:
     """The command that prints a service as `postconf -M` has it, white space folded; nothing when there is none.
 
+    Where a service stands there twice, both are printed, with ' / ' between them.
+
     Args:
         name: 'submission/inet'. It is picked out by awk: before 2.11 postconf writes this name with a dot.
     """
     word, kind = name.split("/")
     return (
         f"postconf -M 2>/dev/null | awk -v name={quote(word)} -v kind={quote(kind)} "
-        "'$1 == name && $2 == kind { $1 = $1; print }'"
+        "'$1 == name && $2 == kind { $1 = $1; line = line sep $0; sep = \" / \" } END { if (sep) print line }'"
     )
 
 

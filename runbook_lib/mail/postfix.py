@@ -7,8 +7,9 @@ from typing import Literal
 
 from runbook_lib import inventory
 from runbook_lib.families import Family
-from runbook_lib.mail import filters, restrictions, wanted
-from runbook_lib.mail.postconf import Service, ServicesChange, Setting, SettingsChange, TakenUp, line
+from runbook_lib.mail import decisions, filters, restrictions, wanted
+from runbook_lib.mail.postconf import MAIN_CF, ServicesChange, Setting, SettingsChange, TakenUp, line
+from runbook_lib.mail.services import services
 from runbook_lib.mail.state import MailState
 from runbook_lib.remote.change import Plan, TouchedPath, quote
 from runbook_lib.remote.files import MadeOnHost
@@ -111,6 +112,7 @@ def settings(state: MailState, host: inventory.Host, files: MailFiles) -> tuple[
     """Every entry of main.cf that the chapter decides, as it is and as it shall be.
 
     What an earlier run of ours set because the inventory asked for it, and it does so no longer, goes back.
+    What a person decided goes before both: an entry that is kept is none of ours, one that is replaced is.
     """
     stays = state.certificate is not None and state.certificate.stays
     decided = {
@@ -120,6 +122,18 @@ def settings(state: MailState, host: inventory.Host, files: MailFiles) -> tuple[
         )
         if not entry.replaces or state.main_cf.get(entry.name) in entry.replaces
     }
+    for decision in host.decisions:
+        file, name = decision.about.split(", ")
+        value = state.main_cf.get(name)
+        if file != MAIN_CF.name:
+            continue
+        if decision.decide == "keep":
+            choices = decisions.of_setting(name, value or "", state.version, written=name in decided)
+            if choices.keep:
+                decided.pop(name, None)
+        elif name not in decided and decisions.can_be_replaced(name, state.version_text):
+            wish = decisions.replacement(name, state.version_text)
+            decided[name] = Setting(name, value, wish, f"as decided: {decision.reason}")
     for name, before in state.found.items():
         now = state.main_cf.get(name)
         if name in decided or now is None or line(name, now) not in state.left[name]:
@@ -140,25 +154,9 @@ def plan_settings(state: MailState, host: inventory.Host, files: MailFiles) -> P
     return Plan("main.cf", (SettingsChange(differing),) if differing else (), notes)
 
 
-def services(state: MailState, family: Family, host: inventory.Host, files: MailFiles) -> tuple[Service, ...]:
-    """The submission services, as they are and as they shall be; the name found on a port is kept."""
-    more = restrictions.options(state)
-    if state.certificate:
-        more += state.certificate.options(state.version, files.joined)
-    result = []
-    for port in host.submission.ports:
-        line_wanted = wanted.service(port, state.version, family, more)
-        found = state.service_on_port(port)
-        name = found[0] if found else "/".join(line_wanted.split()[:2])
-        line_wanted = f"{name.removesuffix('/inet')} {line_wanted.split(' ', 1)[1]}"
-        before = " / ".join(state.services[name]) if found else None
-        result.append(Service(name, before, line_wanted, wanted.WHY_SERVICE[port]))
-    return tuple(result)
-
-
 def plan_services(state: MailState, family: Family, host: inventory.Host, files: MailFiles) -> Plan:
     """What master.cf does not have yet."""
-    differing = tuple(s for s in services(state, family, host, files) if s.before != s.after)
+    differing = tuple(s for s in services(state, family, host, files.joined) if s.before != s.after)
     lists = tuple(f"{judged.parameter}: {judged.told}." for judged in restrictions.judge(state))
     notes = lists + filters.told(state)
     change = ServicesChange(differing, as_text=state.version < (2, 11))

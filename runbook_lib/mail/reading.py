@@ -9,6 +9,7 @@ from runbook_lib.mail import (
     found_certificate,
     logins,
     ownership,
+    pairs,
     restrictions,
     sasl,
     surroundings,
@@ -23,6 +24,7 @@ def read_mail(remote: Host, family: Family, release: Release, host: inventory.Ho
     files = MailFiles.of(family, host)
     facts = {
         **files.facts,
+        **pairs.facts(files.key, files.certificate),
         **restrictions.FACTS,
         **logins.facts(family),
         **ownership.facts(chapter_plans.paths(family), (files.joined,)),

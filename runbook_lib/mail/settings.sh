@@ -23,7 +23,8 @@ settings_back() {
 
 # Before 2.11 postconf writes the name of a service with a dot, so it is not asked for by name.
 service_line() {
-    postconf -M 2>/dev/null | awk -v name="${1%/*}" -v kind="${1#*/}" '$1 == name && $2 == kind { $1 = $1; print }'
+    postconf -M 2>/dev/null | awk -v name="${1%/*}" -v kind="${1#*/}" '
+        $1 == name && $2 == kind { $1 = $1; line = line sep $0; sep = " / " } END { if (sep) print line }'
 }
 
 # Each line of $J/$1.services: name/type TAB line of before TAB line of after; '-' for 'no such service'.
@@ -45,14 +46,15 @@ services_back() {
     done < "$J/$1.services"
 }
 
-# Before 2.11 `postconf -M` only reads: then the file is edited as text. $1 name/type, $2 its line, '' to remove it.
+# Before 2.11 `postconf -M` only reads, and it never writes a service twice: then the file is edited as text.
+# $1 name/type, $2 its line (several: with ' / ' between them), '' to remove it.
 service_put() {
-    if [ -n "$2" ] && postconf -M "$1=$2" 2>/dev/null; then return; fi
+    case $2 in *' / '*) ;; *) if [ -n "$2" ] && postconf -M "$1=$2" 2>/dev/null; then return; fi ;; esac
     if [ -z "$2" ] && postconf -MX "$1" 2>/dev/null; then return; fi
     cp -p "$_master" "$_master.runbook-undo"
     awk -v name="${1%/*}" -v kind="${1#*/}" '/^[^# \t]/ { mine = $1 == name && $2 == kind }
         /^[ \t]*(#|$)/ || !mine' "$_master" > "$_master.runbook-undo"
-    if [ -n "$2" ]; then say "$2" >> "$_master.runbook-undo"; fi
+    if [ -n "$2" ]; then say "$2" | awk '{ gsub(" / ", "\n"); print }' >> "$_master.runbook-undo"; fi
     sync "$_master.runbook-undo" && mv "$_master.runbook-undo" "$_master"
 }
 

@@ -1,5 +1,6 @@
 """What a host's Postfix and saslauthd are now, read in one round trip; on a bare host, what the package will leave."""
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from pathlib import PurePosixPath
 
 from runbook_lib.errors import CommandFailed
 from runbook_lib.families import Family, Release
+from runbook_lib.mail import unreadable
+from runbook_lib.mail.findings import parse
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF, folded
 from runbook_lib.remote import alternative
@@ -40,6 +43,9 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
     return {
         "mail_version": "postconf -h mail_version",
         "main_cf": "postconf -n",
+        # What stands there, to the byte: with lines, comments, and what is there twice.
+        "main_cf_file": f"base64 {MAIN_CF}",
+        "master_cf_file": f"base64 {MASTER_CF}",
         "warnings": "postconf -n 2>&1 > /dev/null; postconf -M 2>&1 > /dev/null",
         "services": "postconf -M",
         "services_left": f"cat {quote(family.master_cf_left)}",
@@ -94,6 +100,8 @@ class MailState:
         release: what the package leaves on such a host.
         certificate: what main.cf names for port 25, with what holds it there; None: nothing, or ours.
         pair_comes: in a plan, why the chapters before will leave another key or certificate; '' where they will not.
+        main: the entries of main.cf as they stand there, with their lines.
+        master: the services of master.cf as they stand there, with their lines.
     """
 
     installed: bool
@@ -110,6 +118,8 @@ class MailState:
     release: Release
     certificate: CertificateOnPort25 | None = None
     pair_comes: str = ""
+    main: tuple[parse.Entry, ...] = ()
+    master: tuple[parse.Service, ...] = ()
 
     def service_on_port(self, port: int) -> tuple[str, ...]:
         """Names ('submission/inet') of the services that listen on a port, however they are spelled.
@@ -126,6 +136,11 @@ class MailState:
             for name in self.services
             if name.endswith("/inet") and name.removesuffix("/inet").rpartition(":")[2] in names[port]
         )
+
+    @property
+    def refused(self) -> str:
+        """Why no command of Postfix works here, in its own words; "" where they do, or where it is not installed."""
+        return unreadable.told(self.facts)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -236,6 +251,8 @@ def read_state(
         frozenset(facts["left_files"].value.splitlines()),
         found,
         release,
+        main=tuple(parse.entries(base64.b64decode(facts["main_cf_file"].value))),
+        master=tuple(parse.services(base64.b64decode(facts["master_cf_file"].value))),
     )
 
 

@@ -1,5 +1,14 @@
 """Restriction lists of main.cf, and what the submission services inherit of them."""
 
-from runbook_lib.mail.restrictions.submission import FACTS, Fate, Judged, JudgedList, judge, options, rulings
+from runbook_lib.mail.restrictions.submission import (
+    FACTS,
+    Fate,
+    Judged,
+    JudgedList,
+    judge,
+    options,
+    rulings,
+    stops_users,
+)
 
-__all__ = ["FACTS", "Fate", "Judged", "JudgedList", "judge", "options", "rulings"]
+__all__ = ["FACTS", "Fate", "Judged", "JudgedList", "judge", "options", "rulings", "stops_users"]

@@ -127,6 +127,17 @@ def judge(state: MailState) -> tuple[JudgedList, ...]:
     return tuple(found)
 
 
+def stops_users(parameter: str, value: str, state: MailState) -> bool:
+    """Whether a list stops users though they logged in, or nobody can tell whether it does."""
+    if parameter not in LISTS:
+        return False
+    try:
+        elements = parse(parameter, value)
+    except ValueError:
+        return True
+    return any(judged.fate is Fate.OPEN for judged in _judged(parameter, elements, state))
+
+
 def options(state: MailState) -> tuple[str, ...]:
     """Further `-o` options of the submission services that the host's restrictions ask for."""
     lists = judge(state)

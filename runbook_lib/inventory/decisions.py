@@ -1,0 +1,51 @@
+"""What a person decided about settings that were there before: never guessed, always with a reason."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from runbook_lib.inventory.strict import Model
+
+
+def _place(text: str) -> str:
+    if not re.fullmatch(
+        r"main\.cf, [A-Za-z0-9_]+|master\.cf, (\S+/(inet|unix|fifo|pass|unix-dgram)|port (465|587))", text
+    ):
+        raise ValueError(
+            "is no place that a decision can be about; expected it as `runbook plan` prints it, such as "
+            "'main.cf, smtpd_use_tls', 'master.cf, submission/inet' or 'master.cf, port 587'"
+        )
+    return text
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; expected why this was decided, for who reads the record")
+    return text
+
+
+class Decision(Model):
+    """What a person decided about something that an administrator shaped; a run shows it with its reason."""
+
+    about: Annotated[str, AfterValidator(_place)] = Field(
+        description="the place, as `runbook plan` and chapter 0 print it beside 'you decide'",
+        examples=["main.cf, smtpd_use_tls", "master.cf, submission/inet"],
+    )
+    decide: Literal["keep", "replace"] = Field(
+        description="keep: it stays as it was found; replace: chapter 2 puts its own in its place, or takes it away"
+    )
+    reason: Annotated[str, AfterValidator(_reason)] = Field(
+        description="why, in a few words; it stands in the plan and in the record"
+    )
+
+
+def _one_a_place(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
+    places = [decision.about for decision in decisions]
+    twice = next((place for index, place in enumerate(places) if place in places[:index]), None)
+    if twice is not None:
+        raise ValueError(f"has two decisions about '{twice}'; expected one")
+    return decisions
+
+
+Decisions = Annotated[tuple[Decision, ...], AfterValidator(_one_a_place)]

@@ -1,0 +1,59 @@
+"""Characters that nobody sees: line ends of another system, blanks that are none, comments that are none."""
+
+from collections.abc import Iterator
+
+from runbook_lib import display
+from runbook_lib.mail.findings.finding import Finding, Look
+
+_UNSEEN = {
+    "\ufeff": "a byte order mark",
+    "\u00a0": "a no-break space",
+    "\u3000": "an ideographic space",
+    "\u200b": "a zero-width space",
+    "\u201c": "a typographic quotation mark",
+    "\u201d": "a typographic quotation mark",
+    "\u2018": "a typographic quotation mark",
+    "\u2019": "a typographic quotation mark",
+    "\u2013": "a typographic dash",
+    "\uff0c": "a full-width comma",
+    "\uff1d": "a full-width equals sign",
+}
+_CR = (
+    "its lines end in CR and LF, as an editor of another system writes them: Postfix takes the CR for white space, and "
+    "what else reads the file may not"
+)
+
+
+def find(look: Look) -> Iterator[Finding]:
+    """Carriage returns, once a file; then each line with a character that is not what it looks like."""
+    for file, content in (("main.cf", look.main), ("master.cf", look.master)):
+        lines = content.split(b"\n")
+        with_cr = [number for number, raw in enumerate(lines, start=1) if raw.endswith(b"\r")]
+        if with_cr:
+            yield Finding(f"{file}, its line ends", with_cr[0], f"CR LF in {len(with_cr)} lines", _CR)
+        for number, raw in enumerate(lines, start=1):
+            text = display.escape_bytes(raw)
+            if text.lstrip().startswith("#"):
+                continue
+            for character in dict.fromkeys(one for one in text if one in _UNSEEN or one == "\0"):
+                name = _UNSEEN.get(character, "a NUL byte")
+                yield Finding(
+                    f"{file}, line {number}",
+                    number,
+                    text.strip().replace("\0", "\\0"),
+                    f"it has {name}, which is part of the word beside it",
+                    "type that place anew with plain characters",
+                )
+    yield from _comments(look)
+
+
+def _comments(look: Look) -> Iterator[Finding]:
+    for entry in look.state.main:
+        if entry.name and " #" in entry.value:
+            yield Finding(
+                f"main.cf, {entry.name}",
+                entry.number,
+                entry.text,
+                "a comment needs a line of its own: here the # and what follows are part of the value (postconf(5))",
+                "put the comment on a line above",
+            )

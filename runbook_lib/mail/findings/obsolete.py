@@ -1,0 +1,65 @@
+"""Parameters that Postfix keeps for old files: since when, and what took their place."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runbook_lib.mail.findings.finding import Finding, Look
+
+
+@dataclass(frozen=True)
+class Obsolete:
+    """A parameter that another one replaced.
+
+    Args:
+        since: the first version with what took its place.
+        instead: what that is.
+        warns: the first version that warns of it; () where none does.
+    """
+
+    since: str
+    instead: str
+    warns: tuple[int, int] | tuple[()] = ()
+
+
+_WARNS = (3, 9)
+_LEVEL = "smtpd_tls_security_level: may offers TLS, encrypt demands it"
+_CLIENT_LEVEL = "smtp_tls_security_level: may, encrypt, dane"
+_GRADES = "{0}_tls_mandatory_ciphers and {0}_tls_ciphers, each a grade"
+# Source: postconf(5), each parameter's own section; RELEASE_NOTES-3.9, 'deprecated'; DEPRECATION_README.
+TABLE = {
+    "smtpd_use_tls": Obsolete("2.3", _LEVEL, _WARNS),
+    "smtpd_enforce_tls": Obsolete("2.3", _LEVEL, _WARNS),
+    "smtp_use_tls": Obsolete("2.3", _CLIENT_LEVEL, _WARNS),
+    "smtp_enforce_tls": Obsolete("2.3", _CLIENT_LEVEL, _WARNS),
+    "lmtp_use_tls": Obsolete("2.3", "lmtp_tls_security_level", _WARNS),
+    "lmtp_enforce_tls": Obsolete("2.3", "lmtp_tls_security_level", _WARNS),
+    "smtp_tls_per_site": Obsolete("2.3", "smtp_tls_policy_maps", _WARNS),
+    "smtp_tls_enforce_peername": Obsolete("2.3", "smtp_tls_security_level = verify, or smtp_tls_policy_maps"),
+    "smtpd_tls_cipherlist": Obsolete("2.3", _GRADES.format("smtpd"), _WARNS),
+    "smtp_tls_cipherlist": Obsolete("2.3", _GRADES.format("smtp"), _WARNS),
+    "smtpd_tls_dh1024_param_file": Obsolete(
+        "3.8", "tls_ffdhe_auto_groups, chosen by OpenSSL; no file", _WARNS
+    ),
+    "smtpd_tls_dh512_param_file": Obsolete("2.6", "nothing: only export ciphers used it", ()),
+    "smtpd_tls_eecdh_grade": Obsolete("3.2", "tls_eecdh_auto_curves, agreed on with each client", _WARNS),
+    "smtpd_tls_session_cache_database": Obsolete("2.11", "session tickets (RFC 5077), which need no file"),
+    "smtpd_sasl_application_name": Obsolete("2.3", "smtpd_sasl_path"),
+    "disable_dns_lookups": Obsolete("2.11", "smtp_dns_support_level", _WARNS),
+    "virtual_maps": Obsolete("2.0", "virtual_alias_maps and virtual_alias_domains"),
+    "permit_mx_backup_networks": Obsolete("3.9", "relay_domains with relay_recipient_maps", _WARNS),
+    "postscreen_blacklist_action": Obsolete("3.6", "postscreen_denylist_action"),
+    "postscreen_dnsbl_whitelist_threshold": Obsolete("3.6", "postscreen_dnsbl_allowlist_threshold"),
+    "postscreen_whitelist_interfaces": Obsolete("3.6", "postscreen_allowlist_interfaces"),
+}
+
+
+def find(look: Look) -> Iterator[Finding]:
+    """Entries that another parameter replaced in this version or before."""
+    for entry in look.state.main:
+        old = TABLE.get(entry.name)
+        if old is None or tuple(map(int, old.since.split("."))) > look.version:
+            continue
+        words = f"obsolete since Postfix {old.since}; in its place: {old.instead}"
+        if old.warns and look.version >= old.warns:
+            words += "; this Postfix warns of it at each command"
+        yield Finding(f"main.cf, {entry.name}", entry.number, entry.text, words)

@@ -1,0 +1,49 @@
+"""Settings that are there and do not count: set twice, or another one takes their place."""
+
+from collections.abc import Iterator
+
+from runbook_lib.mail.findings.finding import Finding, Look
+
+# What takes the place of others when it is set (postconf(5)).
+_INSTEAD = {
+    "smtpd_tls_chain_files": (
+        "smtpd_tls_cert_file",
+        "smtpd_tls_key_file",
+        "smtpd_tls_eccert_file",
+        "smtpd_tls_eckey_file",
+        "smtpd_tls_dcert_file",
+        "smtpd_tls_dkey_file",
+    ),
+    "smtp_tls_chain_files": ("smtp_tls_cert_file", "smtp_tls_key_file"),
+    "smtpd_tls_security_level": ("smtpd_use_tls", "smtpd_enforce_tls"),
+    "smtp_tls_security_level": ("smtp_use_tls", "smtp_enforce_tls"),
+    "virtual_alias_maps": ("virtual_maps",),
+}
+
+
+def find(look: Look) -> Iterator[Finding]:
+    """Earlier entries of a name that stands in main.cf twice, and entries that another one makes idle."""
+    last = {entry.name: entry for entry in look.state.main if entry.name}
+    for entry in look.state.main:
+        winner = last.get(entry.name)
+        if winner is None or winner is entry:
+            continue
+        same = "the same" if winner.value == entry.value else winner.value or "nothing"
+        yield Finding(
+            f"main.cf, {entry.name}",
+            entry.number,
+            entry.text,
+            f"it is set again in line {winner.number} ({same}), and the last one counts",
+            "take out the line that does not count",
+        )
+    for winning, idle in _INSTEAD.items():
+        if not (winning in last and last[winning].value):
+            continue
+        for name in idle:
+            if name in last:
+                yield Finding(
+                    f"main.cf, {name}",
+                    last[name].number,
+                    last[name].text,
+                    f"it has no effect beside {winning} in line {last[winning].number}",
+                )

@@ -1,0 +1,65 @@
+"""Whether a key and a certificate fit each other, asked before Postfix is told to take them up (case P2).
+
+With a pair that does not fit TLS is off on every port that it is for: 465 is closed without a byte, 25 and 587 answer
+STARTTLS with 454, and `postfix check` says nothing.
+"""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from runbook_lib.errors import ApplyRefused
+from runbook_lib.mail.found_certificate import FoundCertificate, public_key_sha256
+from runbook_lib.mail.state import MailState
+from runbook_lib.remote.change import quote
+
+_PUBLIC = "sha256sum | cut -c1-64"
+
+
+def facts(key: PurePosixPath, certificate: PurePosixPath) -> dict[str, str]:
+    """Digests of the public halves of a key and of a certificate, as `check` reads them."""
+    return {
+        "key_public": f"test -f {quote(key)} && openssl pkey -in {quote(key)} -pubout -outform DER | {_PUBLIC}",
+        "certificate_public": f"test -f {quote(certificate)} && openssl x509 -in {quote(certificate)} -noout -pubkey "
+        f"| openssl pkey -pubin -outform DER | {_PUBLIC}",
+    }
+
+
+def check(state: MailState, key: PurePosixPath, certificate: PurePosixPath, where: str) -> None:
+    """Refuse a pair that Postfix would be given and that does not fit.
+
+    Args:
+        state: with the answers to `facts`.
+        key, certificate: the files that this runbook joins for Postfix.
+        where: the host, for the message.
+    Raises:
+        ApplyRefused: with both fingerprints. Nothing was changed.
+    """
+    there = state.certificate
+    wrong = list(_found(there.found)) if there is not None and there.stays else []
+    ours = state.facts["key_public"], state.facts["certificate_public"]
+    if (
+        not (there and there.serves)
+        and all(fact.status == 0 for fact in ours)
+        and ours[0].value != ours[1].value
+    ):
+        wrong.append((str(key), ours[0].value, str(certificate), ours[1].value))
+    if wrong:
+        told = "\n    ".join(
+            f"the key in {one} (SHA-256 of its public half {key_sha256}) does not fit the certificate in {other} "
+            f"({certificate_sha256})"
+            for one, key_sha256, other, certificate_sha256 in wrong
+        )
+        raise ApplyRefused(
+            f"key and certificate do not fit each other, and with them TLS would be off on every port:\n    {told}",
+            where,
+            "put the key back that the certificate is for, or get one for this key (chapters 1-1 and 1-2)",
+        )
+
+
+def _found(found: FoundCertificate) -> Iterator[tuple[str, str, str, str]]:
+    """Keys that main.cf names and that none of its certificates is for, beside the first certificate there."""
+    held = {public_key_sha256(one): str(file.path) for file in found.files for one in file.certificates}
+    first = next(iter(held.items()))
+    for file in found.files:
+        if file.public_key_sha256 and file.public_key_sha256 not in held:
+            yield str(file.path), file.public_key_sha256, first[1], first[0]

@@ -1,0 +1,34 @@
+"""main.cf or master.cf that Postfix itself cannot read: then no command of it answers, and nothing can be planned."""
+
+import re
+from collections.abc import Mapping
+
+from runbook_lib.errors import ApplyRefused
+from runbook_lib.remote.facts import Fact
+
+FACTS = {"refused": "postconf -h mail_version 2>&1 > /dev/null || :"}
+# 'file /etc/postfix/master.cf: line 16: bad field count', '/etc/postfix/main.cf, line 48: missing '=' after …'
+_LINE = re.compile(r"/(?P<file>main\.cf|master\.cf)[:,] line (?P<line>\d+)")
+
+
+def told(facts: Mapping[str, Fact]) -> str:
+    """Postfix's own words; "" where it can read them, or is not installed."""
+    return facts["refused"].value.partition("fatal: ")[2].partition("\n")[0]
+
+
+def check(facts: Mapping[str, Fact], where: str) -> None:
+    """Refuse a host whose Postfix cannot read its configuration (case P6): it would look as if there were none.
+
+    Raises:
+        ApplyRefused: with file and line where Postfix names them.
+    """
+    words = told(facts)
+    if not words:
+        return
+    line = _LINE.search(words)
+    place = f"{line['file']} line {line['line']}" if line else "its configuration"
+    raise ApplyRefused(
+        f"{place} cannot be parsed, so nothing can be read or planned here. Postfix says: {words}",
+        where,
+        "put the line right on the host (`postconf -n` then shows the settings), and run this again",
+    )

@@ -1,0 +1,216 @@
+"""What each line of main.cf and master.cf is said to mean: a table of lines, without a host."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mail_states import mail_state
+
+from runbook_lib import inventory
+from runbook_lib.mail import decisions
+from runbook_lib.mail.findings import parse
+from runbook_lib.mail.findings.explained import findings
+from runbook_lib.mail.findings.finding import Look
+
+INVENTORY = """
+site: {name: Example, domain: example.jp, ca: {passphrase: "env:CA"}}
+hosts:
+  mail1:
+    address: 192.0.2.25
+    user: kanri
+    names: {smtp: mail.example.jp}
+    certificate: {key_passphrase: "env:KEY"}
+"""
+STOCK = "smtp      inet  n       -       y       -       -       smtpd\n"
+SUBMISSION = "submission inet n       -       y       -       -       smtpd\n"
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> inventory.Host:
+    """A host with an RSA key."""
+    path = tmp_path_factory.mktemp("inventory") / "site.yaml"
+    path.write_text(INVENTORY)
+    return inventory.load(path).hosts["mail1"]
+
+
+def look(
+    host: inventory.Host,
+    main: str = "",
+    master: str = STOCK,
+    warnings: str = "",
+    version: str = "3.7.11",
+    **paths: str,
+) -> Look:
+    """A configuration with these files; Debian's names and types of tables."""
+    main_cf = {entry.name: entry.value for entry in parse.entries(main.encode()) if entry.name}
+    facts = {
+        "warnings": warnings,
+        "myhostname": main_cf.get("myhostname", "mail.example.jp"),
+        "refused": "",
+        "mydestination": main_cf.get("mydestination", "mail.example.jp"),
+    }
+    state = mail_state(main_cf, main=main, master=master, more=facts)
+    major, minor, _ = map(int, version.split("."))
+    return Look(
+        replace(state, version=(major, minor), version_text=version),
+        host,
+        main.encode(),
+        master.encode(),
+        frozenset({"hash", "btree", "cidr", "pcre"}),
+        frozenset({"smtpd_recipient_restrictions", "smtpd_forbid_bare_newline"}),
+        {f"/etc/{name}": state for name, state in paths.items()},
+        {"default_database_type": "hash", "smtpd_forbid_bare_newline": "normalize"},
+    )
+
+
+MAIN = {
+    "set twice": ("a = 1\nb = 2\na = 3\n", 1, "it is set again in line 3 (3), and the last one counts"),
+    "of before 2.3": (
+        "smtpd_use_tls = yes\n",
+        1,
+        "obsolete since Postfix 2.3; in its place: smtpd_tls_security_level",
+    ),
+    "overridden": (
+        "smtpd_use_tls=yes\nsmtpd_tls_security_level=may\n",
+        1,
+        "no effect beside smtpd_tls_security_level in",
+    ),
+    "a relative path (P3)": (
+        "smtpd_tls_cert_file = ./fullchain.pem\n",
+        1,
+        "a relative path: Postfix looks for",
+    ),
+    "a file that is gone": ("smtpd_tls_key_file = /etc/gone\n", 1, "/etc/gone is not there"),
+    "a key for all": (
+        "smtpd_tls_key_file = /etc/open\n",
+        1,
+        "/etc/open has mode 644: everybody on this host",
+    ),
+    "a table that is gone": ("virtual_alias_maps = hash:/etc/gone\n", 1, "/etc/gone.db is not there"),
+    "a type not built in (P7)": (
+        "\nalias_maps = lmdb:/etc/aliases\n",
+        2,
+        "tables of type lmdb are not built into this",
+    ),
+    "CR": ("a = 1\r\nb = 2\r\n", 1, "its lines end in CR and LF"),
+    "a no-break space": ("relay_domains = a.example\u00a0b.example\n", 1, "it has a no-break space"),
+    "a comment behind": ("mynetworks = 127.0.0.1 # here\n", 1, "a comment needs a line of its own"),
+    "no equals sign (P6)": ("a = 1\nsmtpd_banner mail\n", 2, "it cannot be parsed"),
+    "a list too new": ("smtpd_tls_mandatory_protocols = TLSv1.2x\n", 1, "turns TLS off for what it governs"),
+    "old versions": ("smtpd_tls_protocols = !SSLv2, !SSLv3\n", 1, "it lets in TLSv1, TLSv1.1 on port 25"),
+    "the certificate's type (P10)": (
+        "smtpd_tls_exclude_ciphers = aRSA, RC4\n",
+        1,
+        "aRSA takes away every cipher of TLS 1.2",
+    ),
+    "private networks (P11)": (
+        "mynetworks = 127.0.0.0/8 10.0.0.0/8\n",
+        1,
+        "private: 10.0.0.0/8: behind NAT or a proxy",
+    ),
+    "a wide network": ("mynetworks = 8.0.0.0/8, [2600::]/32\n", 1, "wide: 8.0.0.0/8, 2600::/32"),
+    "a name without a domain (P18)": ("myhostname = mail\n", 1, "mail has no domain"),
+    "a name that is not taken (P18)": ("mydestination = localhost\n", 1, "mail.example.jp, is not taken"),
+}
+MASTER = {
+    "too few columns (P6)": (f"{STOCK}submission inet n -\n", 2, "it cannot be parsed: it has 4 columns"),
+    "a type that is none": (f"{STOCK}a tcp n - y - - smtpd\n", 2, "its second column is tcp"),
+    "fallen options (P4)": (
+        f"{STOCK}#{SUBMISSION}  -o smtpd_tls_security_level=encrypt\n",
+        3,
+        "an option of smtp/inet",
+    ),
+    "two on a port (P5)": (
+        f"{SUBMISSION}{SUBMISSION.replace('submission', '587')}",
+        1,
+        "line 2 (587) is for port 587 too",
+    ),
+    "twice": (f"{STOCK}{STOCK}", 1, "line 2 (smtp) is for port 25 too, and the last one counts"),
+    "a blank beside '='": (f"{STOCK}  -o syslog_name = x\n", 2, "an -o without a value"),
+}
+
+
+@pytest.mark.parametrize(("main", "line", "meaning"), MAIN.values(), ids=MAIN)
+def test_a_line_of_main_cf_is_found_with_its_number(
+    host: inventory.Host, main: str, line: int, meaning: str
+) -> None:
+    found = findings(look(host, main, gone="absent", **{"gone.db": "absent", "open": "644 root:root"}))
+    assert [one.line for one in found if meaning in one.meaning] == [line]
+
+
+@pytest.mark.parametrize(("master", "line", "meaning"), MASTER.values(), ids=MASTER)
+def test_a_line_of_master_cf_is_found_with_its_number(
+    host: inventory.Host, master: str, line: int, meaning: str
+) -> None:
+    assert [one.line for one in findings(look(host, master=master)) if meaning in one.meaning] == [line]
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        "",
+        "# a = b\n\nmynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128\n",
+        "smtpd_tls_exclude_ciphers = ECDSA, RSA+AES\n",  # an RSA key, and not every cipher of it
+        "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1\n",
+        "smtp_tls_session_cache_database = btree:${data_directory}/smtp_scache\n",
+        "smtpd_relay_restrictions = check_client_access hash:/etc/there, permit_mynetworks, reject\n",
+        "virtual_alias_maps = proxy:btree:/etc/there, cidr:/etc/there\n",
+        "smtpd_milters = inet:127.0.0.1:8891 unix:/run/x\n",
+    ],
+)
+def test_what_is_sound_is_not_remarked_on(host: inventory.Host, main: str) -> None:
+    assert findings(look(host, main, there="644 root:root", **{"there.db": "644 root:root"})) == ()
+
+
+def test_a_misspelt_name_is_found_with_the_one_that_was_meant(host: inventory.Host) -> None:
+    warning = "postconf: warning: /etc/postfix/main.cf: unused parameter: smtpd_recipient_restrictons=reject"
+    (found,) = findings(look(host, "smtpd_recipient_restrictons = reject\n", warnings=warning))
+    assert (found.line, found.meaning.rpartition("; ")[2]) == (1, "was smtpd_recipient_restrictions meant?")
+
+
+def test_a_list_with_the_sign_of_3_6_turns_tls_off_before_it() -> None:
+    assert decisions.protocols(">=TLSv1.2", (3, 5)) is None
+    assert decisions.protocols(">=TLSv1.2", (3, 6)) == frozenset({"TLSv1.2", "TLSv1.3"})
+    assert decisions.protocols("!SSLv2 !SSLv3:!TLSv1,!TLSv1.1", (2, 10)) == frozenset({"TLSv1.2", "TLSv1.3"})
+    assert decisions.protocols("TLSv1.2", (3, 7)) == frozenset({"TLSv1.2"})
+
+
+@pytest.mark.parametrize(
+    ("version", "knows", "normalizes"),
+    [
+        ("3.5.22", False, False),
+        ("3.7.9", True, False),
+        ("3.7.11", True, True),
+        ("3.9.0", True, True),
+        ("3.4.29", False, False),
+    ],
+)
+def test_the_guard_against_smuggling_is_known_by_patch_level(
+    version: str, knows: bool, normalizes: bool
+) -> None:
+    """Case P12."""
+    assert decisions.knows_bare_newline(version) == knows
+    assert decisions.normalizes(version) == normalizes
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"a = b", b" c", b"#x", b"", b"\t-o y=z", b"s inet n - n - - smtpd", b"\xa4\xb3{", b"}\r"]
+        )
+    )
+)
+def test_no_line_is_lost_and_none_is_read_twice(lines: list[bytes]) -> None:
+    """Each line that is no comment and not blank stands in exactly one logical line, in its order."""
+    content = b"\n".join(lines)
+    numbers = [number for line in parse.logical_lines(content) for number, _ in line.parts]
+    told = [n for n, raw in enumerate(lines, start=1) if raw.strip() and not raw.lstrip().startswith(b"#")]
+    assert numbers == told
+    assert all(service.number in told for service in parse.services(content))
+
+
+@given(st.binary(max_size=400))
+def test_whatever_stands_there_is_read(content: bytes) -> None:
+    """No input raises; what is left out are comments and blank lines alone."""
+    assert len(parse.entries(content)) == len(parse.services(content)) == len(parse.logical_lines(content))

@@ -1,0 +1,134 @@
+"""Chapter 0 reads what an administrator made, line by line; what Postfix cannot read, or use, is refused early."""
+
+import socket
+from pathlib import Path
+
+import pytest
+import shaped_host
+from applied_host import applied, runbook
+from test_decisions_of_a_person import decided
+from trees import AT_WORK, changed
+
+from lab import Lab
+from runbook_lib.chapters import postfix, preparation
+from runbook_lib.errors import ApplyRefused
+
+HOST = "debian12"
+MESS = r"""
+cat >> /etc/postfix/main.cf <<'END'
+smtpd_use_tls = yes
+smtpd_tls_cert_file = ./fullchain.pem
+smtpd_recipient_restrictons = reject
+virtual_alias_maps = hash:/etc/postfix/virtual,
+  lmdb:/etc/postfix/other
+# これは EUC-JP
+mynetworks = 127.0.0.0/8 192.168.0.0/16
+smtp_tls_protocols = TLSv1.2x
+END
+iconv -f UTF-8 -t EUC-JP /etc/postfix/main.cf > /root/main.cf && cat /root/main.cf > /etc/postfix/main.cf
+sed -i 's/$/\r/' /etc/postfix/main.cf
+cat >> /etc/postfix/master.cf <<'END'
+#submission inet n       -       y       -       -       smtpd
+  -o smtpd_sasl_auth_enable=yes
+END
+"""
+# Where it stands (lines from the end of Debian's main.cf and master.cf on), what is said of it, and what happens.
+SAID = {
+    "main.cf, line 1 ": ("CR LF in 5", "stays"),
+    "smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem": ("it is set again in line 49", "you decide"),
+    "main.cf, line 48": ("obsolete since Postfix 2.3", "you decide: keep or replace"),
+    "main.cf, line 49": ("/var/spool/postfix/./fullchain.pem", "you decide"),
+    "main.cf, line 50": ("was smtpd_recipient_restrictions meant?", "by hand"),
+    "main.cf, line 51": (
+        "virtual.db is not there: mail that needs the table is put off; tables of type lmdb",
+        "stays",
+    ),
+    "main.cf, line 54": ("private: 192.168.0.0/16: behind NAT", "unless you decide: replace"),
+    "main.cf, line 55": ("turns TLS off for what it governs", "stays"),
+    "-o smtpd_sasl_auth_enable=yes": (
+        "the line of submission inet above it is commented out",
+        "you decide: replace",
+    ),
+}
+
+
+def test_each_line_is_explained_and_nothing_is_touched(lab: Lab) -> None:
+    """Relative paths, files that are gone, CR, a misspelt name, options that fell, a network (P3, P4, P7, P11)."""
+    lab.reset(HOST, "fresh")
+    lab.exec(HOST, MESS)
+    before = lab.tree(HOST)
+    shown = preparation.open("lab", HOST).show_findings()
+    rows = shown.text().splitlines()
+    for start, (meaning, fate) in SAID.items():
+        row = next(row for row in rows if start in row and meaning in row)
+        assert fate in row.rpartition("  ")[2], row
+    assert "- about: main.cf, smtpd_use_tls" in shown.html()
+    assert changed(before, lab.tree(HOST), AT_WORK) == []
+
+
+def test_nothing_is_remarked_on_where_the_package_was_only_installed(lab: Lab, host_name: str) -> None:
+    lab.reset(host_name, "fresh")
+    rows = preparation.open("lab", host_name).show_findings().text().splitlines()
+    found = [row for row in rows[2:] if row and not row.startswith(("[", "main.cf, not in it"))]
+    assert found == []
+
+
+def test_a_configuration_that_cannot_be_read_fails_its_host_alone(lab: Lab) -> None:
+    """Case P6: two hosts, one with a line of three columns."""
+    for host in ("debian12", "debian13"):
+        lab.reset(host, "fresh")
+    lab.exec("debian12", "sed -i '16s/.*/smtp inet n/' /etc/postfix/master.cf")
+    before = lab.tree("debian12")
+    assert "master.cf, line 16" in preparation.open("lab", "debian12").show_findings().text()
+    done = runbook("apply", "--host", "debian12", "--host", "debian13", "--only", "11-key-and-csr")
+    assert done.returncode == 1
+    assert "debian12: master.cf line 16 cannot be parsed" in done.stdout + done.stderr
+    assert "debian13: changed 2 things" in done.stdout
+    with pytest.raises(ApplyRefused, match=r"master\.cf line 16 cannot be parsed"):
+        postfix.open("lab", "debian12", mode="plan")
+    assert changed(before, lab.tree("debian12"), AT_WORK) == []
+
+
+def test_a_key_that_does_not_fit_its_certificate_is_refused_before_anything(lab: Lab) -> None:
+    """Case P2: a new key in place, which the certificate is not for; TLS goes on with the old pair."""
+    applied(lab, HOST)
+    old = served(lab)
+    new = "openssl genrsa -out /root/new.key 2048 2>/dev/null; install -m 600 /root/new.key"
+    lab.exec(HOST, f"{new} /etc/ssl/private/nopass_mail-server.key")
+    before = lab.tree(HOST)
+    done = runbook("apply", "--host", HOST, "--only", "20-postfix-debian")
+    assert done.returncode == 1
+    public = lab.exec(
+        HOST, "openssl pkey -in /root/new.key -pubout -outform DER | sha256sum | cut -c1-64"
+    ).decode()
+    told = " ".join((done.stdout + done.stderr).split())
+    assert (
+        f"/etc/ssl/private/nopass_mail-server.key (SHA-256 of its public half {public.strip()}) does not fit"
+        in told
+    )
+    assert "/etc/ssl/certs/mail-server.pem (" in told
+    assert served(lab) == old
+    assert changed(before, lab.tree(HOST), AT_WORK) == []
+
+
+def test_a_pair_of_the_administrators_that_does_not_fit_is_refused(lab: Lab, tmp_path: Path) -> None:
+    """Case P2: smtpd_tls_chain_files overrides the other entries, and the file that it names has a newer key."""
+    shaped_host.signed(lab)
+    lab.exec(
+        HOST,
+        "cat /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/certs/mail-server.pem > /etc/ssl/private/combined.pem\n"
+        "postconf -e smtpd_tls_chain_files=/etc/ssl/private/combined.pem",
+    )
+    before = lab.tree(HOST)
+    kept = decided(lab, tmp_path, {"main.cf, smtpd_tls_chain_files": "keep"})
+    with pytest.raises(ApplyRefused, match="do not fit each other") as refusal:
+        shaped_host.applied(inventory=kept)
+    assert str(refusal.value).count("/etc/ssl/private/combined.pem (") == 2
+    assert changed(before, lab.tree(HOST), AT_WORK) == []
+
+
+def served(lab: Lab) -> bytes:
+    """The certificate that 465 shows, DER."""
+    address = lab.host(HOST).address, 465
+    with socket.create_connection(address, timeout=20) as plain, shaped_host.BLIND.wrap_socket(plain) as tls:
+        return tls.getpeercert(binary_form=True) or b""
