@@ -1,0 +1,88 @@
+"""One fault tried: mail still flows, the run is brought to its end or put back, and the host is as it must be then."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from functools import cache
+
+from fault_kinds import KINDS
+from fault_scene import Scene, a_stranger_writes, scene, somebody_on_the_host_writes
+from faults import Fault
+from trees import MAY_DIFFER, changed
+
+from lab import Lab
+from lab.tree import Entry
+
+# Made anew in each run: two clean runs differ in their bytes, and in nothing else of these files.
+MADE_ANEW = ("mail-server.key", "mail-server.pem", "mail-server.csr", ".sasldb2")
+MAIN_CF = "/etc/postfix/main.cf"
+MAILBOX = ("/var/mail/hanako", "/var/spool/mail/hanako")
+
+
+def tried(lab: Lab, fault: Fault) -> dict[str, str]:
+    """Try a fault.
+
+    Returns: what the controller said when it happened, and what was said afterwards; each its last words.
+    """
+    clean = clean_end(lab, fault.host, fault.state) if fault.then == "resume" else {}
+    lab.reset(fault.host, fault.state)
+    before = lab.tree(fault.host)
+    with scene(lab, fault.host, f"20991231T000000Z-{secrets.token_hex(2)}") as stage:
+        outside = a_stranger_writes(lab, fault.host)
+        inside = somebody_on_the_host_writes(stage)
+        stage.start()
+        stage.stop_at(fault.at)
+        with KINDS[fault.kind](stage) as refused:
+            assert somebody_on_the_host_writes(stage) or not inside, f"no mail\n{stage.said}"
+            if refused:
+                told = stage.run_again(fault.then)
+                assert told.returncode == 1, told.stdout
+                assert re.search(refused, told.stdout), told.stdout
+        assert a_stranger_writes(lab, fault.host) or not outside, f"no mail\n{stage.said}"
+        stage.mail_is_delivered()
+        done = stage.run_again(fault.then)
+        assert done.returncode == 0, f"{stage.said}\n---\n{done.stdout}"
+        if fault.then == "resume":
+            assert a_stranger_writes(lab, fault.host)
+            stage.mail_is_delivered()
+            left = differing(clean, end(lab, fault.host))
+            assert not left, f"not as a clean run leaves it: {left}\n{done.stdout}"
+        else:
+            assert "everything is as before the run" in done.stdout
+            left = changed(before, lab.tree(fault.host), (*MAY_DIFFER, *MAILBOX))
+            assert not left, f"not as before: {left}\n{done.stdout}"
+            assert a_stranger_writes(lab, fault.host) or not outside
+            assert somebody_on_the_host_writes(stage) or not inside
+        return {"the run": last_words(stage.said), fault.then: last_words(done.stdout)}
+
+
+def last_words(said: str) -> str:
+    """The line that says how a command ended."""
+    return said.strip().splitlines()[-1]
+
+
+@cache
+def clean_end(lab: Lab, host: str, state: str) -> Mapping[str, Entry]:
+    """A host as a run leaves it to which nothing happens."""
+    lab.reset(host, state)
+    with scene(lab, host, "20991231T000000Z-c1ea") as stage:
+        stage.start()
+        stage.wait()
+        assert stage.status == 0, stage.said
+        return end(lab, host)
+
+
+def end(lab: Lab, host: str) -> dict[str, Entry]:
+    """A host's files; of what is made anew in each run only that it is there, whose, and with which mode."""
+    tree = {
+        path: entry._replace(size_bytes=0, content="") if path.endswith(MADE_ANEW) else entry
+        for path, entry in lab.tree(host).items()
+    }
+    # postconf -e writes several new settings in the order of its own hash, which differs at each start.
+    lines = lab.exec(host, f"sort {MAIN_CF} | sha256sum").decode().split()[0]
+    return tree | {MAIN_CF: tree[MAIN_CF]._replace(content=lines)}
+
+
+def differing(clean: Mapping[str, Entry], now: Mapping[str, Entry]) -> list[str]:
+    """Paths in which a host is not as a clean run leaves it."""
+    return changed(clean, now, (*MAY_DIFFER, *MAILBOX))
