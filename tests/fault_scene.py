@@ -7,6 +7,7 @@ change by itself. So nothing in the library knows that it is being watched.
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from supported import changing
 
 from lab import Lab
 from lab.podman import inspect
+from lab.releases import RELEASES
 from lab.state import CHECKOUT
 
 _BEGINS_S = 240.0  # until a change begins: the controller starts, and packages may come before
@@ -127,15 +129,11 @@ class Scene:
         self.signal(signal.SIGSTOP)
         if at.pause_s is None:
             done = journal / f"{number}.done"
-            self._wait(lambda: done.exists() and self._nothing_is_made(), _ENDS_S, f"{at.title} did not end")
-
-    def _nothing_is_made(self) -> bool:
-        with self.path("/run/runbook.work").open("rb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
+            self._wait(
+                lambda: done.exists() and not self.is_held("/run/runbook.work"),
+                _ENDS_S,
+                f"{at.title} did not end",
+            )
 
     def _wait(self, what: Callable[[], T], timeout_s: float, otherwise: str) -> T:
         deadline = time.monotonic() + timeout_s
@@ -184,10 +182,29 @@ class Scene:
         psutil.wait_procs(gone, timeout=10)
         self.wait()
 
+    def stopped_with(self, pattern: str) -> None:
+        """The run did not get through, and said why."""
+        assert self.status == 1, f"status {self.status}\n{self.said}"
+        assert re.search(pattern, self.said), self.said
+
+    @property
+    def is_debian(self) -> bool:
+        """Whether its package manager is dpkg."""
+        return RELEASES[self.name].family == "debian"
+
+    def is_held(self, lock: str) -> bool:
+        """Whether somebody holds a lock of flock(1)."""
+        with self.path(lock).open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+
     def host_is_idle(self) -> None:
         """Wait until the host has ended the change that it was making; it begins no other."""
         deadline = time.monotonic() + _ENDS_S
-        while self.path("/run/runbook.work").exists() and not self._nothing_is_made():
+        while self.path("/run/runbook.work").exists() and self.is_held("/run/runbook.work"):
             assert time.monotonic() < deadline, "the host is still at work"
             time.sleep(0.05)
 

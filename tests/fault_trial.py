@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from fault_kinds import KINDS
-from fault_scene import Scene, a_stranger_writes, scene, somebody_on_the_host_writes
+from fault_scene import a_stranger_writes, scene, somebody_on_the_host_writes
 from faults import Fault
 from trees import MAY_DIFFER, changed
 
@@ -27,32 +27,40 @@ def tried(lab: Lab, fault: Fault) -> dict[str, str]:
     clean = clean_end(lab, fault.host, fault.state) if fault.then == "resume" else {}
     lab.reset(fault.host, fault.state)
     before = lab.tree(fault.host)
+    kind = KINDS[fault.kind]
     with scene(lab, fault.host, f"20991231T000000Z-{secrets.token_hex(2)}") as stage:
-        outside = a_stranger_writes(lab, fault.host)
-        inside = somebody_on_the_host_writes(stage)
-        stage.start()
-        stage.stop_at(fault.at)
-        with KINDS[fault.kind](stage) as refused:
-            assert somebody_on_the_host_writes(stage) or not inside, f"no mail\n{stage.said}"
-            if refused:
-                told = stage.run_again(fault.then)
-                assert told.returncode == 1, told.stdout
-                assert re.search(refused, told.stdout), told.stdout
-        assert a_stranger_writes(lab, fault.host) or not outside, f"no mail\n{stage.said}"
+        outside, inside = a_stranger_writes(lab, fault.host), somebody_on_the_host_writes(stage)
         stage.mail_is_delivered()
-        done = stage.run_again(fault.then)
-        assert done.returncode == 0, f"{stage.said}\n---\n{done.stdout}"
-        if fault.then == "resume":
-            assert a_stranger_writes(lab, fault.host)
+        with kind.ready(stage):
+            stage.start()
+            stage.stop_at(fault.at)
+            with kind.make(stage) as lasting:
+                if lasting.mail:
+                    assert somebody_on_the_host_writes(stage) or not inside, f"no mail\n{stage.said}"
+                if lasting.refused:
+                    refused = stage.run_again("resume")
+                    assert refused.returncode == 1, refused.stdout
+                    assert re.search(lasting.refused, refused.stdout), refused.stdout
+            assert a_stranger_writes(lab, fault.host) or not outside, f"no mail\n{stage.said}"
             stage.mail_is_delivered()
+            done = stage.run_again(fault.then)
+            assert done.returncode == 0, f"{stage.said}\n---\n{done.stdout}"
+        served = a_stranger_writes(lab, fault.host)
+        stage.mail_is_delivered()
+        if fault.then == "resume":
+            assert served, "no mail"
             left = differing(clean, end(lab, fault.host))
-            assert not left, f"not as a clean run leaves it: {left}\n{done.stdout}"
+            assert not left, f"not as a clean run leaves it: {left}\n{stage.said}\n---\n{done.stdout}"
+            if stage.is_debian:
+                audit = lab.exec(fault.host, "dpkg --audit").decode()
+                assert not audit, audit
         else:
+            assert served == outside
+            assert somebody_on_the_host_writes(stage) == inside
             assert "everything is as before the run" in done.stdout
+            stage.mail_is_delivered()
             left = changed(before, lab.tree(fault.host), (*MAY_DIFFER, *MAILBOX))
-            assert not left, f"not as before: {left}\n{done.stdout}"
-            assert a_stranger_writes(lab, fault.host) or not outside
-            assert somebody_on_the_host_writes(stage) or not inside
+            assert not left, f"not as before: {left}\n{stage.said}\n---\n{done.stdout}"
         return {"the run": last_words(stage.said), fault.then: last_words(done.stdout)}
 
 

@@ -1,0 +1,72 @@
+"""docs/faults-survived.md, from what `make faults` has left: when, on which hosts, what was tried, what was seen."""
+
+import json
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from faults import FAULTS
+
+from lab import Lab
+from lab.state import CHECKOUT
+
+DOCUMENT = CHECKOUT / "docs" / "faults-survived.md"
+_HEAD = """\
+# Faults that a run survives
+
+Written by `make faults`, which tries each line of a table (`tests/faults.py`) on a real host: a run is stopped between
+two changes or inside one, the fault is made, and then `runbook resume` must bring the host to the state that a clean
+run reaches, or `runbook rollback` to the state of before, file by file. A stranger's mail to a user is taken and
+delivered during the fault where it was before, and after it. What the run itself said when it happened, and what the
+command afterwards said, stand in the line.
+
+"""
+
+
+def main(folder: Path) -> int:
+    """Write the document; 1 where a fault was not survived or not tried."""
+    lab = Lab.load()
+    seen: dict[int, dict[str, Any]] = {
+        int(path.stem): json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")
+    }
+    survived = [number for number, one in seen.items() if one["told"]]
+    minutes = json.loads((folder / "minutes").read_text()) if (folder / "minutes").exists() else None
+    lines = [_HEAD]
+    took = f", in {minutes} minutes" if minutes else ""
+    lines.append(
+        f"**{len(survived)} of {len(FAULTS)} survived**, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC{took}. Hosts:\n"
+    )
+    for name in dict.fromkeys(fault.host for fault in FAULTS):
+        lines.append(f"- {name}: {_system(lab, name)}")
+    lines += ["", "| kind | tried | survived |", "| --- | --- | --- |"]
+    kinds = Counter(fault.kind for fault in FAULTS)
+    good = Counter(FAULTS[number].kind for number in survived)
+    lines += [f"| {kind} | {count} | {good[kind]} |" for kind, count in kinds.items()]
+    lines += ["", "| | fault | host | where in the run | the run said | afterwards |", "| --- | --- | --- | --- | --- | --- |"]
+    for number, fault in enumerate(FAULTS):
+        told = seen.get(number, {}).get("told", {})
+        then = f"{fault.then}: {_cell(told[fault.then])}" if told else "**not survived**"
+        cells = (str(number + 1), fault.kind, f"{fault.host} {fault.state}", str(fault.at))
+        lines.append(f"| {' | '.join(cells)} | {_cell(told.get('the run', ''))} | {then} |")
+    DOCUMENT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for kind, count in kinds.items():
+        print(f"{kind}: {good[kind]} of {count} survived")  # noqa: T201 - a program's output
+    print(f"{len(survived)} of {len(FAULTS)} faults survived; see {DOCUMENT.relative_to(CHECKOUT)}")  # noqa: T201
+    return int(len(survived) != len(FAULTS))
+
+
+def _system(lab: Lab, name: str) -> str:
+    look = ". /etc/os-release; postfix=$(postconf -h mail_version 2>/dev/null || :); echo \"$PRETTY_NAME${postfix:+, Postfix $postfix}\""
+    system = lab.exec(name, look).decode().strip()
+    recipe = lab.host(name).release.recipe
+    return f"{system} ({recipe.label})" if recipe.label else system
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
