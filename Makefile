@@ -2,7 +2,7 @@
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test install lint lab-up lab-down jupyter notebooks bench lock lab-packages test-packages
+.PHONY: help demo test install lint lab-up lab-down jupyter notebooks bench faults lock lab-packages test-packages
 MAKEFLAGS += --no-print-directory
 INVENTORY = lab
 HOST = debian12
@@ -73,6 +73,12 @@ notebooks: lab-up ## runs the notebooks on the lab's first host and stores their
 
 bench: lab-up ## measured side by side: the engine against papermill's own, a second apply, the command's start
 	@failed=0; for one in engine imports second_apply; do .venv/bin/python "benchmarks/$$one.py" || failed=1; done; exit $$failed
+
+faults: test-packages lab-up ## every fault of the table, on real hosts; writes docs/faults-survived.md
+	@rm -rf .faults && mkdir .faults
+	@began=$$(date +%s); RUNBOOK_FAULTS=.faults .venv/bin/pytest -q -n 3 --dist load tests/every_fault.py; \
+	  echo $$((($$(date +%s) - began + 59) / 60)) > .faults/minutes
+	@.venv/bin/python tests/faults_document.py .faults
 
 lock: .venv/.ready ## makes requirements.lock anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
 	@.venv/bin/uv pip compile $(UPGRADE) --override overrides.txt --generate-hashes --python-version 3.11 \

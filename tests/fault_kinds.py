@@ -74,7 +74,10 @@ def command_killed(scene: Scene) -> Iterator[Lasting]:
 @contextmanager
 def worker_killed(scene: Scene) -> Iterator[Lasting]:
     """SIGKILL to the workers, as the kernel does when memory runs out: the command tells it."""
-    for worker in scene.processes[1:]:
+    command, *others = scene.processes
+    for worker in (
+        process for process in others if process.ppid() != command.pid
+    ):  # children of the fork server
         worker.kill()
     scene.go_on()
     scene.stopped_with("the worker was killed by SIGKILL")

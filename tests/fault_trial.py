@@ -22,7 +22,7 @@ MAILBOX = ("/var/mail/hanako", "/var/spool/mail/hanako")
 def tried(lab: Lab, fault: Fault) -> dict[str, str]:
     """Try a fault.
 
-    Returns: what the controller said when it happened, and what was said afterwards; each its last words.
+    Returns: what the controller said when it happened, and what was said afterwards; in short.
     """
     clean = clean_end(lab, fault.host, fault.state) if fault.then == "resume" else {}
     lab.reset(fault.host, fault.state)
@@ -49,6 +49,9 @@ def tried(lab: Lab, fault: Fault) -> dict[str, str]:
         stage.mail_is_delivered()
         if fault.then == "resume":
             assert served, "no mail"
+            assert (
+                f"Found on {fault.host}: " in done.stdout or "there is nothing to go on with" in done.stdout
+            )
             left = differing(clean, end(lab, fault.host))
             assert not left, f"not as a clean run leaves it: {left}\n{stage.said}\n---\n{done.stdout}"
             if stage.is_debian:
@@ -61,12 +64,20 @@ def tried(lab: Lab, fault: Fault) -> dict[str, str]:
             stage.mail_is_delivered()
             left = changed(before, lab.tree(fault.host), (*MAY_DIFFER, *MAILBOX))
             assert not left, f"not as before: {left}\n{stage.said}\n---\n{done.stdout}"
-        return {"the run": last_words(stage.said), fault.then: last_words(done.stdout)}
+        return {
+            "the run": in_short(fault.host, stage.said),
+            fault.then: in_short(fault.host, done.stdout),
+        }
 
 
-def last_words(said: str) -> str:
-    """The line that says how a command ended."""
-    return said.strip().splitlines()[-1]
+def in_short(host: str, said: str) -> str:
+    """What a command said of the host: the last line about it, and the first of its reasons."""
+    lines = said.partition("\n\nRecord:")[0].splitlines()
+    about = [number for number, line in enumerate(lines) if line.startswith(f"{host}: ")]
+    if not about:
+        return lines[-1] if len(lines) > 1 else "nothing more"
+    reasons = [line.strip() for line in lines[about[-1] + 1 : about[-1] + 2]]
+    return "; ".join([lines[about[-1]].removeprefix(f"{host}: "), *reasons])
 
 
 @cache
