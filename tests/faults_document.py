@@ -44,11 +44,8 @@ def main(folder: Path) -> int:
     kinds = Counter(fault.kind for fault in FAULTS)
     good = Counter(FAULTS[number].kind for number in survived)
     lines += [f"| {kind} | {count} | {good[kind]} |" for kind, count in kinds.items()]
-    lines += [
-        "",
-        "| | fault | host | where in the run | the run said | afterwards |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    titles = ("", "fault", "host", "where in the run", "the run said", "afterwards")
+    lines += ["", f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
     for number, fault in enumerate(FAULTS):
         told = seen.get(number, {}).get("told", {})
         then = f"{fault.then}: {_cell(told[fault.then])}" if told else "**not survived**"
@@ -62,7 +59,8 @@ def main(folder: Path) -> int:
 
 
 def _system(lab: Lab, name: str) -> str:
-    look = '. /etc/os-release; postfix=$(postconf -h mail_version 2>/dev/null || :); echo "$PRETTY_NAME${postfix:+, Postfix $postfix}"'
+    postfix = "postfix=$(postconf -h mail_version 2>/dev/null || :)"
+    look = f'. /etc/os-release; {postfix}; echo "$PRETTY_NAME${{postfix:+, Postfix $postfix}}"'
     system = lab.exec(name, look).decode().strip()
     recipe = lab.host(name).release.recipe
     return f"{system} ({recipe.label})" if recipe.label else system
