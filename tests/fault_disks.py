@@ -66,8 +66,7 @@ def _give_back(scene: Scene, folders: tuple[str, ...]) -> None:
             _copy(scene.path(f"/mnt{folder}"), root / folder.removeprefix("/"))
     finally:
         podman("umount", scene.container)
-    _inside(scene, "".join(f"umount -l {folder}\n" for folder in reversed(folders)) + "umount -l /mnt")
-    _services_anew(scene, folders)
+    scene.power_off_and_on()  # which ends the mounts
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -18,7 +18,6 @@ from fault_disks import FULL, ROOT_FOLDERS, filled, small_disk
 from fault_scene import Scene
 
 from lab import hosts
-from lab.podman import podman
 
 OTHER_RUN = "20991231T000000Z-0002"
 _CUT_S = 8.0  # heals long before TCP gives up
@@ -138,13 +137,7 @@ def network_cut(scene: Scene) -> Iterator[Lasting]:
 @contextmanager
 def power_cut(scene: Scene) -> Iterator[Lasting]:
     """The host is off at once, and on again; what is in /run is gone."""
-    podman("kill", scene.container)
-    host = scene.lab.host(scene.name)
-    deadline = time.monotonic() + 30
-    while not hosts.is_up(host):
-        assert time.monotonic() < deadline, "the host does not come up again"
-        hosts.start_again(host)
-    hosts.wait(host)
+    scene.power_off_and_on()
     scene.go_on()
     yield Lasting()
 

@@ -24,8 +24,8 @@ import psutil  # type: ignore[import-untyped]
 from applied_host import RUNBOOK
 from supported import changing
 
-from lab import Lab
-from lab.podman import inspect
+from lab import Lab, hosts
+from lab.podman import inspect, podman
 from lab.releases import RELEASES
 from lab.state import CHECKOUT
 
@@ -207,6 +207,16 @@ class Scene:
         while self.path("/run/runbook.work").exists() and self.is_held("/run/runbook.work"):
             assert time.monotonic() < deadline, "the host is still at work"
             time.sleep(0.05)
+
+    def power_off_and_on(self) -> None:
+        """The host is off at once, and on again: its processes, its mounts and what is in /run are gone."""
+        podman("kill", self.container)
+        host = self.lab.host(self.name)
+        deadline = time.monotonic() + _BEGINS_S
+        while not hosts.is_up(host):
+            assert time.monotonic() < deadline, "the host does not come up again"
+            hosts.start_again(host)
+        hosts.wait(host)
 
     def mail_is_delivered(self) -> None:
         """Wait until the queue is empty: what was taken has been delivered."""
