@@ -165,14 +165,15 @@ def _package_lock(scene: Scene, hold_s: float) -> Iterator[None]:
     """A package manager's lock as another holds it: fcntl(2), by a process on the host itself."""
     path = "/var/lib/dpkg/lock-frontend" if scene.is_debian else "/var/lib/rpm/.rpm.lock"
     script = (
-        f"open(F, '+<', '{path}') or die; fcntl(F, 6, pack('ssx4qqlx4', 1, 0, 0, 0, 0)) or die; "
+        f"open(F, '+<', '{path}') or die; $l = pack('ssx4qqlx4', 1, 0, 0, 0, 0); "
+        f"fcntl(F, 6, $l) or die; "
         f"$| = 1; print 'HELD'; sleep {hold_s:g}"
     )
     holder = subprocess.Popen(
         ["podman", "--log-level=error", "exec", scene.container, "perl", "-e", script], stdout=subprocess.PIPE
     )
     assert holder.stdout is not None
-    assert holder.stdout.read(4) == b"HELD"
+    assert holder.stdout.read(4) == b"HELD", "the lock could not be taken"
     try:
         yield
     finally:

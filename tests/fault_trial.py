@@ -75,9 +75,10 @@ def in_short(host: str, said: str) -> str:
     lines = said.partition("\n\nRecord:")[0].splitlines()
     about = [number for number, line in enumerate(lines) if line.startswith(f"{host}: ")]
     if not about:
-        return lines[-1] if len(lines) > 1 else "nothing more"
-    reasons = [line.strip() for line in lines[about[-1] + 1 : about[-1] + 2]]
-    return "; ".join([lines[about[-1]].removeprefix(f"{host}: "), *reasons])
+        return lines[-1] if len(lines) > 1 else "nothing: it was killed"
+    said_last = lines[about[-1]].removeprefix(f"{host}: ")
+    reasons = lines[about[-1] + 1 : about[-1] + 2] if " at cell " in said_last else []
+    return "; ".join([said_last, *(line.strip().removeprefix(f"{host}: ") for line in reasons)])
 
 
 @cache
