@@ -280,8 +280,9 @@ def clock_ahead(offset: str, refused: str = "") -> Kind:
             scene.stopped_with(refused)
         else:
             assert scene.status == 0, scene.said
-        yield Lasting(refused)
+        # Only that run: under libfaketime a sleep of Python ends with EINVAL where the offset is more than the uptime.
         scene.wrapper = ()
+        yield Lasting()
 
     return Kind(make, ready)
 
@@ -324,6 +325,8 @@ KINDS: dict[str, Kind] = {
     "host key changed": Kind(host_key_changed),
     "sudo taken away": Kind(sudo_taken_away),
     "clock 4 minutes ahead": clock_ahead("+4m"),
-    "clock 2 days ahead": clock_ahead("+2d", r"clock is 2 days behind .*UTC|clock is 2 days behind"),
+    "clock 2 days ahead": clock_ahead(
+        "+2d", r"clock is 2 days behind the controller's: host .*, controller "
+    ),
     "mirror broken": Kind(mirror_broken),
 }
