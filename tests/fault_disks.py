@@ -52,11 +52,12 @@ def small_disk(scene: Scene, folders: tuple[str, ...]) -> Iterator[None]:
 @contextmanager
 def filled(scene: Scene) -> Iterator[None]:
     """Take the last byte of the small disk."""
-    _inside(scene, f"cat /dev/zero > {_FILLER} 2>/dev/null || :; sync {_FILLER}")
+    last = "".join(f"dd if=/dev/zero of={_FILLER}.{n} bs=1k 2>/dev/null || :\n" for n in (1, 2))
+    _inside(scene, f"cat /dev/zero > {_FILLER} 2>/dev/null || :\nsync {_FILLER}\n{last}")
     try:
         yield
     finally:
-        _inside(scene, f"rm -f {_FILLER}")
+        _inside(scene, f"rm -f {_FILLER}*")
 
 
 def _give_back(scene: Scene, folders: tuple[str, ...]) -> None:
