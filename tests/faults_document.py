@@ -36,25 +36,33 @@ def main(folder: Path) -> int:
     lines = [_HEAD]
     took = f", in {minutes} minutes" if minutes else ""
     lines.append(
-        f"**{len(survived)} of {len(FAULTS)} survived**, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC{took}. Hosts:\n"
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC: of {len(FAULTS)} lines {len(seen)} were tried{took}, and "
+        f"**{len(survived)} survived**. Hosts:\n"
     )
     for name in dict.fromkeys(fault.host for fault in FAULTS):
         lines.append(f"- {name}: {_system(lab, name)}")
-    lines += ["", "| kind | tried | survived |", "| --- | --- | --- |"]
+    lines += ["", "| kind | lines | tried | survived |", "| --- | --- | --- | --- |"]
     kinds = Counter(fault.kind for fault in FAULTS)
     good = Counter(FAULTS[number].kind for number in survived)
-    lines += [f"| {kind} | {count} | {good[kind]} |" for kind, count in kinds.items()]
+    tried = Counter(FAULTS[number].kind for number in seen)
+    lines += [f"| {kind} | {count} | {tried[kind]} | {good[kind]} |" for kind, count in kinds.items()]
     titles = ("", "fault", "host", "where in the run", "the run said", "afterwards")
     lines += ["", f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
     for number, fault in enumerate(FAULTS):
         told = seen.get(number, {}).get("told", {})
-        then = f"{fault.then}: {_cell(told[fault.then])}" if told else "**not survived**"
+        then = (
+            f"{fault.then}: {_cell(told[fault.then])}"
+            if told
+            else ("**not survived**" if number in seen else "not tried")
+        )
         cells = (str(number + 1), fault.kind, f"{fault.host} {fault.state}", str(fault.at))
         lines.append(f"| {' | '.join(cells)} | {_cell(told.get('the run', ''))} | {then} |")
     DOCUMENT.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for kind, count in kinds.items():
-        print(f"{kind}: {good[kind]} of {count} survived")  # noqa: T201 - a program's output
-    print(f"{len(survived)} of {len(FAULTS)} faults survived; see {DOCUMENT.relative_to(CHECKOUT)}")  # noqa: T201
+        print(f"{kind}: {count} lines, {tried[kind]} tried, {good[kind]} survived")  # noqa: T201 - a program's output
+    print(
+        f"{len(FAULTS)} faults: {len(seen)} tried, {len(survived)} survived; see {DOCUMENT.relative_to(CHECKOUT)}"
+    )  # noqa: T201
     return int(len(survived) != len(FAULTS))
 
 
