@@ -58,11 +58,13 @@ def main(folder: Path) -> int:
         cells = (str(number + 1), fault.kind, f"{fault.host} {fault.state}", str(fault.at))
         lines.append(f"| {' | '.join(cells)} | {_cell(told.get('the run', ''))} | {then} |")
     DOCUMENT.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    for kind, count in kinds.items():
-        print(f"{kind}: {count} lines, {tried[kind]} tried, {good[kind]} survived")  # noqa: T201 - a program's output
-    print(
-        f"{len(FAULTS)} faults: {len(seen)} tried, {len(survived)} survived; see {DOCUMENT.relative_to(CHECKOUT)}"
-    )  # noqa: T201
+    told = [
+        f"{kind}: {count} lines, {tried[kind]} tried, {good[kind]} survived" for kind, count in kinds.items()
+    ]
+    told.append(
+        f"{len(FAULTS)} faults: {len(seen)} tried, {len(survived)} survived; see docs/{DOCUMENT.name}"
+    )
+    sys.stdout.write("\n".join(told) + "\n")
     return int(len(survived) != len(FAULTS))
 
 
