@@ -16,8 +16,8 @@ DOCUMENT = CHECKOUT / "docs" / "faults-survived.md"
 _HEAD = """\
 # Faults that a run survives
 
-Written by `make faults`, which tries each line of a table (`tests/faults.py`) on a real host: a run is stopped between
-two changes or inside one, the fault is made, and then `runbook resume` must bring the host to the state that a clean
+Written by `tests/faults_document.py` from what was seen. `make faults` tries each line of a table (`tests/faults.py`)
+on a real host: a run is stopped between two changes or inside one, the fault is made, and then `runbook resume` must bring the host to the state that a clean
 run reaches, or `runbook rollback` to the state of before, file by file. A stranger's mail to a user is taken and
 delivered during the fault where it was before, and after it. What the run itself said when it happened, and what the
 command afterwards said, stand in the line.
@@ -32,12 +32,17 @@ def main(folder: Path) -> int:
         int(path.stem): json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")
     }
     survived = [number for number, one in seen.items() if one["told"]]
-    minutes = json.loads((folder / "minutes").read_text()) if (folder / "minutes").exists() else None
+    at = sorted(datetime.fromtimestamp(path.stat().st_mtime, UTC) for path in folder.glob("*.json"))
+    minutes = folder / "minutes"
+    how = (
+        f"By one `make faults`, in {minutes.read_text().strip()} minutes."
+        if minutes.exists()
+        else "Tried in parts, line by line, and **not by one `make faults`**: the whole was not run yet."
+    )
     lines = [_HEAD]
-    took = f", in {minutes} minutes" if minutes else ""
     lines.append(
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC: of {len(FAULTS)} lines {len(seen)} were tried{took}, and "
-        f"**{len(survived)} survived**. Hosts:\n"
+        f"{at[0]:%Y-%m-%d %H:%M} to {at[-1]:%H:%M} UTC: of {len(FAULTS)} lines {len(seen)} were tried, and "
+        f"**{len(survived)} survived**. {how} Hosts:\n"
     )
     for name in dict.fromkeys(fault.host for fault in FAULTS):
         lines.append(f"- {name}: {_system(lab, name)}")
