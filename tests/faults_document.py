@@ -17,10 +17,10 @@ _HEAD = """\
 # Faults that a run survives
 
 Written by `tests/faults_document.py` from what was seen. `make faults` tries each line of a table (`tests/faults.py`)
-on a real host: a run is stopped between two changes or inside one, the fault is made, and then `runbook resume` must bring the host to the state that a clean
-run reaches, or `runbook rollback` to the state of before, file by file. A stranger's mail to a user is taken and
-delivered during the fault where it was before, and after it. What the run itself said when it happened, and what the
-command afterwards said, stand in the line.
+on a real host: a run is stopped between two changes or inside one, the fault is made, and then `runbook resume` must
+bring the host to the state that a clean run reaches, or `runbook rollback` to the state of before, file by file. A
+stranger's mail to a user is taken and delivered during the fault where it was before, and after it. What the run
+itself said when it happened, and what the command afterwards said, stand in the line.
 
 """
 
