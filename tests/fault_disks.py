@@ -82,7 +82,10 @@ def _copy(source: Path, target: Path) -> None:
 
 def _services_anew(scene: Scene, folders: tuple[str, ...]) -> None:
     if "/var" in folders:
-        scene.lab.exec(scene.name, "systemctl try-restart postfix saslauthd rsyslog; systemctl daemon-reexec")
+        scene.lab.exec(
+            scene.name,
+            "for unit in postfix saslauthd rsyslog; do systemctl try-restart $unit 2>/dev/null || :; done",
+        )
 
 
 def _inside(scene: Scene, script: str) -> None:

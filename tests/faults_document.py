@@ -3,6 +3,7 @@
 import json
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def main(folder: Path) -> int:
         f"{at[0]:%Y-%m-%d %H:%M} to {at[-1]:%H:%M} UTC: of {len(FAULTS)} lines {len(seen)} were tried, and "
         f"**{len(survived)} survived**. {how} Hosts:\n"
     )
-    for name in dict.fromkeys(fault.host for fault in FAULTS):
+    for name in dict.fromkeys(FAULTS[number].host for number in sorted(seen)):
         lines.append(f"- {name}: {_system(lab, name)}")
     lines += ["", "| kind | lines | tried | survived |", "| --- | --- | --- | --- |"]
     kinds = Counter(fault.kind for fault in FAULTS)
@@ -55,11 +56,7 @@ def main(folder: Path) -> int:
     lines += ["", f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
     for number, fault in enumerate(FAULTS):
         told = seen.get(number, {}).get("told", {})
-        then = (
-            f"{fault.then}: {_cell(told[fault.then])}"
-            if told
-            else ("**not survived**" if number in seen else "not tried")
-        )
+        then = f"{fault.then}: {_cell(told[fault.then])}" if told else _why_not(seen.get(number))
         cells = (str(number + 1), fault.kind, f"{fault.host} {fault.state}", str(fault.at))
         lines.append(f"| {' | '.join(cells)} | {_cell(told.get('the run', ''))} | {then} |")
     DOCUMENT.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -71,6 +68,14 @@ def main(folder: Path) -> int:
     )
     sys.stdout.write("\n".join(told) + "\n")
     return int(len(survived) != len(FAULTS))
+
+
+def _why_not(seen: Mapping[str, Any] | None) -> str:
+    if seen is None:
+        return "not tried"
+    reason = next((line.strip() for line in seen["failed"].splitlines() if "found wrong" in line), "")
+    cut_off = seen["failed"] == "it was not tried to its end"
+    return "not tried to its end" if cut_off else f"**not survived** {_cell(reason)}".strip()
 
 
 def _system(lab: Lab, name: str) -> str:
