@@ -2,7 +2,7 @@
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test install lint lab-up lab-down jupyter notebooks bench fuzz lock lab-packages test-packages
+.PHONY: help demo test install lint lab-up lab-down jupyter notebooks bench faults fuzz lock lab-packages test-packages
 MAKEFLAGS += --no-print-directory
 INVENTORY = lab
 HOST = debian12
@@ -76,6 +76,12 @@ bench: lab-up ## measured side by side: the engine against papermill's own, a se
 
 fuzz: .venv/.fuzz ## hostile input for everything that is parsed: 10,000 each by grammar, and by coverage (FUZZ=TARGET)
 	@.venv/bin/python tests/fuzz.py $(FUZZ)
+
+faults: test-packages lab-up ## every fault of the table, on real hosts; writes docs/faults-survived.md
+	@rm -rf .faults && mkdir .faults
+	@began=$$(date +%s); RUNBOOK_FAULTS=.faults .venv/bin/pytest -q -n 3 --dist load tests/every_fault.py; \
+	  echo $$((($$(date +%s) - began + 59) / 60)) > .faults/minutes
+	@.venv/bin/python tests/faults_document.py .faults
 
 lock: .venv/.ready ## makes requirements.lock anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
 	@.venv/bin/uv pip compile $(UPGRADE) --override overrides.txt --generate-hashes --python-version 3.11 \

@@ -7,7 +7,7 @@ import typer
 
 from runbook_lib.cli import inventories
 from runbook_lib.cli.options import Hosts, Inventory, Json, Notebooks, say, say_document
-from runbook_lib.errors import UsageError
+from runbook_lib.errors import RunbookError, UsageError
 
 if TYPE_CHECKING:  # papermill is slow to import, and only these commands need it
     from runbook_lib.batch.order import Order
@@ -131,7 +131,23 @@ def resume(
     if order is None:
         say(f"Run {run} got through on every host: there is nothing to go on with.")
         return
+    if not as_json:
+        _tell_found(order)
     _carry_out(order, as_json)
+
+
+def _tell_found(order: "Order") -> None:
+    """How each host stands: it may have ended a change by itself since, or been cut off in the middle of one."""
+    from runbook_lib import remote
+    from runbook_lib.remote import runs
+
+    book = inventories.chosen(order.inventory)
+    for name in order.hosts:
+        try:
+            found = runs.look(remote.connect(book.site, book.host(name))).told
+        except RunbookError as error:  # told in full by the chapter that needs the host
+            found = f"how it stands is not known: {error.problem.splitlines()[0]}"
+        say(f"Found on {name}: {found}")
 
 
 def _carry_out(order: "Order", as_json: bool) -> None:

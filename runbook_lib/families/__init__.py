@@ -17,6 +17,8 @@ class PackageManager:
         refresh: brings those lists up to date, where that is a command of its own; else ''.
         install: installs the packages, nothing that is only recommended, and asks nothing.
         functions: the file of remote/ whose functions put packages back.
+        unfinished: prints something where an install was cut off; '' where the package manager needs no help then.
+        complete: completes it.
     """
 
     command: str
@@ -25,6 +27,8 @@ class PackageManager:
     refresh: str
     install: str
     functions: str
+    unfinished: str = ""
+    complete: str = ""
 
 
 @dataclass(frozen=True)

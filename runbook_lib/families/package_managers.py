@@ -13,6 +13,8 @@ APT = PackageManager(
     install="export DEBIAN_FRONTEND=noninteractive\n"
     "apt-get -q -o DPkg::Lock::Timeout=120 install -y --no-install-recommends {names}",
     functions="packages.apt.sh",
+    unfinished="dpkg --audit | head -n 1",
+    complete="DEBIAN_FRONTEND=noninteractive dpkg --configure -a",
 )
 
 _RPM_INSTALLED = "LC_ALL=C rpm -q --qf '%{{NAME}}\\n' {names} 2>/dev/null | grep -v ' is not installed'"

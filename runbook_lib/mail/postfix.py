@@ -64,7 +64,8 @@ def plan_packages(state: MailState, family: Family, host: inventory.Host, fqdn: 
     if "postfix" in state.missing_packages:
         mailname = fqdn if "." in fqdn else host.names.smtp
         preseed = tuple(answer.format(mailname=mailname) for answer in family.questions)
-    change = PackagesChange(state.missing_packages, family.package_manager, preseed)
+    cut_off = bool(state.facts["unfinished"].value)
+    change = PackagesChange(state.missing_packages, family.package_manager, preseed, cut_off=cut_off)
     return Plan("Packages", (change,))
 
 

@@ -69,6 +69,7 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
         "packages": installed,
         # Only where a package is missing: to ask a package manager takes a second.
         "candidates": f"test $({installed} | wc -l) -eq {len(family.packages)} || {{ {candidate}; }}",
+        "unfinished": family.package_manager.unfinished or ":",
         "enabled": "systemctl is-enabled postfix",
         "port_25_listens": "ss -Hltn 'sport = :25' | awk '{ print $4 }'",
         "alternative": alternative.look("mta") if family.mta_program else ":",

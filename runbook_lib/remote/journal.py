@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import PurePosixPath
 
 from runbook_lib import display
-from runbook_lib.errors import ChangedMeanwhile, CommandFailed, HostBusy
+from runbook_lib.errors import NOTHING_CHANGED, ChangedMeanwhile, CommandFailed, HostBusy
 from runbook_lib.remote.change import Change, Plan, quote
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.held import Held
@@ -121,6 +121,14 @@ class Journal:
                 if numbers
                 else "Nothing was changed by this chapter.",
             )
+        busy = next((line.removeprefix("BUSY ") for line in lines if line.startswith("BUSY ")), "")
+        if busy:
+            raise HostBusy(
+                f"{busy}, so this was not begun: {change.title}",
+                self.host.name,
+                "wait until that process has ended, then run again; nobody took its lock away",
+                "What this chapter changed before it is in the journal." if numbers else NOTHING_CHANGED,
+            )
         if result.status != 0:
             told = "\n    ".join(
                 (result.text + "\n" + display.escape_bytes(result.stderr)).strip().splitlines()[-12:]
@@ -128,8 +136,11 @@ class Journal:
             raise CommandFailed(
                 f"{change.title}: a command ended with status {result.status}\n    {told}",
                 self.host.name,
-                f"mend the cause, then run again; or put the run back: runbook rollback {self.run}",
-                f"The change may be half made; the journal has what was there before ({self.folder}).",
+                f"mend the cause, then go on: runbook resume {self.run}; or put the run back: "
+                f"runbook rollback {self.run}",
+                f"The change may be half made; the journal has what was there before ({self.folder})."
+                if number
+                else f"This change was not begun, since the journal ({self.folder}) could not be written.",
             )
 
     def tell_end(self, what: str, outcome: str, changes: int, record_sha256: str) -> None:
@@ -180,14 +191,14 @@ class Journal:
             )
         lines += [
             f'if [ -n "${{_stop:-}}" ]; then exit {_CHANGED}; fi',
+            "set -e",  # without a whole journal, as on a full disk, nothing is begun
             'umask 022; mkdir -p /var/lib/runbook; umask 077; mkdir -p -m 0700 "$J"',
             'N=$(printf "%03d" $(($(ls "$J" | grep -c "\\.title$") + 1)))',
-            'say "NUMBER $N"',
-            'if [ ! -e "$J/journal.sh" ]; then cat > "$J/journal.sh" ' + _heredoc(FUNCTIONS) + "\nfi",
+            'if [ ! -e "$J/journal.sh" ]; then whole "$J/journal.sh" ' + _heredoc(FUNCTIONS) + "\nfi",
         ]
         lines.append(f"begin_run {quote(f'plan=sha256:{plan_digest} {self._asked}')}")
         for name, text in change.functions.items():
-            lines.append(f'cat > "$J/functions.{name}.sh" {_heredoc(text)}')
+            lines.append(f'whole "$J/functions.{name}.sh" {_heredoc(text)}')
         if change.functions:
             lines.append(f'for _f in {" ".join(change.functions)}; do . "$J/functions.$_f.sh"; done')
         lines.append(f'printf "%s\\n" {quote(change.title)} > "$J/$N.title"')
@@ -199,10 +210,14 @@ class Journal:
         if change.before_commands():
             lines.append(change.before_commands())
         lines += [
-            f'sed "s/\\$N\\b/$N/g" > "$J/$N.undo" {_heredoc(change.undo())}',
-            ': > "$J/$N.begun"',
-            "write_undo",
+            f'sed "s/\\$N\\b/$N/g" > "$J/$N.undo.new" {_heredoc(change.undo())}',
+            'mv "$J/$N.undo.new" "$J/$N.undo"',
             'sync "$J"/"$N".* "$J"',
+            "write_undo",
+            ': > "$J/$N.begun"',
+            'sync "$J/$N.begun" "$J"',
+            "set +e",
+            'say "NUMBER $N"',
             f"umask 022\n( set -e\n{_exports(change)}{change.commands()}",
             ') > "$J/$N.log" 2>&1 < /dev/null 8>&-',  # a daemon that starts here must not inherit the lock
             "_status=$?",

@@ -4,6 +4,9 @@
 
 say() { printf '%s\n' "$*"; }
 
+# Write a file of the journal whole or not at all: a full disk must not cut off what an earlier change needs.
+whole() { cat > "$1.new" && mv "$1.new" "$1"; }
+
 # What a path is: kind, mode, owner and digest, in one line.
 state() {
     if [ -L "$1" ]; then printf 'link %s\n' "$(readlink "$1")"
@@ -21,7 +24,7 @@ tell_syslog() { logger -t runbook -p auth.notice -- "$*" 2>/dev/null || :; }
 begin_run() {
     if [ -e "$J/sequence" ]; then return; fi
     _sequence=$(cat "${J%/*}"/*/sequence 2>/dev/null | sort -n | tail -n 1)
-    say "$((${_sequence:-0} + 1))" > "$J/sequence"
+    say "$((${_sequence:-0} + 1))" | whole "$J/sequence"
     tell_syslog "begin run=${J##*/} sequence=$(cat "$J/sequence") $1"
 }
 

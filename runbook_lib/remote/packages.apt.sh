@@ -2,8 +2,7 @@
 
 packages_now() { dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\n' | awk '$1 == "ii" { print $2 }' | sort; }
 
-# The package manager holds a lock (proc(5), /proc/locks: the inode stands behind the device).
-packages_busy() { grep -q ":$(stat -c %i /var/lib/dpkg/lock-frontend) " /proc/locks; }
+packages_lock() { say /var/lib/dpkg/lock-frontend; }
 
 # What an install of "$@" will bring, from apt's own simulation, by name.
 packages_brought() { apt-get -s install -y --no-install-recommends "$@" | awk '$1 == "Inst" { print $2 }' | sort; }

@@ -2,8 +2,7 @@
 
 packages_now() { rpm -qa --qf '%{NAME}\n' | sort -u; }
 
-# rpm holds its lock for writing (proc(5), /proc/locks: the inode stands behind the device).
-packages_busy() { grep -q "WRITE .*:$(stat -c %i "$(rpm -E '%{_dbpath}')/.rpm.lock" 2>/dev/null) " /proc/locks; }
+packages_lock() { say "$(rpm -E '%{_dbpath}')/.rpm.lock"; }
 
 # Names in the table of a transaction that is not made: those under headings that begin with $1.
 _in_transaction() { awk -v under="^$1" '/^[A-Z]/ { on = $0 ~ under } on && /^ [^ ]/ { print $1 }' | sort -u; }

@@ -6,13 +6,32 @@ queued_mail() {
     done
 }
 
+# The process that holds the package manager's lock for writing (proc(5), /proc/locks: the inode stands behind the device).
+packages_holder() {
+    awk -v inode="$(stat -c %i "$(packages_lock)" 2>/dev/null)" '
+        $4 == "WRITE" { split($6, place, ":"); if (place[3] == inode) { print $5; exit } }' /proc/locks
+}
+
+packages_held() {
+    _holder=$(packages_holder)
+    say "the package manager's lock is held by process $_holder ($(tr '\0' ' ' < "/proc/$_holder/cmdline" | cut -c1-60))"
+}
+
+# Wait while another package manager is at work, $1 seconds at most; its lock is never taken from it.
+packages_wait() {
+    _waited=0
+    while [ -n "$(packages_holder)" ]; do
+        if [ "$_waited" -ge "$1" ]; then return 1; fi
+        sleep 1
+        _waited=$((_waited + 1))
+    done
+}
+
 # Remove by name what change $1 brought, where nothing else needs it; never autoremove.
 packages_back() {
     _brought=$(cat "$J/$1.brought")
-    _waited=0
-    while packages_busy && [ "$_waited" -lt 120 ]; do sleep 1; _waited=$((_waited + 1)); done
-    if packages_busy; then
-        conflict "packages: the package manager is at work; run this again when it has ended"
+    if ! packages_wait 120; then
+        conflict "packages: $(packages_held); run this again when it has ended"
         return
     fi
     packages_mend

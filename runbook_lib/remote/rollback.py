@@ -13,6 +13,8 @@ from runbook_lib.remote.change import quote
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.journal import ROOT, Journal
 
+_NEVER_BEGUN = "no change of this run was begun: everything is as before the run"
+
 
 @dataclass(frozen=True)
 class Rollback:
@@ -59,7 +61,9 @@ def rollback(host: Host, run: str, operator: str) -> Rollback:
         )
     journal = Journal(host, run, operator)
     with journal.locked():
-        result = host.run(f"sh {quote(journal.folder)}/undo.sh 2>&1", root=True, timeout_s=900, check=False)
+        undo = quote(journal.folder / "undo.sh")
+        script = f"if [ -e {undo} ]; then sh {undo} 2>&1; else echo {quote(_NEVER_BEGUN)}; fi"
+        result = host.run(script, root=True, timeout_s=900, check=False)
     done = Rollback(host.name, run, tuple(result.text.splitlines()))
     if result.status != 0:
         told = [line for line in done.lines if line.startswith(("CONFLICT", "KEPT"))] or list(done.lines[-5:])

@@ -8,6 +8,7 @@ from runbook_lib.families import PackageManager
 from runbook_lib.remote.change import Change, Guard, here_document, quote
 
 _PACKAGES_SH = resources.files(__package__).joinpath("packages.sh").read_text()
+_LOCK_PATIENCE_S = 120  # as long as apt-get is told to wait for dpkg's lock
 SYSTEM_SH = resources.files(__package__).joinpath("system.sh").read_text()
 
 
@@ -20,6 +21,7 @@ class PackagesChange(Change):
         manager: installs them.
         preseed: answers to the packages' questions, in the form of debconf-set-selections(1).
         why: the reason, shown with the title.
+        cut_off: an install was cut off on this host, and is completed first.
     Source: debconf(7), apt-get(8); dnf(8). Both wait while another package manager is at work.
     """
 
@@ -27,11 +29,13 @@ class PackagesChange(Change):
     manager: PackageManager
     preseed: tuple[str, ...] = ()
     why: str = ""
+    cut_off: bool = False
 
     @property
     def title(self) -> str:
         names = ", ".join(self.packages)
-        return f"packages {names} are installed" + (f": {self.why}" if self.why else "")
+        first = ", after an install that was cut off is completed" if self.cut_off else ""
+        return f"packages {names} are installed{first}" + (f": {self.why}" if self.why else "")
 
     @property
     def timeout_s(self) -> float:
@@ -61,14 +65,20 @@ class PackagesChange(Change):
             lines.append(
                 "debconf-set-selections " + here_document("".join(f"{line}\n" for line in self.preseed))
             )
+        lines += [self.manager.complete] if self.cut_off else []
         lines += [self.manager.refresh] if self.manager.refresh else []
         lines.append(self.manager.install.format(names=self._names))
         return "\n".join(lines)
 
     def before_commands(self) -> str:
         # Lists are needed for the simulation; to refresh them again in the commands costs nothing then.
-        refresh = f"{self.manager.refresh} > /dev/null 2>&1 < /dev/null\n" if self.manager.refresh else ""
-        return f'{refresh}packages_brought {self._names} > "$J/$N.brought"\netc_listing > "$J/$N.listing"'
+        refresh = (
+            f"{self.manager.refresh} > /dev/null 2>&1 < /dev/null || :\n" if self.manager.refresh else ""
+        )
+        wait = f'packages_wait {_LOCK_PATIENCE_S} || {{ say "BUSY $(packages_held)"; exit 1; }}\n'
+        return (
+            f'{wait}{refresh}packages_brought {self._names} > "$J/$N.brought"\netc_listing > "$J/$N.listing"'
+        )
 
     def after_commands(self) -> str:
         return 'etc_appeared "$N"'

@@ -1,0 +1,108 @@
+"""One fault tried: mail still flows, the run is brought to its end or put back, and the host is as it must be then."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from functools import cache
+
+from fault_kinds import KINDS
+from fault_scene import a_stranger_writes, scene, somebody_on_the_host_writes
+from faults import Fault
+from trees import MAY_DIFFER, changed
+
+from lab import Lab
+from lab.tree import Entry
+
+# Made anew in each run: two clean runs differ in their bytes, and in nothing else of these files.
+MADE_ANEW = ("mail-server.key", "mail-server.pem", "mail-server.csr", ".sasldb2")
+MAIN_CF = "/etc/postfix/main.cf"
+MAILBOX = ("/var/mail/hanako", "/var/spool/mail/hanako")
+
+
+def tried(lab: Lab, fault: Fault) -> dict[str, str]:
+    """Try a fault.
+
+    Returns: what the controller said when it happened, and what was said afterwards; in short.
+    """
+    clean = clean_end(lab, fault.host, fault.state) if fault.then == "resume" else {}
+    lab.reset(fault.host, fault.state)
+    before = lab.tree(fault.host)
+    kind = KINDS[fault.kind]
+    with scene(lab, fault.host, f"20991231T000000Z-{secrets.token_hex(2)}") as stage:
+        outside, inside = a_stranger_writes(lab, fault.host), somebody_on_the_host_writes(stage)
+        stage.mail_is_delivered()
+        with kind.ready(stage):
+            stage.start()
+            stage.stop_at(fault.at)
+            with kind.make(stage) as lasting:
+                if lasting.mail:
+                    assert somebody_on_the_host_writes(stage) or not inside, f"no mail\n{stage.said}"
+                if lasting.refused:
+                    refused = stage.run_again("resume")
+                    assert refused.returncode == 1, refused.stdout
+                    assert re.search(lasting.refused, refused.stdout), refused.stdout
+            assert a_stranger_writes(lab, fault.host) or not outside, f"no mail\n{stage.said}"
+            stage.mail_is_delivered()
+            done = stage.run_again(fault.then)
+            assert done.returncode == 0, f"{stage.said}\n---\n{done.stdout}"
+        served = a_stranger_writes(lab, fault.host)
+        stage.mail_is_delivered()
+        if fault.then == "resume":
+            assert served, "no mail"
+            assert (
+                f"Found on {fault.host}: " in done.stdout or "there is nothing to go on with" in done.stdout
+            )
+            left = differing(clean, end(lab, fault.host))
+            assert not left, f"not as a clean run leaves it: {left}\n{stage.said}\n---\n{done.stdout}"
+            if stage.is_debian:
+                audit = lab.exec(fault.host, "dpkg --audit").decode()
+                assert not audit, audit
+        else:
+            assert served == outside
+            assert somebody_on_the_host_writes(stage) == inside
+            assert "everything is as before the run" in done.stdout
+            stage.mail_is_delivered()
+            left = changed(before, lab.tree(fault.host), (*MAY_DIFFER, *MAILBOX))
+            assert not left, f"not as before: {left}\n{stage.said}\n---\n{done.stdout}"
+        return {
+            "the run": in_short(fault.host, stage.said),
+            fault.then: in_short(fault.host, done.stdout),
+        }
+
+
+def in_short(host: str, said: str) -> str:
+    """What a command said of the host: the last line about it, and the first of its reasons."""
+    lines = said.partition("\n\nRecord:")[0].splitlines()
+    about = [number for number, line in enumerate(lines) if line.startswith(f"{host}: ")]
+    if not about:
+        return lines[-1] if len(lines) > 1 else "nothing: it was killed"
+    said_last = lines[about[-1]].removeprefix(f"{host}: ")
+    reasons = lines[about[-1] + 1 : about[-1] + 2] if " at cell " in said_last else []
+    return "; ".join([said_last, *(line.strip().removeprefix(f"{host}: ") for line in reasons)])
+
+
+@cache
+def clean_end(lab: Lab, host: str, state: str) -> Mapping[str, Entry]:
+    """A host as a run leaves it to which nothing happens."""
+    lab.reset(host, state)
+    with scene(lab, host, "20991231T000000Z-c1ea") as stage:
+        stage.start()
+        stage.wait()
+        assert stage.status == 0, stage.said
+        return end(lab, host)
+
+
+def end(lab: Lab, host: str) -> dict[str, Entry]:
+    """A host's files; of what is made anew in each run only that it is there, whose, and with which mode."""
+    tree = {
+        path: entry._replace(size_bytes=0, content="") if path.endswith(MADE_ANEW) else entry
+        for path, entry in lab.tree(host).items()
+    }
+    # postconf -e writes several new settings in the order of its own hash, which differs at each start.
+    lines = lab.exec(host, f"sort {MAIN_CF} | sha256sum").decode().split()[0]
+    return tree | {MAIN_CF: tree[MAIN_CF]._replace(content=lines)}
+
+
+def differing(clean: Mapping[str, Entry], now: Mapping[str, Entry]) -> list[str]:
+    """Paths in which a host is not as a clean run leaves it."""
+    return changed(clean, now, (*MAY_DIFFER, *MAILBOX))
