@@ -167,4 +167,5 @@ systemctl -q enable certificate-of-2013.service
 git config --global user.name kanri
 git config --global user.email kanri@example.test
 etckeeper init >/dev/null
+printf '%s\n' '*.db' '*.lmdb' >>/etc/.gitignore # made from what is kept, and by a unit at each start on Enterprise Linux
 etckeeper commit 'as it was found' >/dev/null
