@@ -51,6 +51,17 @@ FACTS = {
 }  # fmt: skip
 
 
+FLOW: Mapping[str, object] = {
+    "port": 25,
+    "level": "RCPT",
+    "asked": 41,
+    "refused": 1,
+    "unanswered": 0,
+    "longest_gap_s": 1.4,
+    "wrong": ["RCPT: 451 <b>later</b>"],
+}
+
+
 def row(claim: str, port: int | None, seen: str, verdict: str = "pass") -> dict[str, object]:
     """A measurement against the sample's host."""
     return {
@@ -69,6 +80,7 @@ def postfix_chapter(root: Path, host: str = "mail12", **fields: object) -> Recor
     """The chapter on Postfix, complete: plans, applies and nine claims that hold."""
     common = COMMON | {"facts": FACTS, "title": "2 Postfix on Debian · Postfixの設定"} | fields
     record = Record.begin(root, RUN, host, "20-postfix-debian", **common)  # type: ignore[arg-type]
+    record.add_flow([FLOW])
     record.add_note("Port 25 belongs to others: 0 of its settings change. 465 and 587 are added beside it.")
     record.add_plan(
         "Postfix: certificate and protocols", "5d41402abc4b2a76b9719d911017c592ae3f",

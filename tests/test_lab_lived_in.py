@@ -10,6 +10,7 @@ from lived_in import BLIND, everything_it_did, its_old_submission, lived_in
 from lab import Lab
 from lab.recipes import DEBIAN, EARLY_STATES
 from lab.releases import RELEASES
+from runbook_lib.mail.flow import MailFlow
 
 
 # Every release once, and each variant on both families; what differs between releases is maps and packages.
@@ -27,6 +28,12 @@ def test_it_does_what_its_people_rely_on(lab: Lab, host: str, state: str) -> Non
     with lived_in(lab, host) as server:
         everything_it_did(server)
         its_old_submission(server)
+        # Taking up settings costs no mail, on the old ports either, and the sampler sees all three.
+        flow = MailFlow.start(lab.host(host).address, host)
+        assert flow is not None
+        lab.exec(host, "postfix reload")
+        seen = {port.port: (port.level, port.refused, port.unanswered) for port in flow.stop()}
+        assert seen == {25: ("RCPT", 0, 0), 465: ("EHLO", 0, 0), 587: ("EHLO", 0, 0)}
         with server.talk() as client:
             client.starttls(context=BLIND)
             assert isinstance(client.sock, ssl.SSLSocket)

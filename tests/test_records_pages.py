@@ -1,5 +1,6 @@
 """Pages of a record in a real browser: nothing is fetched, nothing runs, everybody can read them."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -218,3 +219,13 @@ def test_local_time_stands_beside_utc(tmp_path: Path, monkeypatch: pytest.Monkey
     shown = visit(folder / CHAPTER_PAGE).locator("time").first.locator("..").inner_text()
     assert "UTC" in shown
     assert "(UTC+0900)" in shown
+
+
+def test_a_page_shows_how_mail_fared_meanwhile(run: Path) -> None:
+    page = (run / CHAPTER_PAGE).read_text(encoding="utf-8")
+    shown = page[page.index("Mail while this was made") :].partition("</section>")[0]
+    cells = dict(re.findall(r'data-name="([^"]+)">([^<]+)', shown))
+    assert cells == {
+        "Asked": "41", "Refused": "1", "No answer": "0", "Longest gap": "1.4 s", "As far as": "RCPT",
+    }  # fmt: skip
+    assert "451 &lt;b&gt;later&lt;/b&gt;" in shown

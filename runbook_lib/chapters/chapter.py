@@ -32,6 +32,7 @@ class Chapter(display.Shown):
     _planned: list[Plan] = field(default_factory=list)
     _rows: list[Row] = field(default_factory=list)
     _failed: bool = False
+    _meanwhile: list[tuple[str, str]] = field(default_factory=list)  # rows of the summary
     reads_only: ClassVar[bool] = False  # a chapter without changes: its claims count in every mode
 
     @property
@@ -212,6 +213,7 @@ class Chapter(display.Shown):
         if self._rows:
             measured = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
             rows.append(("verified", measured))
+        rows += self._meanwhile
         if made:
             rows.append(
                 ("undo", "runbook rollback RUN (the run's id is in the record), or undo.sh on the host")

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 
 from runbook_lib import display, pictures
 from runbook_lib.chapters import decisions, mail_state, port_25
-from runbook_lib.chapters.asking import AskingChapter
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
+from runbook_lib.chapters.sampled import SampledChapter
 from runbook_lib.errors import ApplyRefused
 from runbook_lib.mail import (
     chapter_plans,
@@ -30,7 +30,7 @@ TITLE = "2 Postfix with TLS and SMTP AUTH · Postfix を TLS での暗号化が�
 
 
 @dataclass(repr=False)
-class Postfix(AskingChapter):
+class Postfix(SampledChapter):
     """The chapter's own plans and claims; what is there is read anew before each plan."""
 
     _earlier: list[Plan] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Postfix(AskingChapter):
         """Before the first change: nothing that a person has to decide may be left, and there must be a certificate."""
         if not self._numbers:
             self._refuse_open_decisions()
-        return plan
+        return self.sampled(plan)
 
     @property
     def unfinished(self) -> str:

@@ -88,6 +88,25 @@ class VerifyStep(_Part):
     verdict: Verdict
 
 
+class PortFlow(_Part):
+    """What came back from one port, asked once a second while changes were made."""
+
+    port: int
+    level: str
+    asked: int
+    refused: int
+    unanswered: int
+    longest_gap_s: float
+    wrong: tuple[str, ...]
+
+
+class FlowStep(_Part):
+    """Whether mail flowed while changes were made, as a process beside them saw it from outside."""
+
+    kind: Literal["flow"] = "flow"
+    ports: tuple[PortFlow, ...]
+
+
 class NoteStep(_Part):
     """A sentence for the reader."""
 
@@ -95,7 +114,7 @@ class NoteStep(_Part):
     text: str
 
 
-Step = Annotated[PlanStep | ApplyStep | VerifyStep | NoteStep, Field(discriminator="kind")]
+Step = Annotated[PlanStep | ApplyStep | VerifyStep | FlowStep | NoteStep, Field(discriminator="kind")]
 
 
 class Failure(_Part):

@@ -112,6 +112,10 @@ class Record:
         """Add a proposition, what was measured for it, and how it came out."""
         self._add({"kind": "verify", "claim": claim, "rows": list(rows), "verdict": str(verdict)})
 
+    def add_flow(self, ports: Sequence[Mapping[str, object]]) -> None:
+        """Add what a sampler outside saw of mail while changes were made: for each port the fields of `PortFlow`."""
+        self._add({"kind": "flow", "ports": list(ports)})
+
     def add_note(self, text: str) -> None:
         """Add a sentence for the reader of the record."""
         self._add({"kind": "note", "text": text})

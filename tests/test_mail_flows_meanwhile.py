@@ -1,0 +1,131 @@
+"""Mail is taken while a chapter changes the server: sampled by a process outside it, shown, and in the record."""
+
+import os
+import socket
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from applied_host import run_cells, run_chapters
+from probes_servers import script, serving
+from supported import changing, postfix_chapter
+
+from lab import Lab
+from runbook_lib.errors import ApplyRefused, CommandFailed
+from runbook_lib.mail import flow
+from runbook_lib.mail.flow import MailFlow, PortFlow, summed
+from runbook_lib.records import model
+from runbook_lib.records.origin import run_id
+from runbook_lib.remote.journal import Journal
+
+
+def said(at: float, result: str = "taken", port: int = 25, took: float = 0.0) -> dict[str, object]:
+    seen = "RCPT" if result == "taken" else f"{result} at {at:g}"
+    return {"port": port, "at": at, "ended_at": at + took, "result": result, "seen": seen}
+
+
+@pytest.mark.parametrize(
+    ("answers", "flow_of_25"),
+    [
+        ([said(0), said(1), said(2)], PortFlow(25, "RCPT", 3, 0, 0, 1.0, ())),
+        (
+            [said(0), said(1, "no answer"), said(2, "refused"), said(3), said(4)],
+            PortFlow(25, "RCPT", 5, 1, 1, 3.0, ("no answer at 1", "refused at 2")),
+        ),
+        # One that was answered late is a gap, too, though nothing went wrong.
+        ([said(0), said(1, took=4.5), said(5.5)], PortFlow(25, "RCPT", 3, 0, 0, 5.5, ())),
+        # A server that never comes back.
+        (
+            [said(0), *(said(n, "no answer") for n in range(1, 8))],
+            PortFlow(25, "RCPT", 8, 0, 7, 7.0, tuple(f"no answer at {n}" for n in range(1, 6))),
+        ),
+    ],
+)
+def test_gaps_are_counted(answers: list[dict[str, object]], flow_of_25: PortFlow) -> None:
+    assert summed([*answers, said(0, port=465)])[0] == flow_of_25
+
+
+def test_a_server_that_is_cut_off_shows() -> None:
+    """The sampler sees that nobody answers any more, and is gone when it was ended."""
+    greeting = script(b"220 a ESMTP\r\n", b"250 a\r\n", b"221 bye\r\n")
+    with serving(greeting) as endpoint:
+        sampler = MailFlow.start(endpoint.address, "a", (endpoint.port,))
+        assert sampler is not None
+    (seen,) = sampler.stop()
+    assert seen.level == "EHLO", "only port 25 is asked for a recipient"
+    assert seen.unanswered >= 1
+    assert "ConnectionRefused" in " ".join(seen.wrong)
+    assert sampler._process.poll() == 0
+
+
+def test_where_no_port_is_open_nothing_is_sampled() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert MailFlow.start("127.0.0.1", "a", (port,)) is None
+
+
+def test_a_sampler_that_does_not_begin_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / "sampler.py"
+    broken.write_text("raise SystemExit('no such module')\n")
+    monkeypatch.setattr(flow, "_SAMPLER", broken)
+    with serving(script(b"220 a ESMTP\r\n")) as endpoint, pytest.raises(ApplyRefused, match="no such module"):
+        MailFlow.start(endpoint.address, "a", (endpoint.port,))
+
+
+@pytest.fixture(scope="module")
+def host(lab: Lab) -> str:
+    """A server that takes mail on port 25 by now, with its certificate ready for chapter 2."""
+    name = "debian12"
+    lab.reset(name, "fresh")
+    _, summaries = run_chapters(name, chapters=changing(name)[:2])
+    assert "mail meanwhile" not in "".join(summaries), "they change nothing that takes mail"
+    return name
+
+
+def record_of(run: str, host: str) -> model.RecordData:
+    return model.read(Path(os.environ["RUNBOOK_RECORDS"]) / run / host / f"{postfix_chapter(host)}.json")
+
+
+def flow_in(record: model.RecordData) -> list[model.PortFlow]:
+    """What was sampled, which is in the record once at most."""
+    steps = [step for step in record.steps if isinstance(step, model.FlowStep)]
+    assert len(steps) <= 1
+    return [port for step in steps for port in step.ports]
+
+
+def samplers() -> bytes:
+    return subprocess.run(["pgrep", "-f", str(flow._SAMPLER)], capture_output=True, check=False).stdout
+
+
+def test_a_chapter_that_fails_has_it_in_its_record(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How mail fared until then; the sampler has ended, whoever asks no summary."""
+    run = run_id(datetime.now(UTC))
+    monkeypatch.setenv("RUNBOOK_RUN", run)
+
+    def fails(*_: object) -> None:
+        raise CommandFailed("no space left on device", host, "make room", "Nothing was changed.")
+
+    monkeypatch.setattr(Journal, "apply", fails)
+    with pytest.raises(CommandFailed, match="no space"):
+        run_cells(postfix_chapter(host), host=host)
+    record = record_of(run, host)
+    assert record.outcome == "failed"
+    assert [(port.port, port.refused, port.unanswered) for port in flow_in(record)] == [(25, 0, 0)]
+    assert samplers() == b""
+
+
+def test_no_mail_is_refused_while_chapter_2_is_made(lab: Lab, host: str) -> None:
+    """465 and 587 were not there before, so they are not asked."""
+    run, (summary,) = run_chapters(host, chapters=changing(host)[-1:])
+    (port,) = flow_in(record_of(run, host))
+    assert (port.port, port.level, port.refused, port.unanswered) == (25, "RCPT", 0, 0), port.wrong
+    assert port.asked > 3
+    assert port.longest_gap_s <= 2.0
+    assert f"port 25: asked {port.asked} times as far as RCPT, 0 refused" in summary
+    # Nothing is left of it: no process here, no message there.
+    assert samplers() == b""
+    assert b"Mail queue is empty" in lab.exec(host, "postqueue -p")
+    run, (summary,) = run_chapters(host, chapters=changing(host)[-1:])
+    assert "mail meanwhile" not in summary, "nothing was changed, so nothing was asked"
+    assert flow_in(record_of(run, host)) == []
