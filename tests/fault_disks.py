@@ -82,10 +82,8 @@ def _copy(source: Path, target: Path) -> None:
 
 def _services_anew(scene: Scene, folders: tuple[str, ...]) -> None:
     if "/var" in folders:
-        scene.lab.exec(
-            scene.name,
-            "for unit in postfix saslauthd rsyslog; do systemctl try-restart $unit 2>/dev/null || :; done",
-        )
+        begin = "systemctl try-restart $unit 2>/dev/null || :"  # one that is not there is none of ours
+        scene.lab.exec(scene.name, f"for unit in postfix saslauthd rsyslog; do {begin}; done")
 
 
 def _inside(scene: Scene, script: str) -> None:

@@ -99,12 +99,12 @@ FAULTS = (
     Fault("network cut for 8 s", "el9", "fresh", At(TAKEN_UP, 0.05), "resume"),
     # No space.
     Fault("disk full: /etc", "el9", "fresh", At(PAIR), "resume"),
-    Fault("disk full: /etc", "el9", "fresh", At(KEY), "rollback", sample=True),
+    Fault("disk full: /etc", "el9", "fresh", At(KEY), "rollback"),
     Fault("disk full: /etc", "debian13", "fresh", At(CERTIFICATE), "rollback"),
     Fault("disk full: the journal's", "el9", "fresh", At(KEY), "rollback", sample=True),
     Fault("disk full: the journal's", "el9", "fresh", At(PAIR), "resume"),
     Fault("disk full: /", "el9", "fresh", At(CERTIFICATE), "resume"),
-    Fault("disk full: /", "el9", "fresh", At(KEY), "rollback", sample=True),
+    Fault("disk full: /", "el9", "fresh", At(KEY), "rollback"),
     # Others at work, and what they leave.
     Fault("package lock held for 40 s", "el9", "fresh", At(CERTIFICATE), "rollback", sample=True),
     Fault("package lock held for 40 s", "debian13", "fresh", At(CERTIFICATE), "resume"),
@@ -119,7 +119,7 @@ FAULTS = (
     Fault("host key changed", "debian13", "fresh", At(MAIN_CF), "resume"),
     Fault("sudo taken away", "el9", "fresh", At(KEY), "rollback", sample=True),
     Fault("sudo taken away", "debian12", "fresh", At(PAM), "resume"),
-    Fault("clock 4 minutes ahead", "el9", "fresh", At(KEY), "resume", sample=True),
+    Fault("clock 4 minutes ahead", "el9", "fresh", At(KEY), "resume"),
     Fault("clock 2 days ahead", "el9", "fresh", At(KEY), "rollback", sample=True),
     Fault("mirror broken", "el9", "fresh", At(CERTIFICATE), "rollback", sample=True),
     Fault("mirror broken", "debian13", "fresh", At(CERTIFICATE), "resume"),
