@@ -68,7 +68,7 @@ def _main_cfs(count: int) -> list[bytes]:
     )
     def collect(text: str) -> None:
         # Bytes that are not UTF-8 are shown by their escapes; a change of such an entry ends at its guard.
-        found.append(text.replace("\0", "").encode(errors="replace"))
+        found.append(text.replace("\0", "").replace("\x1e", "").encode(errors="replace"))
 
     collect()
     return found
