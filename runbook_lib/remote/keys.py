@@ -68,11 +68,13 @@ class KeyPairChange(Change):
             else "-algorithm EC -pkeyopt ec_paramgen_curve:P-256"
         )
         new = [quote(path.with_name(f".{path.name}.new")) for path in (self.encrypted, self.plain)]
+        # Read back before it takes its place: on a full disk OpenSSL writes what fits, and ends with status 0.
         return (
             f"( umask 077\n"
             f"  openssl genpkey {kind} -aes-256-cbc -pass env:{PASSPHRASE} -out {new[0]}\n"
             f"  openssl pkey -in {new[0]} -passin env:{PASSPHRASE} -out {new[1]} )\n"
             f"sync {new[0]} {new[1]}\n"
+            f"openssl pkey -in {new[1]} -noout\n"
             f"mv {new[0]} {quote(self.encrypted)}\n"
             f"mv {new[1]} {quote(self.plain)}"
         )
@@ -119,5 +121,5 @@ class CsrChange(Change):
         new = quote(self.path.with_name(f".{self.path.name}.new"))
         return (
             f"openssl req -new -sha256 -key {quote(self.key)} -out {new} -config /dev/stdin {here_document(config)}\n"
-            f"chmod 0644 {new} && sync {new} && mv {new} {quote(self.path)}"
+            f"chmod 0644 {new} && sync {new} && openssl req -in {new} -noout && mv {new} {quote(self.path)}"
         )
