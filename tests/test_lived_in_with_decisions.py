@@ -66,11 +66,11 @@ def again_and_again(server: LivedIn) -> Iterator[list[BaseException | None]]:
         thread.join()
 
 
-@pytest.mark.parametrize("host", ["debian12", "el9"])
+@pytest.mark.parametrize(("host", "state"), [("debian12", "lived-in"), ("el9", "lived-in-postscreen")])
 def test_a_server_of_2013_is_done_with_decisions_and_given_back(
-    lab: Lab, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, host: str, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab.reset(host, "lived-in")
+    lab.reset(host, state)
     with lived_in(lab, host) as server:
         everything_it_did(server)
         its_old_submission(server)
@@ -79,7 +79,8 @@ def test_a_server_of_2013_is_done_with_decisions_and_given_back(
         told = preparation.open("lab", host).show_findings()
         for words in ("smtpd_use_tls = yes", "private: 10.0.0.0/8, 192.168.0.0/16", "master.cf, line"):
             assert words in told.text()
-        inventory = decided(lab, tmp_path, DECISIONS, host)
+        postscreen = {"master.cf, smtp/inet": "keep"} if "postscreen" in state else {}
+        inventory = decided(lab, tmp_path, DECISIONS | postscreen, host)
         run = run_id(datetime.now(UTC))
         monkeypatch.setenv("RUNBOOK_RUN", run)
         with again_and_again(server) as rounds:
