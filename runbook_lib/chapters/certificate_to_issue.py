@@ -50,5 +50,5 @@ class CertificateToIssue(Change):
             f"runbook ca sign --host {quote(self.host)} --inventory {quote(self.inventory)} "
             f"< {quote(self.csr.name)} > {quote(name)}\n"
             f"# on the server: type this, paste {name}, and end with Ctrl-D\n"
-            f"install -o root -g root -m 0644 /dev/stdin {new} && mv {new} {quote(self.path)}"
+            f"install -o root -g root -m 0644 /dev/stdin {new}\nmv {new} {quote(self.path)}"
         )

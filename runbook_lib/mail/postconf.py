@@ -182,7 +182,7 @@ class ServicesChange(Change):
             f"cp -p {MASTER_CF} {new}\n"
             f"awk '/^[^# \\t]/ {{ mine = {mine} }} /^[ \\t]*(#|$)/ || !mine' {MASTER_CF} > {new}\n"
             f"cat >> {new} {here_document(self.as_lines())}\n"
-            f"sync {new} && mv {new} {MASTER_CF}"
+            f"sync {new}\nmv {new} {MASTER_CF}"
         )
 
     def as_lines(self) -> str:

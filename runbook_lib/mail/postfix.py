@@ -93,7 +93,7 @@ def plan_joined_file(state: MailState, files: MailFiles) -> Plan:
         f'test "$(openssl pkey -in {key} -pubout)" = "$(openssl x509 -in {certificate} -noout -pubkey)"\n'
         f"install -o root -g root -m 0600 /dev/null {new}\n"
         f"cat {key} {certificate} > {new}\n"
-        f"sync {new} && mv {new} {quote(files.joined)}"
+        f"sync {new}\nmv {new} {quote(files.joined)}"
     )
     shown = (
         (f"# another pair comes from the chapters before: {state.pair_comes}\n" if state.pair_comes else "")

@@ -137,7 +137,7 @@ class FileChange(Change):
         return (
             f"install -o {quote(owner)} -g {quote(group)} -m {self.after.mode:04o} /dev/stdin {quote(new)} "
             f"{here_document(text)}\n"
-            f"sync {quote(new)} && mv {quote(new)} {quote(self.path)}"
+            f"sync {quote(new)}\nmv {quote(new)} {quote(self.path)}"
         )
 
 

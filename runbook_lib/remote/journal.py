@@ -227,9 +227,10 @@ class Journal:
             lines.append(f"keep_after {index} {quote(path.path)}{' secret' if path.secret else ''}")
         if change.after_commands():
             lines.append(change.after_commands())
+        folders = " ".join(dict.fromkeys(quote(path.path.parent) for path in change.touches))
         lines += [
             'sync "$J"/"$N".* "$J"',
-            'if [ "$_status" -ne 0 ]; then tail -n 12 "$J/$N.log"; exit "$_status"; fi',
+            f'if [ "$_status" -ne 0 ]; then tail -n 12 "$J/$N.log"; no_space {folders}; exit "$_status"; fi',
             ': > "$J/$N.done"',
         ]
         return "\n".join(lines) + "\n"

@@ -48,12 +48,24 @@ conflict() {
     say "CONFLICT $*"
 }
 
+# Which of these folders have no byte left: not every program says that of itself, OpenSSL does not.
+no_space() {
+    for _folder in "$@"; do
+        df -P "$_folder" 2>/dev/null | awk 'NR == 2 && $4 == 0 { print "No space left on " $6 }'
+    done | sort -u
+}
+
+# A path that could not be written, as on a full disk: it is as it was found.
+not_back() { conflict "$1: it could not be put back, see the line above; it is as it was found"; }
+
 # Put one path of change $1 back to what it was; spare it when somebody changed it since. $2 index.
 path_back() {
     _path=$(cat "$J/$1.$2.path")
     _was=$(cat "$J/$1.$2.was")
     _is=$(cat "$J/$1.$2.is" 2>/dev/null || say "not reached")
     _now=$(state "$_path")
+    # What a change that was cut off had written aside.
+    if [ ! -e "$J/$1.done" ]; then rm -f "${_path%/*}/.${_path##*/}.new"; fi
     if [ "$_now" = "$_was" ]; then say "AS BEFORE $_path"; return; fi
     # A change that was cut off has no state of after; what it made under this path is moved aside, not destroyed.
     if [ "$_is" != "not reached" ] && [ "$_now" != "$_is" ]; then
@@ -65,14 +77,15 @@ path_back() {
         if [ -d "$_path" ] && [ ! -L "$_path" ]; then
             rmdir "$_path" 2>/dev/null || { conflict "$_path: not empty, so it stays"; return; }
         else
-            mkdir -p "$J/removed" && mv -f "$_path" "$J/removed/$1.$2"
+            mkdir -p "$J/removed" && mv -f "$_path" "$J/removed/$1.$2" || { not_back "$_path"; return; }
         fi ;;
     dir*)
         set -- $_was
-        chown "$3" "$_path" && chmod "$2" "$_path" ;;
+        chown "$3" "$_path" && chmod "$2" "$_path" || { not_back "$_path"; return; } ;;
     *)
         if [ "$_is" = "not reached" ]; then mkdir -p "$J/removed" && cp -a "$_path" "$J/removed/$1.$2"; fi
-        cp -a "$J/$1.$2.before" "$_path.runbook-undo" && sync "$_path.runbook-undo" && mv -f "$_path.runbook-undo" "$_path" ;;
+        cp -a "$J/$1.$2.before" "$_path.runbook-undo" && sync "$_path.runbook-undo" &&
+            mv -f "$_path.runbook-undo" "$_path" || { rm -f "$_path.runbook-undo"; not_back "$_path"; return; } ;;
     esac
     if command -v restorecon >/dev/null 2>&1; then restorecon "$_path" 2>/dev/null || :; fi
     say "PUT BACK $_path"

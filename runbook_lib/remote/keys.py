@@ -121,5 +121,5 @@ class CsrChange(Change):
         new = quote(self.path.with_name(f".{self.path.name}.new"))
         return (
             f"openssl req -new -sha256 -key {quote(self.key)} -out {new} -config /dev/stdin {here_document(config)}\n"
-            f"chmod 0644 {new} && sync {new} && openssl req -in {new} -noout && mv {new} {quote(self.path)}"
+            f"chmod 0644 {new}\nsync {new}\nopenssl req -in {new} -noout\nmv {new} {quote(self.path)}"
         )

@@ -78,7 +78,7 @@ class VariablesChange(Change):
         return (
             f"cp -p {quote(self.path)} {quote(new)}\n"
             f"sed {' '.join(edits)} {quote(self.path)} > {quote(new)}\n"
-            f"sync {quote(new)} && mv {quote(new)} {quote(self.path)}"
+            f"sync {quote(new)}\nmv {quote(new)} {quote(self.path)}"
         )
 
 
