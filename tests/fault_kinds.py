@@ -264,27 +264,24 @@ def sudo_taken_away(scene: Scene) -> Iterator[Lasting]:
         scene.lab.exec(scene.name, f"cat /root/kanri > {rights}; rm /root/kanri")
 
 
-def clock_ahead(offset: str, refused: str = "") -> Kind:
-    """C14: the controller's clock is ahead of the host's."""
+@contextmanager
+def _another_clock(scene: Scene) -> Iterator[None]:
+    scene.wrapper = ("env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", "+2d")
+    yield
+    scene.wrapper = ()
 
-    @contextmanager
-    def ready(scene: Scene) -> Iterator[None]:
-        scene.wrapper = ("env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", offset)
-        yield
-        scene.wrapper = ()
 
-    @contextmanager
-    def make(scene: Scene) -> Iterator[Lasting]:
-        scene.go_on()
-        if refused:
-            scene.stopped_with(refused)
-        else:
-            assert scene.status == 0, scene.said
-        # Only that run: under libfaketime a sleep of Python ends with EINVAL where the offset is more than the uptime.
-        scene.wrapper = ()
-        yield Lasting()
+@contextmanager
+def clock_ahead(scene: Scene) -> Iterator[Lasting]:
+    """C14: the controller's clock is two days ahead of the host's.
 
-    return Kind(make, ready)
+    Only that run: under libfaketime a longer sleep of Python ends with EINVAL, which is why the four minutes that are
+    taken have their test without it (test_pki_clock.py).
+    """
+    scene.go_on()
+    scene.stopped_with(r"clock is 2 days behind the controller's: host .*, controller ")
+    scene.wrapper = ()
+    yield Lasting()
 
 
 @contextmanager
@@ -324,9 +321,6 @@ KINDS: dict[str, Kind] = {
     "stale lock": Kind(stale_lock),
     "host key changed": Kind(host_key_changed),
     "sudo taken away": Kind(sudo_taken_away),
-    "clock 4 minutes ahead": clock_ahead("+4m"),
-    "clock 2 days ahead": clock_ahead(
-        "+2d", r"clock is 2 days behind the controller's: host .*, controller "
-    ),
+    "clock 2 days ahead": Kind(clock_ahead, _another_clock),
     "mirror broken": Kind(mirror_broken),
 }

@@ -119,7 +119,6 @@ FAULTS = (
     Fault("host key changed", "debian13", "fresh", At(MAIN_CF), "resume"),
     Fault("sudo taken away", "el9", "fresh", At(KEY), "rollback", sample=True),
     Fault("sudo taken away", "debian12", "fresh", At(PAM), "resume"),
-    Fault("clock 4 minutes ahead", "el9", "fresh", At(KEY), "resume"),
     Fault("clock 2 days ahead", "el9", "fresh", At(KEY), "rollback", sample=True),
     Fault("mirror broken", "el9", "fresh", At(CERTIFICATE), "rollback", sample=True),
     Fault("mirror broken", "debian13", "fresh", At(CERTIFICATE), "resume"),
