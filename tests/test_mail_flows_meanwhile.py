@@ -46,6 +46,18 @@ def test_gaps_are_counted(answers: list[dict[str, object]], flow_of_25: PortFlow
     assert summed([*answers, said(0, port=465)])[0] == flow_of_25
 
 
+def test_a_chapter_that_nobody_went_on_with_asks_no_more_when_the_next_begins() -> None:
+    with serving(script(b"220 a ESMTP\r\n", b"250 a\r\n", b"221 bye\r\n")) as endpoint:
+        left = MailFlow.start(endpoint.address, "a", (endpoint.port,))
+        sampler = MailFlow.start(endpoint.address, "a", (endpoint.port,))
+        assert left is not None
+        assert sampler is not None
+        assert left._process.poll() == 0
+        assert sampler._process.poll() is None
+        sampler.stop()
+    assert left.stop()[0].asked >= 1
+
+
 def test_a_server_that_is_cut_off_shows() -> None:
     """The sampler sees that nobody answers any more, and is gone when it was ended."""
     greeting = script(b"220 a ESMTP\r\n", b"250 a\r\n", b"221 bye\r\n")

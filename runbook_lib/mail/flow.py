@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, ClassVar, Self
 
 from runbook_lib.errors import ApplyRefused
 
@@ -63,6 +64,9 @@ class MailFlow:
         where: the host's name, for errors.
     """
 
+    # One at a time for a server: that of a chapter which nobody went on with ends when the next begins.
+    _at_work: ClassVar[weakref.WeakValueDictionary[str, "MailFlow"]] = weakref.WeakValueDictionary()
+
     def __init__(self, process: subprocess.Popen[bytes], output: IO[bytes], where: str) -> None:
         self._process = process
         self._output = output
@@ -82,6 +86,8 @@ class MailFlow:
         Raises:
             ApplyRefused: the sampler did not begin; nothing was changed.
         """
+        if (earlier := cls._at_work.pop(address, None)) is not None:
+            earlier._end()
         there = [port for port in ports if _accepts(address, port)]
         if not there:
             return None
@@ -104,6 +110,7 @@ class MailFlow:
                     "see whether the ports answer from here, then run this again",
                 )
             time.sleep(0.05)
+        cls._at_work[address] = flow
         return flow
 
     def stop(self) -> tuple[PortFlow, ...]:
