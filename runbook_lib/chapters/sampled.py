@@ -44,4 +44,4 @@ class SampledChapter(AskingChapter):
             return
         ports = flow.stop()
         self.record.add_flow([asdict(port) for port in ports])
-        self._meanwhile = [("mail meanwhile", port.told) for port in ports]
+        self._meanwhile = [("mail flow", port.told) for port in ports]
