@@ -86,7 +86,7 @@ def asked() -> tuple[str, ...]:
     raise AssertionError("nothing was asked")
 
 
-_FACTS_FOUND = {
+FACTS_FOUND = {
     "mail_version": "3.7.11",
     "warnings": "",
     "running": "",
@@ -110,7 +110,7 @@ _SAID = (
 def answered(content: bytes) -> bytes:
     """The answer of a host whose facts in `_SAID` are the parts of the content, and the others as on a Debian 12."""
     parts = escape_bytes(content).replace("\0", "").split(_SEPARATOR)
-    said = _FACTS_FOUND | dict(zip(_SAID, parts, strict=False))
+    said = FACTS_FOUND | dict(zip(_SAID, parts, strict=False))
     return encoded("".join(f"{name}\0000\0{said.get(name, _state(name))}\0\0" for name in asked()))
 
 

@@ -32,7 +32,7 @@ from runbook_lib.pki.csr import check_csr
 from runbook_lib.pki.keys import public_key_sha256
 
 WHERE = "mail1, returned.pem"
-_ROOT_PEM = certificate.as_pem(chains.ROOT)
+ROOT_PEM = certificate.as_pem(chains.ROOT)
 _SAN = x509.ObjectIdentifier("2.5.29.17")
 _OIDS = tuple(
     map(x509.ObjectIdentifier, [*(f"2.5.29.{last}" for last in (17, 19, 15, 37, 30, 35)), "1.2.3.4"])
@@ -153,20 +153,20 @@ def take_chain(content: bytes) -> bool:
     """What is taken verifies for OpenSSL with the roots alone, is for the server's key, and is read back the same."""
     arranged = chain.arrange(chain.read_pem(content, WHERE), chains.SERVER_KEY, WHERE)
     check_texts(arranged.notes)
-    proven = chain.verify(arranged, _ROOT_PEM, [chains.NAME], chains.NOW, WHERE)
+    proven = chain.verify(arranged, ROOT_PEM, [chains.NAME], chains.NOW, WHERE)
     check_texts(proven.notes)
     assert public_key_sha256(proven.leaf.public_key()) == chains.SERVER_KEY
     assert chain.read_pem(proven.pem, WHERE).certificates == proven.certificates
-    assert _accepted_by_openssl(proven.pem)
+    assert accepted_by_openssl(proven.pem)
     return True
 
 
 @functools.cache
-def _accepted_by_openssl(served: bytes) -> bool:
+def accepted_by_openssl(served: bytes) -> bool:
     """As a client sees what a server sends: the first certificate is proven with the others, trusting the root."""
     with tempfile.TemporaryDirectory() as folder:
         root, sent = Path(folder, "root.pem"), Path(folder, "sent.pem")
-        root.write_bytes(_ROOT_PEM)
+        root.write_bytes(ROOT_PEM)
         sent.write_bytes(served)
         when = ("-attime", str(int(chains.NOW.timestamp())))
         arguments = (*when, "-CAfile", str(root), "-untrusted", str(sent), "-verify_hostname", chains.NAME)
