@@ -70,6 +70,22 @@ def test_each_defect_is_found_by_the_claim_about_it(host: MailHost, defect: Defe
     assert any(defect.words in words for words in seen_by(rows))
 
 
+def test_another_saslauthd_that_answers_proves_nothing(host: MailHost) -> None:
+    """Case S8: testsaslauthd asks it and is content; smtpd asks elsewhere, and the row says where."""
+    other = "mkdir -p /run/other; saslauthd -a shadow -n 1 -m /run/other"
+    with host.broken(
+        f"{other}; systemctl stop saslauthd",
+        "kill $(cat /run/other/saslauthd.pid); systemctl start saslauthd",
+    ):
+        password = host.lab.secret("kensa")
+        assert "Success" in host.sh(f"testsaslauthd -s smtp -f /run/other/mux -u kensa -p '{password}'")
+        asked = host.survey(asks_at="/var/spool/postfix/var/run/saslauthd/mux", ports=(587,))
+        rows = probes.right_password_accepted(asked)
+    assert {row.verdict for row in rows} == {probes.Verdict.FAIL}
+    for words in seen_by(rows):
+        assert "its socket is not /var/spool/postfix/var/run/saslauthd/mux" in words
+
+
 def test_a_cached_password_is_found_by_the_former_one(host: MailHost) -> None:
     """With -c saslauthd takes the old password for eight hours after it was changed (trap 3)."""
     old, new = host.lab.secret("kensa"), "changed-for-a-test"

@@ -99,6 +99,7 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
         resolver=site.resolver,
         account=account,
         mechanisms=None if as_found else ("PLAIN", "LOGIN"),
+        asks_at="" if as_found else f"{opened.family.saslauthd_socket_directory}/mux",
         tls_floor_on_25=host.submission.floor_on_25,
         auth_on_25=host.submission.auth_on_25 or (None if logins.auth_on_25_stays(state, other) else False),
     )

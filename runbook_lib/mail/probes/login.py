@@ -65,7 +65,7 @@ def right_password_accepted(survey: Survey) -> list[Row]:
         return [survey.general(RIGHT_PASSWORD_ACCEPTED, judged, survey.first_command)]
     rows = []
     for (endpoint, mechanism), attempt in survey.once(log_in).right.items():
-        verdict, words = _judge_right(attempt, target.account)
+        verdict, words = _judge_right(attempt, target.account, target.asks_at)
         command = byhand.login(endpoint, target, target.account.user, mechanism)
         rows.append(
             survey.row(RIGHT_PASSWORD_ACCEPTED, endpoint, (verdict, f"{mechanism}: {words}"), command)
@@ -73,8 +73,12 @@ def right_password_accepted(survey: Survey) -> list[Row]:
     return rows or survey.unasked(RIGHT_PASSWORD_ACCEPTED, login_ports(survey))
 
 
-def judge_login(reply: Reply) -> Judged:
-    """Put a login's reply into words: a wrong password, a broken check and a limit are three things."""
+def judge_login(reply: Reply, asks_at: str = "") -> Judged:
+    """Put a login's reply into words: a wrong password, a broken check and a limit are three things.
+
+    Args:
+        asks_at: the socket where the server's smtpd asks, as `Target` has it.
+    """
     if reply.code == 235:
         return Verdict.PASS, "accepted (235)"
     if reply.code == 535:
@@ -83,8 +87,8 @@ def judge_login(reply: Reply) -> Judged:
         return Verdict.UNTESTED, f"limited by the server ({reply.code})"
     if reply.code == 454:
         return Verdict.FAIL, (
-            "the server cannot ask its password check (454): saslauthd is down, its socket is elsewhere, "
-            "or postfix may not open it"
+            f"the server cannot ask its password check (454): saslauthd is down, its socket is "
+            f"{f'not {asks_at}' if asks_at else 'elsewhere'}, or postfix may not open it"
         )
     return Verdict.FAIL, f"refused ({reply.brief})"
 
@@ -97,10 +101,10 @@ def _refusal_row(survey: Survey, claim: str, attempt: Attempt, user: str) -> lis
             survey.general(claim, judged, survey.first_command)
         ]
     command = byhand.login(first, survey.target, user, "PLAIN")
-    return [survey.row(claim, first, _judge_refusal(attempt), command)]
+    return [survey.row(claim, first, _judge_refusal(attempt, survey.target.asks_at), command)]
 
 
-def _judge_refusal(attempt: Attempt) -> Judged:
+def _judge_refusal(attempt: Attempt, asks_at: str) -> Judged:
     note = f"{attempt.note}: " if attempt.note else ""
     if attempt.reply is None:
         return blocked(attempt.obstacle)
@@ -108,16 +112,16 @@ def _judge_refusal(attempt: Attempt) -> Judged:
         return Verdict.FAIL, f"{note}accepted (235): the password check does not check"
     if attempt.reply.code == 535:
         return Verdict.PASS, f"{note}refused (535)"
-    verdict, words = judge_login(attempt.reply)
+    verdict, words = judge_login(attempt.reply, asks_at)
     return verdict, f"{note}{words}"
 
 
-def _judge_right(attempt: Attempt, account: Account) -> Judged:
+def _judge_right(attempt: Attempt, account: Account, asks_at: str) -> Judged:
     if attempt.reply is None:
         return (
             blocked(attempt.obstacle, Stage.SECURE) if attempt.obstacle else (Verdict.UNTESTED, attempt.note)
         )
-    verdict, words = judge_login(attempt.reply)
+    verdict, words = judge_login(attempt.reply, asks_at)
     size_bytes = len(account.password.reveal().encode())
     if attempt.reply.code == 535 and size_bytes > SASLAUTHD_BYTES_MAX:
         return (

@@ -86,6 +86,7 @@ class Target:
         auth_on_25: whether 25 should offer AUTH after TLS; None: only shown.
         source_v4, source_v6: own address to ask from; None: what the system picks.
         ehlo: name for EHLO; None: the own address as a literal (RFC 5321, 4.1.3), which needs no DNS.
+        asks_at: the socket where smtpd asks whether a password is right; '' where that is not known here.
         foreign_domain: a domain that the server does not serve, for the relay tests. Nothing is ever sent.
     """
 
@@ -106,6 +107,7 @@ class Target:
     source_v4: str | None = None
     source_v6: str | None = None
     ehlo: str | None = None
+    asks_at: str = ""
     foreign_domain: str = "relay-test.example"
 
     def kept_on(self, port: int) -> Kept | None:
