@@ -6,6 +6,7 @@ import re
 import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
+from unittest import mock
 
 import hostile_inputs as inputs
 from hostile import ACTS, SaidHost, Target, check_texts
@@ -13,7 +14,7 @@ from hostile_inputs import EVIL, answers, bent, encoded, mostly, numbers, words
 from hypothesis import strategies as st
 
 from runbook_lib import credentials, display, inventory
-from runbook_lib.credentials import reference
+from runbook_lib.credentials import masking, reference
 from runbook_lib.errors import RunbookError
 from runbook_lib.families import known
 from runbook_lib.inventory import names
@@ -136,7 +137,9 @@ def take_undo(content: bytes) -> bool:
 def take_secret(content: bytes) -> bool:
     """A secret's file: one line of UTF-8, one line end cut, its text in no message."""
     try:
-        secret = credentials.resolve(f"file:{written('secret', content)}", "mail1, sudo.password")
+        # What is resolved is masked in all that this process shows from then on; these are nobody's secrets.
+        with mock.patch.dict(masking._resolved):
+            secret = credentials.resolve(f"file:{written('secret', content)}", "mail1, sudo.password")
     except RunbookError as error:
         kept = content.strip().decode("utf-8", errors="replace")
         if len(kept) >= 4 and kept in str(error):
