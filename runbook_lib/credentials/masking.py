@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import html
 import json
 import re
@@ -59,6 +60,12 @@ def mask(text: str) -> str:
     """
     with _lock:
         secrets = tuple(_resolved)
+    pattern = _pattern(secrets)
+    return pattern.sub(MASK, text) if pattern else text
+
+
+@functools.lru_cache(maxsize=1)  # secrets come seldom, and texts by the thousand
+def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
     forms = sorted({form for value in secrets for form in _forms(value)}, key=len, reverse=True)
     cores = sorted({core for value in secrets for core in _base64_cores(value)}, key=len, reverse=True)
     # The characters beside a core hold some bits of the secret too.
@@ -66,7 +73,7 @@ def mask(text: str) -> str:
         *map(re.escape, forms),
         *(f"[A-Za-z0-9+/_-]?{re.escape(core)}[A-Za-z0-9+/_-]?=*" for core in cores),
     ]
-    return re.sub("|".join(patterns), MASK, text) if patterns else text
+    return re.compile("|".join(patterns)) if patterns else None
 
 
 def _forms(value: str) -> Iterator[str]:
