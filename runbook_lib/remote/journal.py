@@ -26,6 +26,8 @@ WORK_LOCK = "/run/runbook.work"
 FUNCTIONS = resources.files(__package__).joinpath("journal.sh").read_text()
 
 _CHANGED = 75  # sysexits.h: EX_TEMPFAIL
+_BEAT_S = 15
+_OWN_LOCK_S = 90  # TCP asks again after twice as long each time, so a cut of a minute shows within another
 
 
 @dataclass
@@ -59,6 +61,9 @@ class Journal:
     def locked(self) -> Iterator[None]:
         """Hold the host's lock; it dies with the connection.
 
+        A host notices a connection that broke when it has something to send: so it sends a line now and then, and
+        whoever goes on with the very run that holds the lock waits for that.
+
         Raises:
             HostBusy: another run holds it; the message names it.
         """
@@ -67,9 +72,13 @@ class Journal:
             return
         held = self.host.hold(
             f"exec 9>>{LOCK}\n"
-            f"if flock -n 9; then printf '%s\\n' {quote(f'run {self.run} of {self.operator}')} > {LOCK}; echo LOCKED\n"
-            f"else printf 'BUSY '; cat {LOCK}; echo; exit 0; fi\ncat > /dev/null",
+            f"own() {{ grep -q {quote(f'^run {self.run} of ')} {LOCK}; }}\n"
+            f"if flock -n 9 || {{ own && flock -w {_OWN_LOCK_S} 9; }}; then\n"
+            f"printf '%s\\n' {quote(f'run {self.run} of {self.operator}')} > {LOCK}; echo LOCKED\n"
+            f"else printf 'BUSY '; cat {LOCK}; echo; exit 0; fi\n"
+            f"( exec 9>&-; while sleep {_BEAT_S} > /dev/null 2>&1 && echo; do :; done ) &\ncat > /dev/null; kill $!",
             root=True,
+            timeout_s=_OWN_LOCK_S + 30,
         )
         if held.line != "LOCKED":
             held.release()
