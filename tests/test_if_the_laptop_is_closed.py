@@ -61,7 +61,8 @@ def test_a_look_leaves_nothing_behind(lab: Lab) -> None:
 
 @pytest.mark.parametrize(
     ("host", "state", "begun"),
-    [("debian12", "bare", "packages postfix"), ("debian13", "fresh", "saslauthd")],
+    # What takes seconds: a shorter change may have ended before the controller is stopped.
+    [("debian12", "bare", "packages postfix"), ("debian13", "fresh", "packages ")],
 )
 def test_cut_off_in_the_middle_it_is_as_status_said(
     lab: Lab, tmp_path: Path, host: str, state: str, begun: str
