@@ -23,7 +23,6 @@ from pki_chains import LOWER, ROOT, ROOT_PEM, UPPER, certificate, file_of
 from ruamel.yaml import YAML
 
 from lab import Lab
-from lab.state import CHECKOUT
 from runbook_lib.chapters import ordering, own_ca, signing
 from runbook_lib.errors import ApplyRefused, CertificateRefused
 from runbook_lib.inventory import load
@@ -36,8 +35,8 @@ NAMES = ("mail12.example.test", "pop12.example.test")
 class Site:
     """An inventory of one lab host, and the commands as its operator types them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, lab: Lab) -> None:
+        self.folder, self.lab = folder, lab
         self.inventory = folder / "site.yaml"
         roots = folder / "public-roots.pem"
         public = ssl.get_default_verify_paths().cafile
@@ -50,7 +49,7 @@ class Site:
 
     def write(self, **certificate_values: object) -> None:
         """The inventory, with these values for the host's certificate."""
-        book = YAML(typ="safe").load(CHECKOUT / "inventory" / "lab.yaml")
+        book = YAML(typ="safe").load(self.lab.inventory)
         host = book["hosts"][HOST]
         host["certificate"] = certificate_values
         book["hosts"] = {HOST: host}
@@ -126,7 +125,7 @@ def served(lab: Lab, port: int, root: Path) -> list[str]:
 
 def test_from_the_csr_to_every_port_and_on_to_the_renewal(lab: Lab, tmp_path: Path) -> None:
     applied(lab, HOST)
-    site = Site(tmp_path)
+    site = Site(tmp_path, lab)
     root = tmp_path / "root.pem"
     root.write_bytes(ROOT_PEM)
     ledger = authority.open_ledger(own_ca.directory(load("lab").site))

@@ -89,10 +89,19 @@ def _asked_of_postfix(lab: Lab, files: list[bytes]) -> list[bytes | None]:
     return [None if one == "refused" else base64.b64decode(one) for one in said]
 
 
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def test_what_is_read_of_main_cf_means_the_same_to_postfix(lab: Lab) -> None:
     """Read as a chapter reads it, and written back as a chapter writes it, a main.cf is the same to Postfix."""
     lab.reset("debian12", "fresh")
-    first = [said for said in _asked_of_postfix(lab, _main_cfs(60)) if said is not None]
+    # postconf spells what it takes for unprintable as '?', byte by byte: what is no UTF-8 any more is another main.cf.
+    first = [said for said in _asked_of_postfix(lab, _main_cfs(60)) if said is not None and _is_utf8(said)]
     again = []
     for said in first:
         state = read_mail(said_by(answered(said)), DEBIAN, DEBIAN.releases["12"], host()[1])
