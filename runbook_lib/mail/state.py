@@ -217,7 +217,7 @@ def read_state(
         found.setdefault(name, before)
     if installed:
         text = facts["mail_version"].value
-        main_cf = dict(_entry(line) for line in facts["main_cf"].value.splitlines() if "=" in line)
+        main_cf = dict(_entry(line) for line in facts["main_cf"].value.split("\n") if "=" in line)
         services: dict[str, list[str]] = {}
         for line in facts["services"].value.splitlines():
             if line.strip():
@@ -274,8 +274,9 @@ def _left(family: Family, seen: Mapping[PurePosixPath, Seen]) -> dict[PurePosixP
 
 
 def _entry(line: str) -> tuple[str, str]:
+    # A blank is what isspace(3) calls so in the C locale, as for Postfix: U+2028 is part of a value.
     name, _, value = line.partition("=")
-    return name.strip(), value.strip()
+    return name.strip(parse.BLANK), value.strip(parse.BLANK)
 
 
 def candidates(state: MailState) -> str:

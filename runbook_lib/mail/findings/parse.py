@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from runbook_lib import display
 
-_BLANK = " \t\r\n\v\f"  # isspace(3) in the C locale, as Postfix asks
+BLANK = " \t\r\n\v\f"  # isspace(3) in the C locale, as Postfix asks
 _COLUMNS = 8  # service, type, private, unpriv, chroot, wakeup, maxproc, command (master(5))
 _TYPES = ("inet", "unix", "fifo", "pass", "unix-dgram")
 _COMMENTED = re.compile(rf"#\s*(\S+)\s+({'|'.join(_TYPES)})\s+[-yn]\s+[-yn]\s+[-yn]\s")
@@ -31,7 +31,7 @@ class Line:
 
     @property
     def text(self) -> str:
-        return " ".join(part.strip(_BLANK) for _, part in self.parts)
+        return " ".join(part.strip(BLANK) for _, part in self.parts)
 
 
 def logical_lines(content: bytes) -> list[Line]:
@@ -44,12 +44,12 @@ def logical_lines(content: bytes) -> list[Line]:
     waiting: list[tuple[int, str]] = []
     for number, raw in enumerate(content.split(b"\n"), start=1):
         text = display.escape_bytes(raw)
-        if not text.strip(_BLANK):
+        if not text.strip(BLANK):
             continue
-        if text.lstrip(_BLANK).startswith("#"):
+        if text.lstrip(BLANK).startswith("#"):
             waiting.append((number, text))
             continue
-        if text[0] in _BLANK and lines:
+        if text[0] in BLANK and lines:
             last = lines[-1]
             lines[-1] = Line(last.number, (*last.parts, (number, text)), (*last.passed, *waiting))
         else:
@@ -81,8 +81,8 @@ def entries(content: bytes) -> list[Entry]:
     for line in logical_lines(content):
         name, equals, value = line.text.partition("=")
         words = name.split()
-        known = bool(equals) and len(words) == 1 and line.parts[0][1][0] not in _BLANK
-        found.append(Entry(name.strip(_BLANK) if known else "", value.strip(_BLANK), line.number, line.text))
+        known = bool(equals) and len(words) == 1 and line.parts[0][1][0] not in BLANK
+        found.append(Entry(name.strip(BLANK) if known else "", value.strip(BLANK), line.number, line.text))
     return found
 
 
@@ -145,7 +145,7 @@ def _service(line: Line) -> Service:
     words = list(_words(line))
     columns = tuple(word for _, word in words[:_COLUMNS])
     broken = ""
-    if line.parts[0][1][0] in _BLANK:
+    if line.parts[0][1][0] in BLANK:
         broken = "it begins with white space, and there is no service before it"
     elif len(columns) < _COLUMNS:
         broken = f"it has {len(columns)} columns, and a service has {_COLUMNS} (master(5))"
@@ -162,7 +162,7 @@ def _service(line: Line) -> Service:
         name, _, value = (text[1:-1] if text.startswith("{") else text).partition("=")
         under = _commented_between(line, number)
         raw = " ".join(text.split())
-        options.append(Option(name.strip(_BLANK), " ".join(value.split()), raw, number, under))
+        options.append(Option(name.strip(BLANK), " ".join(value.split()), raw, number, under))
     name = "/".join(columns[:2])
     return Service(name, columns, line.number, tuple(options), tuple(others), broken, line.text)
 
@@ -172,14 +172,14 @@ def _words(line: Line) -> Iterator[tuple[int, str]]:
     depth, word, begun = 0, "", line.number
     for number, part in line.parts:
         for character in f"{part}\n":
-            if character in _BLANK and depth == 0:
+            if character in BLANK and depth == 0:
                 if word:
                     yield begun, word
                 word = ""
                 continue
             if not word:
                 begun = number
-            word += " " if character in _BLANK else character
+            word += " " if character in BLANK else character
             depth = max(0, depth + {"{": 1, "}": -1}.get(character, 0))
     if word.strip():
         yield begun, word.strip()
@@ -189,7 +189,7 @@ def _commented_between(line: Line, number: int) -> str:
     """The last commented-out service line before an option, below the service's own line."""
     found = ""
     for at, text in line.passed:
-        match = _COMMENTED.match(text.strip(_BLANK))
+        match = _COMMENTED.match(text.strip(BLANK))
         if at < number and match:
             found = f"{match[1]} {match[2]}"
     return found
