@@ -61,7 +61,7 @@ class Postfix(SampledChapter):
         """Before the first change: nothing that a person has to decide may be left, and there must be a certificate."""
         if not self._numbers:
             self._refuse_open_decisions()
-        return self.sampled(plan)
+        return self.sampled(plan, self.read())
 
     @property
     def unfinished(self) -> str:

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from runbook_lib import display
 from runbook_lib.chapters.asking import AskingChapter
 from runbook_lib.errors import RunbookError
-from runbook_lib.mail.flow import MailFlow
+from runbook_lib.mail.flow import MailFlow, ports_to_sample
+from runbook_lib.mail.state import MailState
 from runbook_lib.remote.change import Plan
 
 
@@ -17,10 +18,10 @@ class SampledChapter(AskingChapter):
 
     _flow: MailFlow | None = None
 
-    def sampled(self, plan: Plan) -> Plan:
+    def sampled(self, plan: Plan, state: MailState) -> Plan:
         """Begin to sample, once, where mail is taken by now; the plan comes back as it is."""
         if self._flow is None and not self._numbers:
-            self._flow = MailFlow.start(self.host.address, self.host.name)
+            self._flow = MailFlow.start(self.host.address, self.host.name, ports_to_sample(state))
         return plan
 
     def summary(self) -> display.Shown:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, ClassVar, Self
 
 from runbook_lib.errors import ApplyRefused
+from runbook_lib.mail.state import MailState
 
 PORTS = (25, 465, 587)
 _SAMPLER = Path(__file__).with_name("flow_sampler.py")
@@ -137,6 +138,24 @@ class MailFlow:
     def _read(self) -> list[dict[str, Any]]:
         whole = self._text().rpartition("\n")[0]
         return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+
+
+def ports_to_sample(state: MailState) -> tuple[int, ...]:
+    """Ports that may be asked again and again.
+
+    Where logins are wanted and their packages are missing, smtpd(8) ends at each connection, and master(8) makes the
+    next one wait for a minute (postconf(5), service_throttle_time): such a port takes no mail, and asking it would
+    still hurt when it could.
+    """
+    everywhere = state.main_cf.get("smtpd_sasl_auth_enable") == "yes"
+
+    def wants_logins(port: int) -> bool:
+        lines = [line for name in state.service_on_port(port) for line in state.services[name]]
+        if any("smtpd_sasl_auth_enable=no" in line for line in lines):
+            return False
+        return everywhere or any("smtpd_sasl_auth_enable=yes" in line for line in lines)
+
+    return tuple(port for port in PORTS if not (state.missing_packages and wants_logins(port)))
 
 
 def summed(answers: Sequence[Mapping[str, Any]]) -> tuple[PortFlow, ...]:
