@@ -19,8 +19,8 @@ demo: lab-up  ## the main job: every chapter on four real mail servers here, and
 	@.venv/bin/runbook apply --inventory lab
 
 test: test-packages lint lab-up ## everything: checks, tests on real hosts, the notebooks against their outputs
-	@echo "Tests of the lab, in two processes"
-	@.venv/bin/pytest -q -n 2 --dist loadfile tests/test_lab_*.py
+	@echo "Tests of the lab"
+	@.venv/bin/pytest -q tests/test_lab_*.py
 	@echo "Tests of the promises, on real hosts: three processes, each with a lab of its own"
 	@.venv/bin/pytest -q -n 3 --dist loadfile --ignore-glob 'tests/test_lab_*' tests
 	@echo "The notebooks, against their stored outputs"
