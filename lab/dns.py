@@ -2,11 +2,12 @@
 
 import ipaddress
 import os
+import select
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import dns.exception
@@ -132,21 +133,26 @@ def stop(state: State) -> None:
 
     Raises: LabError when it does not end in 5 s.
     """
-    for pid in processes(state):
-        with suppress(ProcessLookupError):
-            descriptor = os.pidfd_open(pid)  # from here on the number cannot come to mean another process
-            try:
+    with ExitStack() as opened:
+        ends = []
+        for pid in processes(state):
+            with suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(pid)  # from here on the number cannot come to mean another process
+                opened.callback(os.close, descriptor)
                 if _arguments(pid) == _command(state):
-                    signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-            finally:
-                os.close(descriptor)
-    deadline = time.monotonic() + _TIMEOUT_S
-    while processes(state):
-        if time.monotonic() > deadline:
-            raise LabError(
-                f"does not end in {_TIMEOUT_S:g} s", "lab's DNS server", "run `python -m lab up` again"
-            )
-        time.sleep(0.02)
+                    ends.append(descriptor)
+        # The one that listens ends those that it forked for a connection; all hold the listening socket.
+        for descriptor in ends:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        # A process's command line is gone from /proc some time before its sockets are, so this asks the kernel.
+        deadline = time.monotonic() + _TIMEOUT_S
+        for descriptor in ends:
+            ended, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+            if not ended:
+                raise LabError(
+                    f"does not end in {_TIMEOUT_S:g} s", "lab's DNS server", "run `python -m lab up` again"
+                )
 
 
 def _command(state: State) -> list[str]:
