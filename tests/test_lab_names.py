@@ -137,10 +137,10 @@ def test_more_records_for_the_time_being_time_and_again(lab: Lab) -> None:
     """The server that ends has let go of its port, with a process of its own for an open connection too."""
     gateway = lab.network.gateway4
     for number in range(5):
-        with lab.also_in_dns(f"host-record=meanwhile{number}.example.test,{lab.network.address4(STALE)}"):
-            with socket.create_connection((gateway, 53)):
-                assert lookup(gateway, f"meanwhile{number}.example.test") == [lab.network.address4(STALE)]
-                time.sleep(0.1)
+        record = f"host-record=meanwhile{number}.example.test,{lab.network.address4(STALE)}"
+        with lab.also_in_dns(record), socket.create_connection((gateway, 53)):
+            assert lookup(gateway, f"meanwhile{number}.example.test") == [lab.network.address4(STALE)]
+            time.sleep(0.1)
 
 
 def lookup(server: str, name: str) -> list[str]:
