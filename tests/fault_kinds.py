@@ -205,7 +205,7 @@ def second_run(scene: Scene) -> Iterator[Lasting]:
     words = (
         "apply",
         "--inventory",
-        "lab",
+        scene.inventory,
         "--host",
         scene.name,
         "--notebooks",

@@ -22,6 +22,7 @@ from typing import TypeVar
 
 import psutil  # type: ignore[import-untyped]
 from applied_host import RUNBOOK
+from decided import decided, for_lived_in
 from supported import changing
 
 from lab import Lab, hosts
@@ -32,6 +33,8 @@ from lab.state import CHECKOUT
 _BEGINS_S = 240.0  # until a change begins: the controller starts, and packages may come before
 _ENDS_S = 300.0
 _LOOK_S = 0.001
+# From inside what a person keeps in mynetworks nobody can prove that strangers are refused.
+_PROVABLE = {"main.cf, mynetworks": "replace"}
 T = TypeVar("T")
 
 
@@ -60,16 +63,20 @@ class Scene:
         name: the host.
         run: the run's id.
         folder: for records and the notebooks that are run.
+        inventory: its name or path; one with a person's decisions where the host's state needs them.
         wrapper: words before the command, as a clock that differs.
+        waiting: names of the mails that were in the queue before.
     """
 
     lab: Lab
     name: str
     run: str
     folder: Path
+    inventory: str = "lab"
     wrapper: tuple[str, ...] = ()
     said: str = ""
     status: int | None = None
+    waiting: frozenset[str] = frozenset()
     _process: subprocess.Popen[str] | None = field(default=None, repr=False)
     _pid: int = 0
 
@@ -104,7 +111,7 @@ class Scene:
         notebooks.mkdir(exist_ok=True)
         for chapter in changing(self.name):
             shutil.copy(CHECKOUT / "notebooks" / f"{chapter}.ipynb", notebooks)
-        words = ("apply", "--inventory", "lab", "--host", self.name, "--notebooks", str(notebooks))
+        words = ("apply", "--inventory", self.inventory, "--host", self.name, "--notebooks", str(notebooks))
         self._process = subprocess.Popen(
             self.command(*words), env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -114,7 +121,7 @@ class Scene:
         """`runbook resume RUN` or `runbook rollback RUN`; what it says, errors included."""
         words = [verb, self.run]
         words += ["--notebooks", str(self.folder / "notebooks")] if verb == "resume" else []
-        words += ["--inventory", "lab", "--host", self.name] if verb == "rollback" else []
+        words += ["--inventory", self.inventory, "--host", self.name] if verb == "rollback" else []
         return subprocess.run(
             self.command(*words), env=self.environment, timeout=_ENDS_S, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -218,14 +225,18 @@ class Scene:
             hosts.start_again(host)
         hosts.wait(host)
 
-    def mail_is_delivered(self) -> None:
-        """Wait until the queue is empty: what was taken has been delivered."""
+    def queued(self) -> set[str]:
+        """The names of the mails that wait; a mail keeps its name in each of Postfix's queues (qmgr(8))."""
         queues = [
             self.path(f"/var/spool/postfix/{queue}")
             for queue in ("maildrop", "incoming", "active", "deferred")
         ]
+        return {path.name for queue in queues for path in queue.rglob("*") if path.is_file()}
+
+    def mail_is_delivered(self) -> None:
+        """Wait until the queue is as it was before the run: what was taken meanwhile has been delivered."""
         deadline = time.monotonic() + 60
-        while any(path.is_file() for queue in queues for path in queue.rglob("*")):
+        while self.queued() - self.waiting:
             assert time.monotonic() < deadline, "mail was taken, and is not delivered"
             time.sleep(0.05)
 
@@ -239,10 +250,13 @@ def _begun(journal: Path, title: str) -> str:
 
 
 @contextmanager
-def scene(lab: Lab, name: str, run: str) -> Iterator[Scene]:
-    """A scene; whatever happens in it, nothing of its run is left at work."""
+def scene(lab: Lab, name: str, state: str, run: str) -> Iterator[Scene]:
+    """A scene on a host in this state; whatever happens in it, nothing of its run is left at work."""
     with tempfile.TemporaryDirectory() as folder:
         made = Scene(lab, name, run, Path(folder))
+        if state.startswith("lived-in"):
+            made.inventory = decided(lab, made.folder, for_lived_in(state) | _PROVABLE, name)
+        made.waiting = frozenset(made.queued())
         try:
             yield made
         finally:

@@ -30,7 +30,7 @@ def tried(lab: Lab, fault: Fault) -> dict[str, str]:
     lab.reset(fault.host, fault.state)
     before = lab.tree(fault.host)
     kind = KINDS[fault.kind]
-    with scene(lab, fault.host, f"20991231T000000Z-{secrets.token_hex(2)}") as stage:
+    with scene(lab, fault.host, fault.state, f"20991231T000000Z-{secrets.token_hex(2)}") as stage:
         outside, inside = a_stranger_writes(lab, fault.host), somebody_on_the_host_writes(stage)
         stage.mail_is_delivered()
         with kind.ready(stage):
@@ -87,7 +87,7 @@ def in_short(host: str, said: str) -> str:
 def clean_end(lab: Lab, host: str, state: str) -> Mapping[str, Entry]:
     """A host as a run leaves it to which nothing happens."""
     lab.reset(host, state)
-    with scene(lab, host, "20991231T000000Z-c1ea") as stage:
+    with scene(lab, host, state, "20991231T000000Z-c1ea") as stage:
         stage.start()
         stage.wait()
         assert stage.status == 0, stage.said

@@ -82,6 +82,14 @@ FAULTS = (
     Fault("controller killed", "el10", "fresh", At(MAIN_CF), "rollback"),
     Fault("power cut", "debian13", "fresh", At(MASTER_CF), "resume"),
     Fault("power cut", "el10", "fresh", At(PAIR), "resume"),
+    # Servers with a past.
+    Fault("controller killed", "debian12", "lived-in", At(MASTER_CF), "resume"),
+    Fault("controller killed", "el9", "lived-in-postscreen", At(PAIR), "rollback"),
+    Fault("power cut", "debian12", "lived-in", At(MAIN_CF), "rollback"),
+    Fault("power cut", "el9", "lived-in-postscreen", At(MASTER_CF), "resume"),
+    Fault("network cut", "debian13", "lived-in", At(MAIN_CF), "resume"),
+    Fault("disk full: /etc", "debian12", "lived-in", At(PAIR), "rollback"),
+    # Processes that end one by one.
     Fault("command killed, its worker not", "el9", "fresh", At(KEY), "rollback", sample=True),
     Fault("command killed, its worker not", "debian13", "fresh", At(SMTPD_CONF), "rollback"),
     Fault("worker killed", "el9", "fresh", At(MASTER_CF), "resume"),

@@ -1,12 +1,11 @@
 """What a person decided in the inventory: apply goes on, proves the result, and gives back what was there."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import shaped_host
 from applied_host import runbook
-from ruamel.yaml import YAML
+from decided import decided
 from shaped_host import HOST, replies, session
 from trees import AT_WORK, MAY_DIFFER, changed
 
@@ -48,18 +47,6 @@ PLACES = {
     "master.cf, port 587": "replace",
     "master.cf, smtps/inet": "keep",
 }
-
-
-def decided(lab: Lab, folder: Path, places: Mapping[str, str], host: str = HOST) -> str:
-    """An inventory of the lab with decisions for a host."""
-    yaml = YAML()
-    book = yaml.load(lab.inventory)
-    book["hosts"][host]["decisions"] = [
-        {"about": about, "decide": decide, "reason": f"tested: {about}"} for about, decide in places.items()
-    ]
-    path = folder / "decided.yaml"
-    yaml.dump(book, path)
-    return str(path)
 
 
 @pytest.fixture(scope="module")

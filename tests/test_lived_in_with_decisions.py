@@ -12,27 +12,15 @@ from pathlib import Path
 
 import pytest
 from applied_host import run_cells, runbook
+from decided import decided, for_lived_in
 from lived_in import LivedIn, everything_it_did, its_old_submission, lived_in
 from supported import changing, postfix_chapter
-from test_decisions_of_a_person import decided
 from trees import AT_WORK, MAY_DIFFER, changed
 
 from lab import Lab
 from runbook_lib.chapters import preparation
 from runbook_lib.records.origin import run_id
 
-DECISIONS = {
-    "main.cf, smtpd_use_tls": "replace",
-    "main.cf, smtpd_tls_cert_file": "replace",
-    "main.cf, smtpd_tls_key_file": "replace",
-    "main.cf, smtpd_tls_session_cache_database": "replace",
-    "main.cf, smtpd_tls_protocols": "keep",
-    "main.cf, smtpd_tls_mandatory_protocols": "replace",
-    "main.cf, smtpd_tls_exclude_ciphers": "keep",
-    "main.cf, mynetworks": "keep",  # the office's machines send through it; "replace" is test_decisions_of_a_person's
-    "master.cf, smtps/inet": "replace",
-    "master.cf, submission/inet": "replace",
-}
 KEPT = (
     "postconf -n smtpd_helo_restrictions; postconf -n smtpd_tls_protocols; postconf -n smtpd_tls_exclude_ciphers; "
     "postconf -n smtpd_milters; postconf -n transport_maps; postconf -n virtual_alias_maps; "
@@ -79,8 +67,7 @@ def test_a_server_of_2013_is_done_with_decisions_and_given_back(
         told = preparation.open("lab", host).show_findings()
         for words in ("smtpd_use_tls = yes", "private: 10.0.0.0/8, 192.168.0.0/16", "master.cf, line"):
             assert words in told.text()
-        postscreen = {"master.cf, smtp/inet": "keep"} if "postscreen" in state else {}
-        inventory = decided(lab, tmp_path, DECISIONS | postscreen, host)
+        inventory = decided(lab, tmp_path, for_lived_in(state), host)
         run = run_id(datetime.now(UTC))
         monkeypatch.setenv("RUNBOOK_RUN", run)
         with again_and_again(server) as rounds:

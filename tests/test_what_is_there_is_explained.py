@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import shaped_host
 from applied_host import applied, runbook
-from test_decisions_of_a_person import decided
+from decided import decided
 from trees import AT_WORK, changed
 
 from lab import Lab

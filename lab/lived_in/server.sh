@@ -37,8 +37,13 @@ openssl genrsa -out /etc/dkimkeys/s.private 2048 2>/dev/null
 chown opendkim: /etc/dkimkeys/s.private
 chmod 0600 /etc/dkimkeys/s.private
 printf '%s\n' 'Syslog yes' 'UserID opendkim' 'Mode sv' 'Domain example.test' 'Selector s' \
-    'KeyFile /etc/dkimkeys/s.private' 'PidFile /run/opendkim/opendkim.pid' 'Socket inet:8891@127.0.0.1' \
+    'KeyFile /etc/dkimkeys/s.private' 'Socket inet:8891@127.0.0.1' \
     'InternalHosts 127.0.0.1, 10.0.0.0/8' >/etc/opendkim.conf
+# The unit waits for a PID file that the filter writes as its own user, which systemd refuses now and then: it then
+# waits for a minute and a half, and begins again.
+mkdir -p /etc/systemd/system/opendkim.service.d
+printf '%s\n' '[Service]' 'Type=exec' 'PIDFile=' 'ExecStart=' 'ExecStart=/usr/sbin/opendkim -f' \
+    >/etc/systemd/system/opendkim.service.d/foreground.conf
 systemctl -q enable opendkim
 
 # --- main.cf ----------------------------------------------------------------------------------------------------------
