@@ -15,7 +15,7 @@ from applied_host import run_cells, runbook
 from decided import decided, for_lived_in
 from lived_in import LivedIn, everything_it_did, its_old_submission, lived_in
 from supported import changing, postfix_chapter
-from trees import AT_WORK, MAY_DIFFER, changed
+from trees import AT_WORK, GOES_ON, MAY_DIFFER, changed
 
 from lab import Lab
 from runbook_lib.chapters import preparation
@@ -26,8 +26,6 @@ KEPT = (
     "postconf -n smtpd_milters; postconf -n transport_maps; postconf -n virtual_alias_maps; "
     "postconf -M smtp/inet archive/unix"
 )
-# etckeeper commits what packages bring and take: its history goes on. And mail was sent meanwhile.
-GOES_ON = ("/etc/.git", "/etc/.etckeeper", "/var/spool/archive")
 
 
 @contextmanager
