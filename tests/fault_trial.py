@@ -5,7 +5,8 @@ import secrets
 from collections.abc import Mapping
 from functools import cache
 
-from fault_kinds import KINDS
+import fault_of_the_host
+import fault_of_the_run
 from fault_scene import a_stranger_writes, scene, somebody_on_the_host_writes
 from faults import Fault
 from trees import GOES_ON, MAY_DIFFER, changed
@@ -19,6 +20,7 @@ MAIN_CF = "/etc/postfix/main.cf"
 MAILBOX = ("/var/mail/hanako", "/var/spool/mail/hanako")
 # podman mounts over these; a small disk that is given back leaves its text under the mounts.
 UNDER_MOUNTS = ("/etc/hostname", "/etc/resolv.conf")
+KINDS = fault_of_the_run.KINDS | fault_of_the_host.KINDS
 ALLOWED = (*MAY_DIFFER, *GOES_ON, *MAILBOX, *UNDER_MOUNTS)
 
 

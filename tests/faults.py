@@ -15,7 +15,7 @@ class Fault:
     """A line of the table.
 
     Args:
-        kind: a name in fault_kinds.KINDS.
+        kind: a name in fault_trial.KINDS.
         host, state: a lab host, and what the run meets there.
         at: where in the run.
         then: what is asked for afterwards.
@@ -107,12 +107,12 @@ FAULTS = (
     Fault("network cut for 8 s", "el9", "fresh", At(TAKEN_UP, 0.05), "resume"),
     # No space.
     Fault("disk full: /etc", "el9", "fresh", At(PAIR), "resume"),
-    Fault("disk full: /etc", "el9", "fresh", At(KEY), "rollback"),
+    Fault("disk full: /etc", "el9", "fresh", At(KEY), "rollback", sample=True),
     Fault("disk full: /etc", "debian13", "fresh", At(CERTIFICATE), "rollback"),
     Fault("disk full: the journal's", "el9", "fresh", At(KEY), "rollback", sample=True),
     Fault("disk full: the journal's", "el9", "fresh", At(PAIR), "resume"),
     Fault("disk full: /", "el9", "fresh", At(CERTIFICATE), "resume"),
-    Fault("disk full: /", "el9", "fresh", At(KEY), "rollback"),
+    Fault("disk full: /", "el9", "fresh", At(KEY), "rollback", sample=True),
     # Others at work, and what they leave.
     Fault("package lock held for 40 s", "el9", "fresh", At(CERTIFICATE), "rollback", sample=True),
     Fault("package lock held for 40 s", "debian13", "fresh", At(CERTIFICATE), "resume"),
