@@ -245,6 +245,7 @@ def test_clock_of_the_host(skew_s: int, standing: str) -> None:
 
 
 MASTER = 'LISTEN 0 100 0.0.0.0:25 0.0.0.0:* users:(("master",pid=9,fd=13))'
+TALKING = MASTER.replace('(("master"', '(("smtpd",pid=32000,fd=6),("master"')
 EXIM = 'LISTEN 0 20 127.0.0.1:25 0.0.0.0:* users:(("exim4",pid=7,fd=3))'
 
 
@@ -252,6 +253,7 @@ EXIM = 'LISTEN 0 20 127.0.0.1:25 0.0.0.0:* users:(("exim4",pid=7,fd=3))'
     ("line", "from_here", "standing", "seen"),
     [
         (MASTER, "", "ok", "held by master; reached from here"),
+        (TALKING, "", "ok", "held by master; reached from here"),
         (MASTER, "no answer", "warning", "not reached from here: no answer"),
         (MASTER.replace("0.0.0.0:25", "127.0.0.1:25"), "refused", "ok", "for the host alone"),
         (EXIM, "", "stops a run", "held by exim4, not by Postfix"),

@@ -1,5 +1,7 @@
 """Further instances of Postfix, and a proxy in front: named, with the reason, and apply is refused."""
 
+import subprocess
+
 import pytest
 from applied_host import run_cells
 
@@ -7,6 +9,7 @@ from lab import Lab
 from lab.tree import compare
 from runbook_lib.chapters import postfix
 from runbook_lib.errors import ApplyRefused
+from runbook_lib.mail import surroundings
 
 HOST = "debian12"
 # A second master(8) that main.cf does not tell of, as scripts from before postmulti(1) make it.
@@ -73,3 +76,18 @@ def test_it_is_named_with_the_reason_and_apply_refused(
     with pytest.raises(ApplyRefused, match="a person has to decide about it"):
         chapter.apply(chapter.plan_packages())
     assert list(compare(before, lab.tree(signed, "/etc"))) == []
+
+
+@pytest.mark.parametrize(
+    ("users", "others"),
+    [
+        ('(("smtpd",pid=31990,fd=6),("master",pid=120,fd=13))', ""),
+        ('(("master",pid=120,fd=13),("smtpd",pid=31990,fd=6))', ""),
+        ('(("exim4",pid=7,fd=3))', "exim4\n"),
+    ],
+)
+def test_an_smtpd_that_talks_to_somebody_is_no_other_mail_server(users: str, others: str) -> None:
+    """Processes of master(8) hold its socket; once process numbers have wrapped, one of them stands first."""
+    socket = f"LISTEN 0 100 0.0.0.0:25 0.0.0.0:* users:{users}"
+    script = f"ss() {{ echo '{socket}'; }}\n{surroundings.FACTS['port_25_held_by']}"
+    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == others

@@ -153,7 +153,9 @@ def port(number: int, told: Fact, from_here: str, postfix_runs: bool) -> Finding
             what, f"ss does not say who holds it (status {told.status})", "install iproute2 on the host"
         )
     lines = [line for line in told.value.splitlines() if re.search(rf":{number}\s", line)]
-    holders = sorted({name for line in lines for name in re.findall(r'\("([^"]+)",pid=', line)})
+    # Whom master(8) starts has its sockets, too: an smtpd that talks to somebody is another name in the same line.
+    named = [set(re.findall(r'\("([^"]+)",pid=', line)) for line in lines]
+    holders = sorted(set().union(*({"master"} if "master" in names else names for names in named)))
     others = [name for name in holders if name not in ("master", "systemd")]
     if others:
         return stops(

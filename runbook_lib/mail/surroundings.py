@@ -17,7 +17,8 @@ for _p in /proc/[0-9]*; do
   read -r _name < "$_p/comm" || continue
   if [ "$_name" = master ] && [ "$(_depth "${_p#/proc/}")" = "$_own" ]; then printf '%s\\n' "${_p#/proc/}"; fi
 done""",
-    "port_25_held_by": "ss -Hltnp 'sport = :25' | sed -n 's/.*users:((\"\\([^\"]*\\)\".*/\\1/p' | sort -u",
+    # Whom master(8) starts has its sockets, too: an smtpd that talks to somebody may stand before it in a line.
+    "port_25_held_by": 'ss -Hltnp \'sport = :25\' | sed -n \'/"master",/d; s/.*users:(("\\([^"]*\\)".*/\\1/p\' | sort -u',
 }
 # As an option of a service, `-o NAME=VALUE` or `-o { NAME = VALUE }` (master(5)).
 _OPTION = re.compile(r"-o \{? ?((?:smtpd|postscreen)_upstream_proxy_protocol) ?= ?([^\s}]+)")
@@ -43,7 +44,7 @@ def differences(state: MailState) -> tuple[Difference, ...]:
     Source: MULTI_INSTANCE_README; postconf(5), multi_instance_directories, alternate_config_directories,
     smtpd_upstream_proxy_protocol, postscreen_upstream_proxy_protocol.
     """
-    others = sorted(set(state.facts["port_25_held_by"].value.splitlines()) - {"master"})
+    others = sorted(set(state.facts["port_25_held_by"].value.splitlines()))
     found = [Difference("running on port 25", name, False, _ANOTHER_MTA) for name in others]
     if not state.installed:
         return tuple(found)
