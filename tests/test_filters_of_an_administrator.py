@@ -18,7 +18,7 @@ printf '%s\\n' 'Syslog yes' 'UserID opendkim' 'Mode sv' 'Domain example.test' 'S
   'KeyFile /etc/dkimkeys/s.private' 'Socket inet:8891@127.0.0.1' \\
   > /etc/opendkim.conf
 mkdir /etc/systemd/system/opendkim.service.d
-printf '%s\\n' '[Service]' 'Type=exec' 'PIDFile=' 'ExecStart=' 'ExecStart=/usr/sbin/opendkim -f' \
+printf '%s\\n' '[Service]' 'Type=exec' 'PIDFile=' 'ExecStart=' 'ExecStart=/usr/sbin/opendkim -f' \\
   > /etc/systemd/system/opendkim.service.d/foreground.conf
 systemctl enable -q opendkim
 """
