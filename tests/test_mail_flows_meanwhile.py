@@ -1,11 +1,13 @@
 """Mail is taken while a chapter changes the server: sampled by a process outside it, shown, and in the record."""
 
+import gc
 import os
 import socket
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 from applied_host import run_cells, run_chapters
 from probes_servers import script, serving
@@ -56,6 +58,17 @@ def test_a_chapter_that_nobody_went_on_with_asks_no_more_when_the_next_begins() 
         assert sampler._process.poll() is None
         sampler.stop()
     assert left.stop()[0].asked >= 1
+
+
+def test_a_sampler_that_nobody_holds_any_more_ends() -> None:
+    """A chapter that was opened and dropped: nothing asks the server once a second from then on."""
+    with serving(script(b"220 a ESMTP\r\n", b"250 a\r\n", b"221 bye\r\n")) as endpoint:
+        dropped = MailFlow.start(endpoint.address, "a", (endpoint.port,))
+        assert dropped is not None
+        process = psutil.Process(dropped._process.pid)
+        del dropped
+        gc.collect()
+        process.wait(timeout=20)
 
 
 def test_a_server_that_is_cut_off_shows() -> None:

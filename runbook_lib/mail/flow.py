@@ -72,6 +72,9 @@ class MailFlow:
         self._process = process
         self._output = output
         self._where = where
+        assert process.stdin is not None
+        # One that nobody holds any more ends, too: a Popen that is dropped keeps its child and the pipe to it.
+        weakref.finalize(self, process.stdin.close)
 
     @classmethod
     def start(cls, address: str, where: str, ports: Sequence[int] = PORTS) -> Self | None:
