@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lab import Lab
 from runbook_lib.families.debian import DEBIAN
-from runbook_lib.mail.postconf import line
+from runbook_lib.mail.postconf import folded, line
 from runbook_lib.mail.reading import read_mail
 
 BIN = Path(__file__).parents[1] / ".venv" / "bin"
@@ -109,3 +109,9 @@ def test_what_is_read_of_main_cf_means_the_same_to_postfix(lab: Lab) -> None:
         again.append(inputs.encoded(text))
     assert len(set(first)) >= 6
     assert _asked_of_postfix(lab, again) == first
+
+
+def test_a_blank_of_unicode_is_part_of_a_value_as_it_is_to_postfix() -> None:
+    assert line("relayhost", "[a]:25 \u2028") == "relayhost = [a]:25 \u2028"
+    assert line("relayhost", "") == "relayhost ="
+    assert folded("smtp\tinet  n -\u3000- -\u00a0- smtpd") == "smtp inet n -\u3000- -\u00a0- smtpd"

@@ -1,5 +1,6 @@
 """Settings of main.cf and services of master.cf as changes, made by postconf(1), undone by value."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -11,6 +12,7 @@ from runbook_lib.remote.system import SYSTEM_SH
 
 MAIN_CF = PurePosixPath("/etc/postfix/main.cf")
 MASTER_CF = PurePosixPath("/etc/postfix/master.cf")
+BLANK = " \t\r\n\v\f"  # isspace(3) in the C locale, as Postfix asks; a blank of Unicode is part of a value
 _SH = resources.files(__package__).joinpath("settings.sh").read_text()
 
 
@@ -39,7 +41,7 @@ class Setting:
 
 def line(name: str, value: str | None) -> str:
     """As `postconf -n NAME` prints it: nothing for what is not set, no blank behind an empty value."""
-    return "" if value is None else f"{name} = {value}".rstrip()
+    return "" if value is None else f"{name} = {value}" if value else f"{name} ="
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,8 @@ class Service:
 
 
 def folded(text: str) -> str:
-    """A line of master.cf with its white space folded to one blank."""
-    return " ".join(text.split())
+    """A line of master.cf with what is white space to Postfix folded to one blank."""
+    return " ".join(re.findall(f"[^{BLANK}]+", text))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal
 from runbook_lib import inventory
 from runbook_lib.families import Family
 from runbook_lib.mail import decisions, filters, restrictions, wanted
-from runbook_lib.mail.postconf import MAIN_CF, ServicesChange, Setting, SettingsChange, TakenUp, line
+from runbook_lib.mail.postconf import BLANK, MAIN_CF, ServicesChange, Setting, SettingsChange, TakenUp, line
 from runbook_lib.mail.services import services
 from runbook_lib.mail.state import MailState
 from runbook_lib.remote.change import Plan, TouchedPath, quote
@@ -139,7 +139,7 @@ def settings(state: MailState, host: inventory.Host, files: MailFiles) -> tuple[
         now = state.main_cf.get(name)
         if name in decided or now is None or line(name, now) not in state.left[name]:
             continue
-        value = None if before == "-" else before.partition("=")[2].strip()
+        value = None if before == "-" else before.partition("=")[2].strip(BLANK)
         decided[name] = Setting(name, now, value, "the inventory no longer asks for it: as it was found")
     return tuple(decided.values())
 

@@ -11,7 +11,7 @@ from runbook_lib.families import Family, Release
 from runbook_lib.mail import unreadable
 from runbook_lib.mail.findings import parse
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
-from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF, folded
+from runbook_lib.mail.postconf import BLANK, MAIN_CF, MASTER_CF, folded
 from runbook_lib.remote import alternative
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.connection import Host
@@ -209,7 +209,7 @@ def read_state(
     have = set(facts["packages"].value.split())
     left: dict[str, set[str]] = {}
     found: dict[str, str] = {}
-    for row in facts["left"].value.splitlines():
+    for row in facts["left"].value.split("\n"):
         if row.count("\t") < 2:
             continue  # a journal that was cut off (a full disk): its change was never begun
         name, before, after = row.split("\t", 2)
@@ -219,8 +219,8 @@ def read_state(
         text = facts["mail_version"].value
         main_cf = dict(_entry(line) for line in facts["main_cf"].value.split("\n") if "=" in line)
         services: dict[str, list[str]] = {}
-        for line in facts["services"].value.splitlines():
-            if line.strip():
+        for line in facts["services"].value.split("\n"):
+            if line.strip(BLANK):
                 words = folded(line).split(" ")
                 if len(words) < 2:
                     raise _not_understood(host, "postconf -M", line)
@@ -276,7 +276,7 @@ def _left(family: Family, seen: Mapping[PurePosixPath, Seen]) -> dict[PurePosixP
 def _entry(line: str) -> tuple[str, str]:
     # A blank is what isspace(3) calls so in the C locale, as for Postfix: U+2028 is part of a value.
     name, _, value = line.partition("=")
-    return name.strip(parse.BLANK), value.strip(parse.BLANK)
+    return name.strip(BLANK), value.strip(BLANK)
 
 
 def candidates(state: MailState) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runbook_lib import display
+from runbook_lib.mail.postconf import BLANK
 
-BLANK = " \t\r\n\v\f"  # isspace(3) in the C locale, as Postfix asks
 _COLUMNS = 8  # service, type, private, unpriv, chroot, wakeup, maxproc, command (master(5))
 _TYPES = ("inet", "unix", "fifo", "pass", "unix-dgram")
 _COMMENTED = re.compile(rf"#\s*(\S+)\s+({'|'.join(_TYPES)})\s+[-yn]\s+[-yn]\s+[-yn]\s")
