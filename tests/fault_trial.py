@@ -14,8 +14,16 @@ from trees import GOES_ON, MAY_DIFFER, changed
 from lab import Lab
 from lab.tree import Entry
 
-# Made anew in each run: two clean runs differ in their bytes, and in nothing else of these files.
-MADE_ANEW = ("mail-server.key", "mail-server.pem", "mail-server.csr", ".sasldb2")
+# Made anew in each run, at each start, or for each reset: two clean runs differ in the bytes of these files, and in
+# nothing else of them.
+MADE_ANEW = (
+    "mail-server.key",
+    "mail-server.pem",
+    "mail-server.csr",
+    "sasldb2",
+    "/saslauthd.pid",
+    "/mail2013.pem",
+)
 MAIN_CF = "/etc/postfix/main.cf"
 MAILBOX = ("/var/mail/hanako", "/var/spool/mail/hanako")
 # podman mounts over these; a small disk that is given back leaves its text under the mounts.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from applied_host import RUNBOOK, applied, run_cells, runbook
-from supported import PROMISED, changing, family_of
+from supported import changing, family_of
 from trees import AT_WORK, MAY_DIFFER, changed
 
 from lab import Lab
@@ -40,31 +40,30 @@ def lines(lab: Lab, host: str) -> list[bytes]:
     return sorted(lab.exec(host, f"cat {MAIN_CF}").splitlines())
 
 
-@pytest.mark.parametrize("host_name", PROMISED)
 def test_typed_by_hand_it_is_the_same_host(
-    lab: Lab, host_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, family_host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    family = family_of(host_name)
+    family = family_of(family_host)
     random = [
         path.format(keys=family.key_directory, certificates=family.certificate_directory) for path in RANDOM
     ]
-    applied(lab, host_name)
-    by_apply, main_cf = lab.tree(host_name), lines(lab, host_name)
-    lab.reset(host_name, "bare")
+    applied(lab, family_host)
+    by_apply, main_cf = lab.tree(family_host), lines(lab, family_host)
+    lab.reset(family_host, "bare")
     monkeypatch.setenv("PATH", f"{RUNBOOK.parent}:{os.environ['PATH']}")
-    for chapter in changing(host_name):
-        script = planned(host_name, chapter, tmp_path / "records")
+    for chapter in changing(family_host):
+        script = planned(family_host, chapter, tmp_path / "records")
         if "# on the controller:" in script:
-            sign(lab, host_name, script, tmp_path)
+            sign(lab, family_host, script, tmp_path)
         else:
-            type_in(lab, host_name, script)
-    by_hand = lab.tree(host_name)
+            type_in(lab, family_host, script)
+    by_hand = lab.tree(family_host)
     assert changed(by_apply, by_hand, (*MAY_DIFFER, *AT_WORK, *random, *OF_PACKAGES, MAIN_CF)) == []
-    assert lines(lab, host_name) == main_cf
+    assert lines(lab, family_host) == main_cf
     for path in random[:-1]:  # other bytes, and the same kind, mode and owner
         assert by_hand[path][:4] == by_apply[path][:4], path
     # Everything is asked from outside, as of a host that apply made.
-    assert "outcome   passed" in run_cells("90-verification", host=host_name, mode="apply")[-1].text()
+    assert "outcome   passed" in run_cells("90-verification", host=family_host, mode="apply")[-1].text()
 
 
 def planned(host: str, chapter: str, records: Path) -> str:
