@@ -10,9 +10,10 @@ from pathlib import PurePosixPath
 
 from runbook_lib.chapters import own_ca
 from runbook_lib.chapters.opening import Opened
+from runbook_lib.der import spelled_serial
 from runbook_lib.errors import CertificateRefused
 from runbook_lib.pki import authority, certificate, keys
-from runbook_lib.pki.certificate import FITS, spelled_serial
+from runbook_lib.pki.certificate import FITS
 from runbook_lib.pki.revocation import compromised_keys, revocations
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact, gather

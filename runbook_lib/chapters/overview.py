@@ -9,6 +9,7 @@ from cryptography import x509
 
 from runbook_lib import inventory, remote
 from runbook_lib.chapters import own_ca
+from runbook_lib.der import spelled_serial
 from runbook_lib.families.known import FAMILIES
 from runbook_lib.mail import told_to_postfix
 from runbook_lib.mail.probes import Target
@@ -19,7 +20,6 @@ from runbook_lib.mail.probes.target import Endpoint
 from runbook_lib.mail.probes.tls import Tls
 from runbook_lib.mail.told_to_postfix import OnDisk
 from runbook_lib.pki import authority, crl
-from runbook_lib.pki.certificate import spelled_serial
 from runbook_lib.pki.ledger import written
 from runbook_lib.pki.revocation import revocations
 from runbook_lib.remote import drift, runs
