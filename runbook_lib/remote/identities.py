@@ -4,21 +4,16 @@ Source: ssh_config(5), IdentityFile, IdentitiesOnly, IdentityAgent: the agent's 
 then the agent's others, then the files.
 """
 
-import queue
-import socket
-import threading
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import paramiko
-from paramiko.agent import AgentSSH
 from paramiko.ssh_exception import PasswordRequiredException
 
 from runbook_lib.errors import LoginRefused
+from runbook_lib.remote import agent
+from runbook_lib.remote.agent import Held
 from runbook_lib.remote.route import Hop
-
-AGENT_TIMEOUT_S = 5.0
 
 Identity = tuple[str, paramiko.PKey]  # a name for messages, and the key
 
@@ -34,8 +29,8 @@ def of(hop: Hop) -> Generator[Identity]:
         return
     files = [path for path in hop.settings.identity_files if path.exists() or _public_half(path)]
     halves = {half: path for path in files if (half := _public_half(path))}
-    with _agent_keys(hop.settings.agent) as keys:
-        held = {key.get_base64(): key for key in keys}
+    with agent.held(hop.settings.agent) as found:
+        held = {key.get_base64(): key for key in found.keys}
         for half, path in halves.items():
             if half in held:
                 yield f"the agent's {path}", held[half]
@@ -48,9 +43,14 @@ def of(hop: Hop) -> Generator[Identity]:
 
 
 def passed_over(hop: Hop) -> str:
-    """What was found of configured keys and could not be offered, for the message of a refused login; or ''."""
-    told = []
-    for path in hop.settings.identity_files if hop.key is None else ():
+    """What was found of the agent's keys and of configured ones and could not be offered, for the message of a refused
+    login; '' where the inventory names the key.
+    """
+    if hop.key is not None:
+        return ""
+    with agent.held(hop.settings.agent) as held:
+        told = list(held.told)
+    for path in hop.settings.identity_files:
         if path.exists() and not _is_public(path):
             try:
                 _read_key(path)
@@ -68,8 +68,8 @@ def _named(path: Path, hop: Hop) -> Iterator[Identity]:
             raise PasswordRequiredException
         yield from _in_file(path)
     except PasswordRequiredException:
-        with _agent_keys(hop.settings.agent) as keys:
-            yield f"the agent's {path}", _counterpart(path, keys, hop)
+        with agent.held(hop.settings.agent) as held:
+            yield f"the agent's {path}", _counterpart(path, held, hop)
     except (OSError, ValueError, paramiko.SSHException) as error:
         raise LoginRefused(
             f"the key {path} cannot be read: {getattr(error, 'strerror', None) or error}",
@@ -127,58 +127,15 @@ def _public_half(path: Path) -> str:
     return fields[1] if len(fields) > 1 else ""
 
 
-def _counterpart(path: Path, keys: Sequence[paramiko.AgentKey], hop: Hop) -> paramiko.PKey:
+def _counterpart(path: Path, held: Held, hop: Hop) -> paramiko.PKey:
     """The agent's copy of an encrypted key file, found by the public key beside the file."""
     wanted = _public_half(path)
-    for key in keys:
+    for key in held.keys:
         if key.get_base64() == wanted:
             return key
     what = "is the public half" if _is_public(path) else "is encrypted"
     raise LoginRefused(
-        f"the key {path} {what}, and no agent holds it",
+        f"the key {path} {what}, and no agent holds it" + "".join(f"; {one}" for one in held.told),
         hop.where,
         f"ssh-add {path} (the agent's copy is found by {path.name}.pub beside it)",
     )
-
-
-class _AgentAt(AgentSSH):
-    """The agent behind a socket; paramiko's own class knows the one of the environment alone."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(AGENT_TIMEOUT_S)
-            connection.connect(str(path))
-            self._connect(connection)  # type: ignore[attr-defined]  # the stubs leave it out
-        except BaseException:
-            connection.close()
-            raise
-        connection.settimeout(None)
-
-    def close(self) -> None:
-        """End the connection."""
-        self._close()  # type: ignore[attr-defined]
-
-
-@contextmanager
-def _agent_keys(path: Path | None) -> Iterator[Sequence[paramiko.AgentKey]]:
-    """The agent's keys; none where no agent runs, or where one does not answer (a forwarded one may hang)."""
-    agents: queue.SimpleQueue[_AgentAt | None] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            agents.put(_AgentAt(path) if path else None)
-        except (paramiko.SSHException, OSError):
-            agents.put(None)
-
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        agent = agents.get(timeout=AGENT_TIMEOUT_S)
-    except queue.Empty:
-        agent = None
-    if agent is None:
-        yield ()
-        return
-    with closing(agent):
-        yield agent.get_keys()
