@@ -23,7 +23,6 @@ from runbook_lib.remote import Host, runs
 from runbook_lib.remote.change import Plan
 from runbook_lib.remote.facts import FACTS, gather
 from runbook_lib.remote.files import FileChange, FileState
-from runbook_lib.remote.hostkeys import HostKey, KnownHosts, check
 from runbook_lib.remote.journal import Journal
 from runbook_lib.remote.rollback import rollback
 
@@ -152,15 +151,6 @@ def take_secret(content: bytes) -> bool:
     return True
 
 
-def take_known_hosts(content: bytes) -> bool:
-    """A key is taken only where the file has that very key for the name, and revokes it nowhere."""
-    known_hosts = KnownHosts.read(written("known_hosts", content))
-    shown = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(32))
-    check(known_hosts, ("mail1.example.test", "192.0.2.25"), shown, "mail1")
-    assert shown.line.split()[-1].encode() in content
-    return True
-
-
 def take_record(content: bytes) -> bool:
     """A record and its page: whatever stands in it is text there."""
     path = written("20261101T000000Z-0000/mail1/00-preparation.json", content)
@@ -260,18 +250,9 @@ _told = st.lists(
     ),
     max_size=6,
 ).map(lambda lines: encoded("\n".join(lines)))  # fmt: skip
-_known_hosts_line = st.builds(
-    "{}{} {} {}".format,
-    st.sampled_from(("", "", "@revoked ", "@cert-authority ", "@x ")),
-    st.one_of(st.sampled_from(("mail1.example.test", "*", "!mail1*,*", "|1|AAAA|AAAA", "|1||", "[mail1]:22")), words),
-    st.sampled_from(("ssh-ed25519", "ssh-rsa", "x")),
-    st.one_of(st.just("AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), words),
-)  # fmt: skip
-
 _secrets = st.one_of(
     st.text(max_size=20).map(encoded), st.binary(max_size=9), st.sampled_from(EVIL).map(encoded)
 )
-_known_hosts = st.lists(_known_hosts_line, max_size=4).map(lambda lines: encoded("\n".join(lines)))
 
 TARGETS = (
     Target("os-release", take_os_release, inputs.os_release),
@@ -281,7 +262,6 @@ TARGETS = (
     Target("change", take_change, st.builds(bytes.__add__, _statuses, _told)),
     Target("undo", take_undo, st.builds(bytes.__add__, _statuses, st.one_of(_told, bent(_told)))),
     Target("secret", take_secret, _secrets),
-    Target("known-hosts", take_known_hosts, _known_hosts),
     Target("record", take_record, _as_json(_record)),
     Target("manifest", take_manifest, _as_json(_manifest)),
 )  # fmt: skip

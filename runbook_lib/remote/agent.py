@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko.agent import AgentSSH
 
 from runbook_lib import display
@@ -22,6 +23,12 @@ from runbook_lib import display
 ANSWER_TIMEOUT_S = 5.0  # a forwarded one may hang
 _ANSWER_BYTES_MAX = 256 * 1024
 _REQUEST_IDENTITIES, _IDENTITIES_ANSWER = 11, 12
+
+# What paramiko, and what it reads keys by, raise at a key that is broken somewhere; `make fuzz` found them.
+UNREADABLE = (
+    *(paramiko.SSHException, UnsupportedAlgorithm),
+    *(ValueError, TypeError, IndexError, OverflowError, AssertionError, struct.error),
+)
 
 
 @dataclass(frozen=True)
@@ -84,8 +91,8 @@ class _Agent(AgentSSH):
         for blob, comment in zip(parts[::2], map(display.escape_bytes, parts[1::2]), strict=True):
             try:
                 keys.append(paramiko.AgentKey(self, blob, comment))
-            except (paramiko.SSHException, ValueError) as error:  # of paramiko, and of what it reads keys by
-                unread.append(f"the agent's {comment}: {error}")
+            except UNREADABLE as error:
+                unread.append(f"the agent's {comment}: {error or 'it is broken'}")
         return tuple(keys), tuple(unread)
 
     def close(self) -> None:

@@ -15,6 +15,8 @@ from runbook_lib.remote import agent
 from runbook_lib.remote.agent import Held
 from runbook_lib.remote.route import Hop
 
+_NO_KEY = (OSError, ValueError, paramiko.SSHException)  # PasswordRequiredException is one of the last
+
 Identity = tuple[str, paramiko.PKey]  # a name for messages, and the key
 
 
@@ -27,7 +29,7 @@ def of(hop: Hop) -> Generator[Identity]:
     if hop.key is not None:
         yield from _named(hop.key, hop)
         return
-    files = [path for path in hop.settings.identity_files if path.exists() or _public_half(path)]
+    files = hop.settings.identity_files
     halves = {half: path for path in files if (half := _public_half(path))}
     with agent.held(hop.settings.agent) as found:
         held = {key.get_base64(): key for key in found.keys}
@@ -43,21 +45,22 @@ def of(hop: Hop) -> Generator[Identity]:
 
 
 def passed_over(hop: Hop) -> str:
-    """What was found of the agent's keys and of configured ones and could not be offered, for the message of a refused
-    login; '' where the inventory names the key.
-    """
-    if hop.key is not None:
-        return ""
-    with agent.held(hop.settings.agent) as held:
-        told = list(held.told)
-    for path in hop.settings.identity_files:
-        if path.exists() and not _is_public(path):
-            try:
-                _read_key(path)
-            except PasswordRequiredException:
-                told.append(f"{path} is encrypted (ssh-add {path})")
-            except (OSError, ValueError, paramiko.SSHException) as error:
-                told.append(f"{path}: {getattr(error, 'strerror', None) or error}")
+    """What was found of keys and certificates and could not be offered, for the message of a refused login; or ''."""
+    told: list[str] = []
+    if hop.key is None:
+        with agent.held(hop.settings.agent) as held:
+            told += held.told
+    for path in hop.settings.identity_files if hop.key is None else (hop.key,):
+        if _is_public(path):
+            continue
+        try:
+            _certify(_read_key(path), path)
+        except FileNotFoundError:
+            continue  # most of the usual files are not there
+        except PasswordRequiredException:
+            told.append(f"{path} is encrypted (ssh-add {path})")
+        except _NO_KEY as error:
+            told.append(f"{path}: {getattr(error, 'strerror', None) or error}")
     return "; ".join(told)
 
 
@@ -70,7 +73,7 @@ def _named(path: Path, hop: Hop) -> Iterator[Identity]:
     except PasswordRequiredException:
         with agent.held(hop.settings.agent) as held:
             yield f"the agent's {path}", _counterpart(path, held, hop)
-    except (OSError, ValueError, paramiko.SSHException) as error:
+    except _NO_KEY as error:
         raise LoginRefused(
             f"the key {path} cannot be read: {getattr(error, 'strerror', None) or error}",
             hop.where,
@@ -82,17 +85,35 @@ def _readable(path: Path) -> list[Identity]:
     """As ssh does it: a file of the configuration that cannot be read is passed over."""
     try:
         return list(_in_file(path))
-    except (PasswordRequiredException, OSError, ValueError, paramiko.SSHException):
+    except _NO_KEY:  # told by `passed_over`
         return []
 
 
 def _in_file(path: Path) -> Iterator[Identity]:
-    certificate = path.with_name(path.name + "-cert.pub")
-    if certificate.exists():
-        certified = _read_key(path)
-        certified.load_certificate(str(certificate))
+    certified = _read_key(path)
+    try:
+        certificate = _certify(certified, path)
+    except _NO_KEY:
+        certificate = None  # ssh, too, goes on with the key alone; told by `passed_over`
+    if certificate is not None:
         yield str(certificate), certified
     yield str(path), _read_key(path)
+
+
+def _certify(key: paramiko.PKey, path: Path) -> Path | None:
+    """Give a key the certificate that lies beside its file; None where there is none."""
+    certificate = path.with_name(path.name + "-cert.pub")
+    try:
+        content = certificate.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    try:
+        key.load_certificate(content)
+    except agent.UNREADABLE as error:
+        raise paramiko.SSHException(
+            f"{certificate.name} beside it is no certificate of it ({error})"
+        ) from error
+    return certificate
 
 
 def _read_key(path: Path) -> paramiko.PKey:
@@ -103,7 +124,7 @@ def _read_key(path: Path) -> paramiko.PKey:
             return kind.from_private_key_file(str(path))
         except PasswordRequiredException:
             raise
-        except (paramiko.SSHException, ValueError, IndexError) as error:
+        except agent.UNREADABLE as error:
             wrong = error
     raise paramiko.SSHException(f"neither Ed25519, ECDSA nor RSA ({wrong})")
 
