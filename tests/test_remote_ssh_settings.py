@@ -159,7 +159,7 @@ def test_path_of_a_user_who_is_not_there_is_refused_as_ssh_does(home: Path, port
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False,
     )  # fmt: skip
     assert "No such user nobody-here" in done.stderr
-    with pytest.raises(HostUnreachable, match="a path .* names a user who is not there"):
+    with pytest.raises(HostUnreachable, match=r"a path .* names a user who is not there"):
         ssh_config.ask("mx", "mx")
 
 
