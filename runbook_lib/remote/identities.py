@@ -58,7 +58,8 @@ def passed_over(hop: Hop) -> str:
         except FileNotFoundError:
             continue  # most of the usual files are not there
         except PasswordRequiredException:
-            told.append(f"{path} is encrypted (ssh-add {path})")
+            if hop.key is None:  # of a named one the agent's copy was offered
+                told.append(f"{path} is encrypted (ssh-add {path})")
         except _NO_KEY as error:
             told.append(f"{path}: {getattr(error, 'strerror', None) or error}")
     return "; ".join(told)
