@@ -137,7 +137,13 @@ def test_host_that_wants_a_terminal_and_cannot_give_one_says_which_line_to_chang
     try:
         with connected(lab, "el9") as host, pytest.raises(SudoRefused) as refused:
             host.run("id", root=True)
-        lab.exec("el9", f"chmod o+rx {Path(DROP_IN).parent}; chmod o+r {DROP_IN}")
+        lab.exec(
+            "el9", "printf '#!/bin/sh\\n' >/usr/bin/script; chmod 755 /usr/bin/script"
+        )  # one too old for it
+        with connected(lab, "el9") as host, pytest.raises(SudoRefused, match="gives it none") as old:
+            host.run("id", root=True)
+        assert "Defaults:kanri !requiretty" in old.value.remedy
+        lab.exec("el9", f"rm /usr/bin/script; chmod o+rx {Path(DROP_IN).parent}; chmod o+r {DROP_IN}")
         with connected(lab, "el9") as host, pytest.raises(SudoRefused) as named:
             host.run("id", root=True)
     finally:

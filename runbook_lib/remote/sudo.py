@@ -25,6 +25,7 @@ ASK_TIMEOUT_S = 30.0  # PAM may ask a slow directory, and waits 2 s after a wron
 
 _WANTS_TERMINAL = "must have a tty"
 _NO_SCRIPT = "no script(1) here"
+_NOTHING = "nothing"
 _LINE = re.compile(r"^(/[^:\n]+):([0-9]+):(.*)$", re.MULTILINE)  # as grep -Hn prints one
 _REMEDIES = {  # what sudo says in the C locale: what to do
     r"^env: .*No such file": "install sudo on the host, or log in as root",
@@ -35,6 +36,10 @@ _REMEDIES = {  # what sudo says in the C locale: what to do
 
 class _TerminalWanted(SudoRefused):
     """sudo is not run without a terminal (`requiretty`)."""
+
+
+class _NothingSaid(SudoRefused):
+    """Neither sudo nor root's shell said a word."""
 
 
 class Sudo:
@@ -73,6 +78,15 @@ class Sudo:
                 if self._through_terminal:
                     raise
                 self._through_terminal = True
+            except _NothingSaid as refused:
+                exchange.close()
+                if not self._through_terminal:
+                    raise
+                raise SudoRefused(
+                    f"sudo wants a terminal of {user} (requiretty), and script(1) on the host gives it none",
+                    refused.where,
+                    _no_terminal(user),
+                ) from None
             except BaseException:
                 exchange.close()
                 raise
@@ -140,7 +154,7 @@ def become_root(exchange: Exchange, user: str, password: Secret | None, referenc
 
 
 def _said(exchange: Exchange) -> str:
-    return exchange.said.replace(_question(exchange.script), "").strip() or "nothing"
+    return exchange.said.replace(_question(exchange.script), "").strip() or _NOTHING
 
 
 def _refusal(exchange: Exchange, user: str, reference: str | None) -> SudoRefused:
@@ -172,7 +186,8 @@ def _refusal(exchange: Exchange, user: str, reference: str | None) -> SudoRefuse
             exchange.where,
             f"put the right password where {reference} points",
         )
-    return SudoRefused(
+    kind = _NothingSaid if said == _NOTHING else SudoRefused
+    return kind(
         f"sudo does not make {user} root; it said: {said}", exchange.where, "try `sudo sh` on the host"
     )
 
