@@ -57,8 +57,12 @@ def test_apply_and_rollback_go_through_both_jump_hosts(behind: Behind, tmp_path:
     written(behind)
     done = behind.typed(tmp_path, "apply", "--host", HOST, jump=WAY)
     assert done.returncode == 0, done.stdout + done.stderr
+    told = behind.typed(tmp_path, "doctor", HOST, jump=WAY).stdout
+    hops = [f"ops@{behind.address(JUMP)} port {SECOND_PORT}"]
+    hops += [f"kanri@{behind.address(name)} port 22" for name in (SECOND_JUMP, HOST)]
+    assert f"reach            ok  {' → '.join(hops)}\n" in told
     [run] = lab.exec(HOST, "ls /var/lib/runbook").decode().split()
-    assert lab.exec(HOST, "ss -Hltn 'sport = :465 or sport = :587' | wc -l") == b"2\n"
+    assert lab.exec(HOST, "ss -Hltn 'sport = :465 or sport = :587' | wc -l") == b"4\n"
     came = lab.exec(HOST, "journalctl --sync; journalctl -t sshd --no-pager -o cat").decode()
     assert set(re.findall("Accepted publickey for kanri from ([0-9.]+)", came)) == {
         behind.address(SECOND_JUMP)

@@ -4,10 +4,8 @@ The host is debian12's second sshd, which takes connections from the jump hosts 
 second sshd, with an account and a key of its own that open nothing else.
 """
 
-import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from behind_jump_hosts import HOST, JUMP, SECOND_JUMP, Behind, jump_account, only_through_jumps
@@ -199,19 +197,3 @@ def test_jump_that_leads_to_itself_is_refused(behind: Behind) -> None:
     behind.write("Host *", f"  ProxyJump ops@gw:{SECOND_PORT}")
     with pytest.raises(HostUnreachable, match=r"the (way to it|jump hosts) ha(s|ve) no end"):
         behind.connect()
-
-
-def test_commands_and_their_workers_go_through_the_jump_host(behind: Behind, tmp_path: Path) -> None:
-    """In processes of their own, with an inventory whose one host is only reached that way."""
-
-    def typed(*words: str) -> str:
-        done = behind.typed(tmp_path, *words, port=SECOND_PORT, jump=f"ops@gw:{SECOND_PORT}")
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    told = typed("doctor", HOST)
-    way = f"ops@{behind.address(JUMP)} port {SECOND_PORT} → kanri@{behind.address(HOST)} port {SECOND_PORT}"
-    assert f"reach            ok  {way}\n" in told
-    assert "no run is at work" in typed("status", "--host", HOST)
-    assert re.search(r"Plan: sha256:\w+", typed("plan", "--host", HOST))
-    wait_until(lambda: not behind.sessions(JUMP, "ops"))
