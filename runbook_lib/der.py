@@ -37,3 +37,12 @@ def whole(one: x509.Certificate) -> x509.Certificate:
     ) as error:
         raise ValueError(str(error)) from error
     return one
+
+
+def spelled_serial(serial: int) -> str:
+    """The one spelling of a serial number: upper case hex, an even number of digits, as openssl prints it.
+
+    Python's `%x` gives `d` where OpenSSL says `0D`; a look-up by the other spelling finds nothing.
+    """
+    digits = f"{serial:X}"
+    return digits if len(digits) % 2 == 0 else f"0{digits}"

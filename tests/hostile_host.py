@@ -1,16 +1,14 @@
-"""Targets: what a host says of itself and of its journals, the files of an operator, and records."""
+"""Targets: what a host says of itself and of its journals, and the files of an operator."""
 
 import functools
-import json
-import re
 import tempfile
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import cast
 from unittest import mock
 
 import hostile_inputs as inputs
-from hostile import ACTS, SaidHost, Target, check_texts
-from hostile_inputs import EVIL, answers, bent, encoded, mostly, numbers, words
+from hostile import SaidHost, Target, check_texts
+from hostile_inputs import EVIL, answers, bent, encoded, numbers, words
 from hypothesis import strategies as st
 
 from runbook_lib import credentials, display, inventory
@@ -18,12 +16,10 @@ from runbook_lib.credentials import masking, reference
 from runbook_lib.errors import RunbookError
 from runbook_lib.families import known
 from runbook_lib.inventory import names
-from runbook_lib.records import index, manifest, model, pages
 from runbook_lib.remote import Host, runs
 from runbook_lib.remote.change import Plan
 from runbook_lib.remote.facts import FACTS, gather
 from runbook_lib.remote.files import FileChange, FileState
-from runbook_lib.remote.hostkeys import HostKey, KnownHosts, check
 from runbook_lib.remote.journal import Journal
 from runbook_lib.remote.rollback import rollback
 
@@ -152,92 +148,6 @@ def take_secret(content: bytes) -> bool:
     return True
 
 
-def take_known_hosts(content: bytes) -> bool:
-    """A key is taken only where the file has that very key for the name, and revokes it nowhere."""
-    known_hosts = KnownHosts.read(written("known_hosts", content))
-    shown = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(32))
-    check(known_hosts, ("mail1.example.test", "192.0.2.25"), shown, "mail1")
-    assert shown.line.split()[-1].encode() in content
-    return True
-
-
-def take_record(content: bytes) -> bool:
-    """A record and its page: whatever stands in it is text there."""
-    path = written("20261101T000000Z-0000/mail1/00-preparation.json", content)
-    model.read(path)
-    run = index.read_run(path.parents[1])
-    check_texts((run.headline(), *(command for _, command in run.next_commands())))
-    for page in (pages.index_page(run), *(pages.chapter_page(entry, run) for entry in run.entries)):
-        assert "<img" not in page
-        assert "<script" not in page
-        assert not ACTS.search(page)
-    return True
-
-
-def take_manifest(content: bytes) -> bool:
-    """A run's manifest, compared with a folder that has one file."""
-    run = folder() / "20261102T000000Z-0000"
-    written(f"{run.name}/mail1/x.json", b"{}\n")
-    written(f"{run.name}/{manifest.NAME}", content)
-    found = manifest.check(run)
-    check_texts([found.report()])
-    assert not found.holds or found.unchanged == ("mail1/x.json",)
-    return found.holds
-
-
-_row = st.fixed_dictionaries(
-    {
-        "claim": words, "port": st.one_of(st.none(), st.integers()), "address": words, "client": words,
-        "verdict": st.sampled_from(("pass", "fail", "maybe")), "seen": words, "command": words,
-    }
-)  # fmt: skip
-_change = st.fixed_dictionaries({"title": words, "kind": words, "diff": words, "commands": words})
-_steps = st.one_of(
-    st.fixed_dictionaries(
-        {"kind": st.just("plan"), "title": words, "digest": words, "changes": st.lists(_change, max_size=2)}
-    ),
-    st.fixed_dictionaries(
-        {"kind": st.just("verify"), "claim": words, "rows": st.lists(_row, max_size=2), "verdict": st.just("pass")}
-    ),
-    st.fixed_dictionaries({"kind": st.sampled_from(("note", "x")), "text": words}),
-)  # fmt: skip
-_times = mostly("2026-11-01T00:00:00+00:00", st.one_of(st.just("2026-11-01T00:00:00"), words))
-_record = st.fixed_dictionaries(
-    {
-        "run": words, "host": words, "chapter": words, "title": words, "mode": st.sampled_from(("plan", "apply")),
-        "reason": words, "operator": words, "lab": st.booleans(), "started_at": _times,
-        "library": words, "commit": st.one_of(st.none(), words), "clean_tree": st.just(True),
-        "inventory_sha256": words, "facts": st.dictionaries(words, words, max_size=2),
-        "steps": st.lists(_steps, max_size=3), "outcome": st.sampled_from(("passed", "failed", "running", "x")),
-    },
-    optional={
-        "ended_at": _times, "summary": words, "undo": words, "format": st.sampled_from((1, 2, "1")),
-        "error": st.fixed_dictionaries({"type": words, "message": words}),
-    },
-)  # fmt: skip
-_file = st.fixed_dictionaries(
-    {"path": st.one_of(st.sampled_from(("mail1/x.json", "../../etc/passwd", "/etc/passwd", "")), words),
-     "sha256": st.one_of(st.just("ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356"), words),
-     "size_bytes": st.sampled_from((3, 3, 4, -1))}
-)  # fmt: skip
-_manifest = st.fixed_dictionaries(
-    {
-        "run": words, "made_at": words, "started_at": words, "ended_at": words, "operator": words, "reason": words,
-        "library": words, "commit": words, "clean_tree": st.just(None), "inventory_sha256": words, "lock_sha256": words,
-        "files": st.lists(_file, max_size=2),
-    }
-)  # fmt: skip
-
-
-# A lone surrogate, which no JSON that is UTF-8 has, would hide everything behind it.
-_LONE = re.compile(r"\\ud[89a-f][0-9a-f]{2}")
-
-
-def _as_json(documents: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
-    texts = documents.map(lambda document: encoded(_LONE.sub("?", json.dumps(document))))
-    return st.one_of(texts, texts, texts, bent(texts))
-
-
 _facts = st.one_of(
     st.builds(
         lambda values: encoded("".join(map("{0}\0{1[0]}\0{1[1]}\0\0".format, FACTS, values))),
@@ -260,18 +170,9 @@ _told = st.lists(
     ),
     max_size=6,
 ).map(lambda lines: encoded("\n".join(lines)))  # fmt: skip
-_known_hosts_line = st.builds(
-    "{}{} {} {}".format,
-    st.sampled_from(("", "", "@revoked ", "@cert-authority ", "@x ")),
-    st.one_of(st.sampled_from(("mail1.example.test", "*", "!mail1*,*", "|1|AAAA|AAAA", "|1||", "[mail1]:22")), words),
-    st.sampled_from(("ssh-ed25519", "ssh-rsa", "x")),
-    st.one_of(st.just("AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), words),
-)  # fmt: skip
-
 _secrets = st.one_of(
     st.text(max_size=20).map(encoded), st.binary(max_size=9), st.sampled_from(EVIL).map(encoded)
 )
-_known_hosts = st.lists(_known_hosts_line, max_size=4).map(lambda lines: encoded("\n".join(lines)))
 
 TARGETS = (
     Target("os-release", take_os_release, inputs.os_release),
@@ -281,7 +182,4 @@ TARGETS = (
     Target("change", take_change, st.builds(bytes.__add__, _statuses, _told)),
     Target("undo", take_undo, st.builds(bytes.__add__, _statuses, st.one_of(_told, bent(_told)))),
     Target("secret", take_secret, _secrets),
-    Target("known-hosts", take_known_hosts, _known_hosts),
-    Target("record", take_record, _as_json(_record)),
-    Target("manifest", take_manifest, _as_json(_manifest)),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from runbook_lib.pki.certificate import spelled_serial
+from runbook_lib.der import spelled_serial
 
 DAY = datetime.timedelta(days=1)
 

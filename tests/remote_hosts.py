@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from lab import Lab
 from runbook_lib import inventory, remote
 
@@ -22,6 +24,19 @@ def site(lab: Lab, known_hosts: Path | None = None) -> inventory.Site:
     """The lab's site, with another known_hosts file."""
     given = inventory.load(lab.inventory).site
     return given.model_copy(update={"known_hosts": str(known_hosts)}) if known_hosts else given
+
+
+def empty_home(home: Path, patch: pytest.MonkeyPatch) -> Path:
+    """A home with an empty ~/.ssh, and no agent."""
+    (home / ".ssh" / "conf.d").mkdir(parents=True, mode=0o700)
+    patch.setenv("HOME", str(home))
+    patch.delenv("SSH_AUTH_SOCK", raising=False)
+    return home
+
+
+def write(home: Path, name: str, text: str) -> None:
+    """A file of ~/.ssh; HOME in its text is the home."""
+    (home / ".ssh" / name).write_text(text.replace("HOME", str(home)))
 
 
 @contextmanager

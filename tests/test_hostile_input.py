@@ -16,6 +16,7 @@ from hostile_targets import TARGETS
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from lab.state import CHECKOUT
 from runbook_lib import display, inventory
 from runbook_lib.errors import InventoryError, RunbookError, UsageError
 from runbook_lib.visible import visible, visible_json
@@ -53,6 +54,12 @@ def test_what_was_found_once_is_told_as_it_should_be(path: Path) -> None:
 def test_every_folder_of_what_was_found_is_a_targets() -> None:
     assert {path.parent.name for path in FOUND} <= TARGETS.keys()
     assert len(FOUND) > 20
+
+
+def test_the_document_names_every_target() -> None:
+    page = (CHECKOUT / "docs" / "hostile-input.md").read_text()
+    table = page.partition("| of | targets |\n")[2].partition("\n\n")[0]
+    assert sorted(re.findall("`([^`]+)`", table)) == sorted(TARGETS)
 
 
 def test_a_trace_in_a_target_is_a_finding_and_is_kept(

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pki_samples import GRANTED
 
+from runbook_lib.der import spelled_serial
 from runbook_lib.errors import CertificateRefused
 from runbook_lib.pki import certificate, keys
 from runbook_lib.pki.authority import Authority
@@ -31,7 +32,7 @@ def self_signed(serial: int, san: str = GRANTED[0]) -> bytes:
 
 @given(st.integers(min_value=0, max_value=2**160 - 1))
 def test_a_serial_is_spelled_in_whole_octets_and_read_back(serial: int) -> None:
-    spelled = certificate.spelled_serial(serial)
+    spelled = spelled_serial(serial)
     assert len(spelled) % 2 == 0
     assert spelled == spelled.upper()
     assert int(spelled, 16) == serial
@@ -42,11 +43,11 @@ def test_a_serial_is_spelled_in_whole_octets_and_read_back(serial: int) -> None:
 @given(st.one_of(st.sampled_from([0x0D, 0x0AB0, 0x80, 0xFF]), st.integers(min_value=1, max_value=2**158)))
 def test_openssl_spells_a_serial_the_same_way(serial: int) -> None:
     seen = samples.openssl("x509", "-noout", "-serial", stdin=self_signed(serial))
-    assert seen == f"serial={certificate.spelled_serial(serial)}\n"
+    assert seen == f"serial={spelled_serial(serial)}\n"
 
 
 def test_leading_zeros_stay() -> None:
-    assert [certificate.spelled_serial(serial) for serial in (0x0D, 0x0AB0)] == ["0D", "0AB0"]
+    assert [spelled_serial(serial) for serial in (0x0D, 0x0AB0)] == ["0D", "0AB0"]
 
 
 def test_describe_says_what_openssl_says(tmp_path: Path) -> None:

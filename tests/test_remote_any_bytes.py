@@ -1,14 +1,17 @@
 """Bytes that are no UTF-8 are shown escaped and stay what they are on the host; large answers come whole (R9, R10)."""
 
 import time
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+import pytest
 from remote_hosts import connected
 
 from lab import Lab
 from runbook_lib import remote
+from runbook_lib.errors import CommandFailed
+from runbook_lib.records import Record
 from runbook_lib.remote.change import Plan
-from runbook_lib.remote.files import FileState, looks, plan_file, seen_in
+from runbook_lib.remote.files import FileState, MadeOnHost, looks, plan_file, seen_in
 from runbook_lib.remote.journal import FUNCTIONS, Journal
 
 HOST = "debian12"
@@ -58,3 +61,35 @@ def test_fact_of_eight_mebibytes_comes_whole_within_ten_seconds(lab: Lab) -> Non
     assert (len(large.value), set(large.value), large.status) == (8 * MIB, {"x"}, 0)
     assert after.value == "here"
     assert time.monotonic() - started < 10
+
+
+def test_change_that_fails_with_eight_mebibytes_is_in_the_record_by_its_ends(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """Head, tail, length, and the digest of the file in the journal that has all of it."""
+    run = "20261126T000000Z-0009"
+    change = MadeOnHost("a lot is said", (), "seq 1200000; seq 1200000 >&2; false", "nothing")
+    record = Record.begin(
+        tmp_path, run, HOST, "20-postfix-debian",
+        title="x", mode="apply", reason="", operator="tests", lab=True, facts={}, inventory_sha256="",
+    )  # fmt: skip
+    with connected(lab, HOST) as host:
+        started = time.monotonic()
+        try:
+            with pytest.raises(CommandFailed) as failed:
+                Journal(host, run, "tests", "").apply(Plan("much", (change,)), [])
+            assert time.monotonic() - started < 10
+            log = f"/var/lib/runbook/{run}/001.log"
+            size, digest = host.run(
+                f"stat -c %s {log}; sha256sum < {log} | cut -c 1-64", root=True
+            ).text.split()
+        finally:
+            host.run(f"rm -rf /var/lib/runbook/{run}", root=True)
+    assert int(size) > 16 * MIB
+    record.finish("failed", None, error=failed.value)
+    assert record.data.error is not None
+    kept = record.data.error.message
+    assert f"all of it: {int(size):,} bytes, SHA-256 {digest}]" in kept
+    assert "\n    1\n    2\n" in kept
+    assert "\n    1200000\n" in kept
+    assert record.path.stat().st_size < 4000

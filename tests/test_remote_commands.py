@@ -2,8 +2,10 @@
 
 import pickle
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 
 import pytest
 from remote_hosts import connected
@@ -12,6 +14,7 @@ from lab import Lab
 from lab.podman import podman
 from runbook_lib import remote
 from runbook_lib.errors import CommandFailed, DeadlineExceeded, HostUnreachable, OutputTooLong, SudoRefused
+from runbook_lib.remote.exchange import LINGER_S, Exchange
 
 HOSTS = ["debian12", "debian13"]
 MIB = 1024 * 1024
@@ -39,6 +42,54 @@ def test_streams_of_eight_mebibytes_pass_at_once(host: remote.Host, root: bool) 
     assert result.stdout == payload
     assert result.stderr == payload
     assert time.monotonic() - started < 10
+
+
+def test_failure_of_eight_mebibytes_says_the_ends_of_both_streams(host: remote.Host) -> None:
+    """R9: what a record keeps of it is the head, the tail, the length and the digest, of each."""
+    script = (
+        "head -c 8388608 /dev/zero | tr '\\0' o; echo end; head -c 8388608 /dev/zero | tr '\\0' e >&2; exit 3"
+    )
+    started = time.monotonic()
+    with pytest.raises(CommandFailed) as failed:
+        host.run(script)
+    assert time.monotonic() - started < 10
+    said = str(failed.value)
+    assert len(said) < 3000
+    out, err = b"o" * 8 * MIB + b"end\n", b"e" * 8 * MIB
+    for stream in (out, err):
+        assert f"all of it: {len(stream):,} bytes, SHA-256 {sha256(stream).hexdigest()}]" in said
+    assert "oend\n" in said
+
+
+def test_slow_reader_and_a_network_that_stalls_lose_nothing(
+    lab: Lab, host: remote.Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is read before the status is told, so the last bytes are still on the host; then nothing comes for longer
+    than a child that stays is waited for.
+    """
+    read = Exchange._read
+    stalled: list[float] = []
+    lift = threading.Timer(2.6, lab.exec, (host.name, "nft delete table inet stall"))
+
+    def slowly(self: Exchange) -> bool:
+        if not stalled:
+            if not self._channel.exit_status_ready():
+                return False
+            lab.exec(
+                host.name,
+                "nft add table inet stall\nnft 'add chain inet stall out { type filter hook output priority 0; }'\n"
+                "nft add rule inet stall out tcp sport 22 drop",
+            )
+            stalled.append(time.monotonic())
+            lift.start()
+        return read(self)
+
+    window = host.open().default_window_size
+    monkeypatch.setattr(Exchange, "_read", slowly)
+    result = host.run(f"head -c {window + 32768} /dev/zero", timeout_s=60)
+    assert time.monotonic() - stalled[0] > LINGER_S, "the last bytes did not wait for the network"
+    assert len(result.stdout) == window + 32768
+    lift.join()
 
 
 def test_payload_that_is_not_read_does_not_block(host: remote.Host) -> None:
@@ -88,7 +139,8 @@ def test_failure_says_command_status_and_last_words(host: remote.Host) -> None:
     said = str(failed.value)
     assert "`seq 30 >&2; sh -c 'exit 4'` ended with status 4" in said
     assert "| 1\n" in said
-    assert "[20 lines]" in said
+    whole = "".join(f"{number}\n" for number in range(1, 31)).encode()
+    assert f"[20 lines left out; all of it: {len(whole)} bytes, SHA-256 {sha256(whole).hexdigest()}]" in said
     assert "| 30\n" in said
     assert failed.value.status == 4
     again = pickle.loads(pickle.dumps(failed.value))  # noqa: S301  as out of a batch worker

@@ -4,108 +4,29 @@ The host is debian12's second sshd, which takes connections from the jump hosts 
 second sshd, with an account and a key of its own that open nothing else.
 """
 
-import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from applied_host import RUNBOOK
-from remote_hosts import (
-    SECOND_PORT,
-    fingerprint,
-    make_keys,
-    model,
-    public,
-    second_sshd,
-    site,
-    wait_until,
-)
+from behind_jump_hosts import HOST, JUMP, SECOND_JUMP, Behind, jump_account, only_through_jumps
+from remote_hosts import SECOND_PORT, fingerprint, make_keys, model, public, second_sshd, wait_until
 
 from lab import Lab
 from runbook_lib import inventory, remote
 from runbook_lib.errors import HostKeyChanged, HostKeyUnknown, HostUnreachable, LoginRefused
 from runbook_lib.remote.vantage import HostItself
 
-HOST, JUMP, SECOND_JUMP = "debian12", "debian13", "el9"
-
-
-@dataclass
-class Behind:
-    """A home whose ~/.ssh knows the way, and what it is made of."""
-
-    lab: Lab
-    home: Path
-    keys: dict[str, Path]
-
-    @property
-    def known(self) -> dict[str, str]:
-        """Lines of known_hosts, by who shows the key."""
-        return {
-            "jump": f"[{self.address(JUMP)}]:{SECOND_PORT} {public(self.keys['jump'])}",
-            "host": f"[{self.address(HOST)}]:{SECOND_PORT} {public(self.keys['host'])}",
-        }
-
-    def address(self, name: str) -> str:
-        return str(self.lab.host(name).address)
-
-    def write(self, *further: str, **known: str) -> None:
-        """~/.ssh of one case: the alias `gw` with its own key, lines of a config, and what is known instead."""
-        folder = self.home / ".ssh"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        lines = [
-            "Host gw",
-            f"  HostName {self.address(JUMP)}",
-            f"  IdentityFile {self.keys['ops']}",
-            "  IdentitiesOnly yes",
-            *further,
-        ]
-        (folder / "config").write_text("\n".join(lines) + "\n")
-        (folder / "known_hosts").write_text("\n".join({**self.known, **known}.values()) + "\n")
-
-    def host(self, **changes: object) -> inventory.Host:
-        return model(self.lab, HOST, **{"port": SECOND_PORT, **changes})
-
-    def connect(self, **changes: object) -> remote.Host:
-        """A new connection: what a config says is asked when it is made."""
-        return remote.connect(self.site, self.host(**changes))
-
-    @property
-    def site(self) -> inventory.Site:
-        """The lab's site, which names no known_hosts, so that those of ~/.ssh are asked."""
-        given = site(self.lab).model_dump(exclude={"known_hosts"})
-        return inventory.Site.model_validate(given)
-
-    def sessions(self, name: str, user: str) -> list[str]:
-        """Process ids of the sshd processes that serve a user on a host."""
-        pattern = rf"s/^ *([0-9]+) sshd(-session)?: {user}(@notty)?$/\1/p"
-        return self.lab.exec(name, f"ps -eo pid=,args= | sed -nE '{pattern}'").decode().split()
-
 
 @pytest.fixture(scope="module")
 def way(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
     folder = tmp_path_factory.mktemp("behind")
-    jump = make_keys(folder / "jump", ["ed25519"])["ed25519"]
     host = make_keys(folder / "host", ["ed25519"])["ed25519"]
-    ops = make_keys(folder / "ops", ["ed25519"])["ed25519"]
-    lab.exec(
-        JUMP,
-        "id ops >/dev/null 2>&1 || useradd -m -s /usr/sbin/nologin ops; install -d -o ops -m 700 ~ops/.ssh\n"
-        f"echo '{public(ops)}' >~ops/.ssh/authorized_keys; chown ops ~ops/.ssh/authorized_keys",
-    )
-    lab.exec(
-        HOST,
-        "nft add table inet behind\nnft 'add chain inet behind in { type filter hook input priority 0; }'\n"
-        f"nft 'add rule inet behind in tcp dport {SECOND_PORT} ip saddr != "
-        f"{{ {lab.host(JUMP).address}, {lab.host(SECOND_JUMP).address} }} reject with tcp reset'",
-    )
-    try:
-        with second_sshd(lab, JUMP, [jump]), second_sshd(lab, HOST, [host]):
-            yield Behind(lab, folder / "home", {"jump": jump, "host": host, "ops": ops})
-    finally:
-        lab.exec(HOST, "nft delete table inet behind")
-        lab.exec(JUMP, "userdel -rf ops", check=False)
+    with (
+        jump_account(lab, folder) as keys,
+        only_through_jumps(lab, SECOND_PORT),
+        second_sshd(lab, HOST, [host]),
+    ):
+        yield Behind(lab, folder / "home", {**keys, "host": host})
 
 
 @pytest.fixture
@@ -276,29 +197,3 @@ def test_jump_that_leads_to_itself_is_refused(behind: Behind) -> None:
     behind.write("Host *", f"  ProxyJump ops@gw:{SECOND_PORT}")
     with pytest.raises(HostUnreachable, match=r"the (way to it|jump hosts) ha(s|ve) no end"):
         behind.connect()
-
-
-def test_commands_and_their_workers_go_through_the_jump_host(behind: Behind, tmp_path: Path) -> None:
-    """In processes of their own, with an inventory whose one host is only reached that way."""
-    text = behind.lab.inventory.read_text()
-    known = f"  known_hosts: {behind.lab.folder}/known_hosts\n"
-    assert known in text
-    text = text.replace(known, "").replace(
-        f"  {HOST}:\n", f"  {HOST}:\n    port: {SECOND_PORT}\n    jump: ops@gw:{SECOND_PORT}\n"
-    )
-    (tmp_path / "behind.yaml").write_text(text)
-    options = ("--inventory", str(tmp_path / "behind.yaml"))
-
-    def typed(*words: str) -> str:
-        done = subprocess.run(
-            [RUNBOOK, *words, *options], capture_output=True, text=True, timeout=200, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    told = typed("doctor", HOST)
-    way = f"ops@{behind.address(JUMP)} port {SECOND_PORT} → kanri@{behind.address(HOST)} port {SECOND_PORT}"
-    assert f"reach            ok  {way}\n" in told
-    assert "no run is at work" in typed("status", "--host", HOST)
-    assert re.search(r"Plan: sha256:\w+", typed("plan", "--host", HOST))
-    wait_until(lambda: not behind.sessions(JUMP, "ops"))

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from applied_host import runbook
 from remote_hosts import connected
 
 from lab import Lab
 from runbook_lib import inventory
 from runbook_lib.errors import SudoRefused
+from runbook_lib.remote.script import Result
 
 WITH_PASSWORD, WITHOUT = "debian12", "debian13"
 DROP_IN = "/etc/sudoers.d/zz-test"
@@ -61,6 +63,8 @@ def sudo(password: str | None) -> inventory.Sudo:
         "use_pty",
         "lecture=always",
         "insults, passwd_tries=1",
+        "requiretty",  # R2
+        "requiretty, use_pty, timestamp_timeout=0, lecture=always",
         'passprompt="%u のパスワード: ", passprompt_override, badpass_message="違います", pwfeedback',
     ],
 )
@@ -107,12 +111,54 @@ def test_password_that_nobody_asks_for_does_not_reach_the_script(lab: Lab, wrong
         assert host.run("cat", root=True).stdout == b""
 
 
+def test_old_enterprise_linux_that_wants_a_terminal_gets_one(lab: Lab, sudoers: Sudoers) -> None:
+    """R2: both streams, the end of input, the status and a lock are as without; and nothing stops a run."""
+    sudoers("el9", "Defaults requiretty")
+    payload = bytes(range(256)) * (8 * 1024 * 1024 // 256)
+    with connected(lab, "el9") as host:
+        result = host.run("tty; tee /dev/stderr; exit 7", root=True, stdin=payload, check=False)
+        assert result == Result(7, b"not a tty\n" + payload, payload)
+        with host.hold("flock -n /run/lock/tty sh -c 'echo LOCKED; cat >/dev/null'", root=True) as held:
+            assert held.line == "LOCKED"
+            assert host.run("flock -n /run/lock/tty true", root=True, check=False).status == 1
+        assert host.run("flock -w 5 /run/lock/tty true", root=True).status == 0
+    told = runbook("doctor", "el9")
+    assert "sudo             ok  kanri becomes root" in told.stdout
+    assert told.returncode == 0
+    journal = lab.exec("el9", "journalctl --sync; journalctl --no-pager -o cat").decode()
+    assert "must have a tty" in journal or "no tty" in journal, "requiretty is not in force"
+
+
+def test_host_that_wants_a_terminal_and_cannot_give_one_says_which_line_to_change(
+    lab: Lab, sudoers: Sudoers
+) -> None:
+    sudoers("el9", "# of 2009\nDefaults requiretty")
+    lab.exec("el9", "mv /usr/bin/script /usr/bin/script-away")
+    try:
+        with connected(lab, "el9") as host, pytest.raises(SudoRefused) as refused:
+            host.run("id", root=True)
+        lab.exec(
+            "el9", "printf '#!/bin/sh\\n' >/usr/bin/script; chmod 755 /usr/bin/script"
+        )  # one too old for it
+        with connected(lab, "el9") as host, pytest.raises(SudoRefused, match="gives it none") as old:
+            host.run("id", root=True)
+        assert "Defaults:kanri !requiretty" in old.value.remedy
+        lab.exec("el9", f"rm /usr/bin/script; chmod o+rx {Path(DROP_IN).parent}; chmod o+r {DROP_IN}")
+        with connected(lab, "el9") as host, pytest.raises(SudoRefused) as named:
+            host.run("id", root=True)
+    finally:
+        lab.exec("el9", f"mv /usr/bin/script-away /usr/bin/script; chmod o-rx {Path(DROP_IN).parent}")
+    for error in (refused.value, named.value):
+        assert "sudo wants a terminal of kanri (requiretty" in error.problem
+        assert "Defaults:kanri !requiretty" in error.remedy
+        assert "install script(1)" in error.remedy
+    assert "grep -rn requiretty /etc/sudoers /etc/sudoers.d" in refused.value.remedy
+    assert f"by {DROP_IN} line 2 (`Defaults requiretty`)" in named.value.problem
+
+
 @pytest.mark.parametrize(
     ("lines", "said", "remedy"),
     [
-        pytest.param(
-            "Defaults:kanri requiretty", "must have a tty", "Defaults:kanri !requiretty", id="requiretty"
-        ),
         pytest.param(
             "kanri ALL=(ALL) NOPASSWD: !ALL",
             "not allowed to execute",

@@ -69,6 +69,21 @@ def test_days_decide_what_needs_a_person_and_each_end_of_the_path_is_there() -> 
 
 
 @pytest.mark.usefixtures("both")
+def test_a_file_that_was_cut_off_is_named(lab: Lab) -> None:
+    """Postfix goes on with what it has read, until somebody reloads it."""
+    path = f"{family_of(OTHER).key_directory}/postfix_mail-server.pem"
+    lab.exec(OTHER, f"cp -a {path} /root/whole.pem; sed -i '$d' {path}")
+    try:
+        code, told = status("--host", OTHER)
+    finally:
+        lab.exec(OTHER, f"cat /root/whole.pem > {path}; rm /root/whole.pem")
+    assert code == 1
+    needed = f"{path} has a certificate that cannot be read: put the right file there, and reload Postfix"
+    assert needed in told["hosts"][OTHER]["needs"]
+    assert status("--host", OTHER)[0] == 0
+
+
+@pytest.mark.usefixtures("both")
 def test_of_two_hosts_the_one_that_needs_a_person_is_named(lab: Lab) -> None:
     """Case P1: a valid certificate was put into the file by hand, and the ports go on with the old one."""
     assert status("--host", WELL, "--host", OTHER)[0] == 0

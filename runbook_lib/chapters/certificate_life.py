@@ -10,9 +10,11 @@ from pathlib import PurePosixPath
 
 from runbook_lib.chapters import own_ca
 from runbook_lib.chapters.opening import Opened
+from runbook_lib.der import spelled_serial
 from runbook_lib.errors import CertificateRefused
 from runbook_lib.pki import authority, certificate, keys
-from runbook_lib.pki.certificate import FITS, spelled_serial
+from runbook_lib.pki.certificate import FITS
+from runbook_lib.pki.clock import told_time
 from runbook_lib.pki.revocation import compromised_keys, revocations
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact, gather
@@ -48,7 +50,7 @@ def why_new_key(opened: Opened, facts: Mapping[str, Fact]) -> str:
     if facts["key_is_there"].status != 0:
         return ""  # there is none to be replaced
     # Both from the host: a key that was just made must not look older than a date by another machine's clock.
-    made, now = (datetime.fromtimestamp(int(facts[name].value), UTC) for name in ("key_made", "clock"))
+    made, now = (told_time(facts[name].value, opened.host.name) for name in ("key_made", "clock"))
     if values.rekey_after is not None:
         since = datetime.fromisoformat(values.rekey_after).replace(tzinfo=UTC)
         if made < since <= now:

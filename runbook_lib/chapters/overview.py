@@ -9,6 +9,7 @@ from cryptography import x509
 
 from runbook_lib import inventory, remote
 from runbook_lib.chapters import own_ca
+from runbook_lib.der import spelled_serial
 from runbook_lib.families.known import FAMILIES
 from runbook_lib.mail import told_to_postfix
 from runbook_lib.mail.probes import Target
@@ -19,7 +20,6 @@ from runbook_lib.mail.probes.target import Endpoint
 from runbook_lib.mail.probes.tls import Tls
 from runbook_lib.mail.told_to_postfix import OnDisk
 from runbook_lib.pki import authority, crl
-from runbook_lib.pki.certificate import spelled_serial
 from runbook_lib.pki.ledger import written
 from runbook_lib.pki.revocation import revocations
 from runbook_lib.remote import drift, runs
@@ -59,6 +59,7 @@ class PortShown:
         obstacle: why nothing was shown; ''.
         untrusted: why a client would refuse it; ''.
         ends: along the path, the earliest first.
+        unread: those of the files that have a certificate which cannot be read.
     """
 
     port: int
@@ -67,6 +68,7 @@ class PortShown:
     obstacle: str
     untrusted: str
     ends: tuple[End, ...]
+    unread: tuple[str, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -175,12 +177,13 @@ def _port(
     port: int, answer: Tls | Obstacle, on_disk: OnDisk, own: Sequence[x509.Certificate], now: datetime
 ) -> PortShown:
     serials = tuple(spelled_serial(one.serial_number) for one in on_disk.leaves)
+    unread = tuple(map(str, on_disk.unread))
     if isinstance(answer, Obstacle):
         ends = _ends(on_disk.certificates[:1], now)
-        return PortShown(port, "", serials, answer.words, "", ends)
+        return PortShown(port, "", serials, answer.words, "", ends, unread)
     path = answer.path or (*answer.sent, *(root for root in own if root.subject == answer.sent[-1].issuer))
     serial = spelled_serial(answer.leaf.serial_number)
-    return PortShown(port, serial, serials, "", answer.untrusted, _ends(path, now))
+    return PortShown(port, serial, serials, "", answer.untrusted, _ends(path, now), unread)
 
 
 def _ends(path: Sequence[x509.Certificate], now: datetime) -> tuple[End, ...]:
@@ -197,6 +200,8 @@ def _needs(
     standing: Standing, ports: Sequence[PortShown], file_serial: str, drifted: Sequence[Drifted], days: int
 ) -> Iterator[str]:
     for port in ports:
+        for path in port.unread:
+            yield f"{path} has a certificate that cannot be read: put the right file there, and reload Postfix"
         if port.obstacle:
             yield f"port {port.port} could not be asked: {port.obstacle}"
         for end in port.ends:

@@ -18,7 +18,7 @@ from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import certificate, chain
 from runbook_lib.pki.certificate import FITS
-from runbook_lib.pki.clock import check_clock_skew
+from runbook_lib.pki.clock import check_clock_skew, told_time
 from runbook_lib.remote.change import Plan, quote
 from runbook_lib.remote.facts import Fact, gather
 from runbook_lib.remote.files import FileChange, FileState, Seen, looks, seen_in
@@ -130,8 +130,8 @@ class Signing(Chapter):
         """Issue what the plan describes, so that what is applied is a file with its bytes."""
         facts, now = self.read()
         public_ca.refuse_to_wait(plan, self._present(facts, now), self.host.name)
-        clock = float(self.remote.run("date -u +%s.%N").text)
-        told = check_clock_skew(datetime.fromtimestamp(clock, UTC), datetime.now(UTC), self.host.name)
+        clock = told_time(self.remote.run("date -u +%s.%N").text, self.host.name)
+        told = check_clock_skew(clock, datetime.now(UTC), self.host.name)
         self.record.add_note(told)
         made = (self._issued(c, facts) if isinstance(c, CertificateToIssue) else c for c in plan.changes)
         return replace(plan, changes=tuple(made))

@@ -55,8 +55,9 @@ def check(
     to standard error. Nothing is changed, nothing is fetched.
     """
     from runbook_lib.chapters import ordering, public_ca
+    from runbook_lib.der import spelled_serial
     from runbook_lib.display import Table
-    from runbook_lib.pki.certificate import shown_dn, shown_name, spelled_serial
+    from runbook_lib.pki.certificate import shown_dn, shown_name
     from runbook_lib.pki.csr import check_csr
 
     name = inventory or inventories.default_name()

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from runbook_lib import inventory
 from runbook_lib.doctor.finding import Finding, ok, stops, untested, warning
-from runbook_lib.errors import ApplyRefused
+from runbook_lib.errors import ApplyRefused, CommandFailed
 from runbook_lib.families import Family, Release
 from runbook_lib.families.known import ended
-from runbook_lib.pki.clock import check_clock_skew
+from runbook_lib.pki.clock import check_clock_skew, told_time
 from runbook_lib.remote.facts import Fact
 from runbook_lib.remote.runs import Standing as RunStanding
 
@@ -21,7 +21,8 @@ STOP_MIB, WARN_MIB = (
 STOP_INODES, WARN_INODES = 200, 5000
 # As `looks` prints it. df has a '-' for what a file system does not count.
 _FILE_SYSTEM = re.compile(
-    r"(?P<inodes_left>\d+|-) (?P<inodes>\d+|-) (?P<options>r[ow])? (?P<left>\d+) \d+ (?P<mount>/.*)"
+    r"(?P<inodes_left>[0-9]{1,20}|-) (?P<inodes>[0-9]{1,20}|-) (?P<options>r[ow])? "
+    r"(?P<left>[0-9]{1,20}) [0-9]{1,20} (?P<mount>/.*)"
 )
 
 
@@ -49,9 +50,9 @@ def system(host: inventory.Host, os_release: str, family: Family, release: Relea
 def clock(time_utc: Fact, now: datetime, name: str) -> Finding:
     """Do the clocks of host and controller agree?"""
     try:
-        told = check_clock_skew(datetime.fromtimestamp(float(time_utc.value), UTC), now, name)
-    except ValueError:
-        return untested("clock", "the host does not tell its time (date -u +%s.%N)")
+        told = check_clock_skew(told_time(time_utc.value, name), now, name)
+    except CommandFailed as error:
+        return untested("clock", error.problem, error.remedy)
     except ApplyRefused as error:
         return stops("clock", error.problem, error.remedy)
     return ok("clock", told)
@@ -97,7 +98,8 @@ def packages(facts: Mapping[str, Fact], missing: Sequence[str], manager: str, me
     what = "package manager"
     held = [line.split(" ", 2) for line in facts["locks"].value.splitlines()]
     if held:
-        who = ", ".join(sorted({f"{name or 'a process'} (process {number})" for _, number, name in held}))
+        named = ((line[2] if line[2:] else "", line[1] if line[1:] else "unknown") for line in held)
+        who = ", ".join(sorted({f"{name or 'a process'} (process {number})" for name, number in named}))
         return stops(
             what,
             f"{manager} is locked by {who}",

@@ -35,13 +35,16 @@ def from_host(host: Host, place: str) -> str | None:
     Args:
         place: a URL, or a path on the host.
     """
-    url = urllib.parse.urlsplit(place)
+    try:
+        url = urllib.parse.urlsplit(place)
+        port = url.port or (443 if url.scheme == "https" else 80)
+    except ValueError as error:
+        return f"it is no address: {error}"
     if url.scheme in ("", "file", "copy"):
         there = host.run(f"test -e {shlex.quote(url.path)}", check=False).status == 0
         return "" if there else "it is not there"
     if url.scheme not in ("http", "https") or not url.hostname:
         return None
-    port = url.port or (443 if url.scheme == "https" else 80)
     try:
         channel = host.open().open_channel(
             "direct-tcpip", (url.hostname, port), ("127.0.0.1", 0), timeout=CONNECT_TIMEOUT_S

@@ -1,5 +1,6 @@
 """SMTP AUTH through saslauthd and PAM, as a plan: what smtpd asks, where the socket is, who may open it."""
 
+import re
 from pathlib import PurePosixPath
 
 from runbook_lib import inventory
@@ -119,7 +120,7 @@ def plan_sasl(
 def _shut_out(state: MailState, host: inventory.Host) -> tuple[str, ...]:
     """Say how many accounts with a password a floor of user ids keeps out, root aside."""
     floor = host.sasl.minimum_uid
-    uids = [int(uid) for uid in state.facts["logins"].value.split()]
+    uids = [int(uid) for uid in re.findall(r"^[0-9]{1,10}$", state.facts["logins"].value, re.MULTILINE)]
     below = sum(0 < uid < floor for uid in uids)
     if floor == 1 or not below:
         return ()

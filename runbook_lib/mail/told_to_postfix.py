@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from cryptography import x509
 
+from runbook_lib import der
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact
 
@@ -21,15 +22,17 @@ class OnDisk:
         paths: as Postfix is told.
         leaves: the first certificate of each file.
         certificates: of all files, in their order.
+        unread: files with a certificate that cannot be read; none of such a file counts.
     """
 
     paths: tuple[PurePosixPath, ...]
     leaves: tuple[x509.Certificate, ...]
     certificates: tuple[x509.Certificate, ...]
+    unread: tuple[PurePosixPath, ...] = ()
 
 
 def facts(ports: Iterable[int]) -> dict[str, str]:
-    """A fact a port; of a file that holds a key, too, the certificates alone are read."""
+    """A fact a port; of a file with a key, too, certificates alone are read; of one without end the first line."""
     return {f"told_{port}": _command(_SERVICES[port]) for port in ports}
 
 
@@ -50,7 +53,10 @@ files=$(of smtpd_tls_chain_files)
 if [ -z "$files" ]; then files="$(of smtpd_tls_cert_file) $(of smtpd_tls_eccert_file)"; fi
 for file in $(printf '%s' "$files" | tr ',' ' '); do
     printf 'FILE %s\\n' "$file"
-    sed -n '/BEGIN CERTIFICATE/,/END CERTIFICATE/p' "$file" 2>/dev/null
+    awk '/-----BEGIN / {{ if (inside) print begin; block = ""; inside = /BEGIN CERTIFICATE/; begin = $0 }}
+        inside {{ block = block $0 "\\n" }}
+        /-----END CERTIFICATE/ && inside {{ printf "%s", block; inside = 0 }}
+        END {{ if (inside) print begin }}' "$file" 2>/dev/null
 done
 """
 
@@ -60,10 +66,15 @@ def on_disk(fact: Fact) -> OnDisk | None:
     paths: list[PurePosixPath] = []
     leaves: list[x509.Certificate] = []
     certificates: list[x509.Certificate] = []
+    unread: list[PurePosixPath] = []
     for part in f"\n{fact.value}".split("\nFILE ")[1:]:
         path, _, text = part.partition("\n")
         paths.append(PurePosixPath(path))
-        found = x509.load_pem_x509_certificates(text.encode()) if text else []
+        try:
+            found = list(map(der.whole, x509.load_pem_x509_certificates(text.encode()))) if text else []
+        except ValueError:
+            unread.append(paths[-1])
+            continue
         leaves += found[:1]
         certificates += found
-    return OnDisk(tuple(paths), tuple(leaves), tuple(certificates)) if paths else None
+    return OnDisk(tuple(paths), tuple(leaves), tuple(certificates), tuple(unread)) if paths else None

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from runbook_lib.credentials import Secret
+from runbook_lib.der import spelled_serial
 from runbook_lib.errors import CsrRefused, PolicyViolation
 from runbook_lib.pki import certificate, keys, profile, rollover, storage
 from runbook_lib.pki.clock import BACKDATE
@@ -121,9 +122,7 @@ class Authority:
         leaf = profile.sign_leaf(
             self.certificate, self.key, csr.public_key, names, serial, (not_before, not_after)
         )
-        issued = Issued(
-            certificate.as_pem(leaf), certificate.spelled_serial(serial), not_before, not_after, names
-        )
+        issued = Issued(certificate.as_pem(leaf), spelled_serial(serial), not_before, not_after, names)
         self.ledger.record_issuance(
             Issuance(
                 issued.serial,

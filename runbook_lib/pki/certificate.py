@@ -18,15 +18,6 @@ FILE_BYTES_MAX = 256 * 1024
 FITS = "fits"
 
 
-def spelled_serial(serial: int) -> str:
-    """The one spelling of a serial number: upper case hex, an even number of digits, as openssl prints it.
-
-    Python's `%x` gives `d` where OpenSSL says `0D`; a look-up by the other spelling finds nothing.
-    """
-    digits = f"{serial:X}"
-    return digits if len(digits) % 2 == 0 else f"0{digits}"
-
-
 def fingerprint(certificate: x509.Certificate) -> str:
     """SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` prints it: AB:CD:…"""
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
@@ -121,7 +112,7 @@ def describe(content: bytes, where: str = "certificate") -> list[tuple[str, str]
         ("issuer", certificate.issuer.rfc4514_string()),
         ("DNS names", ", ".join(dns_names(certificate)) or "none"),
         ("key", keys.describe_key(certificate.public_key())),
-        ("serial", spelled_serial(certificate.serial_number)),
+        ("serial", der.spelled_serial(certificate.serial_number)),
         ("valid from", certificate.not_valid_before_utc.isoformat()),
         ("valid to", certificate.not_valid_after_utc.isoformat()),
         ("SHA-256", fingerprint(certificate)),

@@ -1,12 +1,31 @@
 """The host's clock against the controller's: what starts in the host's future is not yet valid there."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
-from runbook_lib.errors import ApplyRefused
+from runbook_lib.errors import ApplyRefused, CommandFailed
 
 # Certificates start this much before now: a server, or a client, whose clock is a little behind would call a
 # fresh one 'not yet valid' otherwise. It is also the most by which a host's clock may differ.
 BACKDATE = timedelta(minutes=5)
+
+
+_SECONDS = re.compile(r"[0-9]{1,11}(\.[0-9]+)?")
+
+
+def told_time(told: str, where: str) -> datetime:
+    """The time that a host told in seconds since 1970, as `date +%s` and `date +%s.%N` do.
+
+    Raises:
+        CommandFailed: it is no time, which says nothing about the clock.
+    """
+    if not _SECONDS.fullmatch(told):
+        raise CommandFailed(
+            f"the host does not tell its time in seconds, but '{told[:100]}'",
+            where,
+            "see what `date -u +%s.%N` prints there: GNU's date is expected",
+        )
+    return datetime.fromtimestamp(float(told), UTC)
 
 
 def check_clock_skew(host_time: datetime, controller_time: datetime, where: str) -> str:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 
+from runbook_lib.der import spelled_serial
 from runbook_lib.errors import ApplyRefused, AuthorityError, UsageError
-from runbook_lib.pki.certificate import spelled_serial
 from runbook_lib.pki.ledger import Ledger, read, written
 
 # RFC 5280 5.3.1 without what is for CAs, for attribute certificates, for delta CRLs, and a hold, which can be lifted.

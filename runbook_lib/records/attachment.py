@@ -34,7 +34,7 @@ def add_notebook(path: Path, root: Path, run: str | None = None) -> Entry:
         RecordError: the notebook holds a secret. Nothing was written.
     """
     notebook = read_notebook(path)
-    values = parameters(notebook)
+    values = parameters(notebook, path)
     host = values.get("host")
     if values.get("name"):  # a server that is known by its name alone has no secrets here
         host = origin.folder_of(inventory.address(str(values["name"])))
@@ -44,7 +44,7 @@ def add_notebook(path: Path, root: Path, run: str | None = None) -> Entry:
             raise unavailable[0]
     else:
         raise UsageError("has no parameter 'host'", str(path), "give a chapter's notebook, executed")
-    chapter = _chapter(path, notebook)
+    chapter = chapter_of(path, notebook)
     entry = _find(root, run or os.environ.get("RUNBOOK_RUN"), host, chapter)
     folder = root / entry.record.run
     remedy = f"destroy {path}; {RUN_AGAIN}"
@@ -85,18 +85,30 @@ def read_notebook(path: Path) -> NotebookNode:
         notebook: NotebookNode = nbformat.reads(json.dumps(content), as_version=4)
     except FileNotFoundError as error:
         raise UsageError("there is no such file", str(path), "give the executed notebook") from error
-    except (ValueError, nbformat.ValidationError) as error:
+    except (ValueError, RecursionError, nbformat.ValidationError) as error:
         raise UsageError("is not a notebook", str(path), "give the executed notebook") from error
     return notebook
 
 
-def parameters(notebook: NotebookNode) -> dict[str, object]:
-    """The literal values that the notebook ran with: its parameters cell, then what papermill added."""
+def parameters(notebook: NotebookNode, path: Path) -> dict[str, object]:
+    """The literal values that the notebook ran with: its parameters cell, then what papermill added.
+
+    Args:
+        path: where it is, for messages.
+    Raises: UsageError: such a cell is no Python.
+    """
     values: dict[str, object] = {}
     for tag in ("parameters", "injected-parameters"):
         for cell in notebook.cells:
             if tag in cell.metadata.get("tags", []):
-                values |= _literals(cell.source)
+                try:
+                    values |= _literals(cell.source)
+                except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # as ast.parse has it
+                    raise UsageError(
+                        f"its cell of {tag} cannot be read as Python ({error or type(error).__name__})",
+                        str(path),
+                        "give the notebook as it was executed",
+                    ) from error
     return values
 
 
@@ -111,9 +123,10 @@ def _literals(source: str) -> dict[str, object]:
     return found
 
 
-def _chapter(path: Path, notebook: NotebookNode) -> str:
+def chapter_of(path: Path, notebook: NotebookNode) -> str:
     """The chapter's name: of the notebook that papermill read, else of the file (a copy to work in)."""
-    source = notebook.metadata.get("papermill", {}).get("input_path")
+    by_papermill = notebook.metadata.get("papermill")
+    source = by_papermill.get("input_path") if isinstance(by_papermill, dict) else None
     return Path(str(source)).stem if source else path.stem
 
 

@@ -8,6 +8,9 @@ from typing import Any, Literal, cast
 from runbook_lib.records import files, model, origin
 from runbook_lib.records.model import Failure, RecordData
 from runbook_lib.records.redaction import masked, refuse_secrets
+from runbook_lib.remote.excerpt import excerpt
+
+_FACT_CHARACTERS_MAX = 4000
 
 Finish = Literal["passed", "planned", "not proven", "failed", "interrupted"]
 
@@ -66,7 +69,7 @@ class Record:
             "commit": code.commit,
             "clean_tree": code.clean_tree,
             "inventory_sha256": inventory_sha256,
-            "facts": dict(facts),
+            "facts": {name: _kept(value) for name, value in facts.items()},
         }
         path = folder / f"{chapter}.json"
         data = RecordData.model_validate(_clean(fields, path))
@@ -161,6 +164,11 @@ class Record:
 
     def _write(self) -> None:
         files.write_atomically(self.path, model.to_bytes(self.data))
+
+
+def _kept(fact: str) -> str:
+    """A fact as the record has it: of a very long one the ends, its length and its digest."""
+    return fact if len(fact) <= _FACT_CHARACTERS_MAX else excerpt(fact.encode("utf-8", "surrogatepass"))
 
 
 def _clean(fields: Mapping[str, object], path: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Choice:
     def of(cls, displayed: str) -> "Choice":
         """Read what was displayed, in the C locale; an empty text: there is no such choice."""
         program = re.search(r"^ link currently points to (.+)$", displayed, flags=re.MULTILINE)
-        found = re.findall(r"^(/\S+) - .*priority (\d+)$", displayed, flags=re.MULTILINE)
+        found = re.findall(r"^(/\S+) - .*priority ([0-9]{1,9})$", displayed, flags=re.MULTILINE)
         return cls(
             "status is auto" in displayed,
             program[1] if program else "",

@@ -81,6 +81,7 @@ class Host:
         # Looks made as root, name to the command that needed it, or to '' where the account sees the same. None: nobody
         # asked, so it is not found out.
         self.needed_root: dict[str, str] | None = None
+        self._sudo = sudo.Sudo()
         self._answers: dict[object, tuple[float, object]] = {}
 
     def __repr__(self) -> str:
@@ -225,15 +226,13 @@ class Host:
     def _start(self, script: Script, root: bool, deadline: Deadline, limit_bytes: int) -> Exchange:
         if not root or self.user == "root":
             return self._exchange(script.command, script, deadline, limit_bytes)
+
+        def begin(command: str) -> Exchange:
+            return self._exchange(command, script, deadline, limit_bytes)
+
         reference = self._inventory_host.sudo.password
         password = credentials.resolve(reference, f"{self.name}, sudo.password") if reference else None
-        exchange = self._exchange(sudo.command(script), script, deadline, limit_bytes)
-        try:
-            sudo.become_root(exchange, self.user, password, reference)
-        except BaseException:
-            exchange.close()
-            raise
-        return exchange
+        return self._sudo.start(begin, script, self.user, password, reference)
 
     def _exchange(self, command: str, script: Script, deadline: Deadline, limit_bytes: int) -> Exchange:
         """Start a command. It has read no script yet, so a connection found dead here is made anew, once."""

@@ -1,5 +1,6 @@
 """What runs of ours left on a host, by their journals, and is otherwise now: somebody changed it since."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -44,6 +45,13 @@ _WORDS = {"setting": "/etc/postfix/main.cf, ", "service": "/etc/postfix/master.c
 # firewalld keeps the file of before its last change beside it, whoever makes that change.
 _KEPT_BY_OTHERS = (".xml.old",)
 
+_LEFT = re.compile(r"left\t([0-9]{1,9})\.([0-9]{1,9})\t([^\t]+)\t(path|setting|service|unit)\t([^\t]+)\t(.*)")
+_NOW = (
+    re.compile(r"now\t(path|unit)\t(?P<name>[^\t]+)\t(?P<text>.*)"),
+    re.compile(r"now\t(setting)\t(?P<text>(?P<name>.+?) =.*)"),
+    re.compile(r"now\t(service)\t(?P<text>(?P<name>[^ ]+ [^ ]+) .*)"),
+)
+
 _Thing = tuple[str, str]  # kind and name
 
 
@@ -70,35 +78,30 @@ def drifted(fact: Fact) -> tuple[Drifted, ...]:
     Raises:
         CommandFailed: the host did not get to the end.
     """
-    *lines, last = fact.value.splitlines() or [""]
+    *lines, last = fact.value.rstrip("\n").split("\n")
     if last != _END:  # too slow, or cut off: then 'nothing was changed' would be a guess
         raise CommandFailed(
             f"what runs left could not be compared to the end (status {fact.status})",
             str(ROOT),
             "ask again when the host has less to do",
         )
-    rows = [line.split("\t", 5 if line.startswith("left") else 3) for line in lines]
-    left: dict[_Thing, tuple[str, str]] = {}
-    for row in sorted((row for row in rows if row[0] == "left"), key=_order):
-        _, _, run, kind, name, value = row
-        left[kind, name] = (run, value)
-    now = dict(_as_it_is(row[1], row[2:]) for row in rows if row[0] == "now")
+    rows: list[tuple[int, int, str, _Thing, str]] = []
+    now: dict[_Thing, str] = {}
+    for line in lines:
+        if match := _LEFT.fullmatch(line):
+            sequence, number, run, kind, name, value = match.groups()
+            rows.append((int(sequence), int(number), run, (kind, name), value))
+        elif match := next(filter(None, (form.fullmatch(line) for form in _NOW)), None):
+            name = match["name"].replace(" ", "/") if match[1] == "service" else match["name"]
+            now[match[1], name] = match["text"].rstrip()
+        else:
+            raise CommandFailed(
+                f"a line of what runs left is not understood: {line[:200]!r}",
+                str(ROOT),
+                "see whether a file's name there has a tab or a line end in it, and whether a disk was full",
+            )
+    left = {thing: (run, value) for _, _, run, thing, value in sorted(rows, key=lambda row: row[:2])}
     return tuple(_compared(left, now))
-
-
-def _order(row: list[str]) -> tuple[int, int]:
-    sequence, _, number = row[1].partition(".")
-    return int(sequence), int(number)
-
-
-def _as_it_is(kind: str, rest: list[str]) -> tuple[_Thing, str]:
-    if kind == "setting":
-        text = "\t".join(rest).rstrip()
-        return (kind, text.partition(" =")[0]), text
-    if kind == "service":
-        name, form = rest[0].split(" ")[:2]
-        return (kind, f"{name}/{form}"), rest[0]
-    return (kind, rest[0]), rest[1]
 
 
 def _compared(left: dict[_Thing, tuple[str, str]], now: dict[_Thing, str]) -> Iterator[Drifted]:

@@ -4,16 +4,18 @@ import contextlib
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import paramiko
 
 from runbook_lib import credentials, display
 from runbook_lib.errors import CommandFailed, DeadlineExceeded, HostUnreachable, OutputTooLong
+from runbook_lib.remote.excerpt import excerpt
 from runbook_lib.remote.script import Result, Script
 
 OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024
 LINGER_S = 2.0  # how long a stream may stay open, and silent, after the command itself has ended
+_SETTLE_S = 0.5  # and how much longer, when sshd has answered: what it still had to send is on its way
 _CHUNK_BYTES = 128 * 1024
 _UNKNOWN_CHANGE = "Whether the command changed something before it stopped is not known."
 
@@ -70,20 +72,37 @@ class Exchange:
         self._start(command)
 
     def _start(self, command: str) -> None:
-        transport = self._channel.get_transport()
-        # exec_command waits for sshd's word without a limit of its own.
-        alarm = threading.Timer(self.deadline.left_s, transport.close)
-        alarm.daemon = True
-        alarm.start()
         try:
-            self._channel.exec_command(command)
+            with self._alarm():
+                self._channel.exec_command(command)
         except (paramiko.SSHException, EOFError, OSError):
             self.close()
             if not self.deadline.left_s:
                 raise self._too_late() from None
             raise
+
+    @contextlib.contextmanager
+    def _alarm(self) -> Iterator[paramiko.Transport]:
+        """For what waits for sshd's word without a limit of its own: the connection ends when the time is over."""
+        transport = self._channel.get_transport()
+        alarm = threading.Timer(self.deadline.left_s, transport.close)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            yield transport
         finally:
             alarm.cancel()
+
+    def _hear_from(self) -> None:
+        """Wait for any answer of sshd. Is it silent since a child of the command stays, or since the network stalls?
+
+        sshd tells the status before it has sent all that the command wrote, where this end was slow to take it.
+        """
+        with self._alarm() as transport:
+            transport.global_request("keepalive@openssh.com", wait=True)
+        if not self.deadline.left_s:
+            self.close()
+            raise self._too_late()
 
     def send(self, content: bytes, *, last: bool = False) -> None:
         """Queue bytes for the command's standard input, which `last` closes after them. `pump` sends them."""
@@ -102,15 +121,20 @@ class Exchange:
         Raises:
             DeadlineExceeded, OutputTooLong, HostUnreachable: after the channel was closed.
         """
-        silent_since = time.monotonic()
+        silent_since, heard = time.monotonic(), False
         while True:
             ended = bool(self._channel.eof_received) or self._channel.closed
             if self._read():
-                silent_since = time.monotonic()
+                silent_since, heard = time.monotonic(), False
             if until():
                 return True
-            if ended or (self._channel.exit_status_ready() and time.monotonic() - silent_since > LINGER_S):
+            if ended:
                 return False
+            if self._channel.exit_status_ready() and time.monotonic() - silent_since > LINGER_S:
+                if heard:
+                    return False
+                self._hear_from()
+                silent_since, heard = time.monotonic() - LINGER_S + _SETTLE_S, True
             wait_s = self._write()
             if not self.deadline.left_s:
                 self.close()
@@ -149,7 +173,7 @@ class Exchange:
         self.close()
         error = OutputTooLong(
             f"`{self.script.title}` wrote more than {self._limit:,} bytes and was cut off:\n"
-            f"{_ends(self._own(self.out) or self._own(self.err))}",
+            f"{_shown('what came', stderr=self._own(self.err), stdout=self._own(self.out))}",
             self.where,
             "ask for less, or give the command more room",
             _UNKNOWN_CHANGE,
@@ -174,7 +198,8 @@ class Exchange:
         """
         # sshd closes the streams before it tells the status, and tells none of a command that a signal ended.
         self._channel.status_event.wait(min(5.0, self.deadline.left_s))
-        lost = self._channel.exit_status == -1 and not self._channel.eof_received
+        known = self._channel.exit_status != -1 and self._channel.get_transport().is_active()
+        lost = not known and not self._channel.eof_received
         self.close()
         if lost:
             raise HostUnreachable(
@@ -191,7 +216,7 @@ class Exchange:
     def failed(self, result: Result) -> CommandFailed:
         """The error for a result whose status is not 0."""
         how = "was ended by a signal" if result.status == -1 else f"ended with status {result.status}"
-        said = _ends(result.stderr.strip() or result.stdout.strip())
+        said = _shown("all of it", stderr=result.stderr, stdout=result.stdout)
         error = CommandFailed(
             f"`{self.script.title}` {how}" + (f":\n{said}" if said else " and said nothing"),
             self.where,
@@ -226,9 +251,12 @@ class Exchange:
         self._channel.close()
 
 
-def _ends(output: bytes, lines: int = 10) -> str:
-    """The first and last lines of an output, indented, secrets masked."""
-    shown = credentials.mask(display.escape_bytes(output)).splitlines()
-    if len(shown) > lines:
-        shown = [*shown[:3], f"[{len(shown) - lines} lines]", *shown[3 - lines :]]
-    return "\n".join("  | " + line[:300] for line in shown)
+def _shown(whole: str, **streams: bytes) -> str:
+    """What a command wrote on its streams, indented under their names; one alone needs none."""
+    said = {name: excerpt(stream, whole) for name, stream in streams.items() if stream.strip()}
+    lines = [
+        line
+        for name, text in said.items()
+        for line in ([f"{name}:"] if len(said) > 1 else []) + text.split("\n")
+    ]
+    return "\n".join(f"  | {line}" for line in lines)

@@ -3,6 +3,7 @@
 No reload: it would drop what somebody opened for the time being (firewall-cmd(1), --reload).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -11,6 +12,7 @@ from pathlib import PurePosixPath
 from runbook_lib.remote.change import Change, Guard, TouchedPath, quote
 
 _SH = resources.files(__package__).joinpath("firewalld.sh").read_text()
+_TCP = re.compile("([0-9]{1,5})(?:-([0-9]{1,5}))?/tcp")
 ZONES = PurePosixPath("/etc/firewalld/zones")
 
 # The zone of the interface that the default route uses; of one that is in no zone, the default zone.
@@ -51,15 +53,10 @@ class Opening:
 
     def lets_in(self, service: str, port: int) -> bool:
         """Whether it takes connections to a port: by the service's name, or by a port or range of its own."""
+        ranges = filter(None, map(_TCP.fullmatch, self.ports))
         return service in self.services or any(
-            protocol == "tcp" and _covers(numbers, port)
-            for numbers, _, protocol in (entry.partition("/") for entry in self.ports)
+            int(first) <= port <= int(last or first) for first, last in (found.groups() for found in ranges)
         )
-
-
-def _covers(numbers: str, port: int) -> bool:
-    first, _, last = numbers.partition("-")
-    return int(first) <= port <= int(last or first)
 
 
 @dataclass(frozen=True)

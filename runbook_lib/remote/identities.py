@@ -4,21 +4,18 @@ Source: ssh_config(5), IdentityFile, IdentitiesOnly, IdentityAgent: the agent's 
 then the agent's others, then the files.
 """
 
-import queue
-import socket
-import threading
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import paramiko
-from paramiko.agent import AgentSSH
 from paramiko.ssh_exception import PasswordRequiredException
 
 from runbook_lib.errors import LoginRefused
+from runbook_lib.remote import agent
+from runbook_lib.remote.agent import Held
 from runbook_lib.remote.route import Hop
 
-AGENT_TIMEOUT_S = 5.0
+_NO_KEY = (OSError, ValueError, paramiko.SSHException)  # PasswordRequiredException is one of the last
 
 Identity = tuple[str, paramiko.PKey]  # a name for messages, and the key
 
@@ -32,10 +29,10 @@ def of(hop: Hop) -> Generator[Identity]:
     if hop.key is not None:
         yield from _named(hop.key, hop)
         return
-    files = [path for path in hop.settings.identity_files if path.exists() or _public_half(path)]
+    files = hop.settings.identity_files
     halves = {half: path for path in files if (half := _public_half(path))}
-    with _agent_keys(hop.settings.agent) as keys:
-        held = {key.get_base64(): key for key in keys}
+    with agent.held(hop.settings.agent) as found:
+        held = {key.get_base64(): key for key in found.keys}
         for half, path in halves.items():
             if half in held:
                 yield f"the agent's {path}", held[half]
@@ -48,16 +45,23 @@ def of(hop: Hop) -> Generator[Identity]:
 
 
 def passed_over(hop: Hop) -> str:
-    """What was found of configured keys and could not be offered, for the message of a refused login; or ''."""
-    told = []
-    for path in hop.settings.identity_files if hop.key is None else ():
-        if path.exists() and not _is_public(path):
-            try:
-                _read_key(path)
-            except PasswordRequiredException:
+    """What was found of keys and certificates and could not be offered, for the message of a refused login; or ''."""
+    told: list[str] = []
+    if hop.key is None:
+        with agent.held(hop.settings.agent) as held:
+            told += held.told
+    for path in hop.settings.identity_files if hop.key is None else (hop.key,):
+        if _is_public(path):
+            continue
+        try:
+            _certify(_read_key(path), path)
+        except FileNotFoundError:
+            continue  # most of the usual files are not there
+        except PasswordRequiredException:
+            if hop.key is None:  # of a named one the agent's copy was offered
                 told.append(f"{path} is encrypted (ssh-add {path})")
-            except (OSError, ValueError, paramiko.SSHException) as error:
-                told.append(f"{path}: {getattr(error, 'strerror', None) or error}")
+        except _NO_KEY as error:
+            told.append(f"{path}: {getattr(error, 'strerror', None) or error}")
     return "; ".join(told)
 
 
@@ -68,9 +72,9 @@ def _named(path: Path, hop: Hop) -> Iterator[Identity]:
             raise PasswordRequiredException
         yield from _in_file(path)
     except PasswordRequiredException:
-        with _agent_keys(hop.settings.agent) as keys:
-            yield f"the agent's {path}", _counterpart(path, keys, hop)
-    except (OSError, ValueError, paramiko.SSHException) as error:
+        with agent.held(hop.settings.agent) as held:
+            yield f"the agent's {path}", _counterpart(path, held, hop)
+    except _NO_KEY as error:
         raise LoginRefused(
             f"the key {path} cannot be read: {getattr(error, 'strerror', None) or error}",
             hop.where,
@@ -82,17 +86,35 @@ def _readable(path: Path) -> list[Identity]:
     """As ssh does it: a file of the configuration that cannot be read is passed over."""
     try:
         return list(_in_file(path))
-    except (PasswordRequiredException, OSError, ValueError, paramiko.SSHException):
+    except _NO_KEY:  # told by `passed_over`
         return []
 
 
 def _in_file(path: Path) -> Iterator[Identity]:
-    certificate = path.with_name(path.name + "-cert.pub")
-    if certificate.exists():
-        certified = _read_key(path)
-        certified.load_certificate(str(certificate))
+    certified = _read_key(path)
+    try:
+        certificate = _certify(certified, path)
+    except _NO_KEY:
+        certificate = None  # ssh, too, goes on with the key alone; told by `passed_over`
+    if certificate is not None:
         yield str(certificate), certified
     yield str(path), _read_key(path)
+
+
+def _certify(key: paramiko.PKey, path: Path) -> Path | None:
+    """Give a key the certificate that lies beside its file; None where there is none."""
+    certificate = path.with_name(path.name + "-cert.pub")
+    try:
+        content = certificate.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    try:
+        key.load_certificate(content)
+    except agent.UNREADABLE as error:
+        raise paramiko.SSHException(
+            f"{certificate.name} beside it is no certificate of it ({error})"
+        ) from error
+    return certificate
 
 
 def _read_key(path: Path) -> paramiko.PKey:
@@ -103,7 +125,7 @@ def _read_key(path: Path) -> paramiko.PKey:
             return kind.from_private_key_file(str(path))
         except PasswordRequiredException:
             raise
-        except (paramiko.SSHException, ValueError, IndexError) as error:
+        except agent.UNREADABLE as error:
             wrong = error
     raise paramiko.SSHException(f"neither Ed25519, ECDSA nor RSA ({wrong})")
 
@@ -127,58 +149,15 @@ def _public_half(path: Path) -> str:
     return fields[1] if len(fields) > 1 else ""
 
 
-def _counterpart(path: Path, keys: Sequence[paramiko.AgentKey], hop: Hop) -> paramiko.PKey:
+def _counterpart(path: Path, held: Held, hop: Hop) -> paramiko.PKey:
     """The agent's copy of an encrypted key file, found by the public key beside the file."""
     wanted = _public_half(path)
-    for key in keys:
+    for key in held.keys:
         if key.get_base64() == wanted:
             return key
     what = "is the public half" if _is_public(path) else "is encrypted"
     raise LoginRefused(
-        f"the key {path} {what}, and no agent holds it",
+        f"the key {path} {what}, and no agent holds it" + "".join(f"; {one}" for one in held.told),
         hop.where,
         f"ssh-add {path} (the agent's copy is found by {path.name}.pub beside it)",
     )
-
-
-class _AgentAt(AgentSSH):
-    """The agent behind a socket; paramiko's own class knows the one of the environment alone."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(AGENT_TIMEOUT_S)
-            connection.connect(str(path))
-            self._connect(connection)  # type: ignore[attr-defined]  # the stubs leave it out
-        except BaseException:
-            connection.close()
-            raise
-        connection.settimeout(None)
-
-    def close(self) -> None:
-        """End the connection."""
-        self._close()  # type: ignore[attr-defined]
-
-
-@contextmanager
-def _agent_keys(path: Path | None) -> Iterator[Sequence[paramiko.AgentKey]]:
-    """The agent's keys; none where no agent runs, or where one does not answer (a forwarded one may hang)."""
-    agents: queue.SimpleQueue[_AgentAt | None] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            agents.put(_AgentAt(path) if path else None)
-        except (paramiko.SSHException, OSError):
-            agents.put(None)
-
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        agent = agents.get(timeout=AGENT_TIMEOUT_S)
-    except queue.Empty:
-        agent = None
-    if agent is None:
-        yield ()
-        return
-    with closing(agent):
-        yield agent.get_keys()

@@ -7,6 +7,7 @@ All of that is on disk and synced before the change's first command runs, so wha
 """
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from runbook_lib import display
 from runbook_lib.errors import NOTHING_CHANGED, ChangedMeanwhile, CommandFailed, HostBusy
 from runbook_lib.remote.change import Change, Plan, quote
 from runbook_lib.remote.connection import Host
+from runbook_lib.remote.excerpt import excerpt
 from runbook_lib.remote.held import Held
 
 ROOT = PurePosixPath("/var/lib/runbook")
@@ -26,6 +28,9 @@ WORK_LOCK = "/run/runbook.work"
 FUNCTIONS = resources.files(__package__).joinpath("journal.sh").read_text()
 
 _CHANGED = 75  # sysexits.h: EX_TEMPFAIL
+_BEGUN = re.compile(
+    rb"^NUMBER ([0-9]+)\n", re.MULTILINE
+)  # from here on it is what the change's commands said
 _BEAT_S = 15
 _OWN_LOCK_S = 90  # TCP asks again after twice as long each time, so a cut of a minute shows within another
 
@@ -116,10 +121,14 @@ class Journal:
             result = self.host.run(script, root=True, timeout_s=change.timeout_s, check=False)
         finally:
             self.host.forget_answers()
-        lines = result.text.splitlines()
-        number = next((line.removeprefix("NUMBER ") for line in lines if line.startswith("NUMBER ")), "")
+        begun = _BEGUN.search(result.stdout)
+        number = begun[1].decode() if begun else ""
         if number:
             numbers.append(number)
+        words, log = (
+            (result.stdout[: begun.start()], result.stdout[begun.end() :]) if begun else (result.stdout, b"")
+        )
+        lines = display.escape_bytes(words).splitlines()
         if result.status == _CHANGED:
             seen = "\n    ".join(line for line in lines if line.startswith("CHANGED "))
             raise ChangedMeanwhile(
@@ -139,11 +148,10 @@ class Journal:
                 "What this chapter changed before it is in the journal." if numbers else NOTHING_CHANGED,
             )
         if result.status != 0:
-            told = "\n    ".join(
-                (result.text + "\n" + display.escape_bytes(result.stderr)).strip().splitlines()[-12:]
-            )
+            said = [excerpt(output) for output in (words, log, result.stderr) if output.strip()]
+            told = "".join(f"\n    {line}" for text in said for line in text.split("\n"))
             raise CommandFailed(
-                f"{change.title}: a command ended with status {result.status}\n    {told}",
+                f"{change.title}: a command ended with status {result.status}{told}",
                 self.host.name,
                 f"mend the cause, then go on: runbook resume {self.run}; or put the run back: "
                 f"runbook rollback {self.run}",
@@ -239,7 +247,7 @@ class Journal:
         folders = " ".join(dict.fromkeys(quote(path.path.parent) for path in change.touches))
         lines += [
             'sync "$J"/"$N".* "$J"',
-            f'if [ "$_status" -ne 0 ]; then tail -n 12 "$J/$N.log"; no_space {folders}; exit "$_status"; fi',
+            f'if [ "$_status" -ne 0 ]; then cat "$J/$N.log"; no_space {folders} >&2; exit "$_status"; fi',
             ': > "$J/$N.done"',
         ]
         return "\n".join(lines) + "\n"

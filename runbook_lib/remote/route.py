@@ -13,7 +13,7 @@ from runbook_lib.remote import ssh_config
 
 # `[user@]host[:port]` or a URI, as ssh_config(5) has it under ProxyJump; an IPv6 address stands in brackets.
 _JUMP = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<v6>[^]]+)\]|(?P<host>[^:@]+))(?::(?P<port>\d+))?/?"
+    r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<v6>[^]]+)\]|(?P<host>[^:@]+))(?::(?P<port>[0-9]{1,5}))?/?"
 )
 MOST_JUMPS = 8
 

@@ -76,13 +76,18 @@ class Script:
 
     @property
     def reading(self) -> str:
-        """Words of sh that read the script from standard input and run it. Their only quotes are double.
-
-        dd reads no byte too many, which head does not promise in every implementation.
-        """
-        return f'x=$(dd bs={len(self.sent)} count=1 iflag=fullblock status=none) && eval "${{x:?}}"'
+        """Words of sh that read the script from standard input and run it. Their only quotes are double."""
+        return reading(self.sent)
 
     @property
     def command(self) -> str:
         """The line for the login shell of a user who needs no sudo."""
         return f"exec sh -c '{self.greeting}; {self.reading}'"
+
+
+def reading(words: bytes) -> str:
+    """Words of sh that read these bytes from standard input and run them. Their only quotes are double.
+
+    dd reads no byte too many, which head does not promise in every implementation.
+    """
+    return f'x=$(dd bs={len(words)} count=1 iflag=fullblock status=none) && eval "${{x:?}}"'

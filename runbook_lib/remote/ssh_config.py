@@ -21,6 +21,7 @@ from runbook_lib.errors import HostUnreachable
 ASK_TIMEOUT_S = 20.0  # `Match exec` may run a command, and canonical names ask the DNS
 AGENT_VARIABLE = "SSH_AUTH_SOCK"
 _SYSTEM_WIDE = Path("/etc/ssh/ssh_config")
+_PORT = re.compile("[0-9]{1,5}")
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,41 @@ def ask(destination: str, where: str, user: str | None = None, port: int | None 
             where,
             f"correct the line; `ssh -G {destination}` tries it",
         )
-    said_of: dict[str, list[str]] = {}
-    for line in told.stdout.decode("utf-8", "surrogateescape").splitlines():
+    return read(told.stdout, destination, where)
+
+
+def read(printed: bytes, destination: str, where: str) -> Settings:
+    """What `ssh -G` printed of a destination: a name, a blank and a value a line.
+
+    Args:
+        printed: its output.
+        destination, where: as `ask` has them.
+    Raises:
+        HostUnreachable: a value that every destination has is missing or no such value, or a path names a user who
+            is not there.
+    """
+    said: dict[str, list[str]] = {}
+    for line in printed.decode("utf-8", "surrogateescape").split("\n"):
         name, _, value = line.partition(" ")
-        said_of.setdefault(name, []).append(value)
-    return _settings(destination, said_of)
+        said.setdefault(name, []).append(value)
+    hostname, port, user = (said.get(name, [""])[0] for name in ("hostname", "port", "user"))
+    if not (hostname and user and _PORT.fullmatch(port) and 0 < int(port) < 65536) or b"\0" in printed:
+        raise HostUnreachable(
+            f"`ssh -G {destination}` says no host name, user and port, but '{hostname}', '{user}', '{port}'",
+            where,
+            f"see what `ssh -G {destination}` prints, and whether `ssh` is OpenSSH's (`command -v ssh`)",
+        )
+    try:
+        return _settings(destination, said, hostname, int(port), user)
+    except RuntimeError as error:  # of expanduser
+        raise HostUnreachable(
+            f"a path in the configuration of ssh names a user who is not there ({error})",
+            where,
+            f"correct it; `ssh -G {destination}` prints all paths",
+        ) from None
 
 
-def _settings(destination: str, said: dict[str, list[str]]) -> Settings:
+def _settings(destination: str, said: dict[str, list[str]], hostname: str, port: int, user: str) -> Settings:
     def one(name: str) -> str:
         value = said.get(name, [""])[0]
         return "" if value.lower() == "none" else value
@@ -105,14 +133,14 @@ def _settings(destination: str, said: dict[str, list[str]]) -> Settings:
     tokens = {
         "%": "%",
         "d": str(_home()),
-        "h": one("hostname"),
+        "h": hostname,
         "i": str(os.getuid()),
         "k": one("hostkeyalias") or destination,
         "L": socket.gethostname().partition(".")[0],
         "l": socket.gethostname(),
         "n": destination,
-        "p": one("port"),
-        "r": one("user"),
+        "p": str(port),
+        "r": user,
         "u": pwd.getpwuid(os.getuid()).pw_name,
     }
 
@@ -128,9 +156,9 @@ def _settings(destination: str, said: dict[str, list[str]]) -> Settings:
         agent = os.environ.get(agent.removeprefix("$").strip("{}"), "none") or "none"
     files = [file for name in ("userknownhostsfile", "globalknownhostsfile") for file in _paths(one(name))]
     return Settings(
-        hostname=one("hostname"),
-        port=int(one("port")),
-        user=one("user"),
+        hostname=hostname,
+        port=port,
+        user=user,
         identity_files=tuple(path(file) for file in said.get("identityfile", []) if file.lower() != "none"),
         identities_only=one("identitiesonly") == "yes",
         agent=None if agent.lower() == "none" else path(agent),

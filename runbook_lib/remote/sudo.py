@@ -3,26 +3,95 @@
 The password is written at once, and nothing else until root's shell has said that it is there. Where sudo
 asks for none (NOPASSWD), that line reaches the shell, which throws away everything before the mark. Where
 sudo asks twice, the password is wrong, and closing its input keeps it at one failed attempt in the host's
-log. No PTY: it would echo the password into the output.
+log.
 
-Holds with `timestamp_timeout=0`, `use_pty`, a lecture and insults. Needs the right to run sh as root.
+No PTY: it would echo the password, mix both streams and know no end of input. Where sudo wants a terminal
+(`requiretty`), script(1) runs it: that gives it one which nobody reads or writes, and its streams stay pipes.
+
+Holds with `timestamp_timeout=0`, `use_pty`, `requiretty`, a lecture and insults. Needs the right to run sh as root.
+Source: sudoers(5), requiretty; script(1), -e, -c, and its use of $SHELL.
 """
 
 import re
+import shlex
+from collections.abc import Callable
 
 from runbook_lib.credentials import Secret
 from runbook_lib.errors import DeadlineExceeded, SudoRefused
 from runbook_lib.remote.exchange import Deadline, Exchange
-from runbook_lib.remote.script import Script
+from runbook_lib.remote.script import Script, reading
 
 ASK_TIMEOUT_S = 30.0  # PAM may ask a slow directory, and waits 2 s after a wrong password
 
+_WANTS_TERMINAL = "must have a tty"
+_NO_SCRIPT = "no script(1) here"
+_NOTHING = "nothing"
+_LINE = re.compile(r"^(/[^:\n]+):([0-9]+):(.*)$", re.MULTILINE)  # as grep -Hn prints one
 _REMEDIES = {  # what sudo says in the C locale: what to do
-    r"must have a tty": "add this line to sudoers on the host (visudo): Defaults:{user} !requiretty",
     r"^env: .*No such file": "install sudo on the host, or log in as root",
     r"not in the sudoers file|may not run sudo": "add this line to sudoers (visudo): {user} ALL=(ALL) ALL",
     r"not allowed to execute": "sh is run as root; allow it in sudoers (visudo): {user} ALL=(ALL) ALL",
 }
+
+
+class _TerminalWanted(SudoRefused):
+    """sudo is not run without a terminal (`requiretty`)."""
+
+
+class _NothingSaid(SudoRefused):
+    """Neither sudo nor root's shell said a word."""
+
+
+class Sudo:
+    """How root is become on a host; it remembers that a terminal is wanted."""
+
+    def __init__(self) -> None:
+        self._through_terminal = False
+
+    def start(
+        self,
+        begin: Callable[[str], Exchange],
+        script: Script,
+        user: str,
+        password: Secret | None,
+        reference: str | None,
+    ) -> Exchange:
+        """Start a script as root; afterwards the exchange is as one without sudo.
+
+        Args:
+            begin: starts a line for the login shell.
+            script: what will be sent behind.
+            user: who asks, for messages.
+            password: sudo's password, None where the inventory names none.
+            reference: where the password is, for messages.
+        Raises:
+            SudoRefused: wrong or missing password, no right, no sudo; at most one failed attempt was made.
+        """
+        while True:
+            line, first = with_terminal(script) if self._through_terminal else (command(script), b"")
+            exchange = begin(line)
+            exchange.send(first)
+            try:
+                become_root(exchange, user, password, reference)
+            except _TerminalWanted:
+                exchange.close()
+                if self._through_terminal:
+                    raise
+                self._through_terminal = True
+            except _NothingSaid as refused:
+                exchange.close()
+                if not self._through_terminal:
+                    raise
+                raise SudoRefused(
+                    f"sudo wants a terminal of {user} (requiretty), and script(1) on the host gives it none",
+                    refused.where,
+                    _no_terminal(user),
+                ) from None
+            except BaseException:
+                exchange.close()
+                raise
+            else:
+                return exchange
 
 
 def command(script: Script) -> str:
@@ -30,6 +99,21 @@ def command(script: Script) -> str:
     wait = f'while IFS= read -r x; do [ "$x" = {script.mark} ] && break; done'
     inner = f"{script.greeting}; {wait}; {script.reading}"
     return f"exec env LC_ALL=C sudo -S -p {_question(script)} -- sh -c '{inner}'"
+
+
+def with_terminal(script: Script) -> tuple[str, bytes]:
+    """The same where sudo wants a terminal: the line for the login shell, and what its shell reads first.
+
+    Where there is no script(1), the lines of sudoers that ask for a terminal are named, if the user may read them.
+    """
+    line = shlex.quote(f"{command(script)} <&3 >&4 2>&5 3<&- 4>&- 5>&-")
+    first = (
+        f"command -v script >/dev/null || {{ echo {shlex.quote(_NO_SCRIPT)} >&2\n"
+        "  grep -Hns '^[^#]*requiretty' /etc/sudoers /etc/sudoers.d/* >&2; exit 1; }\n"
+        "SHELL=/bin/sh; export SHELL; exec 3<&0 4>&1 5>&2\n"
+        f"exec script -qec {line} /dev/null </dev/null >/dev/null 2>&1\n"
+    ).encode()
+    return f"exec sh -c '{reading(first)}'", first
 
 
 def _question(script: Script) -> str:
@@ -70,11 +154,22 @@ def become_root(exchange: Exchange, user: str, password: Secret | None, referenc
 
 
 def _said(exchange: Exchange) -> str:
-    return exchange.said.replace(_question(exchange.script), "").strip() or "nothing"
+    return exchange.said.replace(_question(exchange.script), "").strip() or _NOTHING
 
 
 def _refusal(exchange: Exchange, user: str, reference: str | None) -> SudoRefused:
     said, asked = _said(exchange), exchange.err.count(_question(exchange.script).encode())
+    if _WANTS_TERMINAL in said:
+        return _TerminalWanted(said.splitlines()[-1], exchange.where, _no_terminal(user))
+    if _NO_SCRIPT in said:
+        lines = [f"{path} line {number} (`{line.strip()}`)" for path, number, line in _LINE.findall(said)]
+        return SudoRefused(
+            f"sudo wants a terminal of {user} (requiretty"
+            + (f", by {', '.join(lines)}" if lines else "")
+            + "), and the host has no script(1), which gives it one",
+            exchange.where,
+            _no_terminal(user, bool(lines)) + "; or install script(1) (package util-linux, or bsdutils)",
+        )
     for pattern, remedy in _REMEDIES.items():
         if re.search(pattern, said, re.MULTILINE):
             return SudoRefused(said.splitlines()[-1], exchange.where, remedy.format(user=user))
@@ -91,6 +186,17 @@ def _refusal(exchange: Exchange, user: str, reference: str | None) -> SudoRefuse
             exchange.where,
             f"put the right password where {reference} points",
         )
-    return SudoRefused(
+    kind = _NothingSaid if said == _NOTHING else SudoRefused
+    return kind(
         f"sudo does not make {user} root; it said: {said}", exchange.where, "try `sudo sh` on the host"
     )
+
+
+def _no_terminal(user: str, is_named: bool = False) -> str:
+    """The line of sudoers to add, behind the one that asks for a terminal."""
+    behind = (
+        ""
+        if is_named
+        else "; root sees which line asks for it: grep -rn requiretty /etc/sudoers /etc/sudoers.d"
+    )
+    return f"add this line to sudoers on the host (visudo), behind that: Defaults:{user} !requiretty{behind}"

@@ -94,7 +94,7 @@ class HostItself:
         told = self._host.run("hostname -I", timeout_s=20.0, check=False)
         if told.status != 0:
             raise OSError(errno.ENODATA, "the host does not tell its own addresses (hostname -I)")
-        own = told.stdout.decode().split()
+        own = told.text.split()
         return tuple(own), self._host.entrance
 
 

@@ -4,6 +4,7 @@ import datetime
 
 from cryptography import x509
 
+from runbook_lib.der import spelled_serial
 from runbook_lib.mail.probes import byhand
 from runbook_lib.mail.probes.names import look_up
 from runbook_lib.mail.probes.obstacle import Stage
@@ -11,7 +12,7 @@ from runbook_lib.mail.probes.row import WARNING, Row, Verdict
 from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
 from runbook_lib.mail.probes.target import Endpoint
-from runbook_lib.mail.probes.tls import covers, spelled_serial
+from runbook_lib.mail.probes.tls import covers
 
 CHAIN_VALIDATES = "Name and chain validate, trusting only the users' root"
 SERIAL_ON_EACH_PORT = "Each port shows the certificate that was signed"
@@ -71,7 +72,7 @@ def serial_on_each_port(survey: Survey) -> list[Row]:
                 Verdict.UNTESTED,
                 "which certificate was signed is not known here: ask with the host's inventory",
             )
-        seen = spelled_serial(sight.tls.leaf)
+        seen = spelled_serial(sight.tls.leaf.serial_number)
         if seen == target.expected_serial:
             return Verdict.PASS, "the serial that was signed"
         return Verdict.FAIL, f"serial {seen}, but {target.expected_serial} was signed"

@@ -99,12 +99,6 @@ def _certificates(secured: ssl.SSLSocket, method: str) -> tuple[x509.Certificate
         raise Stopped(Obstacle(Stage.HANDSHAKE, Kind.UNREADABLE, words)) from error
 
 
-def spelled_serial(certificate: x509.Certificate) -> str:
-    """The serial as `openssl x509 -serial` spells it: upper-case hex, an even number of digits."""
-    digits = f"{certificate.serial_number:X}"
-    return digits if len(digits) % 2 == 0 else f"0{digits}"
-
-
 def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
     """The DNS-IDs of the certificate, lower case; names in the subject do not count (RFC 9525, 2)."""
     try:
