@@ -184,6 +184,12 @@ RULE_DEFECTS = (
         "TLS 1.2: refused by the server",
     ),
     Defect(
+        "a list of ciphers that was written for an RSA certificate (P10)",
+        main_cf("smtpd_tls_exclude_ciphers=ECDSA, RSA+AES"),
+        {probes.NEW_VERSIONS_ACCEPTED: ALL, probes.ONE_KIND_ALONE: ALL},
+        "TLS 1.2, EC alone: refused by the server (handshake failure), though the certificate is EC",
+    ),
+    Defect(
         "mynetworks that take in everybody",
         main_cf("mynetworks=127.0.0.0/8 0.0.0.0/0 [::]/0"),
         {probes.NO_RELAY_WITHOUT_LOGIN: (25,)},

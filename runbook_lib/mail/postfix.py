@@ -132,8 +132,8 @@ def settings(state: MailState, host: inventory.Host, files: MailFiles) -> tuple[
             choices = decisions.of_setting(name, value or "", state.version, written=name in decided)
             if choices.keep:
                 decided.pop(name, None)
-        elif name not in decided and decisions.can_be_replaced(name, state.version_text):
-            wish = decisions.replacement(name, state.version_text)
+        elif name not in decided and decisions.can_be_replaced(name, state.guards):
+            wish = decisions.replacement(name, state.guards)
             decided[name] = Setting(name, value, wish, f"as decided: {decision.reason}")
     for name, before in state.found.items():
         now = state.main_cf.get(name)

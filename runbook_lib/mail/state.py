@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from runbook_lib.errors import CommandFailed
 from runbook_lib.families import Family, Release
 from runbook_lib.mail import unreadable
+from runbook_lib.mail.decisions import GUARDS
 from runbook_lib.mail.findings import parse
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.postconf import MAIN_CF, MASTER_CF, folded
@@ -42,6 +43,7 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
     )
     return {
         "mail_version": "postconf -h mail_version",
+        "guards": f"postconf -d {' '.join(GUARDS)} 2>/dev/null | cut -d' ' -f1",
         "main_cf": "postconf -n",
         # What stands there, to the byte: with lines, comments, and what is there twice.
         "main_cf_file": f"base64 {MAIN_CF}",
@@ -142,6 +144,11 @@ class MailState:
     def refused(self) -> str:
         """Why no command of Postfix works here, in its own words; "" where they do, or where it is not installed."""
         return unreadable.told(self.facts)
+
+    @property
+    def guards(self) -> frozenset[str]:
+        """Of `decisions.GUARDS`, those that this Postfix knows."""
+        return frozenset(self.facts["guards"].value.split()) if self.installed else frozenset()
 
     @property
     def warnings(self) -> tuple[str, ...]:
