@@ -72,6 +72,9 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
         # Only where a package is missing: to ask a package manager takes a second.
         "candidates": f"test $({installed} | wc -l) -eq {len(family.packages)} || {{ {candidate}; }}",
         "unfinished": family.package_manager.unfinished or ":",
+        "rivals": family.package_manager.rivals or ":",
+        # A message each in the queues of exim4 and sendmail.
+        "rivals_queue": "find /var/spool/exim4/input /var/spool/mqueue -name '*-H' -o -name 'qf*' | wc -l",
         "enabled": "systemctl is-enabled postfix",
         "port_25_listens": "ss -Hltn 'sport = :25' | awk '{ print $4 }'",
         "alternative": alternative.look("mta") if family.mta_program else ":",

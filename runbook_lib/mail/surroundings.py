@@ -29,6 +29,10 @@ _ANOTHER_MTA = (
     "another mail server takes the mail here: whether Postfix comes in its place is a person's decision; "
     "stop and disable it first, and see what becomes of its queue"
 )
+_GIVES_WAY = (
+    "Postfix's package takes its place: it would be removed, and a rollback does not bring it back; whether it goes "
+    "is a person's decision: remove it first, and see what becomes of its queue"
+)
 _PROXY = (
     "connections come through a proxy that speaks the PROXY protocol: what this chapter opens on 465 and 587 would "
     "{}, and the name that users type leads to the proxy"
@@ -46,7 +50,15 @@ def differences(state: MailState) -> tuple[Difference, ...]:
     others = sorted(set(state.facts["port_25_held_by"].value.splitlines()) - {"master"})
     found = [Difference("running on port 25", name, False, _ANOTHER_MTA) for name in others]
     if not state.installed:
-        return tuple(found)
+        queued = state.facts["rivals_queue"].value
+        there = f"installed, {queued} message{'' if queued == '1' else 's'} in its queue"
+        return (
+            *found,
+            *(
+                Difference(f"packages, {name}", there, False, _GIVES_WAY)
+                for name in state.facts["rivals"].value.split()
+            ),
+        )
     found += [
         Difference(f"main.cf, {name}", state.main_cf[name], False, _INSTANCES)
         for name in ("multi_instance_directories", "alternate_config_directories")

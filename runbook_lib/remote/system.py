@@ -5,11 +5,24 @@ from dataclasses import dataclass
 from importlib import resources
 
 from runbook_lib.families import PackageManager
+from runbook_lib.families.known import FAMILIES
 from runbook_lib.remote.change import Change, Guard, here_document, quote
+from runbook_lib.remote.connection import Host
 
 _PACKAGES_SH = resources.files(__package__).joinpath("packages.sh").read_text()
 _LOCK_PATIENCE_S = 120  # as long as apt-get is told to wait for dpkg's lock
 SYSTEM_SH = resources.files(__package__).joinpath("system.sh").read_text()
+
+
+def install_is_cut_off(host: Host) -> bool:
+    """Whether an install on the host was cut off and has to be completed, by a package manager that needs help then."""
+    look = "\n".join(
+        f"if command -v {manager.command} > /dev/null; then {manager.unfinished}; fi"
+        for family in FAMILIES
+        for manager in family.package_managers
+        if manager.unfinished
+    )
+    return bool(host.run(look, root=True).stdout.strip())
 
 
 @dataclass(frozen=True)
