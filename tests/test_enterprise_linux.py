@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 from applied_host import run_cells, run_chapters, runbook
@@ -149,8 +150,19 @@ def test_the_record_says_what_was_tried_on_what(lab: Lab, signed: str) -> None:
     assert "not CentOS" in facts["system"]
     assert facts["selinux"] == "Disabled"
     assert facts["crypto_policy"] == "DEFAULT"
-    verdicts = {step["claim"]: step["verdict"] for step in record()["steps"] if step["kind"] == "verify"}  # type: ignore[attr-defined]
+    steps: list[dict[str, Any]] = record()["steps"]  # type: ignore[assignment]
+    verdicts = {step["claim"]: step["verdict"] for step in steps if step["kind"] == "verify"}
     assert verdicts["Each file has the label that SELinux's policy gives its place"] == "not tested"
+    # Case P9: each file that is written gets its label behind it, and SELinux stays as it is.
+    commands = [change["commands"] for step in steps if step["kind"] == "plan" for change in step["changes"]]
+    for path in (
+        "/etc/pam.d/smtp.postfix",
+        "/etc/pki/tls/private/postfix_mail-server.pem",
+        "/etc/postfix/main.cf",
+    ):
+        assert any(re.search(rf"\nrestorecon -i .*{re.escape(path)}", text) for text in commands), path
+    assert not any("setenforce" in text or "permissive" in text.lower() for text in commands)
+    assert lab.exec(HOST, "getenforce") == b"Disabled\n"
 
 
 def test_the_floor_is_smtpds_own_and_not_the_crypto_policys(lab: Lab, signed: str) -> None:
