@@ -242,6 +242,7 @@ def test_a_whole_chain_below_an_intermediate_passes(host: MailHost) -> None:
 
 
 def test_a_floor_on_25_is_required_only_where_the_inventory_asks(host: MailHost) -> None:
+    """Case P15: the mandatory list is right and says nothing about 25, which goes by a list of its own."""
     asked = host.survey(account=None, tls_floor_on_25="TLSv1.2")
     assert failures(probes.old_versions_refused(asked)) == {probes.OLD_VERSIONS_REFUSED: {25}}
     found = host.survey(account=None)
