@@ -13,10 +13,15 @@ import pytest
 from applied_host import run_cells, runbook
 from fault_scene import At, Scene, scene
 from faults import PACKAGES
+from mail_states import mail_state
 from test_notebooks_by_plain_papermill import PAPERMILL
 
 from lab import Lab
 from lab.state import CHECKOUT
+from runbook_lib import inventory
+from runbook_lib.families.debian import DEBIAN
+from runbook_lib.families.package_managers import APT
+from runbook_lib.mail import postfix
 
 HOST = "debian12"
 CHAPTER = "20-postfix-debian"
@@ -106,3 +111,27 @@ def test_plain_papermill_that_is_ended_leaves_no_half_of_a_step(lab: Lab, tmp_pa
     assert runbook("records", "verify", run).returncode == 0
     assert "20-postfix-debian did not finish" in runbook("records", "show", run).stdout
     assert "outcome   passed" in run_cells(CHAPTER, host=HOST)[-1].text()
+
+
+@pytest.mark.parametrize(
+    ("half_made", "ours", "titles"),
+    [
+        (
+            "The following packages have been unpacked",
+            "/var/lib/runbook/R/004",
+            ["the install that was cut off is completed"],
+        ),
+        ("The following packages have been unpacked", "", []),
+        ("", "/var/lib/runbook/R/004", []),
+    ],
+)
+def test_where_nothing_is_missing_only_what_we_left_half_made_is_completed(
+    lab: Lab, half_made: str, ours: str, titles: list[str]
+) -> None:
+    """P8: dpkg was killed when all was unpacked but a trigger; what an administrator left is his."""
+    state = mail_state({}, more={"unfinished": half_made, "install_open": ours})
+    plan = postfix.plan_packages(
+        state, DEBIAN, inventory.load(lab.inventory).hosts[HOST], "mail.example.test"
+    )
+    assert [change.title for change in plan.changes] == titles
+    assert [change.commands() for change in plan.changes] == [APT.complete for _ in titles]

@@ -72,6 +72,8 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
         # Only where a package is missing: to ask a package manager takes a second.
         "candidates": f"test $({installed} | wc -l) -eq {len(family.packages)} || {{ {candidate}; }}",
         "unfinished": family.package_manager.unfinished or ":",
+        "install_open": "for b in /var/lib/runbook/*/*.brought; do n=${b%.brought}; "
+        'if [ -e "$b" ] && [ ! -e "$n.done" ] && [ ! -e "$n.undone" ]; then echo "$n"; fi; done',
         "rivals": family.package_manager.rivals or ":",
         # A message each in the queues of exim4 and sendmail.
         "rivals_queue": "find /var/spool/exim4/input /var/spool/mqueue -name '*-H' -o -name 'qf*' | wc -l",

@@ -30,7 +30,7 @@ class PackagesChange(Change):
     """Packages that are not there yet, installed without a question and without recommends.
 
     Args:
-        packages: names to install.
+        packages: names to install; none where only an install that was cut off is left to be completed.
         manager: installs them.
         preseed: answers to the packages' questions, in the form of debconf-set-selections(1).
         why: the reason, shown with the title.
@@ -46,6 +46,8 @@ class PackagesChange(Change):
 
     @property
     def title(self) -> str:
+        if not self.packages:
+            return "the install that was cut off is completed"
         names = ", ".join(self.packages)
         first = ", after an install that was cut off is completed" if self.cut_off else ""
         return f"packages {names} are installed{first}" + (f": {self.why}" if self.why else "")
@@ -60,6 +62,8 @@ class PackagesChange(Change):
 
     @property
     def guards(self) -> Sequence[Guard]:
+        if not self.packages:
+            return ()
         there = self.manager.installed.format(names=self._names)
         return (Guard(f"{there} | tr '\\n' ' '", "", "packages already installed"),)
 
@@ -70,7 +74,8 @@ class PackagesChange(Change):
 
     def diff(self) -> str:
         answers = "".join(f"+ answer: {line}\n" for line in self.preseed)
-        return "".join(f"+ package {name}\n" for name in self.packages) + answers
+        left = "- packages that are half installed\n" if self.cut_off else ""
+        return left + "".join(f"+ package {name}\n" for name in self.packages) + answers
 
     def commands(self) -> str:
         lines = []
@@ -79,6 +84,8 @@ class PackagesChange(Change):
                 "debconf-set-selections " + here_document("".join(f"{line}\n" for line in self.preseed))
             )
         lines += [self.manager.complete] if self.cut_off else []
+        if not self.packages:
+            return "\n".join(lines)
         lines += [self.manager.refresh] if self.manager.refresh else []
         lines.append(self.manager.install.format(names=self._names))
         return "\n".join(lines)
@@ -89,9 +96,8 @@ class PackagesChange(Change):
             f"{self.manager.refresh} > /dev/null 2>&1 < /dev/null || :\n" if self.manager.refresh else ""
         )
         wait = f'packages_wait {_LOCK_PATIENCE_S} || {{ say "BUSY $(packages_held)"; exit 1; }}\n'
-        return (
-            f'{wait}{refresh}packages_brought {self._names} > "$J/$N.brought"\netc_listing > "$J/$N.listing"'
-        )
+        brought = f"{refresh}packages_brought {self._names}" if self.packages else ":"
+        return f'{wait}{brought} > "$J/$N.brought"\netc_listing > "$J/$N.listing"'
 
     def after_commands(self) -> str:
         return 'etc_appeared "$N"'
