@@ -113,17 +113,12 @@ def test_plain_papermill_that_is_ended_leaves_no_half_of_a_step(lab: Lab, tmp_pa
     assert "outcome   passed" in run_cells(CHAPTER, host=HOST)[-1].text()
 
 
+HALF_MADE, OURS = "The following packages have been unpacked", "/var/lib/runbook/R/004"
+
+
 @pytest.mark.parametrize(
     ("half_made", "ours", "titles"),
-    [
-        (
-            "The following packages have been unpacked",
-            "/var/lib/runbook/R/004",
-            ["the install that was cut off is completed"],
-        ),
-        ("The following packages have been unpacked", "", []),
-        ("", "/var/lib/runbook/R/004", []),
-    ],
+    [(HALF_MADE, OURS, ["the install that was cut off is completed"]), (HALF_MADE, "", []), ("", OURS, [])],
 )
 def test_where_nothing_is_missing_only_what_we_left_half_made_is_completed(
     lab: Lab, half_made: str, ours: str, titles: list[str]
