@@ -214,11 +214,14 @@ def read_state(
     """
     asked = {**_facts(family, pem), **more, **looks(paths, [pem])}
     facts = gather(host, asked, root=True, functions=FUNCTIONS)
-    installed = facts["mail_version"].status == 0
+    have = set(facts["packages"].value.split())
+    cut_off = (
+        bool(facts["unfinished"].value) and "postfix" not in have
+    )  # what is there is not what will be left
+    installed = facts["mail_version"].status == 0 and not cut_off
     for name in _TIMES:
         if not re.fullmatch(r"([0-9]+(\.[0-9]+)?)?", facts[name].value):
             raise _not_understood(host, f"the time '{name}'", facts[name].value)
-    have = set(facts["packages"].value.split())
     left: dict[str, set[str]] = {}
     found: dict[str, str] = {}
     for row in facts["left"].value.splitlines():
