@@ -31,6 +31,8 @@ def mail_state(
     facts = {
         "expanded": Fact("\n".join(f"{name} = {value}" for name, value in rows.items()), 0),
         "listeners": Fact(listeners, 0),
+        "port_25_listens": Fact("", 0),
+        "port_25_held_by": Fact("", 0),
         "guards": Fact("\n".join(GUARDS), 0),
         **{name: Fact(value, 0) for name, value in (more or {}).items()},
     }

@@ -33,6 +33,12 @@ apt-get -qq -y --no-install-recommends install exim4-daemon-light > /dev/null 2>
 echo 'debconf debconf/priority select low' | debconf-set-selections
 echo hello | exim4 -odq kensa@example.net
 """
+# Its script finds no process to stop in a container, where root may not trace those of others.
+EXIM_GONE = """
+systemctl stop exim4
+pkill -x exim4 || :
+DEBIAN_FRONTEND=noninteractive apt-get -qq -y remove exim4-daemon-light > /dev/null 2>&1
+"""
 QUEUED = "find /var/spool/exim4/input -name '*-H' | wc -l"
 
 
@@ -44,11 +50,10 @@ def test_an_install_that_was_killed_is_completed_and_that_is_said(lab: Lab) -> N
         stage.start()
         stage.wait()
         stage.stopped_with(r"packages, exim4-daemon-light: installed, 1 message in its queue")
+        assert "running on port 25: " in stage.said
         assert lab.exec(HOST, QUEUED) == b"1\n"
         assert lab.exec(HOST, "dpkg-query -W -f '${db:Status-Abbrev}' exim4-daemon-light") == b"ii "
-        lab.exec(
-            HOST, "DEBIAN_FRONTEND=noninteractive apt-get -qq -y remove exim4-daemon-light > /dev/null 2>&1"
-        )
+        lab.exec(HOST, EXIM_GONE)
         stage.start("resume")
         stage.stop_at(At(PACKAGES, 0))
         configuring(lab, stage)
