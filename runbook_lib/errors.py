@@ -80,6 +80,10 @@ class SecretUnavailable(RunbookError):
     exit_code = 2
 
 
+class SecretTooLong(SecretUnavailable):
+    """A password is longer than what checks it can take; it would be refused as if it were wrong."""
+
+
 class HostUnreachable(RunbookError):
     """No connection to the host."""
 

@@ -22,7 +22,7 @@ def power_cut(scene: Scene) -> Iterator[Lasting]:
 
 
 def disk_full(*folders: str, mail: bool = True) -> Kind:
-    """No byte is left on a file system of its own, which has these folders."""
+    """O2: no byte is left on a file system of its own, which has these folders."""
 
     @contextmanager
     def ready(scene: Scene) -> Iterator[None]:

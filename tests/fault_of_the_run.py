@@ -11,6 +11,7 @@ import psutil  # type: ignore[import-untyped]
 from applied_host import RUNBOOK
 from fault_kinds import Kind, Lasting
 from fault_scene import Scene
+from other_clock import by_another_clock
 
 _CUT_S = 8.0  # heals long before TCP gives up
 
@@ -102,18 +103,14 @@ def network_cut(scene: Scene) -> Iterator[Lasting]:
 
 @contextmanager
 def _another_clock(scene: Scene) -> Iterator[None]:
-    scene.wrapper = ("env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", "+2d")
+    scene.wrapper = by_another_clock("+2d")
     yield
     scene.wrapper = ()
 
 
 @contextmanager
 def clock_ahead(scene: Scene) -> Iterator[Lasting]:
-    """C14: the controller's clock is two days ahead of the host's.
-
-    Only that run: under libfaketime a longer sleep of Python ends with EINVAL, which is why the four minutes that are
-    taken have their test without it (test_pki_clock.py).
-    """
+    """C14: the controller's clock is two days ahead of the host's, in that run alone."""
     scene.go_on()
     scene.stopped_with(r"clock is 2 days behind the controller's: host .*, controller ")
     scene.wrapper = ()

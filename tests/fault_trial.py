@@ -1,4 +1,7 @@
-"""One fault tried: mail still flows, the run is brought to its end or put back, and the host is as it must be then."""
+"""One fault tried: mail still flows, the run is brought to its end or put back, and the host is as it must be then.
+
+What remains is decided by the state of the host, so the tree is that of a clean run (case P14).
+"""
 
 import re
 import secrets

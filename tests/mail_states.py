@@ -3,6 +3,7 @@
 from types import MappingProxyType
 
 from runbook_lib.families.debian import DEBIAN
+from runbook_lib.mail.decisions import GUARDS
 from runbook_lib.mail.findings import parse
 from runbook_lib.mail.state import MailState
 from runbook_lib.remote.facts import Fact
@@ -30,6 +31,9 @@ def mail_state(
     facts = {
         "expanded": Fact("\n".join(f"{name} = {value}" for name, value in rows.items()), 0),
         "listeners": Fact(listeners, 0),
+        "port_25_listens": Fact("", 0),
+        "port_25_held_by": Fact("", 0),
+        "guards": Fact("\n".join(GUARDS), 0),
         **{name: Fact(value, 0) for name, value in (more or {}).items()},
     }
     return MailState(

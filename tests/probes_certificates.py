@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from runbook_lib.der import spelled_serial
@@ -18,7 +18,7 @@ class Pair:
     """A certificate and its key."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
     @property
     def pem(self) -> str:
@@ -41,9 +41,13 @@ def make(
     *,
     begins_in_days: int = -1,
     ends_in_days: int = 365,
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
 ) -> Pair:
-    """A CA certificate where no names are given, else a server's; without an issuer it is a root."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    """A CA certificate where no names are given, else a server's; without an issuer it is a root.
+
+    Its key is P-256, or the one given.
+    """
+    key = key or ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     signer = issuer.key if issuer else key

@@ -56,6 +56,20 @@ def test_apply_says_what_was_done_where_the_record_is_and_what_to_type_next(fold
     assert (run / "index.html").is_file()
 
 
+def test_a_password_that_its_check_would_cut_is_refused_before_anything(folder: Path) -> None:
+    """Case S3: exit status 2, with the reference, the limit and the length; one byte less than too many goes on."""
+    (folder / "kensa").write_text("x" * 300)
+    done = batch(folder, "plan", "--host", "mail1")
+    assert done.returncode == 2
+    told = " ".join(done.stderr.split())
+    assert "mail1, check_account.password (file:" in told
+    assert "the password is 300 bytes long; at most 255 bytes pass through saslauthd" in told
+    assert "wrong" not in told
+    assert not (folder / "records").exists()
+    (folder / "kensa").write_text("x" * 255)
+    assert batch(folder, "plan", "--host", "mail1").returncode == 0
+
+
 def test_progress_has_a_line_a_chapter_and_no_line_of_noise(folder: Path) -> None:
     done = batch(folder, "apply", "--host", "mail1")
     lines = [re.sub(r"[0-9.]+ s$", "N s", line) for line in done.stderr.splitlines()]

@@ -7,6 +7,7 @@ import shaped_host
 from applied_host import runbook
 from decided import decided
 from shaped_host import HOST, replies, session
+from smuggling import one_message_is_one
 from trees import AT_WORK, MAY_DIFFER, changed
 
 from lab import Lab
@@ -101,11 +102,14 @@ def test_a_host_of_2013_is_done_with_decisions_and_given_back(lab: Lab, of_2013:
             assert replies(stranger, "s@example.org", ["kensa@example.test"]) == [250, 250]
     with session(lab, 25) as stranger:
         assert replies(stranger, "s@example.org", ["somebody@example.net"]) == [250, 454]
-    assert smuggled(lab) == (250, b"2.0.0 Ok")
+    with lab.outsider() as outside:
+        assert one_message_is_one(lab.host(HOST).address, outside.address4, "kensa@example.test")
     assert lab.exec(HOST, "postconf 2>&1 > /dev/null") == b""
     assert "nothing to do" in shaped_host.applied(inventory=inventory)[1][-1]
     assert runbook("rollback", run).returncode == 0
     assert changed(before, lab.tree(HOST), (*MAY_DIFFER, *AT_WORK)) == []
+    with lab.outsider() as outside:  # given back, the guard is off as it was found: two messages come of one
+        assert not one_message_is_one(lab.host(HOST).address, outside.address4, "kensa@example.test")
 
 
 def test_what_cannot_be_decided_so_is_refused_and_what_is_done_is_said(
@@ -132,20 +136,3 @@ def service(lab: Lab, *names: str) -> list[str]:
     """Lines of master.cf, white space folded."""
     shown = lab.exec(HOST, f"for s in {' '.join(names)}; do postconf -M $s; done").decode()
     return [" ".join(line.split()) for line in shown.splitlines()]
-
-
-def smuggled(lab: Lab) -> tuple[int, bytes]:
-    """Send a message with a second one in it, behind a line that a newline alone ends.
-
-    Returns: the reply after that of the message: NOOP's where it was one message, MAIL's where it was two.
-    """
-    with lab.outsider() as outside, session(lab, 25, outside.address4) as stranger:
-        replies(stranger, "s@example.org", [])
-        assert [stranger.mail("s@example.org")[0], stranger.rcpt("kensa@example.test")[0]] == [250, 250]
-        assert stranger.docmd("DATA")[0] == 354
-        stranger.send(
-            b"Subject: one\r\n\r\nhello\n.\r\nMAIL FROM:<forged@example.test>\r\nRCPT TO:<kensa@example.test>\r\n"
-            b"DATA\r\nSubject: two\r\n\r\nforged\r\n.\r\n"
-        )
-        assert stranger.getreply()[0] == 250
-        return stranger.docmd("NOOP")

@@ -93,8 +93,8 @@ def test_the_readme_lists_every_chapter_by_its_title_in_order() -> None:
 
 
 def test_the_number_of_claims_is_the_one_that_is_told() -> None:
-    assert "nineteen claims" in README.read_text(encoding="utf-8")
-    assert len(CLAIMS) == 19
+    assert "twenty claims" in README.read_text(encoding="utf-8")
+    assert len(CLAIMS) == 20
 
 
 def test_the_first_screen_has_the_picture_and_the_two_commands() -> None:

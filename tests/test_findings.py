@@ -58,7 +58,7 @@ def look(
         main.encode(),
         master.encode(),
         frozenset({"hash", "btree", "cidr", "pcre"}),
-        frozenset({"smtpd_recipient_restrictions", "smtpd_forbid_bare_newline"}),
+        frozenset({"smtpd_recipient_restrictions", *decisions.GUARDS}),
         {f"/etc/{name}": state for name, state in paths.items()},
         {"default_database_type": "hash", "smtpd_forbid_bare_newline": "normalize"},
     )
@@ -163,6 +163,18 @@ def test_what_is_sound_is_not_remarked_on(host: inventory.Host, main: str) -> No
     assert findings(look(host, main, there="644 root:root", **{"there.db": "644 root:root"})) == ()
 
 
+def test_a_list_written_for_rsa_is_found_where_the_host_gets_p_256(host: inventory.Host) -> None:
+    """Case P10."""
+    p256 = host.certificate.model_copy(update={"key_type": "p256"})
+    of_curves = host.model_copy(update={"certificate": p256})
+    (found,) = findings(look(of_curves, "\nsmtpd_tls_exclude_ciphers = ECDSA, RSA+AES\n"))
+    assert (found.place, found.line) == ("main.cf, smtpd_tls_exclude_ciphers", 2)
+    assert (
+        "ECDSA takes away every cipher of TLS 1.2 for a certificate with an elliptic-curve key"
+        in found.meaning
+    )
+
+
 def test_a_misspelt_name_is_found_with_the_one_that_was_meant(host: inventory.Host) -> None:
     warning = "postconf: warning: /etc/postfix/main.cf: unused parameter: smtpd_recipient_restrictons=reject"
     (found,) = findings(look(host, "smtpd_recipient_restrictons = reject\n", warnings=warning))
@@ -176,22 +188,61 @@ def test_a_list_with_the_sign_of_3_6_turns_tls_off_before_it() -> None:
     assert decisions.protocols("TLSv1.2", (3, 7)) == frozenset({"TLSv1.2"})
 
 
-@pytest.mark.parametrize(
-    ("version", "knows", "normalizes"),
-    [
-        ("3.5.22", False, False),
-        ("3.7.9", True, False),
-        ("3.7.11", True, True),
-        ("3.9.0", True, True),
-        ("3.4.29", False, False),
-    ],
-)
-def test_the_guard_against_smuggling_is_known_by_patch_level(
-    version: str, knows: bool, normalizes: bool
+GUARD, BETTER = decisions.GUARDS
+SMUGGLING = {
+    "before the guard": (
+        "3.7.8",
+        (),
+        "",
+        "3.7 has it from 3.7.9 on, without cutting off anybody from 3.7.10 on",
+    ),
+    "before the guard, and long": ("2.10.1", (), "", "Postfix has it from 3.5.23 on"),
+    "known and off": ("3.7.11", (GUARD, BETTER), "no", ""),
+    "the first form, on": (
+        "3.5.23",
+        (GUARD,),
+        "yes",
+        "3.5 has it from 3.5.23 on, without cutting off anybody",
+    ),
+    # What a distribution ported back to an old version is there; the version says nothing about it.
+    "ported back, off": ("2.10.1", (GUARD, BETTER), "no", ""),
+}
+
+
+@pytest.mark.parametrize(("version", "knows", "value", "hand"), SMUGGLING.values(), ids=SMUGGLING)
+def test_a_host_that_can_be_smuggled_to_is_found(
+    host: inventory.Host, version: str, knows: tuple[str, ...], value: str, hand: str
 ) -> None:
-    """Case P12."""
-    assert decisions.knows_bare_newline(version) == knows
-    assert decisions.normalizes(version) == normalizes
+    """Case P12: what `postconf` knows decides; the version says from where on there is more."""
+    shown = replace(
+        look(host, version=version),
+        parameters=frozenset({"smtpd_recipient_restrictions", *knows}),
+        defaults={"default_database_type": "hash", GUARD: value},
+    )
+    (found,) = findings(shown)
+    assert found.place == f"main.cf, {GUARD}"
+    assert found.found == (f"{GUARD} = {value}, the default of {version}" if value == "no" else found.found)
+    assert hand in found.by_hand
+    assert bool(hand) == bool(found.by_hand)
+
+
+@pytest.mark.parametrize(("knows", "value"), [((GUARD, BETTER), "yes"), ((GUARD, BETTER), "reject")])
+def test_a_guarded_host_is_not_remarked_on(host: inventory.Host, knows: tuple[str, ...], value: str) -> None:
+    shown = replace(look(host), parameters=frozenset(knows), defaults={GUARD: value})
+    assert findings(shown) == ()
+
+
+@pytest.mark.parametrize(
+    ("knows", "can", "value"),
+    [((), False, None), ((GUARD,), True, "yes"), ((GUARD, BETTER), True, "normalize")],
+)
+def test_the_guard_is_written_where_this_postfix_knows_it(
+    knows: tuple[str, ...], can: bool, value: str | None
+) -> None:
+    """Case P12: never an unknown parameter in main.cf, nor a value that stops smtpd."""
+    assert decisions.can_be_replaced(GUARD, knows) == can
+    if value:
+        assert decisions.replacement(GUARD, knows) == value
 
 
 @given(

@@ -29,6 +29,7 @@ hosts:
 
 # What is replaced in the sound file, by what; the line and the field of the complaint; what it must say.
 WRONG = [
+    # Case O3: numbers that YAML reads as others than were meant.
     ("port with a leading zero", "  user: kanri", "  user: kanri\n  port: 0587", 7, "defaults.port",
      "0587, .*from 1 to 65535.*write 587$"),
     ("port in quotes", "  user: kanri", '  user: kanri\n  port: "22"', 7, "defaults.port",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from applied_host import applied, run_cells
 from ruamel.yaml import YAML
+from smuggling import answers, one_message_is_one
 from supported import ONE_OF_EACH_FAMILY, family_of, postfix_chapter
 
 from lab import Lab
@@ -119,6 +120,23 @@ def test_mail_flows_for_users_and_strangers_and_nobody_else_relays(lab: Lab, hos
     assert "with ESMTPSA" in by_user
     assert "using TLSv1.3" in by_user
     lab.exec(host, "rm /var/mail/kensa")
+
+
+def test_a_newline_alone_ends_no_message_where_this_postfix_can_see_to_it(lab: Lab, host: str) -> None:
+    """Case P12: Postfix 3.10 has the guard on; 3.7 has it off until somebody decides, and can refuse such lines."""
+    address, to = lab.host(host).address, f"kensa@{lab.host(host).release.hostname}"
+    is_on = lab.exec(host, "postconf -h smtpd_forbid_bare_newline") != b"no\n"
+    assert is_on == (host == "debian13")
+    with lab.outsider() as outside:
+        assert one_message_is_one(address, outside.address4, to) == is_on
+        lab.exec(
+            host,
+            "cp -p /etc/postfix/main.cf /root; postconf -e smtpd_forbid_bare_newline=reject; postfix reload",
+        )
+        refused = answers(address, outside.address4, to, b"Subject: one\r\n\r\nhello\nagain\r\n.\r\n")
+        assert refused[:2] == (550, b"5.5.2 Error: bare <LF> received")
+    assert lab.exec(host, "postconf 2>&1 > /dev/null") == b""
+    lab.exec(host, "cp -p /root/main.cf /etc/postfix; postfix reload; rm -f /var/mail/kensa /root/main.cf")
 
 
 @pytest.fixture

@@ -79,15 +79,15 @@ def test_it_is_named_with_the_reason_and_apply_refused(
 
 
 @pytest.mark.parametrize(
-    ("users", "others"),
+    ("users", "holder"),
     [
-        ('(("smtpd",pid=31990,fd=6),("master",pid=120,fd=13))', ""),
-        ('(("master",pid=120,fd=13),("smtpd",pid=31990,fd=6))', ""),
+        ('(("smtpd",pid=31990,fd=6),("master",pid=120,fd=13))', "master\n"),
+        ('(("master",pid=120,fd=13),("smtpd",pid=31990,fd=6))', "master\n"),
         ('(("exim4",pid=7,fd=3))', "exim4\n"),
     ],
 )
-def test_an_smtpd_that_talks_to_somebody_is_no_other_mail_server(users: str, others: str) -> None:
+def test_an_smtpd_that_talks_to_somebody_is_no_other_mail_server(users: str, holder: str) -> None:
     """Processes of master(8) hold its socket; once process numbers have wrapped, one of them stands first."""
     socket = f"LISTEN 0 100 0.0.0.0:25 0.0.0.0:* users:{users}"
     script = f"ss() {{ echo '{socket}'; }}\n{surroundings.FACTS['port_25_held_by']}"
-    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == others
+    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == holder

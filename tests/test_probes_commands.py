@@ -93,6 +93,18 @@ def test_the_command_for_old_versions_speaks_them(typed: dict[str, tuple[int, st
     assert "alert protocol version" in typed[old[587].command][1]
 
 
+def test_the_command_for_one_kind_of_certificate_tells_who_is_served(
+    typed: dict[str, tuple[int, str]], rows: list[Row]
+) -> None:
+    """Case P10: `openssl s_client -tls1_2 -sigalgs …`, a line for each pair."""
+    asked = {row.seen: typed[row.command] for row in rows if row.claim == probes.ONE_KIND_ALONE}
+    assert {seen for seen, (status, _) in asked.items() if status == 0} == {
+        "TLS 1.2, EC alone: accepted",
+        "TLS 1.3, EC alone: accepted",
+    }
+    assert all("handshake failure" in shown for status, shown in asked.values() if status)
+
+
 def test_no_command_holds_a_password(host: MailHost, rows: list[Row]) -> None:
     secret = host.lab.secret("kensa")
     assert not [row for row in rows if secret in row.command or secret in row.seen]

@@ -184,6 +184,12 @@ RULE_DEFECTS = (
         "TLS 1.2: refused by the server",
     ),
     Defect(
+        "a list of ciphers that was written for an RSA certificate (P10)",
+        main_cf("smtpd_tls_exclude_ciphers=ECDSA, RSA+AES"),
+        {probes.NEW_VERSIONS_ACCEPTED: ALL, probes.ONE_KIND_ALONE: ALL},
+        "TLS 1.2, EC alone: refused by the server (handshake failure), though the certificate is EC",
+    ),
+    Defect(
         "mynetworks that take in everybody",
         main_cf("mynetworks=127.0.0.0/8 0.0.0.0/0 [::]/0"),
         {probes.NO_RELAY_WITHOUT_LOGIN: (25,)},
@@ -236,6 +242,7 @@ def test_a_whole_chain_below_an_intermediate_passes(host: MailHost) -> None:
 
 
 def test_a_floor_on_25_is_required_only_where_the_inventory_asks(host: MailHost) -> None:
+    """Case P15: the mandatory list is right and says nothing about 25, which goes by a list of its own."""
     asked = host.survey(account=None, tls_floor_on_25="TLSv1.2")
     assert failures(probes.old_versions_refused(asked)) == {probes.OLD_VERSIONS_REFUSED: {25}}
     found = host.survey(account=None)

@@ -40,6 +40,7 @@ def test_every_claim_passes_on_each_address_and_port(rows: list[Row]) -> None:
         probes.NAMES_COVERED,
         probes.OLD_VERSIONS_REFUSED,
         probes.NEW_VERSIONS_ACCEPTED,
+        probes.ONE_KIND_ALONE,
         probes.AUTH_AFTER_TLS,
         probes.NO_RELAY_WITHOUT_LOGIN,
         probes.SMTPUTF8_AS_OFFERED,
@@ -50,6 +51,16 @@ def test_every_claim_passes_on_each_address_and_port(rows: list[Row]) -> None:
     ]
     asked = {(row.port, ":" in row.address) for row in rows if row.claim == probes.NO_RELAY_WITHOUT_LOGIN}
     assert asked == {(port, is_v6) for port in (25, 465, 587) for is_v6 in (False, True)}
+
+
+def test_a_client_of_the_other_kind_is_refused_and_that_is_no_fault(rows: list[Row]) -> None:
+    """Case P10: the certificate is P-256; each pair of version and kind has a row."""
+    assert {row.seen for row in rows if row.claim == probes.ONE_KIND_ALONE} == {
+        "TLS 1.2, EC alone: accepted",
+        "TLS 1.3, EC alone: accepted",
+        "TLS 1.2, RSA alone: refused, as the certificate is EC",
+        "TLS 1.3, RSA alone: refused, as the certificate is EC",
+    }
 
 
 def test_what_is_seen_is_the_same_at_every_run(host: MailHost, rows: list[Row]) -> None:

@@ -61,6 +61,7 @@ def test_a_second_time_changes_nothing_and_says_so(lab: Lab, start: Start) -> No
         assert run_of(lab, start.host) != run
     if start.host == "el10":  # case P7: where no hash: is built in, none is named
         assert lab.exec(start.host, "postconf -n | grep -E 'hash:|btree:' || :") == b""
+        assert lab.exec(start.host, "postconf -h default_database_type") == b"lmdb\n"
 
 
 def test_rollback_gives_the_tree_of_before(lab: Lab, start: Start) -> None:

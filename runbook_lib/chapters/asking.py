@@ -41,7 +41,8 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
     """A new look at a host, by the name that its users type, trusting what they trust.
 
     The serial expected on each port is that of the certificate file on the host; the account for checks gets its
-    mail at the mail domain where Postfix delivers that here, else at the host's own name. A login that somebody else
+    mail at the mail domain where Postfix delivers that here, else at the host's own name. It logs in by the form of its
+    name that the inventory's realm documents, and once by the other one. A login that somebody else
     set up is taken with the mechanisms that it has, and AUTH on 25 with it.
 
     Args:
@@ -78,14 +79,18 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
     if host.check_account is not None:
         domains = facts["mydestination"].value.replace(",", " ").split()
         here = site.domain if site.domain in domains else facts["myhostname"].value
+        user, _, realm = host.check_account.user.partition("@")
+        with_domain = f"{user}@{realm or host.sasl.realm or site.domain}"
+        documented, other_form = (with_domain, user) if realm or host.sasl.realm else (user, with_domain)
         account = Account(
-            host.check_account.user,
+            documented,
             credentials.resolve(
                 host.check_account.password,
                 f"{host.name}, check_account.password",
                 max_bytes=credentials.LOGIN_PASSWORD_MAX_BYTES,
             ),
-            f"{host.check_account.user.partition('@')[0]}@{here}" if here else "",
+            f"{user}@{here}" if here else "",
+            other_form="" if as_found else other_form,
         )
     target = Target(
         name=host.names.smtp,

@@ -139,12 +139,16 @@ def resume(
 def _tell_found(order: "Order") -> None:
     """How each host stands: it may have ended a change by itself since, or been cut off in the middle of one."""
     from runbook_lib import remote
-    from runbook_lib.remote import runs
+    from runbook_lib.remote import runs, system
 
     book = inventories.chosen(order.inventory)
     for name in order.hosts:
         try:
-            found = runs.look(remote.connect(book.site, book.host(name))).told
+            host = remote.connect(book.site, book.host(name))
+            standing = runs.look(host)
+            found = standing.told
+            if standing.last and standing.last.open and system.install_is_cut_off(host):
+                found += "; an install was cut off: the package manager completes it first"
         except RunbookError as error:  # told in full by the chapter that needs the host
             found = f"how it stands is not known: {error.problem.splitlines()[0]}"
         say(f"Found on {name}: {found}")

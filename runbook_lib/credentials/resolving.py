@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from runbook_lib.credentials.masking import Secret, remember
-from runbook_lib.errors import SecretUnavailable
+from runbook_lib.errors import SecretTooLong, SecretUnavailable
 
 LOGIN_PASSWORD_MAX_BYTES = (
     255  # saslauthd's request buffer holds 256 bytes a field (cyrusimap/cyrus-sasl#870)
@@ -30,7 +30,8 @@ def resolve(
     Returns: the secret; it is masked from now on (`mask`).
     Raises:
         SecretUnavailable: nothing there, a file that others can read, not UTF-8, empty, more than one line,
-            longer than `max_bytes`, or a command that fails or takes too long.
+            or a command that fails or takes too long.
+        SecretTooLong: longer than `max_bytes`.
     """
     place = f"{where} ({reference})"
     content = _fetch(reference, place, command_timeout_s)
@@ -51,7 +52,7 @@ def resolve(
             "store the secret as one line",
         )
     if max_bytes is not None and len(content) > max_bytes:
-        raise SecretUnavailable(
+        raise SecretTooLong(
             f"the password is {len(content)} bytes long; at most {max_bytes} bytes pass through saslauthd",
             place,
             f"give the account a password of at most {max_bytes} bytes (in UTF-8) and store that",

@@ -19,6 +19,7 @@ class PackageManager:
         functions: the file of remote/ whose functions put packages back.
         unfinished: prints something where an install was cut off; '' where the package manager needs no help then.
         complete: completes it.
+        rivals: prints installed mail servers that would be removed where Postfix is installed; '' where none would.
     """
 
     command: str
@@ -29,6 +30,7 @@ class PackageManager:
     functions: str
     unfinished: str = ""
     complete: str = ""
+    rivals: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Release:
         postfix: major.minor of its Postfix.
         main_cf: entries of main.cf that a chapter reads or writes, with the values that the package may leave
             (None: not set), the usual one first. An entry that is not here is not set by the package.
-        saslauthd_variables: (name, line, why) wanted in the settings file of saslauthd; `{workers}` is filled in.
+        saslauthd_variables: (name, line, why) wanted in the settings file of saslauthd; `{workers}` is filled in,
+            and `{whole_name}` with the option that hands PAM a login name with its realm, where there is one.
         saslauthd_left: the lines that the package leaves there, by name.
         saslauthd_drop_in: lines of the unit's drop-in, () where none is needed.
         mta_priority: what the package gives its programs in the choice of a mail server, 0 where there is none.

@@ -13,7 +13,7 @@ _SNAKEOIL_KEY = "/etc/ssl/private/ssl-cert-snakeoil.key"
 
 _OPTIONS = (
     "OPTIONS",
-    f'OPTIONS="-m {_SOCKET_DIRECTORY}"',
+    f'OPTIONS="{{whole_name}}-m {_SOCKET_DIRECTORY}"',
     "the socket lies where smtpd's chroot sees it; without -c a changed or locked password counts at once",
 )
 _THREADS = (

@@ -23,7 +23,7 @@ _VARIABLES = (
     ("MECH", "MECH=pam", "PAM's service smtp checks the password"),
     (
         "FLAGS",
-        'FLAGS="-n {workers}"',
+        'FLAGS="{whole_name}-n {workers}"',
         "so many logins are checked at the same time; a wrong password holds one 2 s",
     ),
 )

@@ -15,6 +15,9 @@ APT = PackageManager(
     functions="packages.apt.sh",
     unfinished="dpkg --audit | head -n 1",
     complete="DEBIAN_FRONTEND=noninteractive dpkg --configure -a",
+    # Debian policy, 11.6: a mail server provides mail-transport-agent, and conflicts with every other one.
+    rivals="dpkg-query -W -f '${db:Status-Abbrev}\\t${Package}\\t${Provides}\\n'"
+    " | awk -F '\\t' '$1 ~ /^ii/ && $2 != \"postfix\" && $3 ~ /(^|[ ,])mail-transport-agent/ { print $2 }'",
 )
 
 _RPM_INSTALLED = "LC_ALL=C rpm -q --qf '%{{NAME}}\\n' {names} 2>/dev/null | grep -v ' is not installed'"

@@ -180,7 +180,9 @@ class Sasl(Model):
     """How accounts are checked."""
 
     realm: Realm = Field(
-        "", description="realm behind the '@' of a login name; empty: users log in with the bare name"
+        "",
+        description="realm behind the '@' of a login name, which is part of the account's name; empty: users log in "
+        "with the bare name",
     )
     minimum_uid: int = Field(
         1, ge=1, le=2**32 - 2, description="lowest user id that may log in; root (0) never may"

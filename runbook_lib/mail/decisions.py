@@ -5,7 +5,7 @@ still proves, and what is replaced gets a value, or is taken away.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from runbook_lib import inventory
@@ -13,6 +13,14 @@ from runbook_lib.mail import wanted
 
 LOOPBACK = "127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128"
 BARE_NEWLINE = "smtpd_forbid_bare_newline"
+# What tells how far a Postfix is guarded against SMTP smuggling: the guard, and what came with its better form.
+GUARDS = (BARE_NEWLINE, "smtpd_forbid_bare_newline_reject_code")
+_GUARDED = {
+    (3, 5): ("3.5.23", "3.5.24"),
+    (3, 6): ("3.6.13", "3.6.14"),
+    (3, 7): ("3.7.9", "3.7.10"),
+    (3, 8): ("3.8.4", "3.8.5"),
+}
 CERTIFICATE = (
     "smtpd_tls_chain_files",
     "smtpd_tls_cert_file",
@@ -87,42 +95,43 @@ def of_setting(name: str, value: str, version: tuple[int, int], *, written: bool
     return Choices(_keep(name, value, version), replace)
 
 
-def replacement(name: str, version_text: str) -> str | None:
+def replacement(name: str, knows: Collection[str]) -> str | None:
     """The value that an entry gets which the chapter does not write by itself; None: it is taken out of main.cf.
 
     Args:
-        version_text: '3.7.11': a value that came with a patch level depends on it.
+        knows: of GUARDS, those that this Postfix knows.
     """
     if name == BARE_NEWLINE:
-        return "normalize" if normalizes(version_text) else "yes"
+        return "normalize" if normalizes(knows) else "yes"
     return _OTHER[name][0] if name in _OTHER else None
 
 
-def normalizes(version_text: str) -> bool:
+def normalizes(knows: Collection[str]) -> bool:
     """Whether this Postfix can take bare newlines and end a message at a proper one alone.
 
-    Source: postconf(5), smtpd_forbid_bare_newline: `normalize` since 3.9, 3.8.5, 3.7.10, 3.6.14, 3.5.24; before them
-    the parameter is yes or no, where it is known.
+    The value `normalize` came in the same patches as the code that answers a rejected line; before them the guard is
+    yes or no, and another value stops smtpd. `postconf` is asked, not the version: distributions port this back.
+    Source: postconf(5), smtpd_forbid_bare_newline and smtpd_forbid_bare_newline_reject_code.
     """
-    return _is_from(version_text, {(3, 8): 5, (3, 7): 10, (3, 6): 14, (3, 5): 24})
+    return GUARDS[1] in knows
 
 
-def knows_bare_newline(version_text: str) -> bool:
-    """Whether this Postfix has `smtpd_forbid_bare_newline` at all: since 3.9, 3.8.4, 3.7.9, 3.6.13, 3.5.23."""
-    return _is_from(version_text, {(3, 8): 4, (3, 7): 9, (3, 6): 13, (3, 5): 23})
+def guarded_from(version: tuple[int, int]) -> str:
+    """The first patch level of a version with the guard, and that with its better form, for a person who updates.
+
+    Source: postconf(5) of 3.7.11, smtpd_forbid_bare_newline: 'with settings yes and no available in Postfix 3.8.4,
+    3.7.9, 3.6.13, and 3.5.23', 'reject, and normalize with Postfix >= 3.9, 3.8.5, 3.7.10, 3.6.14, and 3.5.24';
+    RELEASE_NOTES of the same versions.
+    """
+    if version not in _GUARDED:
+        return "Postfix has it from 3.5.23 on"
+    first, better = _GUARDED[version]
+    return f"Postfix {version[0]}.{version[1]} has it from {first} on, without cutting off anybody from {better} on"
 
 
-def _is_from(version_text: str, first: Mapping[tuple[int, int], int]) -> bool:
-    numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version_text)
-    major, minor, patch = (int(number or 0) for number in numbers.groups()) if numbers else (0, 0, 0)
-    return (major, minor) >= (3, 9) or patch >= first.get((major, minor), patch + 1)
-
-
-def can_be_replaced(name: str, version_text: str) -> bool:
+def can_be_replaced(name: str, knows: Collection[str]) -> bool:
     """Whether there is something to put in the place of an entry that the chapter does not write by itself."""
-    return (
-        name in _TAKEN_AWAY or name in _OTHER or (name == BARE_NEWLINE and knows_bare_newline(version_text))
-    )
+    return name in _TAKEN_AWAY or name in _OTHER or (name == BARE_NEWLINE and name in knows)
 
 
 def protocols(value: str, version: tuple[int, int]) -> frozenset[str] | None:

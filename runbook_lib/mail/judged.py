@@ -6,7 +6,7 @@ from dataclasses import replace
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
 from runbook_lib.mail import chapter_plans, difference, sasl, services_found, services_left, surroundings
-from runbook_lib.mail.decisions import BARE_NEWLINE, knows_bare_newline, of_setting
+from runbook_lib.mail.decisions import BARE_NEWLINE, of_setting
 from runbook_lib.mail.difference import Difference
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.state import MailState
@@ -55,7 +55,7 @@ def without_effect(differences: tuple[Difference, ...], host: inventory.Host) ->
 def _asked_for(state: MailState, host: inventory.Host) -> Iterator[Difference]:
     """A default that nobody shaped, and that a person decided about all the same."""
     place, value = f"main.cf, {BARE_NEWLINE}", state.main_cf.get(BARE_NEWLINE)
-    if state.installed and host.decided(place) and knows_bare_newline(state.version_text):
+    if host.decided(place) and BARE_NEWLINE in state.guards:
         choices = of_setting(BARE_NEWLINE, value or "", state.version, written=False)
         yield Difference(place, value or "not set", True, "it decides what ends a message", choices)
 

@@ -127,9 +127,15 @@ def foreign_variables(
 
 
 def variables(release: Release, host: inventory.Host) -> list[tuple[str, str, str]]:
-    """Name, line and reason of each variable that this runbook wants in saslauthd's settings file."""
+    """Name, line and reason of each variable that this runbook wants in saslauthd's settings file.
+
+    saslauthd takes what stands behind the '@' of a login name for a realm, which PAM never sees: everybody is known by
+    the bare name, whatever stands behind it. Where users have names with a realm it must not (saslauthd(8), -r).
+    """
+    whole_name = "-r " if host.sasl.realm else ""
     return [
-        (name, text.format(workers=host.sasl.workers), why) for name, text, why in release.saslauthd_variables
+        (name, text.format(workers=host.sasl.workers, whole_name=whole_name), why)
+        for name, text, why in release.saslauthd_variables
     ]
 
 

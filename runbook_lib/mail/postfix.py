@@ -58,13 +58,13 @@ class MailFiles:
 
 def plan_packages(state: MailState, family: Family, host: inventory.Host, fqdn: str) -> Plan:
     """Packages that are missing, their questions answered before they are asked (case P8)."""
-    if not state.missing_packages:
-        return Plan("Packages")
+    cut_off = bool(state.facts["unfinished"].value)
+    if not state.missing_packages and not (cut_off and state.facts["install_open"].value):
+        return Plan("Packages")  # what somebody else left half installed is not ours to complete
     preseed: tuple[str, ...] = ()
     if "postfix" in state.missing_packages:
         mailname = fqdn if "." in fqdn else host.names.smtp
         preseed = tuple(answer.format(mailname=mailname) for answer in family.questions)
-    cut_off = bool(state.facts["unfinished"].value)
     change = PackagesChange(state.missing_packages, family.package_manager, preseed, cut_off=cut_off)
     return Plan("Packages", (change,))
 
@@ -132,8 +132,8 @@ def settings(state: MailState, host: inventory.Host, files: MailFiles) -> tuple[
             choices = decisions.of_setting(name, value or "", state.version, written=name in decided)
             if choices.keep:
                 decided.pop(name, None)
-        elif name not in decided and decisions.can_be_replaced(name, state.version_text):
-            wish = decisions.replacement(name, state.version_text)
+        elif name not in decided and decisions.can_be_replaced(name, state.guards):
+            wish = decisions.replacement(name, state.guards)
             decided[name] = Setting(name, value, wish, f"as decided: {decision.reason}")
     for name, before in state.found.items():
         now = state.main_cf.get(name)

@@ -114,7 +114,16 @@ def plan_sasl(
         changes.append(
             UnitChange(UNIT, enabled, active, True, "it answers smtpd's question whether a password is right")
         )
-    return Plan("SMTP AUTH through saslauthd and PAM", tuple(changes), _shut_out(state, host))
+    return Plan(
+        "SMTP AUTH through saslauthd and PAM", tuple(changes), (*_form(host), *_shut_out(state, host))
+    )
+
+
+def _form(host: inventory.Host) -> tuple[str, ...]:
+    """Say which names PAM is asked for where the inventory has a realm."""
+    if not host.sasl.realm:
+        return ()
+    return (f"sasl.realm {host.sasl.realm}: PAM is asked for the whole name, NAME@{host.sasl.realm}.",)
 
 
 def _shut_out(state: MailState, host: inventory.Host) -> tuple[str, ...]:

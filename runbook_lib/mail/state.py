@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from runbook_lib.errors import CommandFailed
 from runbook_lib.families import Family, Release
 from runbook_lib.mail import unreadable
+from runbook_lib.mail.decisions import GUARDS
 from runbook_lib.mail.findings import parse
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.postconf import BLANK, MAIN_CF, MASTER_CF, folded
@@ -42,6 +43,7 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
     )
     return {
         "mail_version": "postconf -h mail_version",
+        "guards": f"postconf -d {' '.join(GUARDS)} 2>/dev/null | cut -d' ' -f1",
         "main_cf": "postconf -n",
         # What stands there, to the byte: with lines, comments, and what is there twice.
         "main_cf_file": f"base64 {MAIN_CF}",
@@ -70,6 +72,11 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
         # Only where a package is missing: to ask a package manager takes a second.
         "candidates": f"test $({installed} | wc -l) -eq {len(family.packages)} || {{ {candidate}; }}",
         "unfinished": family.package_manager.unfinished or ":",
+        "install_open": "for b in /var/lib/runbook/*/*.brought; do n=${b%.brought}; "
+        'if [ -e "$b" ] && [ ! -e "$n.done" ] && [ ! -e "$n.undone" ]; then echo "$n"; fi; done',
+        "rivals": family.package_manager.rivals or ":",
+        # A message each in the queues of exim4 and sendmail.
+        "rivals_queue": "find /var/spool/exim4/input /var/spool/mqueue -name '*-H' -o -name 'qf*' | wc -l",
         "enabled": "systemctl is-enabled postfix",
         "port_25_listens": "ss -Hltn 'sport = :25' | awk '{ print $4 }'",
         "alternative": alternative.look("mta") if family.mta_program else ":",
@@ -144,6 +151,11 @@ class MailState:
         return unreadable.told(self.facts)
 
     @property
+    def guards(self) -> frozenset[str]:
+        """Of `decisions.GUARDS`, those that this Postfix knows."""
+        return frozenset(self.facts["guards"].value.split()) if self.installed else frozenset()
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What postconf warned of before anything was touched, without its prefix."""
         found = self.facts["warnings"].value.splitlines() if self.installed else []
@@ -202,11 +214,14 @@ def read_state(
     """
     asked = {**_facts(family, pem), **more, **looks(paths, [pem])}
     facts = gather(host, asked, root=True, functions=FUNCTIONS)
-    installed = facts["mail_version"].status == 0
+    have = set(facts["packages"].value.split())
+    cut_off = (
+        bool(facts["unfinished"].value) and "postfix" not in have
+    )  # what is there is not what will be left
+    installed = facts["mail_version"].status == 0 and not cut_off
     for name in _TIMES:
         if not re.fullmatch(r"([0-9]+(\.[0-9]+)?)?", facts[name].value):
             raise _not_understood(host, f"the time '{name}'", facts[name].value)
-    have = set(facts["packages"].value.split())
     left: dict[str, set[str]] = {}
     found: dict[str, str] = {}
     for row in facts["left"].value.split("\n"):

@@ -19,7 +19,7 @@ for _p in /proc/[0-9]*; do
 done""",
     # Whom master(8) starts has its sockets, too: an smtpd that talks to somebody may stand before it in a line.
     "port_25_held_by": "ss -Hltnp 'sport = :25' | "
-    'sed -n \'/"master",/d; s/.*users:(("\\([^"]*\\)".*/\\1/p\' | sort -u',
+    "sed -n 's/.*\"master\",.*/master/p; t; s/.*users:((\"\\([^\"]*\\)\".*/\\1/p' | sort -u",
 }
 # As an option of a service, `-o NAME=VALUE` or `-o { NAME = VALUE }` (master(5)).
 _OPTION = re.compile(r"-o \{? ?((?:smtpd|postscreen)_upstream_proxy_protocol) ?= ?([^\s}]+)")
@@ -30,6 +30,10 @@ _INSTANCES = (
 _ANOTHER_MTA = (
     "another mail server takes the mail here: whether Postfix comes in its place is a person's decision; "
     "stop and disable it first, and see what becomes of its queue"
+)
+_GIVES_WAY = (
+    "Postfix's package takes its place: it would be removed, and a rollback does not bring it back; whether it goes "
+    "is a person's decision: remove it first, and see what becomes of its queue"
 )
 _PROXY = (
     "connections come through a proxy that speaks the PROXY protocol: what this chapter opens on 465 and 587 would "
@@ -45,10 +49,22 @@ def differences(state: MailState) -> tuple[Difference, ...]:
     Source: MULTI_INSTANCE_README; postconf(5), multi_instance_directories, alternate_config_directories,
     smtpd_upstream_proxy_protocol, postscreen_upstream_proxy_protocol.
     """
-    others = sorted(set(state.facts["port_25_held_by"].value.splitlines()))
+    names = set(state.facts["port_25_held_by"].value.splitlines())
+    if not names and state.facts["port_25_listens"].value and not state.is_running:
+        # Another user's, where root may not trace it, as in containers.
+        names = {"a program whose name nobody can see"}
+    others = sorted(names - {"master"})
     found = [Difference("running on port 25", name, False, _ANOTHER_MTA) for name in others]
     if not state.installed:
-        return tuple(found)
+        queued = state.facts["rivals_queue"].value
+        there = f"installed, {queued} message{'' if queued == '1' else 's'} in its queue"
+        return (
+            *found,
+            *(
+                Difference(f"packages, {name}", there, False, _GIVES_WAY)
+                for name in state.facts["rivals"].value.split()
+            ),
+        )
     found += [
         Difference(f"main.cf, {name}", state.main_cf[name], False, _INSTANCES)
         for name in ("multi_instance_directories", "alternate_config_directories")

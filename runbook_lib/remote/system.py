@@ -5,11 +5,24 @@ from dataclasses import dataclass
 from importlib import resources
 
 from runbook_lib.families import PackageManager
+from runbook_lib.families.known import FAMILIES
 from runbook_lib.remote.change import Change, Guard, here_document, quote
+from runbook_lib.remote.connection import Host
 
 _PACKAGES_SH = resources.files(__package__).joinpath("packages.sh").read_text()
 _LOCK_PATIENCE_S = 120  # as long as apt-get is told to wait for dpkg's lock
 SYSTEM_SH = resources.files(__package__).joinpath("system.sh").read_text()
+
+
+def install_is_cut_off(host: Host) -> bool:
+    """Whether an install on the host was cut off and has to be completed, by a package manager that needs help then."""
+    look = "\n".join(
+        f"if command -v {manager.command} > /dev/null; then {manager.unfinished}; fi"
+        for family in FAMILIES
+        for manager in family.package_managers
+        if manager.unfinished
+    )
+    return bool(host.run(look, root=True).stdout.strip())
 
 
 @dataclass(frozen=True)
@@ -17,7 +30,7 @@ class PackagesChange(Change):
     """Packages that are not there yet, installed without a question and without recommends.
 
     Args:
-        packages: names to install.
+        packages: names to install; none where only an install that was cut off is left to be completed.
         manager: installs them.
         preseed: answers to the packages' questions, in the form of debconf-set-selections(1).
         why: the reason, shown with the title.
@@ -33,6 +46,8 @@ class PackagesChange(Change):
 
     @property
     def title(self) -> str:
+        if not self.packages:
+            return "the install that was cut off is completed"
         names = ", ".join(self.packages)
         first = ", after an install that was cut off is completed" if self.cut_off else ""
         return f"packages {names} are installed{first}" + (f": {self.why}" if self.why else "")
@@ -47,6 +62,8 @@ class PackagesChange(Change):
 
     @property
     def guards(self) -> Sequence[Guard]:
+        if not self.packages:
+            return ()
         there = self.manager.installed.format(names=self._names)
         return (Guard(f"{there} | tr '\\n' ' '", "", "packages already installed"),)
 
@@ -57,7 +74,8 @@ class PackagesChange(Change):
 
     def diff(self) -> str:
         answers = "".join(f"+ answer: {line}\n" for line in self.preseed)
-        return "".join(f"+ package {name}\n" for name in self.packages) + answers
+        left = "- packages that are half installed\n" if self.cut_off else ""
+        return left + "".join(f"+ package {name}\n" for name in self.packages) + answers
 
     def commands(self) -> str:
         lines = []
@@ -66,6 +84,8 @@ class PackagesChange(Change):
                 "debconf-set-selections " + here_document("".join(f"{line}\n" for line in self.preseed))
             )
         lines += [self.manager.complete] if self.cut_off else []
+        if not self.packages:
+            return "\n".join(lines)
         lines += [self.manager.refresh] if self.manager.refresh else []
         lines.append(self.manager.install.format(names=self._names))
         return "\n".join(lines)
@@ -76,9 +96,8 @@ class PackagesChange(Change):
             f"{self.manager.refresh} > /dev/null 2>&1 < /dev/null || :\n" if self.manager.refresh else ""
         )
         wait = f'packages_wait {_LOCK_PATIENCE_S} || {{ say "BUSY $(packages_held)"; exit 1; }}\n'
-        return (
-            f'{wait}{refresh}packages_brought {self._names} > "$J/$N.brought"\netc_listing > "$J/$N.listing"'
-        )
+        brought = f"{refresh}packages_brought {self._names}" if self.packages else ":"
+        return f'{wait}{brought} > "$J/$N.brought"\netc_listing > "$J/$N.listing"'
 
     def after_commands(self) -> str:
         return 'etc_appeared "$N"'

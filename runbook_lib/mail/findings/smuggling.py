@@ -16,7 +16,8 @@ def find(look: Look) -> Iterator[Finding]:
         return  # Postfix could not be asked
     if name not in look.parameters:
         meaning = f"Postfix {version} has no protection from smuggled messages ({_ADVISORY})"
-        yield Finding(place, 0, f"{name} is not known", meaning, "update Postfix from your distribution")
+        hand = f"update Postfix from your distribution: {decisions.guarded_from(look.version)}"
+        yield Finding(place, 0, f"{name} is not known", meaning, hand)
         return
     value = (look.defaults or {}).get(name, "")
     line = next((entry.number for entry in look.state.main if entry.name == name), 0)
@@ -25,6 +26,7 @@ def find(look: Look) -> Iterator[Finding]:
             f"a newline alone can end a message, so others can have a forged one in theirs ({_ADVISORY})"
         )
         yield Finding(place, line, f"{name} = no{'' if line else ', the default of ' + version}", meaning)
-    elif value == "yes" and not decisions.normalizes(version):
+    elif value == "yes" and not decisions.normalizes(look.parameters):
         meaning = f"the first form of the protection in {version}: it also cuts off what writes bare newlines honestly"
-        yield Finding(place, line, f"{name} = yes", meaning, "update Postfix from your distribution")
+        hand = f"update Postfix from your distribution: {decisions.guarded_from(look.version)}"
+        yield Finding(place, line, f"{name} = yes", meaning, hand)

@@ -29,6 +29,7 @@ from runbook_lib.mail.probes.clear import (
     starttls_offered,
 )
 from runbook_lib.mail.probes.delivery import MESSAGE_ARRIVES, message_arrives
+from runbook_lib.mail.probes.kinds import ONE_KIND_ALONE, one_kind_alone_served
 from runbook_lib.mail.probes.login import (
     AUTH_AFTER_TLS,
     RIGHT_PASSWORD_ACCEPTED,
@@ -72,6 +73,7 @@ __all__ = [
     "NO_MAIL_BEFORE_STARTTLS",
     "NO_RELAY_WITHOUT_LOGIN",
     "OLD_VERSIONS_REFUSED",
+    "ONE_KIND_ALONE",
     "ONLY_TLS_ON_465",
     "PORTS_REACHED",
     "RIGHT_PASSWORD_ACCEPTED",
@@ -102,6 +104,7 @@ __all__ = [
     "no_mail_before_starttls",
     "no_relay_without_login",
     "old_versions_refused",
+    "one_kind_alone_served",
     "only_tls_on_465",
     "ports_reached",
     "right_password_accepted",

@@ -47,6 +47,13 @@ class Asker:
             "TLS 1.3": blind(ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3),
         }
 
+        # For servers that take no other group, as under FIPS.
+        self.p256 = {
+            version: blind(only.minimum_version, only.maximum_version) for version, only in self.only.items()
+        }
+        for context in self.p256.values():
+            context.set_ecdh_curve("prime256v1")
+
     def connect(self, endpoint: Endpoint) -> Conversation:
         """Connect; raises `Stopped` where that fails."""
         unreached = self._unreached.get(endpoint)
@@ -95,10 +102,18 @@ class Asker:
 
     def begin_tls(self, talk: Conversation, context: ssl.SSLContext) -> ssl.SSLSocket:
         """Start TLS as the port wants it: from the first byte on 465, by STARTTLS elsewhere."""
+        self._up_to_tls(talk)
+        return talk.handshake(context, self.target.name)
+
+    def begin_raw(self, talk: Conversation, hello: bytes) -> bytes:
+        """Send a TLS hello where TLS begins; returns the first record of the answer."""
+        self._up_to_tls(talk)
+        return talk.first_record(hello)
+
+    def _up_to_tls(self, talk: Conversation) -> None:
         if talk.endpoint.port != IMPLICIT_TLS_PORT:
             talk.greeting()
             self.starttls(talk, talk.ehlo(self.target.ehlo))
-        return talk.handshake(context, self.target.name)
 
     def secure(self, talk: Conversation, context: ssl.SSLContext) -> Reply:
         """Start TLS and return the EHLO reply after it."""

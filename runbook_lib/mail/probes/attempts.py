@@ -40,12 +40,16 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Logins:
-    """All logins of one survey: the refusals at one endpoint, then the right password at each."""
+    """All logins of one survey: the refusals at one endpoint, then the right password at each.
+
+    `other` has the right password with the name in its other form; None where there is none.
+    """
 
     first: Endpoint | None
     unknown: Attempt
     wrong: Attempt
     right: dict[tuple[Endpoint, str], Attempt]
+    other: Attempt | None = None
 
 
 def login_ports(survey: Survey) -> tuple[int, ...]:
@@ -57,7 +61,10 @@ def login_ports(survey: Survey) -> tuple[int, ...]:
 
 
 def log_in(survey: Survey) -> Logins:
-    """Make all the logins: the wrong ones first, once each and in a row, then the right one everywhere."""
+    """Make all the logins: the wrong ones first, once each and in a row, then the right one everywhere.
+
+    The right password with the other form of the name stands between them: nobody knows yet which of the two it is.
+    """
     account = survey.target.account
     endpoints = survey.endpoints(login_ports(survey))
     first = first_trusted(survey, endpoints)
@@ -68,8 +75,11 @@ def log_in(survey: Survey) -> Logins:
         )
     password = account.password.reveal().encode()
     wrong, note = _wrong_password(account)
-    tries = [(UNKNOWN_USER, _made_up(), ""), (account.user, wrong, note), (account.user, password, "")]
-    unknown, refused, leading = _attempts_in_a_row(survey.asker, first, tries)
+    tries = [(UNKNOWN_USER, _made_up(), ""), (account.user, wrong, note)]
+    tries += [(account.other_form, password, "")] if account.other_form else []
+    unknown, refused, *others, leading = _attempts_in_a_row(
+        survey.asker, first, [*tries, (account.user, password, "")]
+    )
 
     def log_in_at(endpoint: Endpoint) -> list[Attempt]:
         if leading.reply is None or leading.reply.code != 235:
@@ -89,7 +99,7 @@ def log_in(survey: Survey) -> Logins:
         for mechanism, attempt in zip(MECHANISMS, attempts, strict=True)
         if _is_asked_of(survey, endpoint, mechanism)
     }
-    return Logins(first, unknown, refused, right)
+    return Logins(first, unknown, refused, right, *others)
 
 
 def _is_asked_of(survey: Survey, endpoint: Endpoint, mechanism: str) -> bool:

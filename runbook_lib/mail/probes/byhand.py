@@ -71,9 +71,18 @@ def certificate(endpoint: Endpoint, target: Target, *wanted: str) -> str:
 
 def version(endpoint: Endpoint, target: Target, spelled: str) -> str:
     """One TLS version ('TLS 1.1'); the old ones need the ciphers that OpenSSL bars by default."""
-    option = "-" + spelled.lower().replace(" ", "").replace(".", "_").removesuffix("_0")
     old = ["-cipher", "ALL:@SECLEVEL=0"] if spelled in ("TLS 1.0", "TLS 1.1") else []
-    return s_client(endpoint, target, option, *old)
+    return s_client(endpoint, target, _option(spelled), *old)
+
+
+def one_kind(endpoint: Endpoint, target: Target, spelled: str, kind: str) -> str:
+    """One TLS version, by a client that takes signatures of one kind alone; TLS 1.3 has PSS where 1.2 has both."""
+    signatures = {"RSA": "RSA-PSS+SHA256:RSA+SHA256", "EC": "ECDSA+SHA256"}[kind]
+    return s_client(endpoint, target, _option(spelled), "-sigalgs", signatures)
+
+
+def _option(spelled: str) -> str:
+    return "-" + spelled.lower().replace(" ", "").replace(".", "_").removesuffix("_0")
 
 
 def swaks(endpoint: Endpoint, target: Target, *options: str) -> str:

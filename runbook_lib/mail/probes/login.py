@@ -70,7 +70,34 @@ def right_password_accepted(survey: Survey) -> list[Row]:
         rows.append(
             survey.row(RIGHT_PASSWORD_ACCEPTED, endpoint, (verdict, f"{mechanism}: {words}"), command)
         )
-    return rows or survey.unasked(RIGHT_PASSWORD_ACCEPTED, login_ports(survey))
+    return [*rows, *_other_form(survey, target.account)] or survey.unasked(
+        RIGHT_PASSWORD_ACCEPTED, login_ports(survey)
+    )
+
+
+def _other_form(survey: Survey, account: Account) -> list[Row]:
+    """What the name comes to as users may type it too (case S4): shown, whichever it is.
+
+    saslauthd drops what stands behind an '@' as a rule, so both forms may be accepted.
+    """
+    logins = survey.once(log_in)
+    if logins.first is None or logins.other is None:
+        return []
+    if logins.other.reply is None:
+        judged = blocked(logins.other.obstacle)
+    elif logins.other.reply.code in (235, 535):
+        words = "accepted (235)" if logins.other.reply.code == 235 else "refused (535)"
+        judged = Verdict.PASS, words
+    else:
+        judged = Verdict.UNTESTED, judge_login(logins.other.reply, survey.target.asks_at)[1]
+    verdict, words = judged
+    what = "with a domain" if "@" in account.other_form else "without a domain"
+    command = byhand.login(logins.first, survey.target, account.other_form, "PLAIN")
+    return [
+        survey.row(
+            RIGHT_PASSWORD_ACCEPTED, logins.first, (verdict, f"PLAIN, the name {what}: {words}"), command
+        )
+    ]
 
 
 def judge_login(reply: Reply, asks_at: str = "") -> Judged:

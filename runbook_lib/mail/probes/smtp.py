@@ -130,17 +130,32 @@ class Conversation:
 
         Returns: the socket, to ask about version and certificates. Nothing is read from it elsewhere.
         """
+        self._leave_clear()
+        with self._deadlined():
+            secured = context.wrap_socket(self._socket, server_hostname=server_name)
+        self._socket = secured
+        self.stage = Stage.SECURE
+        return secured
+
+    def first_record(self, hello: bytes) -> bytes:
+        """Send a TLS hello as it is, and return the first record that comes back (RFC 8446, 5.1); then hang up."""
+        self._leave_clear()
+        self._send(hello)
+        record = b""
+        while len(record) < 5 or len(record) < 5 + int.from_bytes(record[3:5], "big"):
+            received = self._receive()
+            if not received:
+                raise Stopped(closed(self.stage))
+            record += received
+        return record
+
+    def _leave_clear(self) -> None:
         self.stage = Stage.HANDSHAKE
         if self._pending:
             # Bytes sent in clear would be taken for bytes of the protected conversation.
             raise Stopped(
                 Obstacle(self.stage, Kind.NOT_OFFERED, "the server sends more in clear after its 220")
             )
-        with self._deadlined():
-            secured = context.wrap_socket(self._socket, server_hostname=server_name)
-        self._socket = secured
-        self.stage = Stage.SECURE
-        return secured
 
     def data(self, message: bytes) -> Reply:
         """Send DATA and a message with CRLF line ends, dots doubled (RFC 5321, 4.5.2)."""

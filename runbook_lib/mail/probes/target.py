@@ -27,12 +27,14 @@ class Account:
         address: mail address; empty means `user@domain`, or `user` where that has an @.
         former_password: a password that was the account's until it was changed. Where given, it is the one
             wrong password that is tried, so that a credential cache is found out.
+        other_form: the name as users may type it too, with a domain or without; tried once; empty: not tried.
     """
 
     user: str
     password: Revealable = field(repr=False)
     address: str = ""
     former_password: Revealable | None = field(default=None, repr=False)
+    other_form: str = ""
 
     @property
     def mailbox(self) -> str:

@@ -11,6 +11,7 @@ from runbook_lib.mail.probes.clear import (
     starttls_offered,
 )
 from runbook_lib.mail.probes.delivery import message_arrives
+from runbook_lib.mail.probes.kinds import one_kind_alone_served
 from runbook_lib.mail.probes.login import (
     auth_after_tls,
     right_password_accepted,
@@ -54,6 +55,7 @@ CLAIMS: tuple[Callable[[Survey], list[Row]], ...] = (
     names_covered,
     old_versions_refused,
     new_versions_accepted,
+    one_kind_alone_served,
     auth_after_tls,
     no_relay_without_login,
     smtputf8_as_offered,
@@ -73,7 +75,7 @@ def verify(
         target: the server, and what is expected of it.
         view: a look at the host from within; without it no message is sent, and rows have our own address.
         vantage: the host itself as the place to ask from where this machine does not reach it.
-        timeout_s: deadline of each conversation (there are about six an endpoint, side by side).
+        timeout_s: deadline of each conversation (there are about six an endpoint, and four a port, side by side).
     Returns: rows in the order of `CLAIMS`, within a claim by port and address. Nothing is raised for a server
         that cannot be reached or is wrong: that is what rows are for.
     """

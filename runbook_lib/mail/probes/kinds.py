@@ -1,0 +1,94 @@
+"""The claim about clients that take certificates of one kind alone: RSA, or elliptic curves (case P10)."""
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from runbook_lib.mail.probes import byhand
+from runbook_lib.mail.probes.asker import Asker
+from runbook_lib.mail.probes.hello import ALGORITHMS, check_accepted, client_hello, wants_another
+from runbook_lib.mail.probes.obstacle import Stopped
+from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.survey import Judged, Survey, blocked
+from runbook_lib.mail.probes.target import Endpoint
+from runbook_lib.mail.probes.versions import NEW, Answer
+
+ONE_KIND_ALONE = "A client that takes certificates of its kind alone, RSA or EC, is served"
+
+_Answers = dict[tuple[str, str], Answer]
+
+
+def one_kind_alone_served(survey: Survey) -> list[Row]:
+    """A client that takes only the kind of certificate that a port shows connects, with TLS 1.2 and with 1.3.
+
+    A list of ciphers written for another certificate shuts such clients out, while others go on (with TLS 1.3, which
+    such lists do not touch, or by a second certificate). Who takes only the other kind is refused, and that is shown.
+    Asked on one address of each port: certificates and ciphers are the service's.
+    """
+    asked = {endpoint.port: endpoint for endpoint in reversed(survey.endpoints(survey.target.ports))}
+    answered = {
+        endpoint.port: endpoint
+        for endpoint in reversed(survey.endpoints(survey.target.ports))
+        if survey.sight(endpoint).tls is not None
+    }
+    chosen = [answered.get(port, asked[port]) for port in survey.target.ports if port in asked]
+    rows = []
+    for endpoint, answers in survey.at_once(lambda one: _answers(survey, one), chosen):
+        for (version, kind), answer in answers.items():
+            judged = _judge(survey, endpoint, version, kind, answer)
+            command = byhand.one_kind(endpoint, survey.target, version, kind)
+            rows.append(survey.row(ONE_KIND_ALONE, endpoint, judged, command))
+    return rows or survey.unasked(ONE_KIND_ALONE, survey.target.ports)
+
+
+def _answers(survey: Survey, endpoint: Endpoint) -> _Answers:
+    """What each pair of version and kind got; nothing is asked where no handshake went through before."""
+    sight = survey.sight(endpoint)
+    if sight.tls is None:
+        return dict.fromkeys(
+            ((version, kind) for version in NEW for kind in ALGORITHMS), Answer(None, sight.obstacle)
+        )
+    return {
+        (version, kind): _offer(survey.asker, endpoint, version, kind)
+        for version in NEW
+        for kind in ALGORITHMS
+    }
+
+
+def _offer(asker: Asker, endpoint: Endpoint, version: str, kind: str) -> Answer:
+    """Offer one version as a client of one kind; where the server asks for P-256 first, once more with that."""
+    try:
+        for context in (asker.only[version], asker.p256[version]):
+            with asker.connect(endpoint) as talk:
+                answer = asker.begin_raw(talk, client_hello(context, asker.target.name, ALGORITHMS[kind]))
+            if not wants_another(answer):
+                break
+        check_accepted(answer)
+    except Stopped as stop:
+        return Answer(None, stop.obstacle)
+    return Answer(version, None)
+
+
+def _judge(survey: Survey, endpoint: Endpoint, version: str, kind: str, answer: Answer) -> Judged:
+    pair = f"{version}, {kind} alone"
+    tls = survey.sight(endpoint).tls
+    if tls is None:
+        return blocked(answer.obstacle)
+    own = kind_of(tls.leaf)
+    if answer.accepted:
+        return Verdict.PASS, f"{pair}: accepted"
+    if not answer.refused:
+        return Verdict.UNTESTED, f"{pair}: {answer.words}"
+    if kind != own:
+        return Verdict.PASS, f"{pair}: refused, as the certificate is {own}"
+    if version == "TLS 1.3" and "protocol version" in answer.words:
+        return Verdict.PASS, f"{WARNING}{pair}: {answer.words}"
+    words = f"{answer.words}, though the certificate is {own}: its ciphers or signatures are shut out"
+    return Verdict.FAIL, f"{pair}: {words}"
+
+
+def kind_of(certificate: x509.Certificate) -> str:
+    """The kind of a certificate's key, as `ALGORITHMS` calls it; for others a name that is none of them."""
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        return "RSA"
+    return "EC" if isinstance(key, ec.EllipticCurvePublicKey) else "of another kind"
