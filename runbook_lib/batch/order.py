@@ -59,6 +59,7 @@ class Order:
             InventoryError: the inventory is wrong, or has no such host.
             UsageError: no such chapter or parameter, a wrong type, or apply on a production host without a reason.
             SecretInParameter: the reason or a parameter is shaped like a secret.
+            SecretUnusable: a secret of the inventory is there and cannot be used: too short to be masked, or too long.
         """
         jobs = self.jobs()
         self.written(jobs).write(jobs[0].root / jobs[0].run)
@@ -93,6 +94,7 @@ class Order:
                 "--reason",
                 "give a ticket or say why, as --reason 'MAIL-12: certificate for submission'",
             )
+        inventory.refuse_unusable(site.site, hosts)
         by_name = self.inventory in ("lab", "site")
         return [
             Job(
