@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from applied_host import applied, run_of, runbook
+from fault_scene import At, scene
 from test_promises_when_others_are_at_work import start_chapters, wait_for
 from trees import MAY_DIFFER, changed
 
@@ -124,3 +125,29 @@ def test_a_chapter_that_was_put_back_is_not_among_what_was_made(lab: Lab) -> Non
     lab.exec("debian12", f"sh /var/lib/runbook/{run}/undo.sh --from {first}")
     (left,) = status("debian12")["runs"]
     assert left["made"] == int(first) - 1
+
+
+def test_what_a_power_cut_left_half_made_is_told_until_resume_has_made_it_whole(lab: Lab) -> None:
+    """A key of 4096 bits takes long enough to lose power in the middle of it."""
+    lab.reset("debian12", "bare")
+    run = "20991231T000000Z-00dd"
+    with scene(lab, "debian12", run) as stage:
+        stage.start("-p", "key_bits=4096", chapters=("11-key-and-csr",))
+        stage.stop_at(At("a private key", 0.05))
+        stage.power_off_and_on()
+        stage.kill()
+        (cut,) = status("debian12")["runs"]
+        assert cut["open"].startswith("a private key (RSA 4096) is made on the host")
+        told = runbook("status", "--host", "debian12")
+        assert told.returncode == 1
+        assert (
+            f"debian12: perhaps half made by run {run}: {cut['open']}; runbook resume {run} " in told.stdout
+        )
+        resumed = stage.run_again("resume")
+        assert resumed.returncode == 0, resumed.stdout
+        assert "perhaps half made: a private key" in resumed.stdout
+        whole = runbook("status", "--host", "debian12")
+        assert (whole.returncode, "half made" in whole.stdout) == (0, False), whole.stdout
+        undone = stage.run_again("rollback")
+        assert "everything is as before the run" in undone.stdout
+        assert f"the last, {run}, was put back" in runbook("status", "--host", "debian12").stdout

@@ -110,6 +110,7 @@ class Order:
                 notebooks=tuple(c for c in chapters if c.chapter not in self.done.get(host.name, ())),
                 parameters=parameters,
                 cell_deadline_s=self.cell_deadline_s,
+                resumed=self.run is not None,
             )
             for host in hosts
         ]
