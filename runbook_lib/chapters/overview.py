@@ -182,7 +182,12 @@ def _needs(
         for end in port.ends:
             if end.days < days:
                 yield f"{end.what} {ended(end.days, end.at)}"
-        if port.differs:
+        if port.differs and port.serial == file_serial and _is_ours(standing):
+            yield (
+                f"port {port.port} shows {port.serial}, as the certificate's file has it; the one that Postfix reads "
+                f"has {', '.join(port.on_disk)}, which its next start would show: runbook apply makes that file anew"
+            )
+        elif port.differs:
             yield (
                 f"port {port.port} shows {port.serial}, the file has {', '.join(port.on_disk)}: "
                 "not taken up; runbook apply reloads and proves it"
