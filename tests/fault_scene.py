@@ -98,7 +98,7 @@ class Scene:
         """Where its records go, and which run it is."""
         return os.environ | {"RUNBOOK_RUN": self.run, "RUNBOOK_RECORDS": str(self.folder / "records")}
 
-    def start(self, *options: str, chapters: tuple[str, ...] = ()) -> None:
+    def start(self, chapters: tuple[str, ...] = ()) -> None:
         """`runbook apply` of these chapters, else of those that change this host."""
         notebooks = self.folder / "notebooks"
         notebooks.mkdir(exist_ok=True)
@@ -106,7 +106,7 @@ class Scene:
             shutil.copy(CHECKOUT / "notebooks" / f"{chapter}.ipynb", notebooks)
         words = ("apply", "--inventory", "lab", "--host", self.name, "--notebooks", str(notebooks))
         self._process = subprocess.Popen(
-            self.command(*words, *options), env=self.environment,
+            self.command(*words), env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 
