@@ -5,6 +5,7 @@ RunbookError
 │   └── SecretInParameter          a secret was given where everybody can read it
 ├── InventoryError (exit 2)        one or more fields of an inventory are wrong
 ├── SecretUnavailable (exit 2)     a reference to a secret leads nowhere, or to something unusable
+│   └── SecretUnusable             there is a secret, and nobody could work with it as it is
 ├── HostUnreachable                no TCP or SSH connection
 │   ├── HostKeyUnknown             nothing is known about the key that the host shows
 │   ├── HostKeyChanged             another key than the known one
@@ -80,8 +81,8 @@ class SecretUnavailable(RunbookError):
     exit_code = 2
 
 
-class SecretTooLong(SecretUnavailable):
-    """A password is longer than what checks it can take; it would be refused as if it were wrong."""
+class SecretUnusable(SecretUnavailable):
+    """There is a secret, and nobody could work with it as it is: empty, several lines, too short or too long."""
 
 
 class HostUnreachable(RunbookError):

@@ -139,8 +139,12 @@ def pem(der_bytes: bytes) -> bytes:
     return ssl.DER_cert_to_PEM_cert(der_bytes).encode()
 
 
-def by_certbot(lab: Lab, host: str, number: int, pair: Pair, *chain: Pair) -> None:
-    """What `certbot certonly` leaves, or its renewal: numbered files, links to the newest, the renewal's settings."""
+def by_certbot(lab: Lab, host: str, number: int, pair: Pair, *chain: Pair, taken_up: bool = True) -> None:
+    """What `certbot certonly` leaves, or its renewal: numbered files, links to the newest, the renewal's settings.
+
+    Args:
+        taken_up: Postfix is reloaded, as a deploy hook does.
+    """
     live, archive = "/etc/letsencrypt/live/mail", "/etc/letsencrypt/archive/mail"
     further = "".join(one.pem for one in chain)
     files = {"cert": pair.pem, "chain": further, "fullchain": pair.pem + further, "privkey": pair.key_pem}
@@ -155,4 +159,5 @@ def by_certbot(lab: Lab, host: str, number: int, pair: Pair, *chain: Pair) -> No
         lines.append(f"ln -sf ../../archive/mail/{name}{number}.pem {live}/{name}.pem")
     lines.append(written("/etc/letsencrypt/renewal/mail.conf", "".join(f"{line}\n" for line in settings)))
     lab.exec(host, "\n".join(lines))
-    use(lab, host, f"{live}/fullchain.pem", f"{live}/privkey.pem")
+    if taken_up:
+        use(lab, host, f"{live}/fullchain.pem", f"{live}/privkey.pem")

@@ -25,6 +25,18 @@ def pytest_sessionfinish() -> None:
         Lab.load().down()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests measured (`record_property("figure", …)`) is said, and not only whether it was enough."""
+    figures = [
+        str(value)
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == "figure" and report.when == "call"
+    ]
+    for figure in figures:
+        terminalreporter.write_line(figure)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _records_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Records that tests make do not go among a person's own."""

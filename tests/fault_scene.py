@@ -105,13 +105,17 @@ class Scene:
         """Where its records go, and which run it is."""
         return os.environ | {"RUNBOOK_RUN": self.run, "RUNBOOK_RECORDS": str(self.folder / "records")}
 
-    def start(self, verb: str = "apply") -> None:
-        """`runbook apply` of the chapters that change this host, or `runbook resume` of this run."""
+    def start(self, verb: str = "apply", chapters: tuple[str, ...] = ()) -> None:
+        """`runbook apply` of these chapters, else of those that change this host; or `runbook resume` of this run."""
         notebooks = self.folder / "notebooks"
         notebooks.mkdir(exist_ok=True)
-        for chapter in changing(self.name):
+        for chapter in chapters or changing(self.name):
             shutil.copy(CHECKOUT / "notebooks" / f"{chapter}.ipynb", notebooks)
-        words = ["apply", "--inventory", self.inventory, "--host", self.name] if verb == "apply" else [verb, self.run]
+        words = (
+            ["apply", "--inventory", self.inventory, "--host", self.name]
+            if verb == "apply"
+            else [verb, self.run]
+        )
         words += ["--notebooks", str(notebooks)]
         self._process = subprocess.Popen(
             self.command(*words), env=self.environment,

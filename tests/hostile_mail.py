@@ -104,6 +104,8 @@ _SAID = (
     "mail_version",
     "changed",
     "taken_up",
+    "certificates_changed",
+    "smtpd_started",
 )
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from supported import changing, family_of, postfix_chapter
 from test_mail_on_an_applied_host import handshakes as handshakes
 
 from lab import Lab
+from runbook_lib import records
+from runbook_lib.chapters import own_ca
 from runbook_lib.pki import authority
 from runbook_lib.pki.revocation import revoke
 from runbook_lib.records.origin import run_id
@@ -20,6 +23,7 @@ HOST = "debian12"
 FOLDER, CERTIFICATE = family_of(HOST).key_directory, family_of(HOST).certificate_directory / "mail-server.pem"
 KEY, JOINED = FOLDER / "nopass_mail-server.key", FOLDER / "postfix_mail-server.pem"
 SIGNING = ("12-signing",)
+LEADING_ZERO = "0AB0112233445566778899AABBCCDDEE"  # case C9: one spelling, as openssl has it
 
 
 @pytest.fixture
@@ -29,9 +33,12 @@ def host(lab: Lab) -> str:
     return HOST
 
 
-def inventory(lab: Lab, folder: Path, ca: Path | None = None, **values: object) -> str:
+def inventory(
+    lab: Lab, folder: Path, ca: Path | None = None, further: tuple[str, ...] = (), **values: object
+) -> str:
     yaml = YAML()
     book = yaml.load(lab.inventory)
+    book["hosts"][HOST]["names"]["further"] = list(further)
     if ca is not None:
         book["site"]["ca"]["directory"] = str(ca)
     book["hosts"][HOST].setdefault("certificate", {}).update(values)
@@ -104,10 +111,17 @@ def test_a_revoked_certificate_is_replaced_with_its_key_where_that_was_lost(lab:
     ledger = authority.open_ledger(tmp_path / "ca")
     before = pair(lab)
     revoke(ledger, before[1], "superseded", "by-hand")
-    _, told = run(book, chapters=SIGNING)
+    with pytest.MonkeyPatch.context() as patch:
+        opened = own_ca.open_or_create
+        drawn = int(LEADING_ZERO, 16)
+        patch.setattr(own_ca, "open_or_create", lambda site: replace(opened(site), draw_serial=lambda: drawn))
+        done, told = run(book, chapters=SIGNING)
     same_key = pair(lab, joined=False)
     assert f"its serial {before[1]} was revoked (superseded)" in told
-    assert (same_key[0] == before[0], same_key[1] != before[1]) == (True, True)
+    assert (same_key[0] == before[0], same_key[1]) == (True, LEADING_ZERO)
+    assert ledger.issuances(HOST)[-1].serial == LEADING_ZERO
+    record = (records.root() / done / HOST / "12-signing.json").read_text(encoding="utf-8")
+    assert f"Issued serial {LEADING_ZERO}, valid to" in record
     revoke(ledger, same_key[1], "keyCompromise", "by-hand")
     _, told = run(book)
     after = pair(lab)
@@ -134,3 +148,16 @@ def test_the_days_left_decide_and_the_inventory_says_with_which_key(
     assert (renewed[0] == few[0], renewed[1] != few[1]) == (True, True)
     _, planned = run(at_each, "plan", ("11-key-and-csr",))
     assert "new_key_at_renewal" not in planned
+
+
+@pytest.mark.usefixtures("host")
+def test_a_name_in_japanese_is_shown_once_as_typed_and_goes_out_as_its_a_label(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """Case C8."""
+    _, planned = run(
+        inventory(lab, tmp_path, further=("メール.example.test",)), "plan", ("11-key-and-csr", *SIGNING)
+    )
+    assert planned.count("xn--4dkua4c.example.test (メール.example.test)") == 1
+    assert planned.count("メール") == 1
+    assert "+  SAN DNS:xn--4dkua4c.example.test" in planned

@@ -46,7 +46,7 @@ def test_an_install_that_was_killed_is_completed_and_that_is_said(lab: Lab) -> N
     """P8, O4: exim4 is there, which a person decides about; then dpkg is killed in the middle, and the controller."""
     lab.reset(HOST, "bare")
     lab.exec(HOST, EXIM, timeout_s=180)
-    with scene(lab, HOST, f"20991231T000000Z-{secrets.token_hex(2)}") as stage:
+    with scene(lab, HOST, "bare", f"20991231T000000Z-{secrets.token_hex(2)}") as stage:
         stage.start()
         stage.wait()
         stage.stopped_with(r"packages, exim4-daemon-light: installed, 1 message in its queue")

@@ -144,8 +144,17 @@ def test_one_that_certbot_renews_serves_submission_too_and_is_read_when_it_is_re
         assert any("Nothing to import" in page for page in pages)
         assert not any("-ca.cer" in page for page in pages)
         assert not any("there is no CA" in page for page in pages)
+        # Case P1: renewed again, and nobody reloads; a process that read the old file goes on with it.
+        again = make(NAMES[0], PUBLIC_INTERMEDIATE, NAMES)
+        samples.by_certbot(lab, HOST, 3, again, PUBLIC_INTERMEDIATE, taken_up=False)
+        assert shown_on(lab, 25, *SUBMISSION) == {der(renewed)}
+        _, (summary,) = run_chapters(HOST, chapters=("20-postfix-debian",))
+        assert "1 change made" in summary
+        assert shown_on(lab, 25, *SUBMISSION) == {der(again)}
+        _, (summary,) = run_chapters(HOST, chapters=("20-postfix-debian",))
+        assert "nothing to do" in summary
         samples.by_certbot(lab, HOST, 1, PUBLIC, PUBLIC_INTERMEDIATE)
-        lab.exec(HOST, "rm /etc/letsencrypt/archive/mail/*2.pem")
+        lab.exec(HOST, "rm /etc/letsencrypt/archive/mail/*[23].pem")
 
 
 def test_one_that_is_pinned_by_tlsa(lab: Lab, prepared: str) -> None:

@@ -56,20 +56,6 @@ def test_apply_says_what_was_done_where_the_record_is_and_what_to_type_next(fold
     assert (run / "index.html").is_file()
 
 
-def test_a_password_that_its_check_would_cut_is_refused_before_anything(folder: Path) -> None:
-    """Case S3: exit status 2, with the reference, the limit and the length; one byte less than too many goes on."""
-    (folder / "kensa").write_text("x" * 300)
-    done = batch(folder, "plan", "--host", "mail1")
-    assert done.returncode == 2
-    told = " ".join(done.stderr.split())
-    assert "mail1, check_account.password (file:" in told
-    assert "the password is 300 bytes long; at most 255 bytes pass through saslauthd" in told
-    assert "wrong" not in told
-    assert not (folder / "records").exists()
-    (folder / "kensa").write_text("x" * 255)
-    assert batch(folder, "plan", "--host", "mail1").returncode == 0
-
-
 def test_progress_has_a_line_a_chapter_and_no_line_of_noise(folder: Path) -> None:
     done = batch(folder, "apply", "--host", "mail1")
     lines = [re.sub(r"[0-9.]+ s$", "N s", line) for line in done.stderr.splitlines()]
@@ -127,6 +113,33 @@ def test_bad_usage_ends_with_2_in_words_and_without_a_trace(
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not (folder / "records").exists()
+
+
+def test_a_secret_that_cannot_be_used_is_told_before_the_run(folder: Path) -> None:
+    """Case S3: saslauthd would cut it; and one that no text could be kept free of."""
+    (folder / "kensa").write_text("p" * 300)
+    one = batch(folder, "plan")
+    assert one.returncode == 2
+    assert (
+        f"hosts.mail1.check_account.password (file:{folder}/kensa): the password is 300 bytes long"
+        in one.stderr
+    )
+    (folder / "ca-passphrase").write_text("ca")
+    two = batch(folder, "apply")
+    assert two.returncode == 2
+    for told in (
+        "secrets: 2 cannot be used as they are",
+        f"site.ca.passphrase (file:{folder}/ca-passphrase): the secret has fewer than 4 bytes",
+        "at most 255 bytes pass through saslauthd",
+        "Nothing was changed.",
+    ):
+        assert told in two.stderr
+    assert not (folder / "records").exists()
+    (folder / "kensa").write_text("p" * 255)
+    (
+        folder / "ca-passphrase"
+    ).unlink()  # cannot be had: told by the chapter that needs it, and none here does
+    assert batch(folder, "plan").returncode == 0
 
 
 def test_help_does_not_wait_for_papermill() -> None:

@@ -132,14 +132,48 @@ def test_a_csr_goes_in_and_a_certificate_that_openssl_accepts_comes_out(site: Pa
 
 def test_a_csr_that_asks_for_more_is_refused_and_kept_among_the_refusals(site: Path) -> None:
     folder = site.parent
-    asked = csr(folder, "mail1.example.test", "www.example.test")
+    asked = csr(folder, "mail1.example.test", "www.example.test", "*.example.test")
     done = runbook(folder, "ca", "sign", "--host", "mail1", "--inventory", str(site), stdin=asked)
     assert (done.returncode, done.stdout) == (1, "")
     assert "www.example.test" in done.stderr
+    assert "wildcard not granted" in done.stderr  # case C7
     listed = runbook(folder, "ca", "list", "--inventory", str(site)).stdout
     assert "0 issued" in listed
     assert "1 refused" in listed
     assert "www.example.test" in listed
+
+
+def test_a_returned_file_on_one_line_is_refused_in_words_that_help(site: Path) -> None:
+    """Case C3: the line breaks went on the way; the host is not asked, since the CSR says which key it is for."""
+    folder = site.parent
+    (folder / "sent.pem").write_text(csr(folder, "mail1.example.test"), encoding="ascii")
+    body = runbook(
+        folder,
+        "ca",
+        "sign",
+        "--host",
+        "mail1",
+        "--inventory",
+        str(site),
+        stdin=(folder / "sent.pem").read_text(),
+    ).stdout.splitlines()
+    (folder / "back.crt").write_text(f"{body[0]}\n{''.join(body[1:-1])}\n{body[-1]}\n", encoding="ascii")
+    done = runbook(
+        folder,
+        "certificate",
+        "check",
+        "back.crt",
+        "--host",
+        "mail1",
+        "--csr",
+        "sent.pem",
+        "--inventory",
+        str(site),
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "back.crt: line 2: the framing is wrong, not the certificate" in done.stderr
+    assert "-----BEGIN CERTIFICATE-----" in done.stderr
+    assert "Nothing was changed." in done.stderr
 
 
 def test_a_certificate_s_life_in_the_ca_as_it_is_typed(site: Path) -> None:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from runbook_lib import credentials
 from runbook_lib.credentials import LOGIN_PASSWORD_MAX_BYTES, SecretRef, resolve
-from runbook_lib.errors import SecretUnavailable
+from runbook_lib.errors import SecretUnavailable, SecretUnusable
 
 HARD = """a "b' \\c&d;$e %f!<ü€"""
 
@@ -125,6 +125,16 @@ def test_a_login_password_that_saslauthd_would_cut_is_refused(tmp_path: Path) ->
         "300 bytes long; at most 255 bytes" in refusal(reference, max_bytes=LOGIN_PASSWORD_MAX_BYTES).problem
     )
     assert resolve(reference, "CA passphrase").reveal() == "p" * 300
+
+
+@pytest.mark.parametrize("content", [b"x", b"ab\n", b"abc", "ü".encode(), b"   "])
+def test_a_secret_that_is_too_short_to_be_masked_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Masked, it would take its letters out of every line; not masked, it would stand in them."""
+    refused = refusal(keep(tmp_path, content))
+    assert isinstance(refused, SecretUnusable)
+    assert "fewer than 4 bytes" in refused.problem
+    text = "smtpd_tls_security_level = may; abc, x, ü"
+    assert credentials.mask(text) == text
 
 
 def test_a_secret_by_command() -> None:
@@ -251,7 +261,7 @@ FORMS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("secret", [HARD, "horse battery", "Kä5e", "x" * 200 + "/+?"])
+@pytest.mark.parametrize("secret", [HARD, "horse battery", "Kä5e", "q7#Z", "x" * 200 + "/+?"])
 def test_a_secret_is_masked_in_every_form(secret: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However it travels, what is left is *** and nothing of the secret."""
     monkeypatch.setenv("RUNBOOK_TEST_SECRET", secret)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from applied_host import applied, run_of, runbook
+from fault_scene import At, scene
 from test_promises_when_others_are_at_work import start_chapters, wait_for
 from trees import MAY_DIFFER, changed
 
@@ -124,3 +125,35 @@ def test_a_chapter_that_was_put_back_is_not_among_what_was_made(lab: Lab) -> Non
     lab.exec("debian12", f"sh /var/lib/runbook/{run}/undo.sh --from {first}")
     (left,) = status("debian12")["runs"]
     assert left["made"] == int(first) - 1
+
+
+def test_what_a_power_cut_left_half_made_is_told_until_resume_has_made_it_whole(lab: Lab) -> None:
+    """Of two files of one change the first is in its place, and the second waits for a slow mv of the test's own."""
+    lab.reset("debian12", "bare")
+    slow = '#!/bin/sh\ncase "$*" in *nopass*) sleep 30;; esac\nexec /bin/mv "$@"\n'
+    lab.exec("debian12", f"cat > /usr/local/bin/mv <<'SH'\n{slow}SH\nchmod 755 /usr/local/bin/mv")
+    run = "20991231T000000Z-00dd"
+    with scene(lab, "debian12", "bare", run) as stage:
+        stage.start(chapters=("11-key-and-csr",))
+        stage.stop_at(At("a private key", 3.0))
+        stage.power_off_and_on()
+        stage.kill()
+        lab.exec(
+            "debian12",
+            "rm /usr/local/bin/mv; cd /etc/ssl/private; test -e mail-server.key -a ! -e nopass*.key",
+        )
+        (cut,) = status("debian12")["runs"]
+        assert cut["open"].startswith("a private key (RSA 2048) is made on the host")
+        told = runbook("status", "--host", "debian12")
+        assert told.returncode == 1
+        assert (
+            f"debian12: perhaps half made by run {run}: {cut['open']}; runbook resume {run} " in told.stdout
+        )
+        resumed = stage.run_again("resume")
+        assert resumed.returncode == 0, resumed.stdout
+        assert "perhaps half made: a private key" in resumed.stdout
+        whole = runbook("status", "--host", "debian12")
+        assert (whole.returncode, "half made" in whole.stdout) == (0, False), whole.stdout
+        undone = stage.run_again("rollback")
+        assert "everything is as before the run" in undone.stdout
+        assert f"the last, {run}, was put back" in runbook("status", "--host", "debian12").stdout

@@ -67,6 +67,8 @@ WRONG = [
      "missing; expected a block with smtp"),
     ("a day that is none", "env:KEY_PASSPHRASE", 'env:KEY_PASSPHRASE\n    rekey_after: "2027-02-30"', 9,
      "defaults.certificate.rekey_after", "no day; expected year, month, day"),
+    ("a day without quotes (B5)", "env:KEY_PASSPHRASE", "env:KEY_PASSPHRASE\n    rekey_after: 2027-01-15", 9,
+     "defaults.certificate.rekey_after", 'is 2027-01-15, a date; .*write "2027-01-15" in quotes'),
     ("passphrase missing", "    key_passphrase: env:KEY_PASSPHRASE", "    key_bits: 2048", 10,
      "hosts.mail1.certificate.key_passphrase", "missing; expected a reference"),
     ("field that is each host's own", "  user: kanri", "  user: kanri\n  address: 192.0.2.1", 7,

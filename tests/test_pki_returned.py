@@ -143,7 +143,11 @@ def test_an_address_in_the_certificate_is_a_difference_too() -> None:
     told = refusal(one(file_of(leaf, LOWER, UPPER)))
     assert "+ IP 192.0.2.10\n" in told
     assert "+ IP 2001:db8::1\n" in told
-    assert imported(one(file_of(leaf, LOWER, UPPER)), also=("IP 192.0.2.10", "IP 2001:db8::1")).leaf == leaf
+    accepted = imported(one(file_of(leaf, LOWER, UPPER)), also=("IP 192.0.2.10", "IP 2001:db8::1"))
+    assert accepted.leaf == leaf
+    for address, does in (("192.0.2.10", True), ("2001:DB8:0::0:1", True), ("192.0.2.11", False)):
+        said = samples.openssl("x509", "-noout", "-checkip", address, stdin=accepted.pem)
+        assert ("does match" in said) is does
 
 
 def test_an_end_that_is_near_and_one_that_comes_before_the_leafs_are_said() -> None:

@@ -10,17 +10,20 @@ import os
 import ssl
 import subprocess
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pki_chains as chains
 import pki_samples as samples
 import pytest
-from applied_host import RUNBOOK, applied
+from applied_host import RUNBOOK, applied, run_cells
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from pki_chains import LOWER, ROOT, ROOT_PEM, UPPER, certificate, file_of
 from ruamel.yaml import YAML
+from supported import family_of, postfix_chapter
 
 from lab import Lab
 from runbook_lib.chapters import ordering, own_ca, signing
@@ -28,15 +31,15 @@ from runbook_lib.errors import ApplyRefused, CertificateRefused
 from runbook_lib.inventory import load
 from runbook_lib.pki import authority
 
-HOST = "debian12"
+HOST, OTHER_FAMILY = "debian12", "el9"
 NAMES = ("mail12.example.test", "pop12.example.test")
 
 
 class Site:
     """An inventory of one lab host, and the commands as its operator types them."""
 
-    def __init__(self, folder: Path, lab: Lab) -> None:
-        self.folder, self.lab = folder, lab
+    def __init__(self, folder: Path, lab: Lab, host: str = HOST) -> None:
+        self.folder, self.lab, self.host = folder, lab, host
         self.inventory = folder / "site.yaml"
         roots = folder / "public-roots.pem"
         public = ssl.get_default_verify_paths().cafile
@@ -50,9 +53,9 @@ class Site:
     def write(self, **certificate_values: object) -> None:
         """The inventory, with these values for the host's certificate."""
         book = YAML(typ="safe").load(self.lab.inventory)
-        host = book["hosts"][HOST]
+        host = book["hosts"][self.host]
         host["certificate"] = certificate_values
-        book["hosts"] = {HOST: host}
+        book["hosts"] = {self.host: host}
         YAML().dump(book, self.inventory)
 
     def runbook(self, *words: str) -> subprocess.CompletedProcess[bytes]:
@@ -64,11 +67,17 @@ class Site:
     def plan(self, **certificate_values: object) -> str:
         """What chapter 1-2 plans with these values of the inventory, without a kernel."""
         self.write(**certificate_values)
+        with self.here():
+            chapter = signing.open(str(self.inventory), self.host, "plan")
+            return chapter.plan_certificate().text()
+
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """What is called in this process trusts the stand-in's root, too, and its records go to the same place."""
         with pytest.MonkeyPatch.context() as patch:
             for name in ("SSL_CERT_FILE", "RUNBOOK_RECORDS"):
                 patch.setenv(name, self.environment[name])
-            chapter = signing.open(str(self.inventory), HOST, "plan")
-            return chapter.plan_certificate().text()
+            yield
 
     def csr_with_a_name_more(self, name: str) -> None:
         """Ask for the CSR where the inventory grants a name that it does not ask for."""
@@ -111,13 +120,13 @@ def mess(leaf: x509.Certificate) -> bytes:
     return target.getvalue()
 
 
-def served(lab: Lab, port: int, root: Path) -> list[str]:
+def served(lab: Lab, port: int, root: Path, host: str = HOST, name: str = NAMES[0]) -> list[str]:
     """The subjects that a client with nothing but the root sees, in the order in which they are sent."""
-    address = lab.host(HOST).address
+    address = lab.host(host).address
     starttls = () if port == 465 else ("-starttls", "smtp")
     seen = samples.openssl(
         "s_client", "-connect", f"{address}:{port}", *starttls, "-CAfile", str(root), "-no-CApath", "-no-CAstore",
-        "-verify_return_error", "-verify_hostname", NAMES[0], "-showcerts", stdin=b"QUIT\n",
+        "-verify_return_error", "-verify_hostname", name, "-showcerts", stdin=b"QUIT\n",
     )  # fmt: skip
     assert "Verify return code: 0 (ok)" in seen
     return chains.read_by_openssl(seen.encode())
@@ -200,3 +209,24 @@ def test_from_the_csr_to_every_port_and_on_to_the_renewal(lab: Lab, tmp_path: Pa
     with pytest.raises(CertificateRefused, match=r"(?s)\+ \*\.example\.test\n.*somebody has to decide"):
         site.plan(returned=["more.pem"])
     assert len(ledger.issuances(HOST)) == issued
+
+
+def test_the_other_family_has_the_chain_in_its_own_place_and_serves_it(lab: Lab, tmp_path: Path) -> None:
+    applied(lab, OTHER_FAMILY)
+    site = Site(tmp_path, lab, OTHER_FAMILY)
+    root = tmp_path / "root.pem"
+    root.write_bytes(ROOT_PEM)
+    names = ("mail9.example.test", "pop9.example.test")
+    site.write(signed_by="public CA", returned=["order.zip"])
+    with site.here():
+        sent, _ = ordering.csr_to_send(str(site.inventory), OTHER_FAMILY)
+        leaf = signed(sent, names=names)
+        (tmp_path / "order.zip").write_bytes(mess(leaf))
+        for chapter in ("12-signing", postfix_chapter(OTHER_FAMILY)):
+            assert "passed" in run_cells(chapter, host=OTHER_FAMILY, inventory=str(site.inventory))[-1].text()
+    for port in (25, 465, 587):
+        assert served(lab, port, root, OTHER_FAMILY, names[0]) == ["server", "lower", "upper"]
+    there = family_of(OTHER_FAMILY).certificate_directory / "mail-server.pem"
+    assert lab.exec(OTHER_FAMILY, f"cat {there}; stat -c %a:%U:%G {there}") == (
+        file_of(leaf, LOWER, UPPER) + b"644:root:root\n"
+    )

@@ -13,7 +13,10 @@ from ruamel.yaml import YAML
 from supported import family_of
 
 from lab import Lab
+from runbook_lib.chapters import overview
+from runbook_lib.chapters.overview import PortShown
 from runbook_lib.pki import crl
+from runbook_lib.remote.runs import JournaledRun, Standing
 
 WELL, OTHER = "debian13", "debian12"
 PORTS = {25: ["-starttls", "smtp"], 465: [], 587: ["-starttls", "smtp"]}
@@ -112,6 +115,21 @@ def test_of_two_hosts_the_one_that_needs_a_person_is_named(lab: Lab) -> None:
     assert served(lab, OTHER) == dict.fromkeys(PORTS, new)
     code, told = status("--host", WELL, "--host", OTHER)
     assert (code, [port["serial"] for port in told["hosts"][OTHER]["ports"]]) == (0, [new] * 3)
+
+
+@pytest.mark.parametrize(
+    ("shown", "told"),
+    [
+        ("0A", "port 465 shows 0A, the file has 0B: not taken up"),  # others' file: any run reloads
+        ("0C", "port 465 shows 0C, as the certificate's file has it; the one that Postfix reads has 0B"),
+    ],
+)
+def test_whichever_file_was_replaced_by_hand_is_named(shown: str, told: str) -> None:
+    """Case P1 of the file that Postfix reads: apply makes it anew from the certificate's file, and says so before."""
+    ours = Standing("", False, (JournaledRun("r", "1", 1, "all of it", ""),))
+    port = PortShown(465, shown, ("0B",), "", "", ())
+    (need,) = overview._needs(ours, [port], "0C", (), 30)
+    assert need.startswith(told)
 
 
 def test_what_was_changed_since_is_told_thing_by_thing(lab: Lab) -> None:

@@ -22,6 +22,7 @@ class Job:
         group: never at work together with another host of the same; None: of none.
         parameters: for each chapter, what a person gave it.
         cell_deadline_s: seconds that a cell may take.
+        resumed: an earlier part of the run stopped on some host.
     """
 
     run: str
@@ -36,6 +37,7 @@ class Job:
     notebooks: tuple[Notebook, ...]
     parameters: Mapping[str, Mapping[str, Value]]
     cell_deadline_s: float
+    resumed: bool = False
 
 
 @dataclass(frozen=True)

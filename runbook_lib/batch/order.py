@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from runbook_lib import credentials, inventory
+from runbook_lib import inventory
 from runbook_lib.batch import binding
 from runbook_lib.batch.job import Job
 from runbook_lib.batch.notebooks import find_notebooks, select
@@ -12,7 +12,7 @@ from runbook_lib.batch.parameters import given_parameters, refuse_secret
 from runbook_lib.batch.results import BatchResult, Mode
 from runbook_lib.batch.rollout import Watch, roll_out
 from runbook_lib.batch.written_order import WrittenOrder, notebook_sha256
-from runbook_lib.errors import SecretTooLong, SecretUnavailable, UsageError
+from runbook_lib.errors import UsageError
 from runbook_lib.records import current_run, origin, root
 from runbook_lib.records.publish import publish
 
@@ -59,7 +59,7 @@ class Order:
             InventoryError: the inventory is wrong, or has no such host.
             UsageError: no such chapter or parameter, a wrong type, or apply on a production host without a reason.
             SecretInParameter: the reason or a parameter is shaped like a secret.
-            SecretTooLong: the account for checks has a password that its check cannot take (case S3).
+            SecretUnusable: a secret of the inventory is there and cannot be used: too short to be masked, or too long.
         """
         jobs = self.jobs()
         self.written(jobs).write(jobs[0].root / jobs[0].run)
@@ -87,8 +87,6 @@ class Order:
         hosts = [site.host(name) for name in dict.fromkeys(self.hosts or site.hosts)]
         chapters = select(find_notebooks(self.notebooks), self.only, self.start)
         parameters = given_parameters(self.parameters, chapters)
-        for host in hosts:
-            _refuse_long_password(host)
         unexplained = [host.name for host in hosts if host.production]
         if self.mode == "apply" and unexplained and not self.reason:
             raise UsageError(
@@ -96,6 +94,7 @@ class Order:
                 "--reason",
                 "give a ticket or say why, as --reason 'MAIL-12: certificate for submission'",
             )
+        inventory.refuse_unusable(site.site, hosts)
         by_name = self.inventory in ("lab", "site")
         return [
             Job(
@@ -111,6 +110,7 @@ class Order:
                 notebooks=tuple(c for c in chapters if c.chapter not in self.done.get(host.name, ())),
                 parameters=parameters,
                 cell_deadline_s=self.cell_deadline_s,
+                resumed=self.run is not None,
             )
             for host in hosts
         ]
@@ -134,17 +134,3 @@ class Order:
             parameters=tuple(self.parameters),
             plan=self.plan,
         )
-
-
-def _refuse_long_password(host: inventory.Host) -> None:
-    """A password that saslauthd would cut is told before anything is made; whether there is one, by who needs it."""
-    account = host.check_account
-    if account is None or not account.password.startswith(("env:", "file:")):
-        return  # a keyring or a command may ask the person, and is not asked twice
-    try:
-        where = f"{host.name}, check_account.password"
-        credentials.resolve(account.password, where, max_bytes=credentials.LOGIN_PASSWORD_MAX_BYTES)
-    except SecretTooLong:
-        raise
-    except SecretUnavailable:
-        return

@@ -56,9 +56,10 @@ def work(job: Job, line: Connection) -> None:
 
 
 def _told_to_the_host(job: Job, result: HostResult) -> HostResult:
-    """Write the end of the run to the host's syslog, where the run changed something there."""
+    """Write the end of the run to the host's syslog and journal, where the run changed something there."""
     connected = remote.connected(inventory.load(job.inventory).host(job.host))
-    if connected is None or not result.sum("changes_made"):
+    perhaps_before = job.resumed and job.mode == "apply"
+    if connected is None or not (result.sum("changes_made") or perhaps_before):
         return result
     folder = job.root / job.run / job.host
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.json")))).hexdigest()

@@ -97,6 +97,7 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
         domain=site.domain,
         ports=(25, *host.submission.ports),
         ca_pem=trusted,
+        ca_file=own_ca.root_file(site, leaf, str(files.certificate)) if has_leaf and trusted else "ca.pem",
         expected_serial=facts["certificate_serial"].value if has_leaf else None,
         kept=kept,
         expected_names=tuple(name for name in host.names.all if name != host.names.smtp),

@@ -14,7 +14,7 @@ from runbook_lib.der import spelled_serial
 from runbook_lib.errors import CertificateRefused
 from runbook_lib.pki import authority, certificate, keys
 from runbook_lib.pki.certificate import FITS
-from runbook_lib.pki.clock import told_time
+from runbook_lib.pki.clock import BACKDATE, told_time
 from runbook_lib.pki.revocation import compromised_keys, revocations
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact, gather
@@ -51,13 +51,20 @@ def why_new_key(opened: Opened, facts: Mapping[str, Fact]) -> str:
         return ""  # there is none to be replaced
     # Both from the host: a key that was just made must not look older than a date by another machine's clock.
     made, now = (told_time(facts[name].value, opened.host.name) for name in ("key_made", "clock"))
-    if values.rekey_after is not None:
-        since = datetime.fromisoformat(values.rekey_after).replace(tzinfo=UTC)
-        if made < since <= now:
-            return f"it was made on {made:%Y-%m-%d}, before certificate.rekey_after ({values.rekey_after})"
     public_key = facts["public_key"].value
     place = own_ca.directory(opened.inventory.site)
-    if authority.exists(place) and (serial := compromised_keys(authority.open_ledger(place)).get(public_key)):
+    ledger = authority.open_ledger(place) if authority.exists(place) else None
+    if values.rekey_after is not None:
+        since = datetime.fromisoformat(values.rekey_after).replace(tzinfo=UTC)
+        age = f"it was made on {made:%Y-%m-%d}"
+        first = ledger.first_of_key(public_key) if ledger else None
+        # A copied file is younger than its key. The controller's clock may be behind the host's, by so much at most.
+        if first and first.issued_at + BACKDATE < made:
+            made = first.issued_at + BACKDATE
+            age = f"it has had certificates since {first.issued_at:%Y-%m-%d} ({first.serial})"
+        if made < since <= now:
+            return f"{age}, before certificate.rekey_after ({values.rekey_after})"
+    if ledger and (serial := compromised_keys(ledger).get(public_key)):
         return f"its certificate {serial} was revoked: keyCompromise"
     left = _days_left(facts, public_key, now)
     if values.new_key_at_renewal and left is not None and left <= timedelta(days=values.renew_days):

@@ -182,4 +182,4 @@ def begin_record(
         facts=_system(opened) | facts | _identity(opened),
         inventory_sha256=opened.inventory.digest,
     )
-    return record, Journal(opened.remote, run, records.operator(), opened.reason)
+    return record, Journal(opened.remote, run, records.operator(), opened.reason, notebook)

@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from cryptography import x509
 
@@ -19,9 +19,7 @@ from runbook_lib.mail.probes.shown import shown
 from runbook_lib.mail.probes.target import Endpoint
 from runbook_lib.mail.probes.tls import Tls
 from runbook_lib.mail.told_to_postfix import OnDisk
-from runbook_lib.pki import authority, crl
 from runbook_lib.pki.ledger import written
-from runbook_lib.pki.revocation import revocations
 from runbook_lib.remote import drift, runs
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.drift import Drifted
@@ -101,24 +99,6 @@ class Overview:
     def earliest(self) -> End | None:
         """The end that comes first, on any port."""
         return min((end for port in self.ports for end in port.ends), key=lambda end: end.at, default=None)
-
-
-@dataclass(frozen=True)
-class CrlEnd:
-    """The end of a root's newest list of revoked certificates, in UTC."""
-
-    number: int
-    root: int
-    next_update: str
-    days: int
-
-
-@dataclass(frozen=True)
-class CaStanding:
-    """How the own CA's lists stand, and what a person has to do about them."""
-
-    crls: tuple[CrlEnd, ...]
-    needs: tuple[str, ...]
 
 
 def look(book: inventory.Inventory, host: inventory.Host, days: int | None = None) -> Overview:
@@ -207,7 +187,12 @@ def _needs(
         for end in port.ends:
             if end.days < days:
                 yield f"{end.what} {ended(end.days, end.at)}"
-        if port.differs:
+        if port.differs and port.serial == file_serial and _is_ours(standing):
+            yield (
+                f"port {port.port} shows {port.serial}, as the certificate's file has it; the one that Postfix reads "
+                f"has {', '.join(port.on_disk)}, which its next start would show: runbook apply makes that file anew"
+            )
+        elif port.differs:
             yield (
                 f"port {port.port} shows {port.serial}, the file has {', '.join(port.on_disk)}: "
                 "not taken up; runbook apply reloads and proves it"
@@ -220,7 +205,11 @@ def _needs(
     for one in drifted:
         yield f"changed since run {one.run}: {one.what} (left: {one.left}; now: {one.now})"
     if standing.last and standing.last.open and not standing.changing:
-        yield f"perhaps half made by run {standing.last.run}: {standing.last.open}"
+        run = standing.last.run
+        yield (
+            f"perhaps half made by run {run}: {standing.last.open}; "
+            f"runbook resume {run} makes it whole, runbook rollback {run} puts it back"
+        )
 
 
 def _is_ours(standing: Standing) -> bool:
@@ -230,33 +219,3 @@ def _is_ours(standing: Standing) -> bool:
 def ended(days: int, at: str) -> str:
     """When something ends or ended, in words."""
     return f"ended at {at}" if days < 0 else f"ends in {days} days, at {at}"
-
-
-def look_at_ca(site: inventory.Site, days: int) -> CaStanding:
-    """How the CA's lists of revoked certificates stand; nothing where there is no CA, or none was ever made.
-
-    Args:
-        days: a list that ends within so many days needs a person.
-    """
-    place = own_ca.directory(site)
-    if not authority.exists(place):
-        return CaStanding((), ())
-    ledger = authority.open_ledger(place)
-    now = datetime.now(UTC)
-    lists = crl.newest(ledger)
-    ends = tuple(
-        CrlEnd(one.number, one.generation, str(written(one.next_update)), (one.next_update - now).days)
-        for one in lists
-    )
-    needs = [
-        f"CRL number {one.number} {ended(one.days, one.next_update)}: runbook ca crl"
-        for one in ends
-        if one.days < days
-    ]
-    newest = max((one.this_update for one in lists), default=datetime.min.replace(tzinfo=UTC))
-    needs += [
-        f"{one.serial} is revoked, and no CRL says so: runbook ca crl"
-        for one in revocations(ledger).values()
-        if one.at > newest + timedelta(minutes=5)  # a list says that it began 5 minutes before it was made
-    ]
-    return CaStanding(ends, tuple(needs))

@@ -31,6 +31,32 @@ def roots(site: inventory.Site) -> bytes | None:
     return authority.read_roots(directory(site))
 
 
+def every_root(site: inventory.Site) -> bytes:
+    """Every root that the CA has had, one PEM, those that have ended included; nothing without a CA."""
+    place = directory(site)
+    if not authority.exists(place):
+        return b""
+    there = rollover.roots(authority.open_ledger(place))
+    newest = there.coming or there.signing
+    return b"".join(authority.read_root(place, generation) for generation in range(1, newest + 1))
+
+
+def root_file(site: inventory.Site, leaf_pem: bytes, where: str) -> str:
+    """The name, in the CA's directory, of the root that issued the first certificate of a file; else of the first."""
+    if not authority.exists(directory(site)):
+        return storage.CERTIFICATE
+    leaf = certificates.load(leaf_pem, where)
+    there = rollover.roots(authority.open_ledger(directory(site)))
+    of_leaf = (
+        generation
+        for generation in there.handed_out
+        if certificates.is_issued_by(
+            leaf, certificates.load(authority.read_root(directory(site), generation), where)
+        )
+    )
+    return storage.certificate_name(next(of_leaf, storage.FIRST))
+
+
 def roots_for(site: inventory.Site, leaf_pem: bytes, where: str) -> bytes | None:
     """What `roots` says, where one of them issued the first certificate of a file; else None."""
     found = roots(site)

@@ -104,7 +104,7 @@ def _roots(opened: Opened, found: FoundCertificate) -> bytes:
     own = {
         one.der
         for one in pem.read(
-            own_ca.roots(opened.inventory.site) or b"", "CERTIFICATE", certificate.FILE_BYTES_MAX
+            own_ca.every_root(opened.inventory.site), "CERTIFICATE", certificate.FILE_BYTES_MAX
         ).blocks
     }
     issuers = {one.issuer.public_bytes() for one in found.chain}

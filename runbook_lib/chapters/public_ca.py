@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
+from cryptography import x509
+
 from runbook_lib.chapters import own_ca
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.chapters.roots import system_roots
@@ -115,8 +117,9 @@ def there(opened: Opened, content: bytes | None, public_key_sha256: str) -> Ther
 
 
 def _is_public(opened: Opened, read: Chain, at: datetime, where: str) -> bool:
-    root = own_ca.certificate(opened.inventory.site)
-    if root is not None and certificate.is_issued_by(read.leaf, certificate.load(root, "the own CA")):
+    # The own CA is no public one, though its root, of before a roll-over too, may stand among those of this machine.
+    own = own_ca.every_root(opened.inventory.site)
+    if own and any(certificate.is_issued_by(read.leaf, one) for one in x509.load_pem_x509_certificates(own)):
         return False
     try:
         chain.verify(read, system_roots(), certificate.dns_names(read.leaf), at, where)

@@ -195,10 +195,11 @@ class Signing(Chapter):
             rows.append(
                 _row(claim, "it is for the server's key", True, f"openssl x509 -in {path} -noout -pubkey")
             )
-            roots = users_roots(self.opened, body) or system_roots()
-            chain.verify(read, roots, self.host.names.all, datetime.now(UTC), where)
-            own = roots == own_ca.certificate(self.opened.inventory.site)
-            by_hand = f"openssl verify {'-CAfile ca.pem' if own else f'-untrusted {path}'} {path}"
+            own = users_roots(self.opened, body)
+            chain.verify(read, own or system_roots(), self.host.names.all, datetime.now(UTC), where)
+            site = self.opened.inventory.site
+            trust = f"-CAfile {own_ca.root_file(site, body, where)}" if own else f"-untrusted {path}"
+            by_hand = f"openssl verify {trust} {path}"
             names = ", ".join(self.host.names.all)
             rows.append(
                 _row(

@@ -10,7 +10,8 @@ from runbook_lib.cli.options import Hosts, Inventory, Json, say, say_document
 from runbook_lib.errors import RunbookError
 
 if TYPE_CHECKING:  # SSH and X.509 are slow to import for a `--help`
-    from runbook_lib.chapters.overview import CaStanding, Overview
+    from runbook_lib.chapters.ca_standing import CaStanding
+    from runbook_lib.chapters.overview import Overview
     from runbook_lib.display import Table
 
 Days = Annotated[
@@ -28,7 +29,7 @@ def status(inventory: Inventory = None, host: Hosts = None, as_json: Json = Fals
 
     Touches nothing. Ends with 1 where something needs a person within the days, or a host could not be asked.
     """
-    from runbook_lib.chapters import overview
+    from runbook_lib.chapters import ca_standing, overview
 
     book = inventories.chosen(inventory)
     failures: list[RunbookError] = []
@@ -40,7 +41,10 @@ def status(inventory: Inventory = None, host: Hosts = None, as_json: Json = Fals
         except RunbookError as error:
             failures.append(error)
     limit = days if days is not None else max(target.certificate.renew_days for target in targets)
-    ca = overview.look_at_ca(book.site, limit)
+    longest = max(
+        (host.certificate.valid_days for host in targets if not host.certificate.is_public), default=0
+    )
+    ca = ca_standing.look_at_ca(book.site, limit, longest)
     if as_json:
         say_document(_as_data(found, ca))
     else:
@@ -104,6 +108,17 @@ def _table(found: "list[Overview]", ca: "CaStanding") -> "Table":
                 ", ".join(shown) or "-",
                 str(len(one.drift)) if one.drift else "none",
                 one.standing.holder or "nothing",
+            )
+        )
+    for root in ca.roots:
+        rows.append(
+            (
+                "CA",
+                f"{root.at[:10]} ({root.days} days)",
+                f"root {root.generation}, {root.name}: {root.state}",
+                "",
+                "",
+                "",
             )
         )
     for crl in ca.crls:

@@ -8,6 +8,7 @@
 | `cmd:COMMAND ARG…`     | what a command prints (pass, sops, age …), run without a shell             |
 
 `file:${CREDENTIALS_DIRECTORY}/NAME` reads what systemd's LoadCredential= hands to a unit.
+A secret has at least 4 bytes: a shorter one cannot be kept out of texts.
 A secret is resolved where it is used. The process that resolves one can `mask` it in whatever it shows.
 """
 

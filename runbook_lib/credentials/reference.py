@@ -7,9 +7,6 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 SCHEMES = ("env", "file", "keyring", "cmd")
-LOGIN_PASSWORD_MAX_BYTES = (
-    255  # saslauthd's request buffer holds 256 bytes a field (cyrusimap/cyrus-sasl#870)
-)
 
 _EXPECTED = "a reference: env:NAME, file:PATH, keyring:SERVICE/USER or cmd:COMMAND"
 # Schemes of other tools. Another word before a colon is not repeated: it may be the first half of a password.

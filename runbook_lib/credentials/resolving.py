@@ -9,8 +9,8 @@ import stat
 import subprocess
 from pathlib import Path
 
-from runbook_lib.credentials.masking import Secret, remember
-from runbook_lib.errors import SecretTooLong, SecretUnavailable
+from runbook_lib.credentials.masking import MIN_BYTES, Secret, remember
+from runbook_lib.errors import SecretUnavailable, SecretUnusable
 
 LOGIN_PASSWORD_MAX_BYTES = (
     255  # saslauthd's request buffer holds 256 bytes a field (cyrusimap/cyrus-sasl#870)
@@ -29,30 +29,35 @@ def resolve(
         command_timeout_s: how long a `cmd:` may take, in seconds.
     Returns: the secret; it is masked from now on (`mask`).
     Raises:
-        SecretUnavailable: nothing there, a file that others can read, not UTF-8, empty, more than one line,
-            or a command that fails or takes too long.
-        SecretTooLong: longer than `max_bytes`.
+        SecretUnavailable: nothing there, a file that others can read, or a command that fails or takes too long.
+        SecretUnusable: not UTF-8, empty, more than one line, shorter than 4 bytes, or longer than `max_bytes`.
     """
     place = f"{where} ({reference})"
     content = _fetch(reference, place, command_timeout_s)
     try:
         value = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SecretUnavailable(
+        raise SecretUnusable(
             f"the secret is not UTF-8: its byte {error.start + 1} does not fit",
             place,
             "store it again in UTF-8; mail clients of today send passwords in UTF-8",
         ) from None
     if not value:
-        raise SecretUnavailable("the secret is empty", place, "store the secret there")
+        raise SecretUnusable("the secret is empty", place, "store the secret there")
     if re.search(r"[\0\r\n]", value):
-        raise SecretUnavailable(
+        raise SecretUnusable(
             "the secret has a line end or a NUL inside; one line end at the end is cut, a second is not",
             place,
             "store the secret as one line",
         )
+    if len(content) < MIN_BYTES:
+        raise SecretUnusable(
+            f"the secret has fewer than {MIN_BYTES} bytes, so it could not be kept out of what is shown and recorded",
+            place,
+            f"change it where it is used to one of at least {MIN_BYTES} bytes, and store that",
+        )
     if max_bytes is not None and len(content) > max_bytes:
-        raise SecretTooLong(
+        raise SecretUnusable(
             f"the password is {len(content)} bytes long; at most {max_bytes} bytes pass through saslauthd",
             place,
             f"give the account a password of at most {max_bytes} bytes (in UTF-8) and store that",

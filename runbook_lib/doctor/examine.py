@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from runbook_lib import credentials, inventory, remote
+from runbook_lib import inventory, remote
 from runbook_lib.doctor import judge, reached
 from runbook_lib.doctor.finding import Finding, ok, stops, untested
 from runbook_lib.doctor.looks import ALWAYS, BY_MANAGER
@@ -66,16 +66,11 @@ def examine(site: inventory.Site, host: inventory.Host) -> tuple[Finding, ...]:
 
 def _secrets(site: inventory.Site, host: inventory.Host) -> Iterator[Finding]:
     """Can what the inventory refers to be had on this machine?"""
-    wanted = {
-        f"hosts.{host.name}.certificate.key_passphrase": host.certificate.key_passphrase,
-        "site.ca.passphrase": site.ca.passphrase,
-    }
-    if host.check_account is not None:
-        wanted[f"hosts.{host.name}.check_account.password"] = host.check_account.password
+    wanted = tuple(inventory.secrets_of(site, host))
     had = 0
-    for field, reference in wanted.items():
+    for one in wanted:
         try:
-            credentials.resolve(reference, field)
+            one.resolve()
             had += 1
         except SecretUnavailable as error:
             yield stops("secrets", f"{error.where}: {error.problem}", error.remedy)

@@ -15,6 +15,7 @@ from runbook_lib.inventory.models import (
     Sudo,
 )
 from runbook_lib.inventory.names import address, dns_name, full_dns_name, ip_address, shown
+from runbook_lib.inventory.secrets import refuse_unusable, secrets_of
 
 __all__ = [
     "CHECKOUT",
@@ -36,5 +37,7 @@ __all__ = [
     "full_dns_name",
     "ip_address",
     "load",
+    "refuse_unusable",
+    "secrets_of",
     "shown",
 ]

@@ -181,6 +181,8 @@ def plan_taking_up(state: MailState, family: Family, earlier: Iterable[Plan]) ->
     else:
         if state.is_stale:
             reasons.append("its files are newer than the running Postfix")
+        elif state.shows_old_certificate:
+            reasons.append("a process of it still shows the certificate that was in the file before")
         if in_group and state.facts["runs_in_group"].status != 0:
             reasons.append("it does not have its new group yet")
     if not reasons and any(plan.changes for plan in earlier):

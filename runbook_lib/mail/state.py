@@ -11,6 +11,7 @@ from runbook_lib.families import Family, Release
 from runbook_lib.mail import unreadable
 from runbook_lib.mail.decisions import GUARDS
 from runbook_lib.mail.findings import parse
+from runbook_lib.mail.found_certificate import ENTRIES
 from runbook_lib.mail.kept_certificate import CertificateOnPort25
 from runbook_lib.mail.postconf import BLANK, MAIN_CF, MASTER_CF, folded
 from runbook_lib.remote import alternative
@@ -35,7 +36,7 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
     installed = family.package_manager.installed.format(names=names)
     candidate = family.package_manager.candidate.format(names=names)
     watched = [MAIN_CF, MASTER_CF, family.smtpd_sasl_conf, pem]
-    newest = " ".join(quote(path) for path in watched)
+    newest, certificates = " ".join(quote(path) for path in watched), " ".join(ENTRIES)
     sasl = " ".join(quote(path) for path in (family.saslauthd_defaults, family.saslauthd_drop_in))
     children = (
         "for p in $(cat /proc/$(tr -d ' ' < /var/spool/postfix/pid/master.pid)/task/*/children); do "
@@ -56,6 +57,10 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
         "mynetworks": "postconf -h mynetworks",
         "running": "postfix status",
         "taken_up": f'{_STARTED}started "$({children})"',
+        # By the time of the inode: who copies a file may keep the time of its bytes.
+        "certificates_changed": f"stat -L -c '%.9Z' $(postconf -hx {certificates} | tr ',' ' ') | sort -n | tail -n 1",
+        "smtpd_started": f"{_STARTED}for p in $(grep -lxE 'smtpd|tlsproxy' /proc/[0-9]*/comm | cut -d / -f 3); do "
+        "started $p; done | sort -n | head -n 1",
         "changed": f"stat -c '%.9Y' {newest} | sort -n | tail -n 1",
         "in_group": f"id -nG postfix | tr ' ' '\\n' | grep -x {quote(family.saslauthd_group)}",
         "runs_in_group": f'grep -w "$(getent group {quote(family.saslauthd_group)} | cut -d: -f3)" '
@@ -86,7 +91,8 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
 
 
 # Facts that are times, in seconds since the epoch, or nothing.
-_TIMES = ("changed", "taken_up", "saslauthd_changed", "saslauthd_started")
+_SASL_TIMES = ("saslauthd_changed", "saslauthd_started")
+_TIMES = ("changed", "taken_up", "certificates_changed", "smtpd_started", *_SASL_TIMES)
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,15 @@ class MailState:
     def is_stale(self) -> bool:
         """True when a file that Postfix reads is newer than the last start or reload (the queue manager's age)."""
         return self.is_running and _newer(self.facts["changed"].value, self.facts["taken_up"].value)
+
+    @property
+    def shows_old_certificate(self) -> bool:
+        """True when key or certificate changed since the last reload, and a process that read the old ones is left.
+
+        A new process reads the new ones (postconf(5), smtpd_tls_cert_file); one that is kept busy goes on for long.
+        """
+        changed, taken_up = self.facts["certificates_changed"].value, self.facts["taken_up"].value
+        return _newer(changed, taken_up) and _newer(changed, self.facts["smtpd_started"].value)
 
     @property
     def saslauthd_is_stale(self) -> bool:

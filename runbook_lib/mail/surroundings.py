@@ -19,7 +19,7 @@ for _p in /proc/[0-9]*; do
 done""",
     # Whom master(8) starts has its sockets, too: an smtpd that talks to somebody may stand before it in a line.
     "port_25_held_by": "ss -Hltnp 'sport = :25' | "
-    "sed -n 's/.*\"master\",.*/master/p; t; s/.*users:((\"\\([^\"]*\\)\".*/\\1/p' | sort -u",
+    'sed -n \'s/.*"master",.*/master/p; t; s/.*users:(("\\([^"]*\\)".*/\\1/p\' | sort -u',
 }
 # As an option of a service, `-o NAME=VALUE` or `-o { NAME = VALUE }` (master(5)).
 _OPTION = re.compile(r"-o \{? ?((?:smtpd|postscreen)_upstream_proxy_protocol) ?= ?([^\s}]+)")

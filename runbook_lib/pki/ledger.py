@@ -79,6 +79,13 @@ class Ledger:
         with self.reading() as database:
             return tuple(map(_issuance, database.execute(query, (host,))))
 
+    def first_of_key(self, public_key_sha256: str) -> Issuance | None:
+        """The first certificate that was issued for a key, withdrawn or not; None where there is none."""
+        query = "SELECT * FROM issuances WHERE public_key_sha256 = ? ORDER BY issued_at, rowid LIMIT 1"
+        with self.reading() as database:
+            row = database.execute(query, (public_key_sha256,)).fetchone()
+        return _issuance(row) if row else None
+
     def refusals(self) -> tuple[Refusal, ...]:
         """Every refusal, oldest first."""
         with self.reading() as database:

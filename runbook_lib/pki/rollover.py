@@ -133,8 +133,7 @@ def end(ledger: Ledger, going: x509.Certificate, now: datetime | None = None) ->
         raise ApplyRefused(
             "no root waits for its end", str(ledger.path), "first runbook ca roll-over begin and switch"
         )
-    revoked = revocations(ledger)
-    left = [one for one in in_use(ledger.issuances(), at) if one.serial not in revoked and is_of(one, going)]
+    left = left_of(ledger, going, at)
     if left:
         told = "\n    ".join(f"{one.host}: {one.serial}, valid to {one.not_after:%Y-%m-%d}" for one in left)
         raise ApplyRefused(
@@ -145,6 +144,12 @@ def end(ledger: Ledger, going: x509.Certificate, now: datetime | None = None) ->
     with ledger.writing() as database:
         database.execute("UPDATE roots SET ended_at = ? WHERE generation = ?", (written(at), there.signing))
     return there.going
+
+
+def left_of(ledger: Ledger, root: x509.Certificate, at: datetime) -> list[Issuance]:
+    """What hosts have of a root: the newest certificate of each, where that root issued it and nobody revoked it."""
+    revoked = revocations(ledger)
+    return [one for one in in_use(ledger.issuances(), at) if one.serial not in revoked and is_of(one, root)]
 
 
 def in_use(issuances: Sequence[Issuance], at: datetime) -> list[Issuance]:

@@ -44,12 +44,14 @@ class Journal:
         run: the run's id; chapters of one run share the journal.
         operator: who runs it, for the lock's message and for syslog.
         reason: a ticket or why, for syslog.
+        chapter: whose changes are written; '' where none are.
     """
 
     host: Host
     run: str
     operator: str
     reason: str = ""
+    chapter: str = ""
     _lock: Held | None = field(default=None, repr=False)
 
     @property
@@ -163,13 +165,18 @@ class Journal:
     def tell_end(self, what: str, outcome: str, changes: int, record_sha256: str) -> None:
         """Write to the host's syslog, for the site's log server, how a chapter or the run came out.
 
+        Where it got through, what was cut off in it before is whole now, and the journal says so from here on.
+
         Args:
             what: "run", or "chapter=NAME".
+            outcome: as the record has it.
             record_sha256: digest of the record on the controller, which nobody there can then rewrite unseen.
         """
         words = f"outcome={json.dumps(outcome)} changes={changes} record=sha256:{record_sha256}"
+        of = what.partition("=")[2]
+        settle = f"settle {quote(of)}\n" if outcome in ("passed", "not proven") else ""
         self.host.run(
-            f"{FUNCTIONS}\nJ={quote(self.folder)}\n"
+            f'{FUNCTIONS}\nJ={quote(self.folder)}\nif [ ! -e "$J/sequence" ]; then exit; fi\n{settle}'
             f'tell_syslog "end run=${{J##*/}} sequence=$(cat "$J/sequence")" {quote(f"{what} {words} {self._asked}")}',
             root=True,
         )
@@ -219,6 +226,7 @@ class Journal:
         if change.functions:
             lines.append(f'for _f in {" ".join(change.functions)}; do . "$J/functions.$_f.sh"; done')
         lines.append(f'printf "%s\\n" {quote(change.title)} > "$J/$N.title"')
+        lines.append(f'printf "%s\\n" {quote(self.chapter)} > "$J/$N.chapter"')
         lines.append(f'cat > "$J/$N.commands" {_heredoc(change.commands())}')
         for index, path in enumerate(change.touches):
             lines.append(f"keep_before {index} {quote(path.path)}")

@@ -107,6 +107,16 @@ afterwards() {
 # Change numbers from $FROM on are put back; the others are left alone.
 wanted() { [ "$1" -ge "${FROM:-0}" ] && [ -e "$J/$1.begun" ]; }
 
+# What was cut off in a chapter is whole, since the chapter got through later: it looked anew, and made what was left.
+# $1 the chapter; '' all of them.
+settle() {
+    for _begun in "$J"/*.begun; do
+        _n=${_begun%.begun}
+        if [ ! -e "$_begun" ] || [ -e "$_n.done" ] || [ -e "$_n.undone" ]; then continue; fi
+        if [ -z "$1" ] || [ "$(cat "$_n.chapter" 2>/dev/null)" = "$1" ]; then : > "$_n.settled"; fi
+    done
+}
+
 # Write undo.sh anew from the fragments, the last change first, in one step.
 write_undo() {
     {

@@ -24,7 +24,8 @@ for run in $(ls -1tr {ROOT} 2>/dev/null); do
     for begun in *.begun; do
         n=${{begun%.begun}}
         if [ ! -e "$begun" ] || [ -e "$n.undone" ]; then continue; fi
-        if [ -e "$n.done" ]; then made=$((made + 1)) last=$(cat "$n.title"); else open=$(cat "$n.title"); fi
+        if [ -e "$n.done" ] || [ -e "$n.settled" ]; then made=$((made + 1)) last=$(cat "$n.title")
+        else open=$(cat "$n.title"); fi
     done
     printf '%s\0' "$run" "$(cat sequence 2>/dev/null)" "$made" "$last" "$open"
 done
@@ -38,7 +39,8 @@ class JournaledRun:
     Args:
         run: its id.
         sequence: its number on this host, from 1; '' where the journal was cut off before it got one.
-        made: how many of its changes were made, each whole, and not put back since.
+        made: how many of its changes were made, each whole, and not put back since; one that was cut off is among them
+            once its chapter got through.
         last: the title of the last of them.
         open: the title of a change that was begun and has no end: being made, failed, or cut off; else ''.
     """
