@@ -14,8 +14,8 @@ from ruamel.yaml import YAML
 from supported import postfix_chapter
 
 from lab import Lab
+from runbook_lib.der import spelled_serial
 from runbook_lib.pki.authority import read_root
-from runbook_lib.pki.certificate import spelled_serial
 
 HOST, NAME = "debian12", "mail12.example.test"
 PORTS = {25: ("-starttls", "smtp"), 465: (), 587: ("-starttls", "smtp")}
