@@ -32,7 +32,9 @@ MAILBOX = ("/var/mail/hanako", "/var/spool/mail/hanako")
 # podman mounts over these; a small disk that is given back leaves its text under the mounts.
 UNDER_MOUNTS = ("/etc/hostname", "/etc/resolv.conf")
 KINDS = fault_of_the_run.KINDS | fault_of_the_host.KINDS
-ALLOWED = (*MAY_DIFFER, *GOES_ON, *MAILBOX, *UNDER_MOUNTS)
+# Where the mails stand that waited before the run: in which queue is Postfix's affair, that all are there is ours.
+QUEUES = tuple(f"/var/spool/postfix/{queue}/" for queue in ("active", "defer", "deferred", "incoming"))
+ALLOWED = (*MAY_DIFFER, *GOES_ON, *MAILBOX, *UNDER_MOUNTS, *QUEUES)
 
 
 def tried(lab: Lab, fault: Fault) -> dict[str, str]:
@@ -63,6 +65,7 @@ def tried(lab: Lab, fault: Fault) -> dict[str, str]:
             assert done.returncode == 0, f"{stage.said}\n---\n{done.stdout}"
         served = a_stranger_writes(lab, fault.host)
         stage.mail_is_delivered()
+        assert stage.waiting <= stage.queued(), "mail that waited is gone"
         if fault.then == "resume":
             assert served, "no mail"
             assert (
