@@ -245,6 +245,13 @@ class Scene:
             assert time.monotonic() < deadline, "mail was taken, and is not delivered"
             time.sleep(0.05)
 
+    def what_waited_is_there(self) -> None:
+        """Nothing is lost of what waited before the run; a mail that is being moved may be seen in no queue."""
+        deadline = time.monotonic() + 10
+        while gone := self.waiting - self.queued():
+            assert time.monotonic() < deadline, f"mail that waited is gone: {sorted(gone)}"
+            time.sleep(0.1)
+
 
 def _begun(journal: Path, title: str) -> str:
     """The number of the change with this in its title, once it has begun."""
