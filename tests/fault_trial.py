@@ -10,7 +10,8 @@ from functools import cache
 
 import fault_of_the_host
 import fault_of_the_run
-from fault_scene import a_stranger_writes, scene, somebody_on_the_host_writes
+from fault_mail import a_stranger_writes, somebody_on_the_host_writes
+from fault_scene import scene
 from faults import Fault
 from trees import GOES_ON, MAY_DIFFER, changed
 
