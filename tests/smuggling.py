@@ -1,6 +1,7 @@
 """SMTP smuggling, as others try it: a second message inside of one, behind a line that a newline alone ends (P12)."""
 
 import smtplib
+from contextlib import closing
 
 SMUGGLED = (
     b"Subject: one\r\n\r\nhello\n.\r\nMAIL FROM:<forged@example.test>\r\nRCPT TO:<{to}>\r\n"
@@ -10,7 +11,8 @@ SMUGGLED = (
 
 def answers(address: str, source: str, to: str, letter: bytes) -> tuple[int, bytes, tuple[int, bytes]]:
     """What a stranger's letter gets on port 25, sent to the byte: code and text, then the answer to NOOP."""
-    with smtplib.SMTP(address, 25, timeout=30, source_address=(source, 0)) as stranger:
+    # No QUIT: where one message was taken for two, answers are a few behind.
+    with closing(smtplib.SMTP(address, 25, timeout=30, source_address=(source, 0))) as stranger:
         stranger.ehlo("mail.example.org")
         assert [stranger.mail("s@example.org")[0], stranger.rcpt(to)[0]] == [250, 250]
         assert stranger.docmd("DATA")[0] == 354

@@ -113,14 +113,16 @@ def test_plain_papermill_that_is_ended_leaves_no_half_of_a_step(lab: Lab, tmp_pa
     assert re.search(
         rf"no run is at work; the last to change something, {run} .*, the last of them: packages", told
     ), told
-    for words, expected in (
-        (("verify", run), "files are as they were recorded"),
-        (("list",), f"{HOST} did not finish 2 Postfix with TLS and SMTP AUTH: Debian"),
+    # Plain papermill's kernel has no time left to end its record: that is said, and no manifest claims otherwise.
+    for words, status, expected in (
+        (("verify", run), 1, "the run has no manifest, so nothing says what belongs to it"),
+        (("list",), 0, f"{HOST} did not finish 2 Postfix with TLS and SMTP AUTH"),
     ):
         done = subprocess.run(
             [RUNBOOK, "records", *words], capture_output=True, text=True, timeout=60, check=False
         )
-        assert (done.returncode, expected in done.stdout) == (0, True), done.stdout + done.stderr
+        said = " ".join((done.stdout + done.stderr).split())
+        assert (done.returncode, expected in said) == (status, True), said
     assert "outcome   passed" in run_cells(CHAPTER, host=HOST)[-1].text()
 
 

@@ -135,7 +135,8 @@ def test_a_newline_alone_ends_no_message_where_this_postfix_can_see_to_it(lab: L
             "cp -p /etc/postfix/main.cf /root; postconf -e smtpd_forbid_bare_newline=reject; postfix reload",
         )
         refused = answers(address, outside.address4, to, b"Subject: one\r\n\r\nhello\nagain\r\n.\r\n")
-        assert refused[:2] == (550, b"5.5.2 Error: bare <LF> received")
+        assert refused[0] == 550
+        assert refused[1].endswith(b"Error: bare <LF> received")
     assert lab.exec(host, "postconf 2>&1 > /dev/null") == b""
     lab.exec(host, "cp -p /root/main.cf /etc/postfix; postfix reload; rm -f /var/mail/kensa /root/main.cf")
 

@@ -66,6 +66,54 @@ def test_each_line_is_explained_and_nothing_is_touched(lab: Lab) -> None:
     assert changed(before, lab.tree(HOST), AT_WORK) == []
 
 
+# Enterprise Linux 10 has no Berkeley DB: what a line begins with, in which file, and what is said of it.
+ON_EL10 = {
+    "mynetworks = 127": ("main.cf", "private: 10.0.0.0/8, 192.168.0.0/16"),
+    "smtpd_use_tls": ("main.cf", "obsolete since Postfix 2.3"),
+    "smtpd_tls_cert_file=": ("main.cf", "smtpd_tls_chain_files takes its place"),
+    "smtpd_tls_key_file": ("main.cf", "smtpd_tls_chain_files takes its place"),
+    "smtpd_tls_session_cache_database": ("main.cf", "obsolete since Postfix 2.11"),
+    "smtpd_tls_protocols": ("main.cf", "it lets in SSLv3, TLSv1, TLSv1.1 on port 25"),
+    "smtpd_tls_mandatory_protocols": ("main.cf", "it lets in TLSv1, TLSv1.1 on ports that demand TLS"),
+    "smtpd_tls_exclude_ciphers": ("main.cf", "it counts on every port"),
+    "smtp_use_tls": ("main.cf", "obsolete since Postfix 2.3"),
+    "smtpd_helo_required": ("main.cf", "465 and 587 inherit it"),
+    "smtpd_helo_restrictions": ("main.cf", "kept for port 25"),
+    "smtpd_milters": ("main.cf", "mail from 465 and 587 goes through it too"),
+    "milter_default_action": ("main.cf", "465 and 587 inherit it"),
+    "relay_domains": (
+        "main.cf",
+        "tables of type hash are not built into this Postfix: mail that needs this one",
+    ),
+    "relocated_maps": (
+        "main.cf",
+        "tables of type btree are not built into this Postfix: mail that needs this one",
+    ),
+    "smtp ": ("master.cf", "verification of port 25 depends on it"),
+    "smtps ": ("master.cf", "chapter 2 writes it"),
+    "submission ": ("master.cf", "chapter 2 writes it"),
+}
+
+
+def test_a_server_of_2013_that_came_to_enterprise_linux_10_is_explained(lab: Lab) -> None:
+    """Case P7: two tables of the administrator's own can no longer be opened; what is of the host's type is fine."""
+    lab.reset("el10", "lived-in-postscreen")
+    own = r"relay_domains = hash:/etc/postfix/relay\nrelocated_maps = btree:/etc/postfix/relocated\n"
+    lab.exec("el10", f"printf '{own}' >> /etc/postfix/main.cf")
+    rows = preparation.open("lab", "el10").show_findings().text().splitlines()
+    found = {row.split("  ")[0]: row for row in rows[2:] if ", line " in row.split("  ")[0]}
+    lines = {
+        file: lab.exec("el10", f"cat /etc/postfix/{file}").splitlines() for file in ("main.cf", "master.cf")
+    }
+    expected = {}
+    for start, (file, words) in ON_EL10.items():
+        number = next(n for n, line in enumerate(lines[file], 1) if line.startswith(start.encode()))
+        expected[f"{file}, line {number}"] = words
+    assert found.keys() == expected.keys()
+    assert [where for where, words in expected.items() if words not in found[where]] == []
+    assert "convert it with postmap to lmdb" in next(row for row in rows if "relay_domains = hash:" in row)
+
+
 def test_nothing_is_remarked_on_where_the_package_was_only_installed(lab: Lab, host_name: str) -> None:
     lab.reset(host_name, "fresh")
     rows = preparation.open("lab", host_name).show_findings().text().splitlines()
