@@ -21,12 +21,8 @@ from lab.tree import Entry
 # Made anew in each run, at each start, or for each reset: two clean runs differ in the bytes of these files, and in
 # nothing else of them.
 MADE_ANEW = (
-    "mail-server.key",
-    "mail-server.pem",
-    "mail-server.csr",
-    "sasldb2",
-    "/saslauthd.pid",
-    "/mail2013.pem",
+    *("mail-server.key", "mail-server.pem", "mail-server.csr", "/saslauthd.pid", "/mail2013.pem"),
+    *("sasldb2", "/aliases.db", "ssl-cert-snakeoil.key", "ssl-cert-snakeoil.pem"),  # where packages come anew
 )
 MAIN_CF = "/etc/postfix/main.cf"
 MAILBOX = ("/var/mail/hanako", "/var/spool/mail/hanako")

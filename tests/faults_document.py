@@ -35,11 +35,17 @@ def main(folder: Path) -> int:
     survived = [number for number, one in seen.items() if one["told"]]
     at = sorted(datetime.fromtimestamp(path.stat().st_mtime, UTC) for path in folder.glob("*.json"))
     minutes = folder / "minutes"
-    how = (
-        f"By one `make faults`, in {minutes.read_text().strip()} minutes."
-        if minutes.exists()
-        else "Tried in parts, line by line, and **not by one `make faults`**: the whole was not run yet."
-    )
+    how = "Tried in parts, line by line, and **not by one `make faults`**: the whole was not run yet."
+    if minutes.exists():
+        how = f"By one `make faults`, in {minutes.read_text().strip()} minutes."
+        whole = minutes.stat().st_mtime
+        again = [
+            str(number + 1)
+            for number in sorted(seen)
+            if (folder / f"{number:03}.json").stat().st_mtime > whole
+        ]
+        if again:
+            how += f" Tried again by themselves, after something was mended: lines {', '.join(again)}."
     lines = [_HEAD]
     lines.append(
         f"{at[0]:%Y-%m-%d %H:%M} to {at[-1]:%H:%M} UTC: of {len(FAULTS)} lines {len(seen)} were tried, and "
