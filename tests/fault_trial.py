@@ -22,7 +22,15 @@ from lab.tree import Entry
 # nothing else of them.
 MADE_ANEW = (
     *("mail-server.key", "mail-server.pem", "mail-server.csr", "/saslauthd.pid", "/mail2013.pem"),
-    *("sasldb2", "/aliases.db", "ssl-cert-snakeoil.key", "ssl-cert-snakeoil.pem"),  # where packages come anew
+    # Where packages come anew.
+    *(
+        "sasldb2",
+        "/aliases.db",
+        "ssl-cert-snakeoil.key",
+        "ssl-cert-snakeoil.pem",
+        "/postfix.key",
+        "/postfix.pem",
+    ),
 )
 MAIN_CF = "/etc/postfix/main.cf"
 MAILBOX = ("/var/mail/hanako", "/var/spool/mail/hanako")

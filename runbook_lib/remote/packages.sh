@@ -27,6 +27,26 @@ packages_wait() {
     done
 }
 
+# What an install of ours that was cut off left among temporary files: the folder that it was given, and the scripts that
+# rpm puts beside it whatever TMPDIR says. No package manager is at work when this is asked for.
+packages_litter() {
+    for _room in /var/tmp/runbook.*; do
+        if [ -d "$_room" ] && [ ! -L "$_room" ] && [ -O "$_room" ]; then rm -rf "$_room"; fi
+    done
+    for _listing in /var/lib/runbook/*/*.listing; do
+        if [ ! -e "$_listing" ] || [ -e "${_listing%.listing}.appeared" ]; then continue; fi
+        rpm_scripts | grep -vxF -f "$_listing" | while read -r _path; do rm -f "$_path"; done
+    done
+}
+
+rpm_scripts() { find /var/tmp -maxdepth 1 -type f -user 0 -name 'rpm-tmp.*'; }
+
+# A folder for what package managers and their scripts lay aside; packages_litter removes it.
+packages_room() {
+    TMPDIR=$(mktemp -d /var/tmp/runbook.XXXXXXXXXX)
+    chmod 1777 "$TMPDIR"  # apt fetches as a user of its own
+}
+
 # Remove by name what change $1 brought, where nothing else needs it; never autoremove.
 packages_back() {
     _brought=$(cat "$J/$1.brought")
@@ -34,7 +54,8 @@ packages_back() {
         conflict "packages: $(packages_held); run this again when it has ended"
         return
     fi
-    packages_mend
+    packages_litter
+    etc_when_cut_off "$1"
     _here=$(packages_now)
     _remove=
     for _package in $_brought; do
@@ -84,7 +105,9 @@ packages_back() {
 }
 
 # Files under /etc and the mail spool that the install made and the removal left: each is removed if nobody changed it.
-etc_listing() { find /etc /var/spool /var/lib/postfix /var/mail -xdev ! -type s 2>/dev/null | sort; }
+etc_listing() {
+    { find /etc /var/spool /var/lib/postfix /var/mail -xdev ! -type s 2>/dev/null; rpm_scripts; } | sort
+}
 
 etc_back() {
     if [ ! -e "$J/$1.appeared" ]; then return; fi
@@ -112,8 +135,21 @@ made_by_running() {
     find /var/spool/postfix/pid /var/lib/postfix /etc/aliases.db /etc/aliases.lmdb -type f 2>/dev/null
 }
 
-etc_appeared() {
-    etc_listing | comm -13 "$J/$1.listing" - | while read -r _path; do
-        printf '%s\t%s\n' "$_path" "$(state "$_path")"
-    done > "$J/$1.appeared"
+etc_appeared() { etc_listing | comm -13 "$J/$1.listing" - | with_states > "$J/$1.appeared"; }
+
+with_states() { while read -r _path; do printf '%s\t%s\n' "$_path" "$(state "$_path")"; done; }
+
+# An install that was cut off is completed as far as it can be, and what appeared by it and by that is noted as for one
+# that was not; what somebody made later than a minute after its last word is his.
+etc_when_cut_off() {
+    if [ -e "$J/$1.appeared" ] || [ ! -e "$J/$1.log" ]; then packages_mend; return; fi
+    etc_listing > "$J/$1.cut"
+    packages_mend
+    touch -d "@$(($(stat -c %Y "$J/$1.log") + 60))" "$J/$1.until"
+    {
+        comm -13 "$J/$1.listing" "$J/$1.cut" | while read -r _path; do
+            find "$_path" -maxdepth 0 ! -cnewer "$J/$1.until" 2>/dev/null
+        done
+        etc_listing | comm -13 "$J/$1.cut" -
+    } | sort | with_states > "$J/$1.appeared"
 }
