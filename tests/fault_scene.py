@@ -50,7 +50,8 @@ class At:
     pause_s: float | None = None
 
     def __str__(self) -> str:
-        return f"after {self.title}" if self.pause_s is None else f"{self.pause_s:g} s into {self.title}"
+        title = self.title.strip(" :")
+        return f"after {title}" if self.pause_s is None else f"{self.pause_s:g} s into {title}"
 
 
 @dataclass

@@ -96,10 +96,14 @@ def tried(lab: Lab, fault: Fault) -> dict[str, str]:
 
 def in_short(host: str, said: str) -> str:
     """What a command said of the host: the last line about it, and the first of its reasons."""
-    lines = said.partition("\n\nRecord:")[0].splitlines()
+    lines = [
+        line
+        for line in said.partition("\n\nRecord:")[0].splitlines()
+        if line and not line.startswith("If you close the laptop now")
+    ]
     about = [number for number, line in enumerate(lines) if line.startswith(f"{host}: ")]
     if not about:
-        return lines[-1] if len(lines) > 1 else "nothing: it was killed"
+        return lines[-1] if lines else "nothing: it was killed"
     said_last = lines[about[-1]].removeprefix(f"{host}: ")
     reasons = lines[about[-1] + 1 : about[-1] + 2] if " at cell " in said_last else []
     return "; ".join([said_last, *(line.strip().removeprefix(f"{host}: ") for line in reasons)])
