@@ -34,6 +34,7 @@ def whole(one: x509.Certificate) -> x509.Certificate:
         x509.DuplicateExtension,
         x509.UnsupportedGeneralNameType,
         UnsupportedAlgorithm,
+        TypeError,  # a bit string in a name, where X.520 has none
     ) as error:
         raise ValueError(str(error)) from error
     return one

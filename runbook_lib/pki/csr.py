@@ -96,7 +96,7 @@ def _read(content: bytes, where: str) -> x509.CertificateSigningRequest:
         request = x509.load_der_x509_csr(framing.blocks[0].der)
         _ = request.subject  # read only when it is asked for, and garbled perhaps
         return request
-    except (ValueError, x509.InvalidVersion) as error:
+    except (ValueError, TypeError, x509.InvalidVersion) as error:  # TypeError: a bit string in a name
         raise refused(
             ["the framing is right, and the content is no CSR: cut or altered"], where, again
         ) from error

@@ -25,6 +25,7 @@ ARCHIVE_BYTES_MAX = 4 * 1024 * 1024
 ARCHIVE_FILES_MAX = 100
 _UNREADABLE = (
     ValueError,
+    TypeError,  # a bit string in a name, where X.520 has none
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,
