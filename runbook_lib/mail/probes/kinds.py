@@ -80,7 +80,7 @@ def _judge(survey: Survey, endpoint: Endpoint, version: str, kind: str, answer: 
         return Verdict.UNTESTED, f"{pair}: {answer.words}"
     if kind != own:
         return Verdict.PASS, f"{pair}: refused, as the certificate is {own}"
-    if version == "TLS 1.3" and "protocol version" in answer.words:
+    if "protocol version" in answer.words:  # refused to clients of every kind, which the claim about versions judges
         return Verdict.PASS, f"{WARNING}{pair}: {answer.words}"
     words = f"{answer.words}, though the certificate is {own}: its ciphers or signatures are shut out"
     return Verdict.FAIL, f"{pair}: {words}"
