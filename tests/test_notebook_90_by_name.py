@@ -55,7 +55,7 @@ def test_it_runs_by_papermill_where_nothing_else_is_known(lab: Lab, tmp_path: Pa
     (path,) = (tmp_path / "records").glob("*/mail12.example.test/90-verification.json")
     record = json.loads(path.read_text())
     verdicts = {step["claim"]: step["verdict"] for step in record["steps"]}
-    assert len(verdicts) == 19
+    assert len(verdicts) == 20
     # A server with Postfix just installed: no submission port yet, and nobody to log in as.
     assert {"pass", "could not test"} <= set(verdicts.values())
     assert (record["mode"], record["outcome"]) == ("plan", "planned")
