@@ -20,6 +20,18 @@ def certificate(content: bytes) -> x509.Certificate:
         raise ValueError(str(error)) from error
 
 
+def certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
+    """All certificates of a text with PEM blocks; at least one.
+
+    Raises:
+        ValueError: there is none, or a part of one cannot be read.
+    """
+    try:
+        return tuple(map(whole, x509.load_pem_x509_certificates(pem)))
+    except x509.InvalidVersion as error:
+        raise ValueError(str(error)) from error
+
+
 def whole(one: x509.Certificate) -> x509.Certificate:
     """The certificate itself, with every part of it read once.
 

@@ -24,6 +24,7 @@ from runbook_lib.mail import (
     restrictions,
     surroundings,
 )
+from runbook_lib.mail.postconf import BLANK
 from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.probes.obstacle import Stopped
 from runbook_lib.mail.probes.smtp import Conversation
@@ -124,7 +125,7 @@ def take_postconf(content: bytes) -> bool:
     """What postconf and its like print: the whole of chapter 2 is planned by it, and every sentence may be shown."""
     release, ours = DEBIAN.releases["12"], host()[1]
     state = read_mail(said_by(answered(content)), DEBIAN, release, ours)
-    assert all(name == name.strip() for name in state.main_cf)
+    assert all(name == name.strip(BLANK) for name in state.main_cf)
     files = MailFiles.of(DEBIAN, ours)
     plans = chapter_plans.plans(state, DEBIAN, release, ours, files, "mail.example.test", None)
     check_shown(*plans.all, chapter_plans.taking_up(state, DEBIAN, plans.all, plans.all))

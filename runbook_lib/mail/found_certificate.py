@@ -176,7 +176,7 @@ def _certificates(pem: bytes, where: str) -> tuple[x509.Certificate, ...]:
     if b"-----BEGIN CERTIFICATE-----" not in pem:
         return ()
     try:
-        return tuple(map(der.whole, x509.load_pem_x509_certificates(pem)))
+        return der.certificates(pem)
     except ValueError as error:
         raise CertificateRefused(
             f"a certificate that OpenSSL reads cannot be read here ({error})",

@@ -71,7 +71,7 @@ def on_disk(fact: Fact) -> OnDisk | None:
         path, _, text = part.partition("\n")
         paths.append(PurePosixPath(path))
         try:
-            found = list(map(der.whole, x509.load_pem_x509_certificates(text.encode()))) if text else []
+            found = der.certificates(text.encode()) if text else ()
         except ValueError:
             unread.append(paths[-1])
             continue

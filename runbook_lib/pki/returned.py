@@ -23,6 +23,7 @@ from runbook_lib.pki.chain import Chain, Original
 
 ARCHIVE_BYTES_MAX = 4 * 1024 * 1024
 ARCHIVE_FILES_MAX = 100
+_FAULTS_SHOWN = 20  # who sent something else altogether is not helped by hundreds
 _UNREADABLE = (
     ValueError,
     TypeError,  # a bit string in a name, where X.520 has none
@@ -93,10 +94,11 @@ def read(files: Sequence[tuple[str, bytes]], where: str) -> Chain:
     if not files:
         reading.fault("nothing", "no file was given", "name the files that the CA returned.")
     if reading.faults:
+        shown = reading.faults[:_FAULTS_SHOWN]
+        if more := len(reading.faults) - len(shown):
+            shown.append(f"and {more} more")
         problem = (
-            reading.faults[0]
-            if len(reading.faults) == 1
-            else "".join(f"\n  - {fault}" for fault in reading.faults)
+            reading.faults[0] if len(reading.faults) == 1 else "".join(f"\n  - {fault}" for fault in shown)
         )
         raise CertificateRefused(problem, where, " ".join(dict.fromkeys(reading.remedies)))
     return Chain(
@@ -138,7 +140,7 @@ def _read_zip(reading: _Reading, name: str, content: bytes) -> None:
             members = [
                 one
                 for one in archive.infolist()
-                if not one.is_dir() and not one.filename.startswith("__MACOSX/")
+                if one.filename and not one.is_dir() and not one.filename.startswith("__MACOSX/")
             ]
             if any(one.filename in ("[Content_Types].xml", "mimetype") for one in members):
                 reading.fault(

@@ -85,7 +85,8 @@ def read_notebook(path: Path) -> NotebookNode:
         notebook: NotebookNode = nbformat.reads(json.dumps(content), as_version=4)
     except FileNotFoundError as error:
         raise UsageError("there is no such file", str(path), "give the executed notebook") from error
-    except (ValueError, RecursionError, nbformat.ValidationError) as error:
+    except (ValueError, TypeError, RecursionError, nbformat.ValidationError) as error:
+        # TypeError: nbformat builds its own message from a cell's type, which may be a list.
         raise UsageError("is not a notebook", str(path), "give the executed notebook") from error
     return notebook
 

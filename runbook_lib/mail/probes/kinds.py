@@ -80,7 +80,8 @@ def _judge(survey: Survey, endpoint: Endpoint, version: str, kind: str, answer: 
         return Verdict.UNTESTED, f"{pair}: {answer.words}"
     if kind != own:
         return Verdict.PASS, f"{pair}: refused, as the certificate is {own}"
-    if "protocol version" in answer.words:  # refused to clients of every kind, which the claim about versions judges
+    # Refused to clients of every kind, which the claim about versions judges.
+    if "protocol version" in answer.words:
         return Verdict.PASS, f"{WARNING}{pair}: {answer.words}"
     words = f"{answer.words}, though the certificate is {own}: its ciphers or signatures are shut out"
     return Verdict.FAIL, f"{pair}: {words}"
