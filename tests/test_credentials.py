@@ -283,6 +283,15 @@ def test_the_mask_leaves_other_texts_alone(tmp_path: Path) -> None:
     assert credentials.mask(text) == text
 
 
+def test_secrets_that_overlap_leave_nothing_of_either(tmp_path: Path) -> None:
+    """The text of one may hold the begin of another, or itself again."""
+    for content in (b"stall-mare", b"mare-foal", b"neighneigh"):
+        resolve(keep(tmp_path, content), "lab")
+    assert credentials.mask("a stall-mare-foal b") == "a *** b"
+    assert credentials.mask("a stall-maremare-foal b") == "a ****** b"
+    assert credentials.mask("neighneighneigh") == "***"
+
+
 def test_every_resolved_secret_is_known_for_the_scan_of_a_record(tmp_path: Path) -> None:
     """A record is scanned for all of them before it is written."""
     secret = resolve(keep(tmp_path, b"horse-known"), "lab")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from applied_host import RUNBOOK, runbook
+from other_clock import by_another_clock
 from remote_hosts import make_keys, model, public, site
 from trees import MAY_DIFFER, changed
 
@@ -188,9 +189,8 @@ def test_lock_of_the_other_package_manager_is_seen_too(lab: Lab) -> None:
 def test_clock_that_is_two_days_off_stops_with_both_times(lab: Lab) -> None:
     """The controller's, by faketime: the lab's hosts share the kernel's."""
     assert lab.inventory.exists()
-    ahead = ["env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", "+2d"]
     done = subprocess.run(
-        [*ahead, RUNBOOK, "doctor", HOST, "--inventory", "lab", "--json"],
+        [*by_another_clock("+2d"), RUNBOOK, "doctor", HOST, "--inventory", "lab", "--json"],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr

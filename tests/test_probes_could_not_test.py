@@ -178,7 +178,7 @@ def test_an_odd_server_ends_a_conversation_in_time(behaviour: probes_servers.Beh
         rows = probes.no_relay_without_login(survey)
     assert seen_by(rows) == {words}
     assert {row.verdict for row in rows} == {Verdict.UNTESTED}
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 20
 
 
 def test_bytes_sent_behind_the_220_are_not_taken_for_protected_ones() -> None:

@@ -107,7 +107,7 @@ def test_what_an_agent_has_broken_is_told_and_the_rest_is_taken(
         assert [key.comment for key in held.keys] == keys
         assert len(held.told) == (1 if told else 0)
         assert (told or "") in "".join(held.told)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 10
 
 
 def test_an_agent_that_is_gone_is_told(tmp_path: Path) -> None:

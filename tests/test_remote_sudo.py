@@ -102,7 +102,7 @@ def test_missing_password_is_refused_at_once(lab: Lab) -> None:
         pytest.raises(SudoRefused, match="asks kanri for a password, and the inventory names none"),
     ):
         host.run("id", root=True, timeout_s=20)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
 
 
 def test_password_that_nobody_asks_for_does_not_reach_the_script(lab: Lab, wrong_password: str) -> None:
