@@ -3,6 +3,7 @@
 The host's sshd, its key and the lab's proof are its own; only who may connect to it is changed.
 """
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -62,9 +63,15 @@ def test_apply_and_rollback_go_through_both_jump_hosts(behind: Behind, tmp_path:
     assert changed(before, lab.tree(HOST), ()) == []
 
     written(behind)
+    planned = behind.typed(tmp_path, "plan", "--only", POSTFIX, "--host", HOST, jump=WAY)
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert changed(before, lab.tree(HOST), tuple(MAY_DIFFER)) == []
     began = int(time.time())
     done = behind.typed(tmp_path, "apply", "--only", POSTFIX, "--host", HOST, jump=WAY)
     assert done.returncode == 0, done.stdout + done.stderr
+    standing = behind.typed(tmp_path, "status", "--host", HOST, "--json", jump=WAY)
+    ports = json.loads(standing.stdout)["hosts"][HOST]["ports"]
+    assert {port["port"]: port["obstacle"] for port in ports} == {25: "", 465: "", 587: ""}
     told = behind.typed(tmp_path, "doctor", HOST, jump=WAY).stdout
     hops = [f"ops@{behind.address(JUMP)} port {SECOND_PORT}"]
     hops += [f"kanri@{behind.address(name)} port 22" for name in (SECOND_JUMP, HOST)]

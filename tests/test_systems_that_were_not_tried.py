@@ -44,20 +44,16 @@ def test_a_system_past_its_end_is_planned_and_changed_only_where_that_is_known(
     assert "yum -q -y install postfix cyrus-sasl cyrus-sasl-plain" in commands
 
 
-@pytest.mark.parametrize(
-    ("block", "told"),
-    [
-        ("    family: Debian\n", "the inventory says family: Debian, and the host is Enterprise Linux"),
-    ],
-)
 def test_a_wrong_claim_in_the_inventory_is_refused_before_anything_is_touched(
-    lab: Lab, tmp_path: Path, block: str, told: str
+    lab: Lab, tmp_path: Path
 ) -> None:
     lab.reset(HOST, "bare")
     tree = lab.tree(HOST)
     claimed = tmp_path / "claimed.yaml"
-    claimed.write_text(lab.inventory.read_text().replace(f"  {HOST}:\n", f"  {HOST}:\n{block}"))
-    with pytest.raises(ApplyRefused, match=told):
+    claimed.write_text(lab.inventory.read_text().replace(f"  {HOST}:\n", f"  {HOST}:\n    family: Debian\n"))
+    with pytest.raises(
+        ApplyRefused, match="the inventory says family: Debian, and the host is Enterprise Linux"
+    ):
         run_cells("11-key-and-csr", host=HOST, inventory=str(claimed))
     assert changed(tree, lab.tree(HOST), tuple(MAY_DIFFER)) == []
 

@@ -91,21 +91,18 @@ def _automaton(secrets: tuple[str, ...]) -> ahocorasick.Automaton:
 
 def _places(automaton: ahocorasick.Automaton, text: str) -> list[tuple[int, int]]:
     """Where secrets stand in a text, in its order: start and end; those that overlap as one."""
-    found: list[tuple[int, int]] = []
-    for last, (length, is_core) in automaton.iter(text):
+    merged: list[tuple[int, int]] = []
+    for last, (length, is_core) in automaton.iter(text):  # in the order of their ends
         start, end = last + 1 - length, last + 1
         if is_core:  # the characters beside a core hold some bits of the secret too
             start -= text[max(start - 1, 0) : start] in _BASE64
             end += text[end : end + 1] in _BASE64
             while text[end : end + 1] == "=":
                 end += 1
-        found.append((start, end))
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(found):
-        if merged and start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
+        while merged and start < merged[-1][1]:
+            before = merged.pop()
+            start, end = min(start, before[0]), max(end, before[1])
+        merged.append((start, end))
     return merged
 
 
