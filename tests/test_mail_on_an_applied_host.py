@@ -148,7 +148,7 @@ def handshakes(lab: Lab, host: str) -> Iterator[list[str]]:
     seen: list[str] = []
     ended = threading.Event()
     address = lab.host(host).address
-    clients, each_s = 32, 32 / 270  # a reload holds them up, so between two reloads they ask faster
+    clients, each_s = 32, 32 / 230  # a reload holds them up, so between two reloads they ask faster
 
     def knock() -> None:
         at = time.monotonic()
