@@ -12,9 +12,11 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from applied_host import RUNBOOK, run_cells, runbook
 from fault_scene import At, Scene, scene
+from fault_trial import ALLOWED
 from faults import PACKAGES
 from mail_states import mail_state
 from test_notebooks_by_plain_papermill import PAPERMILL
+from trees import changed
 
 from lab import Lab
 from lab.state import CHECKOUT
@@ -31,6 +33,7 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update > /dev/null
 apt-get -qq -y --no-install-recommends install exim4-daemon-light > /dev/null 2>&1
 echo 'debconf debconf/priority select low' | debconf-set-selections
+sleep 3  # the daemon runs the queue once when it begins, and would send the message back
 echo hello | exim4 -odq kensa@example.net
 """
 # Its script finds no process to stop in a container, where root may not trace those of others.
@@ -39,6 +42,7 @@ systemctl stop exim4
 pkill -x exim4 || :
 DEBIAN_FRONTEND=noninteractive apt-get -qq -y remove exim4-daemon-light > /dev/null 2>&1
 """
+LIBRARY = "libldap-2.5-0"  # sasl2-bin needs it
 QUEUED = "find /var/spool/exim4/input -name '*-H' | wc -l"
 
 
@@ -68,6 +72,29 @@ def test_an_install_that_was_killed_is_completed_and_that_is_said(lab: Lab) -> N
         assert found.endswith("; an install was cut off: the package manager completes it first")
     assert lab.exec(HOST, "dpkg --audit") == b""
     assert lab.exec(HOST, QUEUED) == b"1\n"  # what the person left in it is nobody else's
+
+
+def test_what_was_being_unpacked_when_the_power_went_goes_with_a_rollback(lab: Lab) -> None:
+    """`dpkg --configure -a` does not mend it, and apt-get does not remove it (dpkg(1), reinst-required)."""
+    lab.reset(HOST, "bare")
+    before = lab.tree(HOST)
+    with scene(lab, HOST, "bare", f"20991231T000000Z-{secrets.token_hex(2)}") as stage:
+        stage.start()
+        stage.stop_at(At(PACKAGES, 0))
+        configuring(lab, stage)
+        lab.exec(HOST, "pkill -KILL -x 'apt-get|dpkg'")
+        stage.kill()
+        stage.host_is_idle()
+        # As dpkg has it from the begin of an unpacking to its end: too short to be met on purpose.
+        status = "s/^Status: .*/Status: install reinstreq half-installed/"
+        lab.exec(HOST, f"sed -i '/^Package: {LIBRARY}$/,/^$/{status}' /var/lib/dpkg/status")
+        assert lab.exec(HOST, f"dpkg-query -W -f '${{db:Status-Abbrev}}' {LIBRARY}") == b"iHR"
+        done = stage.run_again("rollback")
+        assert done.returncode == 0, done.stdout
+        assert "everything is as before the run" in done.stdout
+        assert re.search(f"PUT BACK packages: removed .*{LIBRARY}", done.stdout), done.stdout
+    assert changed(before, lab.tree(HOST), ALLOWED) == []
+    assert lab.exec(HOST, "dpkg --audit; apt-get -q check 2>&1 | grep ^E: || :") == b""
 
 
 def configuring(lab: Lab, stage: Scene) -> None:

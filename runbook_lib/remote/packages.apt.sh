@@ -1,6 +1,13 @@
 # Debian's dpkg and apt, for packages.sh.
 
-packages_now() { dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\n' | awk '$1 == "ii" { print $2 }' | sort; }
+# With what is half unpacked or not set up; of what was removed nothing is there but settings.
+packages_now() { _in_state '/^.[^nc]/' | sort; }
+
+_in_state() {
+    _state=$1
+    shift
+    dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\n' "$@" | awk "\$1 ~ $_state { print \$2 }"
+}
 
 packages_lock() { say /var/lib/dpkg/lock-frontend; }
 
@@ -19,4 +26,12 @@ packages_files() { dpkg-query -L "$1"; }
 
 packages_own() { dpkg-query -S "$1" >/dev/null 2>&1; }
 
-packages_remove() { DEBIAN_FRONTEND=noninteractive apt-get purge -y "$@"; }
+# What an unpacking that was cut off left apt does not remove (dpkg(1), --force-remove-reinstreq), and what waits for it
+# to be set up goes with it.
+packages_remove() {
+    _broken=$(_in_state '/^.[^i]/' "$@")
+    if [ -n "$_broken" ]; then
+        DEBIAN_FRONTEND=noninteractive dpkg --purge --force-depends --force-remove-reinstreq $_broken || return
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get purge -y "$@"
+}

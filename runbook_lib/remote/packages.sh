@@ -142,14 +142,18 @@ with_states() { while read -r _path; do printf '%s\t%s\n' "$_path" "$(state "$_p
 # An install that was cut off is completed as far as it can be, and what appeared by it and by that is noted as for one
 # that was not; what somebody made later than a minute after its last word is his.
 etc_when_cut_off() {
-    if [ -e "$J/$1.appeared" ] || [ ! -e "$J/$1.log" ]; then packages_mend; return; fi
+    if [ -e "$J/$1.done" ] || [ ! -e "$J/$1.log" ]; then packages_mend; return; fi
     etc_listing > "$J/$1.cut"
     packages_mend
     touch -d "@$(($(stat -c %Y "$J/$1.log") + 60))" "$J/$1.until"
     {
-        comm -13 "$J/$1.listing" "$J/$1.cut" | while read -r _path; do
-            find "$_path" -maxdepth 0 ! -cnewer "$J/$1.until" 2>/dev/null
-        done
-        etc_listing | comm -13 "$J/$1.cut" -
-    } | sort | with_states > "$J/$1.appeared"
+        if [ -e "$J/$1.appeared" ]; then cat "$J/$1.appeared"  # the install failed, and its change noted that much
+        else
+            comm -13 "$J/$1.listing" "$J/$1.cut" | while read -r _path; do
+                find "$_path" -maxdepth 0 ! -cnewer "$J/$1.until" 2>/dev/null
+            done | with_states
+        fi
+        etc_listing | comm -13 "$J/$1.cut" - | with_states
+    } > "$J/$1.all"
+    mv "$J/$1.all" "$J/$1.appeared"
 }
