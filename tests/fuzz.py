@@ -130,6 +130,7 @@ def guide(name: str, inputs: int, folder: Path) -> None:
         "-max_len=4096",
         "-timeout=30",
         "-rss_limit_mb=4096",
+        f"-artifact_prefix={folder}/",  # a slow input is kept for the moment, and not in the checkout
         "-print_final_stats=1",
     ]
     atheris.Setup([sys.argv[0], *options, str(folder / "corpus")], one)
