@@ -5,5 +5,6 @@ From Python: `from lab import Lab; lab = Lab.load(); lab.reset("debian12", "bare
 
 from lab.hosts import LabHost
 from lab.lab import Lab
+from lab.prepared import Prepared
 
-__all__ = ["Lab", "LabHost"]
+__all__ = ["Lab", "LabHost", "Prepared"]

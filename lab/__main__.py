@@ -11,7 +11,10 @@ import typer
 
 from lab import capture as login
 from lab.lab import Lab
+from lab.machine import check_machine, check_room
+from lab.prepared import PREPARED
 from lab.recipes import STATES
+from lab.releases import RELEASES
 from runbook_lib.display import Table
 from runbook_lib.errors import LabError, RunbookError
 
@@ -34,6 +37,9 @@ def true_images(words: list[str]) -> dict[str, str]:
 
 @app.command()
 def up(
+    host: Annotated[
+        list[str] | None, typer.Argument(help="the hosts to start; without one, all of them")
+    ] = None,
     image: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,7 +50,10 @@ def up(
     """Make the lab, or repair it; what is whole stays as it is."""
     began = time.monotonic()
     lab = Lab.load()
-    lab.up(_say, true_images(image or []))
+    unknown = [name for name in host or () if name not in RELEASES]
+    if unknown:
+        raise LabError(f"no host {unknown[0]!r}", "lab", f"name one of {', '.join(RELEASES)}", "")
+    lab.up(_say, true_images(image or []), host or RELEASES)
     _say(f"up in {time.monotonic() - began:.1f} s; inventory: {lab.inventory}")
 
 
@@ -64,12 +73,22 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="for a program")
 @app.command()
 def reset(
     host: str,
-    state: Annotated[str, typer.Option(help=f"one of {', '.join(STATES)}")] = "bare",
+    state: Annotated[str, typer.Option(help=f"one of {', '.join([*STATES, *PREPARED])}")] = "bare",
 ) -> None:
-    """Give a host back in a starting state."""
+    """Give a host back in a starting state, or as the chapters leave it."""
     began = time.monotonic()
     Lab.load().reset(host, state, _say)
     _say(f"{host}: {state} again in {time.monotonic() - began:.1f} s")
+
+
+@app.command()
+def check(
+    labs: Annotated[int, typer.Option(min=1, help="how many labs are to be up at the same time")] = 1,
+) -> None:
+    """Look whether this machine has room for labs; where it has not, say which line makes it."""
+    check_machine()
+    lab = Lab.load()
+    check_room(labs * len(RELEASES) - lab.hosts_up())
 
 
 @app.command()

@@ -150,7 +150,7 @@ def capture(lab: Lab, progress: Progress) -> tuple[Captured, Captured]:
     _apply(lab.inventory)
     try:
         lab.exec(HOST, f"useradd {USER}; echo '{USER}:{PASSWORD}' | chpasswd; {_BEFORE}")
-        progress("a login on port 25 without TLS, as in 2013")
+        progress("a login on port 25 in clear text, as in 2013")
         before = _captured(host.network.bridge, host.address, 25, None)
         lab.exec(HOST, _AFTER)
         progress("the same login on port 587 with TLS, after chapter 2")

@@ -6,6 +6,7 @@ labs that agree share one.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,10 +62,16 @@ def find_tag(tag: str) -> Image | None:
     return Image(tag, seen[0]["Id"], (seen[0]["Labels"] or {}).get(_ORIGIN_LABEL, "unknown"))
 
 
-def keep(container: str, tag: str, origin: str) -> None:
-    """Keep a running host's files as an image."""
-    label = f"--change=LABEL {_ORIGIN_LABEL}={json.dumps(origin)}"
-    podman("commit", "-q", label, container, tag, timeout_s=BUILD_TIMEOUT_S)
+def keep(container: str, tag: str, origin: str, lab_id: str = "") -> None:
+    """Keep a running host's files as an image.
+
+    Args:
+        lab_id: of the lab that it goes with; '' is the container's own.
+    """
+    labels = [f"--change=LABEL {_ORIGIN_LABEL}={json.dumps(origin)}"]
+    if lab_id:
+        labels.append(f"--change=LABEL {ID_LABEL}={lab_id}")
+    podman("commit", "-q", *labels, container, tag, timeout_s=BUILD_TIMEOUT_S)
 
 
 def kept_tag(lab_id: str, host: str, state: str) -> str:
@@ -72,10 +79,15 @@ def kept_tag(lab_id: str, host: str, state: str) -> str:
     return f"{_KEPT_REPOSITORY}/{lab_id}-{host}:{state}"
 
 
-def kept_states(lab_id: str, host: str) -> list[str]:
-    """Names of the states that a lab kept of a host."""
-    start = kept_tag(lab_id, host, "")
-    return [tag.removeprefix(start) for tag in _tags() if tag.startswith(start)]
+def kept_states(lab_id: str, host: str, prepared: str = "") -> list[str]:
+    """Names of the states that a lab kept of a host.
+
+    Args:
+        prepared: a prepared state: then the digests that are kept of it, without its name.
+    """
+    start = kept_tag(lab_id, host, f"{prepared}-" if prepared else "")
+    found = [tag.removeprefix(start) for tag in _tags() if tag.startswith(start)]
+    return [name for name in found if re.fullmatch("[0-9a-f]{16}", name)] if prepared else found
 
 
 def of_lab(lab_id: str) -> list[str]:

@@ -1,27 +1,29 @@
 """The lab as a whole: up, reset, keep, status, down."""
 
+import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import dns, host_images, hosts, images, network, outsider, true_images
+from lab import dns, host_images, hosts, images, network, outsider, tree, true_images
 from lab.hosts import LabHost
 from lab.images import Image, Progress
 from lab.inventory_file import inventory_path, write_inventory
 from lab.machine import check_inotify, check_machine
 from lab.network import Network
 from lab.outsider import Outsider
-from lab.podman import podman
+from lab.podman import inside, podman
+from lab.prepared import PREPARED, Prepared, digest, run_chapters
 from lab.recipes import STATES
 from lab.releases import RELEASES
 from lab.state import State, folder_from_environment
 from lab.status import LabStatus, read_status
-from lab.tree import OUTSIDE, Entry, digest, read_tree
+from lab.tree import OUTSIDE, Entry, read_tree
 from runbook_lib.errors import LabError
 
 
-def _silent(_line: str) -> None:
+def silent(_line: str) -> None:
     """Progress for a caller that shows none."""
 
 
@@ -78,12 +80,18 @@ class Lab:
         """A password of the lab, by the name of its file in `secrets/`: hanako, tarou, kensa, sudo, …"""
         return self._state.secret_path(name).read_text(encoding="utf-8").removesuffix("\n")
 
-    def up(self, progress: Progress = _silent, instead: Mapping[str, str] | None = None) -> None:
+    def up(
+        self,
+        progress: Progress = silent,
+        instead: Mapping[str, str] | None = None,
+        names: Collection[str] = tuple(RELEASES),
+    ) -> None:
         """Make the lab, or repair it: what is there and whole stays as it is.
 
         Args:
             progress: told one line a step.
             instead: host → image of the true system in a registry; holds until `down`.
+            names: the hosts to start; the others can be started by `reset`.
         Raises: LabError when no lab can run here, a part does not come up, or an image cannot be had.
         """
         check_machine()
@@ -95,7 +103,7 @@ class Lab:
             hosts.make_secrets(self._state)
             for release in true_images.releases(self._state):
                 for state, made in release.recipe.states.items():
-                    if made.early:
+                    if made.early and release.name in names:
                         host_images.make(release, state, progress)
             network.create(self._state)
             for host in self.hosts:
@@ -103,30 +111,36 @@ class Lab:
             hosts.write_known_hosts(self._state, self.hosts)
             write_inventory(self._state, self.hosts)
             dns.start(self._state, self.network)
-            check_inotify(sum(not hosts.is_up(host) for host in self.hosts))
-            for host in self.hosts:
+            wanted = [host for host in self.hosts if host.name in names]
+            check_inotify(sum(not hosts.is_up(host) for host in wanted))
+            for host in wanted:
                 self._repair(host, progress)
             dns.wait(self.network)
 
-    def reset(self, name: str, state: str = "bare", progress: Progress = _silent) -> LabHost:
+    def reset(self, name: str, state: str | Prepared = "bare", progress: Progress = silent) -> LabHost:
         """Give a host back in a starting state; its SSH keys stay the same.
 
         Args:
             name: the host.
-            state: key of STATES, or a name given to `keep`.
+            state: key of STATES or PREPARED, a state of the caller's own, or a name given to `keep`. A prepared one
+                is made first where it is not kept, or was made by other code; $RUNBOOK_LAB_STATES=kept takes one
+                that was made by other code, too.
             progress: told one line a step, where an image has to be made first.
         Returns: the host, accepting SSH.
         Raises: LabError for a state that nobody kept, or a host that does not come up.
         """
         host = self.host(name)
-        image = self._image(host, state, progress)
+        wanted = PREPARED.get(state) if isinstance(state, str) else state
+        image = self._prepare(host, wanted, progress) if wanted else self._image(host, str(state), progress)
+        called = wanted.name if wanted else str(state)
         if image is None:
             kept = images.kept_states(host.lab_id, name)
-            raise LabError(f"no state {state!r}", name, f"name one of {', '.join([*STATES, *kept])}")
+            known = ", ".join([*STATES, *PREPARED, *kept])
+            raise LabError(f"no state {called!r}", name, f"name one of {known}")
         with self._state.lock(name):
             network.set_guard_routes()
-            self._write_down(host, state, image)
-            hosts.recreate(host, image.tag, self._state, personal=state not in STATES)
+            self._write_down(host, called, image)
+            hosts.recreate(host, image.tag, self._state, personal=called not in STATES)
         return host
 
     def keep(self, name: str, state: str) -> None:
@@ -136,8 +150,8 @@ class Lab:
             name: the host; it goes on running.
             state: what to call it; not one of STATES. Kept before under this name: replaced.
         """
-        if state in STATES:
-            raise LabError(f"{state!r} is a starting state", "lab", "give another name")
+        if state in STATES or state in PREPARED:
+            raise LabError(f"{state!r} is a state of the lab's own", "lab", "give another name")
         host = self.host(name)
         with self._state.lock(name):
             origin = self._state.read()["hosts"][name]["origin"]
@@ -153,8 +167,7 @@ class Lab:
             check: raise LabError on a status other than 0.
         Returns: its standard output.
         """
-        words = ("exec", "-i", self.host(name).container, "/bin/sh", "-euc", 'eval "$(cat)"')
-        done = podman(*words, stdin=script.encode(), timeout_s=timeout_s, check=False)
+        done = inside(self.host(name).container, script.encode(), timeout_s)
         if check and done.returncode:
             said = done.stderr.decode(errors="replace").strip()[-600:]
             raise LabError(
@@ -168,7 +181,7 @@ class Lab:
 
     def tree_digest(self, name: str, under: str = "/", outside: Collection[str] = OUTSIDE) -> str:
         """One SHA-256 for a host's files."""
-        return digest(self.tree(name, under, outside))
+        return tree.digest(self.tree(name, under, outside))
 
     def reboot(self, name: str) -> None:
         """Reboot a host as an administrator would, and wait until it is up again."""
@@ -193,11 +206,15 @@ class Lab:
                 dns.start(self._state, self.network)
                 dns.wait(self.network)
 
+    def hosts_up(self) -> int:
+        """How many of the hosts are up; 0 where there is no lab."""
+        return sum(map(hosts.is_up, self.hosts)) if self._state.exists else 0
+
     def status(self) -> LabStatus:
         """The lab as it is now."""
         return read_status(self._state, self.network, self.hosts)
 
-    def down(self, with_images: bool = False, progress: Progress = _silent) -> None:
+    def down(self, with_images: bool = False, progress: Progress = silent) -> None:
         """Remove what `up` made, and nothing else.
 
         Args:
@@ -227,6 +244,32 @@ class Lab:
             return host_images.make(host.release, state, progress)
         return images.find_tag(images.kept_tag(host.lab_id, host.name, state))
 
+    def _prepare(self, host: LabHost, state: Prepared, progress: Progress) -> Image:
+        """The image of a prepared state, made where it is missing; by one process at a time, for all labs."""
+        identity = self._state.identity
+        prefix = images.kept_tag(identity, host.name, f"{state.name}-")
+        tag = prefix + digest(host.release, state)
+        if os.environ.get("RUNBOOK_LAB_STATES") == "kept" and not images.find_tag(tag):
+            tag = next((prefix + old for old in images.kept_states(identity, host.name, state.name)), tag)
+        with images.building(tag):
+            if image := images.find_tag(tag):
+                return image
+            progress(f"{host.name}: making the state '{state.name}'")
+            self.reset(host.name, state.start, progress)
+            if state.chapters:
+                run_chapters(host.release, state, self.folder, self.inventory)
+            if state.script:
+                self.exec(host.name, state.script, timeout_s=600.0)
+            for old in images.kept_states(identity, host.name, state.name):
+                images.remove(prefix + old)
+            origin = self._state.read()["hosts"][host.name]["origin"]
+            with self._state.lock(host.name):
+                images.keep(host.container, tag, origin, identity)
+        image = images.find_tag(tag)
+        if image is None:
+            raise LabError(f"{tag} is not there after it was made", "lab", "run the same again")
+        return image
+
     def _repair(self, host: LabHost, progress: Progress) -> None:
         """Bring a host up as it was: started again, else made anew with its files, else in its last state."""
         with self._state.lock(host.name):
@@ -239,8 +282,9 @@ class Lab:
                 if self._rescue(host):
                     progress(f"{host.name}: made anew, with the files it had")
                     return
-            state = self._state.read()["hosts"].get(host.name, {}).get("state", "bare")
-            image = self._image(host, state, progress)
+            known = self._state.read()["hosts"].get(host.name, {"state": "bare", "image": ""})
+            state = known["state"]
+            image = self._image(host, state, progress) if state in STATES else images.find_tag(known["image"])
             if image is None:  # kept by somebody, and removed by hand since
                 state, image = "bare", host_images.make(host.release, "bare", progress)
             self._write_down(host, state, image)

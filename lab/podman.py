@@ -106,6 +106,70 @@ def podman(
     return done
 
 
+# A container's first process: what podman said, and when that process began, so that a number given anew is not taken.
+_first: dict[str, tuple[int, str]] = {}
+
+
+def inside(container: str, script: bytes, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
+    """Run an sh script as root in a running container, as `podman exec` does, in a thirtieth of its time.
+
+    Args:
+        container: podman's name of it.
+        script: sh; it ends at the first command that fails.
+        timeout_s: seconds it is given.
+    Returns: status, output and errors.
+    Raises: LabError where the container does not run, or when the time is over.
+    Source: nsenter(1). What it starts lives in the container, and has this process's control group.
+    """
+    pid = _first_process(container)
+    words = ["nsenter", "-t", str(pid), "-a", "-r", "-w", "setpriv", f"--bounding-set={_capabilities(pid)}"]
+    words += ["env", "-i", *_ENVIRONMENT]
+    try:
+        return subprocess.run(
+            [*words, "/bin/sh", "-euc", 'eval "$(cat)"'],
+            input=script, capture_output=True, timeout=timeout_s, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise LabError(
+            f"the script was not done in {timeout_s:g} s", container, "look at the host's load", ""
+        ) from error
+
+
+# As `podman exec` has it.
+_ENVIRONMENT = (
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "container=podman",
+)
+
+
+def _capabilities(pid: int) -> str:
+    """What a process may have at most, as setpriv(1) takes it; with more, the host's own root could not look at it."""
+    rows = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    mask = int(rows["CapBnd"], 16)
+    return ",".join(["-all", *(f"+cap_{number}" for number in range(64) if mask >> number & 1)])
+
+
+def _first_process(container: str) -> int:
+    pid, began = _first.get(container, (0, ""))
+    if not pid or _began(pid) != began:
+        seen = inspect("container", container)
+        pid = seen[0]["State"]["Pid"] if seen else 0
+        began = _began(pid)
+        if not pid or not began:
+            raise LabError(f"{container} does not run", "lab", "run `python -m lab up`: it repairs", "")
+        _first[container] = pid, began
+    return pid
+
+
+def _began(pid: int) -> str:
+    """When a process began, in ticks since the machine's start; '' where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def inspect(kind: str, *names: str) -> list[dict[str, Any]]:
     """`podman KIND inspect` of those names that exist; the others are left out."""
     if not names:

@@ -54,6 +54,23 @@ class State:
         self.path = folder / "state.json"
 
     @property
+    def identity(self) -> str:
+        """The id of the lab whose keys, passwords and CA this one has: its own, or the one's that it shares with."""
+        owner = (self.folder / "id_ed25519").resolve().parent
+        return str((self if owner == self.folder else State(owner)).read()["lab_id"])
+
+    def share(self, other: "State") -> None:
+        """Have another lab's keys, passwords and CA: hosts that either prepares are good for both.
+
+        Args:
+            other: is there, with all of them; it must stay as long as this one.
+        """
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("id_ed25519", "id_ed25519.pub", "secrets", "hosts", "ca"):
+            if not (self.folder / name).is_symlink():
+                (self.folder / name).symlink_to(other.folder / name)
+
+    @property
     def exists(self) -> bool:
         """Whether `up` has begun here."""
         return self.path.exists()

@@ -5,7 +5,6 @@ chapter of the other family, which has a host of its own. Each host is reset onc
 is asked for alone finds what the chapters before it leave, since those are run first.
 """
 
-import os
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +14,8 @@ import pytest
 
 from lab import Lab
 from runbook_lib import inventory
-from runbook_lib.chapters import own_ca
 from runbook_lib.records.origin import run_id
+from runbook_lib.site_ca import own_ca
 
 FOLDER = Path(__file__).parent
 HOST = "debian12"  # the default of each notebook's parameter `host`, but for these
@@ -26,6 +25,7 @@ CHANGING = {
     "el9": ("11-key-and-csr", "12-signing", "21-postfix-centos"),
 }
 _done: list[tuple[str, str]] = []  # host and chapter
+_of_this_run = pytest.MonkeyPatch()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,6 +48,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     _done.append((host, item.path.stem))
 
 
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After the last cell: other tests of this process have runs and records of their own."""
+    if item.path.suffix == ".ipynb" and (nextitem is None or nextitem.path.suffix != ".ipynb"):
+        _of_this_run.undo()
+
+
 def _begin() -> None:
     lab = Lab.load()
     lab.up()
@@ -55,8 +61,8 @@ def _begin() -> None:
         lab.reset(host, "bare")
     own_ca.open_or_create(inventory.load("lab").site)  # the stored notebooks were run where the CA was there
     # What is run here is one run, and its records are of no interest afterwards.
-    os.environ["RUNBOOK_RUN"] = run_id(datetime.now(UTC))
-    os.environ["RUNBOOK_RECORDS"] = tempfile.mkdtemp(prefix="runbook-records-")
+    _of_this_run.setenv("RUNBOOK_RUN", run_id(datetime.now(UTC)))
+    _of_this_run.setenv("RUNBOOK_RECORDS", tempfile.mkdtemp(prefix="runbook-records-"))
 
 
 def _run(chapter: str, host: str) -> None:

@@ -8,9 +8,11 @@ it stays text: markup is escaped, and characters that act instead of being seen 
 import difflib
 import html
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
+from runbook_lib.hidden import hidden
 from runbook_lib.visible import visible
 
 # Colours have a contrast of at least 4.5:1 on white (WCAG 2.1, 1.4.3), and never carry the meaning alone.
@@ -19,11 +21,18 @@ _STYLE = {
     "fail": "color:#b3261e;font-weight:700",
     "could not test": "color:#7a4b00;font-weight:600",
 }
+# JupyterLab would break a line anywhere; what is longer than a line gets a bar to scroll.
+_WHOLE_WORDS = "white-space:pre-wrap;word-break:normal;overflow-wrap:normal;overflow-x:auto"
+_LINES_COMPARED = 5_000  # on either side of a diff
+_CONTEXT = 3  # as of diff -u
+_NARROWEST = 12  # columns: fewer would break each word apart
 _CELL = 'style="text-align:left;vertical-align:top;padding:.2em .8em;white-space:pre-wrap"'
 
 
 def text_width(text: str) -> int:
     """Columns that a terminal gives to `text`; East Asian wide characters take two (UAX #11)."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )
@@ -35,6 +44,10 @@ class Shown:
     def text(self) -> str:
         """The form for a terminal, without a last newline."""
         raise NotImplementedError
+
+    def fitted(self, width: int) -> str:  # noqa: ARG002  # only tables can be narrower
+        """The form for a terminal of so many columns; what is wider than that and cannot be broken stays so."""
+        return self.text()
 
     def html(self) -> str:
         """The form for a browser: escaped, no script, no outside resource."""
@@ -62,8 +75,17 @@ class Table(Shown):
     caption: str = ""
 
     def text(self) -> str:
+        return self._drawn(None)
+
+    def fitted(self, width: int) -> str:
+        """The widest columns are broken between words, until all of them fit."""
+        return self._drawn(width)
+
+    def _drawn(self, room: int | None) -> str:
         grid = [[visible(cell.replace("\n", " / ")) for cell in row] for row in (self.headers, *self.rows)]
         widths = [max(text_width(row[i]) for row in grid) for i in range(len(self.headers))]
+        if room is not None and sum(widths) + 2 * (len(widths) - 1) > room:
+            grid, widths = _narrowed(grid, widths, room)
 
         def line(cells: Sequence[str]) -> str:
             padded = (
@@ -79,6 +101,37 @@ class Table(Shown):
         body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in self.rows)
         caption = f"<caption>{_escaped(self.caption)}</caption>" if self.caption else ""
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _narrowed(grid: list[list[str]], widths: list[int], room: int) -> tuple[list[list[str]], list[int]]:
+    """A row's cells over several lines, the widest columns narrower."""
+    floors = [max(_NARROWEST, text_width(title)) for title in grid[0]]
+    widths = list(widths)
+    while sum(widths) + 2 * (len(widths) - 1) > room:
+        wider = [i for i, width in enumerate(widths) if width > floors[i]]
+        if not wider:
+            break
+        widths[max(wider, key=widths.__getitem__)] -= 1
+    lines = [
+        list(row)
+        for cells in grid
+        for row in zip_longest(
+            *(_broken(text, width) for text, width in zip(cells, widths, strict=True)), fillvalue=""
+        )
+    ]
+    return lines, [max(text_width(row[i]) for row in lines) for i in range(len(widths))]
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """Words in lines of a width; a longer word has a line of its own."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and text_width(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _cell(text: str) -> str:
@@ -99,12 +152,16 @@ class Diff(Shown):
     def html(self) -> str:
         colours = {"+": "#0a6b2d", "-": "#b3261e", "@": "#5b3fa0"}
         lines = []
-        for line in self.body.rstrip("\n").split("\n"):
+        for line in hidden(self.body.rstrip("\n")).split("\n"):  # whole: a value may go on in the next line
             name = line.startswith(("--- ", "+++ "))  # of the file, on both sides
             colour = "#57606a" if name else colours.get(line[:1])
             shown = _escaped(line)
             lines.append(f'<span style="color:{colour}">{shown}</span>' if colour else shown)
-        return '<pre style="font-family:monospace;line-height:1.35">' + "\n".join(lines) + "</pre>"
+        return (
+            f'<pre style="font-family:monospace;line-height:1.35;{_WHOLE_WORDS}">'
+            + "\n".join(lines)
+            + "</pre>"
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,7 +189,25 @@ class Folded(Shown):
         return f"[{visible(self.title)}: {lines} line{'s' * (lines != 1)}, in the notebook and in the record]"
 
     def html(self) -> str:
-        return f"<details><summary>{_escaped(self.title)}</summary><pre>{_escaped(self.body)}</pre></details>"
+        body = f'<pre style="{_WHOLE_WORDS}">{_escaped(self.body)}</pre>'
+        return f"<details><summary>{_escaped(self.title)}</summary>{body}</details>"
+
+
+@dataclass(frozen=True, repr=False)
+class Foldable(Shown):
+    """A part that is folded in a browser, since it is long there, and whole in a text."""
+
+    title: str
+    part: Shown
+
+    def text(self) -> str:
+        return self.part.text()
+
+    def fitted(self, width: int) -> str:
+        return self.part.fitted(width)
+
+    def html(self) -> str:
+        return f"<details><summary>{_escaped(self.title)}</summary>{self.part.html()}</details>"
 
 
 @dataclass(frozen=True, repr=False)
@@ -143,6 +218,9 @@ class Parts(Shown):
 
     def text(self) -> str:
         return "\n\n".join(part.text() for part in self.parts)
+
+    def fitted(self, width: int) -> str:
+        return "\n\n".join(part.fitted(width) for part in self.parts)
 
     def html(self) -> str:
         return "".join(part.html() for part in self.parts)
@@ -158,10 +236,31 @@ def escape_bytes(content: bytes) -> str:
 
 
 def unified_diff(path: str, before: bytes | None, after: bytes | None) -> str:
-    """Unified diff of two contents of `path`; None is 'no such file'. A missing last newline is said."""
+    """Unified diff of two contents of `path`; None is 'no such file'. A missing last newline is said.
+
+    Of long files everything between the first line that differs and the last is told as taken out and put in: to find
+    the fewest lines takes the square of their number, and who writes the file would decide how long.
+    """
     old, new = _lines(before), _lines(after)
     names = ("/dev/null" if before is None else path, "/dev/null" if after is None else path)
+    if max(len(old), len(new)) > _LINES_COMPARED:
+        return "".join(_between_the_ends(old, new, *names))
     return "".join(difflib.unified_diff(old, new, *names))
+
+
+def _between_the_ends(old: list[str], new: list[str], old_name: str, new_name: str) -> Iterator[str]:
+    if old == new:
+        return
+    shorter = min(len(old), len(new))
+    head = next((i for i in range(shorter) if old[i] != new[i]), shorter)
+    tail = next((i for i in range(shorter - head) if old[-1 - i] != new[-1 - i]), shorter - head)
+    around = old[max(0, head - _CONTEXT) : head], old[len(old) - tail :][:_CONTEXT]
+    context, first = sum(map(len, around)), head - len(around[0]) + 1
+    out, into = old[head : len(old) - tail], new[head : len(new) - tail]
+    yield f"--- {old_name}\n+++ {new_name}\n"
+    yield f"@@ -{first if old else 0},{len(out) + context} +{first if new else 0},{len(into) + context} @@\n"
+    for sign, lines in ((" ", around[0]), ("-", out), ("+", into), (" ", around[1])):
+        yield from (sign + line for line in lines)
 
 
 def _lines(content: bytes | None) -> list[str]:

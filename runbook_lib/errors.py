@@ -5,6 +5,7 @@ RunbookError
 │   └── SecretInParameter          a secret was given where everybody can read it
 ├── InventoryError (exit 2)        one or more fields of an inventory are wrong
 ├── SecretUnavailable (exit 2)     a reference to a secret leads nowhere, or to something unusable
+│   ├── SecretNotFollowed          a command or a keyring that is not asked here
 │   └── SecretUnusable             there is a secret, and nobody could work with it as it is
 ├── HostUnreachable                no TCP or SSH connection
 │   ├── HostKeyUnknown             nothing is known about the key that the host shows
@@ -28,8 +29,12 @@ RunbookError
 ├── VerificationFailed             a claim was reached and found wrong
 ├── NameNotCovered                 a settings page would send users to a name that is not in the certificate
 ├── RecordError                    a record is incomplete, altered, or would hold a secret
-│   └── RecordMissing              the chapter has left no record there
+│   ├── RecordMissing              the chapter has left no record there
+│   └── RecordNotWritten           the disk of the records is full, or takes nothing
 └── LabError                       the lab of real hosts cannot be made or is broken
+
+KeyboardInterrupt
+└── StepInterrupted                a person interrupted a step
 """
 
 from runbook_lib.visible import visible
@@ -58,6 +63,17 @@ class RunbookError(Exception):
         changed = f"\n  {self.changed}" if self.changed else ""
         return visible(f"{self.where}: {self.problem}{changed}\n  To do: {self.remedy}")
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a trace, in which the sentence would be the last line."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class StepInterrupted(KeyboardInterrupt):
+    """A person interrupted a step; its text says what goes on by itself, and what to do now."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"StepInterrupted: {self}"]
+
 
 class UsageError(RunbookError):
     """A parameter or an option is wrong."""
@@ -79,6 +95,10 @@ class SecretUnavailable(RunbookError):
     """A reference to a secret leads nowhere, or to something that cannot be used."""
 
     exit_code = 2
+
+
+class SecretNotFollowed(SecretUnavailable):
+    """A reference to a command or a keyring, where a person has not asked for anything to be run."""
 
 
 class SecretUnusable(SecretUnavailable):
@@ -125,7 +145,10 @@ class OutputTooLong(CommandFailed):
 
 
 class DeadlineExceeded(RunbookError):
-    """A remote command took longer than it was given."""
+    """A remote command took longer than it was given; `stdout` and `stderr` are what it wrote until then."""
+
+    stdout: bytes = b""
+    stderr: bytes = b""
 
 
 class HostBusy(RunbookError):
@@ -137,7 +160,12 @@ class ChangedMeanwhile(RunbookError):
 
 
 class RollbackConflict(RunbookError):
-    """Something was changed after the run that is put back; it was left alone."""
+    """Something was changed after the run that is put back; it was left alone.
+
+    `put_back` says how many things are back in spite of it.
+    """
+
+    put_back: int = 0
 
 
 class ApplyRefused(RunbookError):
@@ -182,6 +210,10 @@ class RecordError(RunbookError):
 
 class RecordMissing(RecordError):
     """There is no record of this chapter on this host."""
+
+
+class RecordNotWritten(RecordError):
+    """The disk that the records are on is full, or may not be written."""
 
 
 class LabError(RunbookError):

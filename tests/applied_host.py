@@ -1,15 +1,16 @@
-"""A host on which the chapters were applied: made once a lab and start, then given back in seconds.
+"""A host on which the chapters were applied, and the chapters run here as a test needs them.
 
 The cells of the notebooks are run in this process, which saves a kernel a chapter; that the batch, plain papermill and
 nbval run the same cells in kernels is what other tests are about.
 """
 
 import ast
-import hashlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,22 +18,26 @@ from typing import Any
 import pytest
 from supported import changing
 
-from lab import Lab, images
+from lab import Lab
 from lab.state import CHECKOUT
+from runbook_lib import remote
+from runbook_lib.batch.worker import ANSWERS_KEPT_S
 from runbook_lib.records.origin import run_id
+from runbook_lib.remote import connection
 
 RUNBOOK = Path(sys.executable).with_name("runbook")
-# What decides how an applied host looks; another digest is another state.
-_DECIDES = ("runbook_lib/**/*.py", "runbook_lib/**/*.sh", "lab/*.py", "lab/el*/**/*", "lab/lived_in/*")
-_START = "applied-from-"
 
 
 def runbook(*words: str, timeout_s: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line, on the lab's inventory."""
+    """The command line, on the lab's inventory; its tables are not broken to fit a page."""
     command = [str(RUNBOOK), *words, "--inventory", "lab"]
-    return subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, timeout=timeout_s, check=False
-    )
+    wide = os.environ | {"COLUMNS": "400"}
+    try:
+        return subprocess.run(
+            command, env=wide | environment, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+    finally:
+        forget_answers()
 
 
 def cells(chapter: str) -> list[str]:
@@ -48,15 +53,34 @@ def run_cells(chapter: str, **parameters: str) -> list[Any]:
     exec(first, names)  # noqa: S102 - our own notebook
     names |= parameters
     shown = []
-    for code in others:
-        tree = ast.parse(code)
-        end = tree.body[-1]
-        last = end if isinstance(end, ast.Expr) else None
-        if last is not None:
-            tree.body.pop()
-        exec(compile(tree, chapter, "exec"), names)  # noqa: S102
-        shown.append(eval(compile(ast.Expression(last.value), chapter, "eval"), names) if last else None)  # noqa: S307
+    with answers_are_kept():
+        for code in others:
+            tree = ast.parse(code)
+            end = tree.body[-1]
+            last = end if isinstance(end, ast.Expr) else None
+            if last is not None:
+                tree.body.pop()
+            exec(compile(tree, chapter, "exec"), names)  # noqa: S102
+            shown.append(eval(compile(ast.Expression(last.value), chapter, "eval"), names) if last else None)  # noqa: S307
     return shown
+
+
+@contextmanager
+def answers_are_kept() -> Iterator[None]:
+    """Between its cells nobody changes the host, so answers are kept as in a batch; none from before, or for later."""
+    forget_answers()
+    before, remote.Host.answers_kept_s = remote.Host.answers_kept_s, ANSWERS_KEPT_S
+    try:
+        yield
+    finally:
+        remote.Host.answers_kept_s = before
+        forget_answers()
+
+
+def forget_answers() -> None:
+    """Something else than the chapters changed a host."""
+    for connected in connection._hosts.values():
+        connected.forget_answers()
 
 
 def run_chapters(host: str, mode: str = "", chapters: tuple[str, ...] = ()) -> tuple[str, list[str]]:
@@ -75,29 +99,10 @@ def applied(lab: Lab, host: str, start: str = "bare") -> None:
     Args:
         start: the starting state they met: 'bare' or 'fresh'.
     """
-    kept = images.kept_states(lab.host(host).lab_id, host)
-    state = f"{_START}{start}-{_digest(host)}"
-    if state not in kept:
-        for old in kept:
-            if old.startswith(f"{_START}{start}-"):
-                images.remove(images.kept_tag(lab.host(host).lab_id, host, old))
-        lab.reset(host, start)
-        run_chapters(host)
-        lab.keep(host, state)
-    lab.reset(host, state)
+    lab.reset(host, {"bare": "applied", "fresh": "applied-from-fresh"}[start])
 
 
 def run_of(lab: Lab, host: str) -> str:
     """The one run that has a journal on the host."""
     (run,) = lab.exec(host, "ls /var/lib/runbook").decode().split()
     return run
-
-
-def _digest(host: str) -> str:
-    hasher = hashlib.sha256()
-    for pattern in _DECIDES:
-        for path in sorted(path for path in CHECKOUT.glob(pattern) if path.is_file()):
-            hasher.update(path.read_bytes())
-    for chapter in changing(host):
-        hasher.update("\0".join(cells(chapter)).encode())
-    return hasher.hexdigest()[:16]

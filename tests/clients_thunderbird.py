@@ -126,7 +126,8 @@ class Thunderbird:
             if alert:
                 alerts.append(alert)
                 continue
-            answer = self._run("return window.runbookAnswer;")
+            # None is what a window answers that the alert of the moment has just taken the place of.
+            answer = self._run("return window.runbookAnswer || null;") or {"status": None}
             # After a failure the alert comes behind the answer.
             if answer["status"] == 0 or (answer["status"] and alerts):
                 return Sent(tuple(alerts), answer["security"])

@@ -7,19 +7,7 @@ from ruamel.yaml import YAML
 from shaped_host import HOST
 
 from lab import Lab
-
-LIVED_IN = {
-    "main.cf, smtpd_use_tls": "replace",
-    "main.cf, smtpd_tls_cert_file": "replace",
-    "main.cf, smtpd_tls_key_file": "replace",
-    "main.cf, smtpd_tls_session_cache_database": "replace",
-    "main.cf, smtpd_tls_protocols": "keep",
-    "main.cf, smtpd_tls_mandatory_protocols": "replace",
-    "main.cf, smtpd_tls_exclude_ciphers": "keep",
-    "main.cf, mynetworks": "keep",  # the office's machines send through it; "replace" is test_decisions_of_a_person's
-    "master.cf, smtps/inet": "replace",
-    "master.cf, submission/inet": "replace",
-}
+from lab.prepared import LIVED_IN
 
 
 def decided(lab: Lab, folder: Path, places: Mapping[str, str], host: str = HOST) -> str:

@@ -22,7 +22,7 @@ def power_cut(scene: Scene) -> Iterator[Lasting]:
 
 
 def disk_full(*folders: str, mail: bool = True) -> Kind:
-    """O2: no byte is left on a file system of its own, which has these folders."""
+    """No byte is left on a file system of its own, which has these folders."""
 
     @contextmanager
     def ready(scene: Scene) -> Iterator[None]:
@@ -62,7 +62,7 @@ def _package_lock(scene: Scene, hold_s: float) -> Iterator[None]:
 
 @contextmanager
 def package_lock_for_a_while(scene: Scene) -> Iterator[Lasting]:
-    """O6: another package manager is at work for 40 s: the run waits for it."""
+    """Another package manager is at work for 40 s: the run waits for it."""
     with _package_lock(scene, 40):
         scene.go_on()
         assert scene.status == 0, scene.said
@@ -71,7 +71,7 @@ def package_lock_for_a_while(scene: Scene) -> Iterator[Lasting]:
 
 @contextmanager
 def package_lock_for_good(scene: Scene) -> Iterator[Lasting]:
-    """O6: it does not end: the run says who holds the lock, and leaves it."""
+    """It does not end: the run says who holds the lock, and leaves it."""
     with _package_lock(scene, 1000):
         scene.go_on()
         scene.stopped_with(r"the package manager's lock is held by .*perl")

@@ -53,7 +53,7 @@ def worker_killed(scene: Scene) -> Iterator[Lasting]:
 
 @contextmanager
 def terminated(scene: Scene) -> Iterator[Lasting]:
-    """B6: SIGTERM, as a service manager sends it: what is being made is made, and the record is valid."""
+    """SIGTERM, as a service manager sends it: what is being made is made, and the record is valid."""
     scene.signal(signal.SIGTERM, only_the_first=True)
     scene.go_on()
     scene.stopped_with("interrupted")
@@ -110,7 +110,7 @@ def _another_clock(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def clock_ahead(scene: Scene) -> Iterator[Lasting]:
-    """C14: the controller's clock is two days ahead of the host's, in that run alone."""
+    """The controller's clock is two days ahead of the host's, in that run alone."""
     scene.go_on()
     scene.stopped_with(r"clock is 2 days behind the controller's: host .*, controller ")
     scene.wrapper = ()

@@ -1,6 +1,6 @@
 """One fault tried: mail still flows, the run is brought to its end or put back, and the host is as it must be then.
 
-What remains is decided by the state of the host, so the tree is that of a clean run (case P14).
+What remains is decided by the state of the host, so the tree is that of a clean run.
 """
 
 import re
@@ -13,7 +13,7 @@ import fault_of_the_run
 from fault_mail import a_stranger_writes, somebody_on_the_host_writes
 from fault_scene import scene
 from faults import Fault
-from trees import GOES_ON, MAY_DIFFER, changed
+from trees import GOES_ON, MAY_DIFFER, changed, history_is_whole
 
 from lab import Lab
 from lab.tree import Entry
@@ -88,6 +88,7 @@ def tried(lab: Lab, fault: Fault) -> dict[str, str]:
             stage.mail_is_delivered()
             left = changed(before, lab.tree(fault.host), ALLOWED)
             assert not left, f"not as before: {left}\n{stage.said}\n---\n{done.stdout}"
+            assert history_is_whole(lab, fault.host)
         return {
             "the run": in_short(fault.host, stage.said),
             fault.then: in_short(fault.host, done.stdout),

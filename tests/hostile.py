@@ -1,7 +1,8 @@
 """What holds for every parser: bytes in; a result that may be shown, or one clear refusal out; nothing else ever."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from runbook_lib import display
 from runbook_lib.errors import RunbookError
+from runbook_lib.remote.exchange import Deadline
 from runbook_lib.remote.script import Result
 
 # Said here once more, so that what is shown is not judged by the very code that shows it.
@@ -105,11 +107,16 @@ class SaidHost:
     name: str = "mail1"
     user: str = "kanri"
     needed_root: dict[str, str] | None = None
+    looks_slowly: bool = False
     asked: list[str] = field(default_factory=list)
 
     def run(self, script: str | bytes, **_: Any) -> Result:
         self.asked.append(script if isinstance(script, str) else script.decode())
         return Result(self.status, self.stdout, b"")
+
+    @contextmanager
+    def looking(self, timeout_s: float) -> Iterator[Deadline]:
+        yield Deadline(timeout_s)
 
     def kept_answer(self, _: object) -> None:
         return None

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from runbook_lib.pki.keys import public_key_sha256
+from runbook_lib.x509.keys import public_key_sha256
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 NAME = "mail.example.test"

@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 
 from runbook_lib.display import Table
 from runbook_lib.families.debian import DEBIAN
-from runbook_lib.mail import difference
-from runbook_lib.mail.findings import explained, parse, paths
+from runbook_lib.mail.configuration import parse
+from runbook_lib.mail.differences import settings
+from runbook_lib.mail.findings import explained, paths
 from runbook_lib.mail.findings.finding import Look
-from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.reading import read_mail
+from runbook_lib.mail.target.postfix import MailFiles
 from runbook_lib.pki import certificate, importing
-from runbook_lib.pki.keys import public_key_sha256
+from runbook_lib.x509.keys import public_key_sha256
 
 _SEPARATOR = b"\x1e"
 _TYPES = frozenset(("hash", "btree", "cidr", "pcre", "static", "inline"))
@@ -52,7 +53,7 @@ def take_configuration(content: bytes) -> bool:
     look = Look(state, ours, main, master, _TYPES, _NAMES, {}, defaults)
     named = paths.named(look)
     check_texts(named)
-    told = difference.differences(state, DEBIAN, release, ours, MailFiles.of(DEBIAN, ours))
+    told = settings.differences(state, DEBIAN, release, ours, MailFiles.of(DEBIAN, ours))
     rows = explained.explain(look, told)
     check_shown(
         Table(("where", "what", "meaning", "fate"), [(r.where, r.found, r.meaning, r.fate) for r in rows])

@@ -9,7 +9,7 @@ from hostile_words import IPTABLES, NFT_KEYS
 from hypothesis import strategies as st
 
 from runbook_lib.mail.firewall.look import Firewall
-from runbook_lib.mail.host_view import ShellHostView
+from runbook_lib.mail.probes.host_view import ShellHostView
 
 
 def take_firewall(content: bytes) -> bool:

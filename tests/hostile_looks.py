@@ -14,7 +14,9 @@ from runbook_lib.display import escape_bytes
 from runbook_lib.doctor import judge, reached
 from runbook_lib.doctor.finding import Standing
 from runbook_lib.families.known import FAMILIES
-from runbook_lib.mail import mta, told_to_postfix
+from runbook_lib.mail.certificates import of_ports
+from runbook_lib.mail.configuration.journaled import POSTFIX
+from runbook_lib.mail.target import mta
 from runbook_lib.pki import certificate
 from runbook_lib.remote import Host, drift
 from runbook_lib.remote.facts import Fact
@@ -58,7 +60,7 @@ def take_doctor(content: bytes) -> bool:
 def take_drift(content: bytes) -> bool:
     """What a host prints of its journals and of how it is now: differences that it names, or one refusal."""
     text = escape_bytes(content)
-    found = drift.drifted(Fact(text, 0))
+    found = drift.drifted(Fact(text, 0), POSTFIX)
     check_texts(text for one in found for text in (one.what, one.run, one.left, one.now))
     assert all(one.run in text for one in found)
     return bool(found)
@@ -66,7 +68,7 @@ def take_drift(content: bytes) -> bool:
 
 def take_told_to_postfix(content: bytes) -> bool:
     """Which files a port is told to show, and their certificates: those that are read are read to their end."""
-    found = told_to_postfix.on_disk(Fact(escape_bytes(content), 0))
+    found = of_ports.on_disk(Fact(escape_bytes(content), 0))
     if found is None:
         return False
     assert set(found.leaves) <= set(found.certificates)
@@ -80,9 +82,7 @@ def take_enterprise_linux(content: bytes) -> bool:
     family = next(one for one in FAMILIES if one.firewall_services)
     facts = {
         "firewalld": Fact("active", 0),
-        "firewall_zone": Fact("public", 0),
-        "firewall_running": Fact(running, 0),
-        "firewall_permanent": Fact(permanent, 0),
+        "firewall": Fact(f"public\n{running}\npermanent:\n{permanent}", 0),
     }
     plan = mta.plan_firewall(facts, family, host()[1])
     assert plan is not None

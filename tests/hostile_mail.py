@@ -15,23 +15,17 @@ from hypothesis import strategies as st
 from runbook_lib import inventory
 from runbook_lib.display import Table, escape_bytes
 from runbook_lib.families.debian import DEBIAN
-from runbook_lib.mail import (
-    chapter_plans,
-    filters,
-    found_certificate,
-    logins,
-    mta_sts,
-    restrictions,
-    surroundings,
-)
-from runbook_lib.mail.postconf import BLANK
-from runbook_lib.mail.postfix import MailFiles
+from runbook_lib.mail.certificates import configured, mta_sts
+from runbook_lib.mail.configuration.postconf import BLANK
+from runbook_lib.mail.differences import surroundings
 from runbook_lib.mail.probes.obstacle import Stopped
 from runbook_lib.mail.probes.smtp import Conversation
 from runbook_lib.mail.probes.target import Endpoint
 from runbook_lib.mail.reading import read_mail
-from runbook_lib.mail.restrictions.parse import parse
-from runbook_lib.mail.restrictions.parse import words as split
+from runbook_lib.mail.target import chapter_plans, filters, logins, restrictions
+from runbook_lib.mail.target.postfix import MailFiles
+from runbook_lib.mail.target.restrictions.parse import parse
+from runbook_lib.mail.target.restrictions.parse import words as split
 from runbook_lib.pki import certificate
 from runbook_lib.remote.facts import Fact
 
@@ -79,7 +73,7 @@ def asked() -> tuple[str, ...]:
         found.extend(facts)
         raise InterruptedError
 
-    with mock.patch("runbook_lib.mail.state.gather", note):
+    with mock.patch("runbook_lib.mail.configuration.state.gather", note):
         try:
             read_mail(said_by(b""), DEBIAN, DEBIAN.releases["12"], host()[1])
         except InterruptedError:
@@ -118,7 +112,7 @@ def answered(content: bytes) -> bytes:
 
 
 def _state(name: str) -> str:
-    return "absent" if name.startswith("/") else ""
+    return f"absent\n\t{name}\t" if name.startswith("/") else ""
 
 
 def take_postconf(content: bytes) -> bool:
@@ -137,7 +131,9 @@ def take_postconf(content: bytes) -> bool:
     }
     differences = surroundings.differences(state)
     rows = [(name, ruling.why) for name, ruling in found.items()]
-    check_shown(Table(("setting", "what it means"), [*rows, *((one.where, one.why) for one in differences)]))
+    check_shown(
+        Table(("setting", "what it means"), [*rows, *((str(one.where), one.why) for one in differences)])
+    )
     check_texts((*filters.told(state), *state.warnings, other.told if other else ""))
     return True
 
@@ -174,7 +170,7 @@ def take_sts_policy(content: bytes) -> bool:
 def take_found_certificate(content: bytes) -> bool:
     """What the look at a host's certificate files and renewal programs printed."""
     entries, _, rows = escape_bytes(content).partition(_SEPARATOR)
-    found = found_certificate.read(
+    found = configured.read(
         {"certificate_entries": Fact(entries, 0), "certificate_files": Fact(rows, 0)}, "mail1"
     )
     if found is None:

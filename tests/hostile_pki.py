@@ -25,11 +25,12 @@ from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.probes.survey import Survey
 from runbook_lib.mail.probes.target import Endpoint
 from runbook_lib.mail.probes.target import Target as Server
-from runbook_lib.mail.probes.tls import blind, covers, read_tls
+from runbook_lib.mail.probes.tls import blind, read_tls
 from runbook_lib.pki import certificate, chain
 from runbook_lib.pki import pem as framing
 from runbook_lib.pki.csr import check_csr
-from runbook_lib.pki.keys import public_key_sha256
+from runbook_lib.x509 import dns_id
+from runbook_lib.x509.keys import public_key_sha256
 
 WHERE = "mail1, returned.pem"
 ROOT_PEM = certificate.as_pem(chains.ROOT)
@@ -245,7 +246,7 @@ def take_handshake(content: bytes) -> bool:
     except Stopped as stop:
         check_texts([stop.obstacle.words])
         return False
-    covers(tls.leaf, chains.NAME)
+    dns_id.covers(tls.leaf, chains.NAME)
     survey = Survey(target)
     survey.__dict__["_all_sights"] = {endpoint: Sight(endpoint, "0" * 24, tls=tls)}
     judged = (claims.chain_validates, claims.serial_on_each_port, claims.days_left, claims.names_covered)

@@ -2,10 +2,11 @@
 
 from types import MappingProxyType
 
+from runbook_lib import inventory, places
 from runbook_lib.families.debian import DEBIAN
-from runbook_lib.mail.decisions import GUARDS
-from runbook_lib.mail.findings import parse
-from runbook_lib.mail.state import MailState
+from runbook_lib.mail.configuration import parse
+from runbook_lib.mail.configuration.bare_newlines import GUARDS
+from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.remote.facts import Fact
 
 
@@ -52,3 +53,8 @@ def mail_state(
         main=tuple(parse.entries(main.encode())),
         master=tuple(parse.services(master.encode())),
     )
+
+
+def a_host() -> inventory.Host:
+    """A host as the example of an inventory has it, where no lab is needed to judge a state."""
+    return next(iter(inventory.load(places.EXAMPLE).hosts.values()))

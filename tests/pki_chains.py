@@ -14,7 +14,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from pki_samples import p256_key
 
 from runbook_lib.pki.certificate import as_pem
-from runbook_lib.pki.keys import public_key_sha256
+from runbook_lib.x509.keys import public_key_sha256
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 NAME = "mail.example.test"
@@ -35,6 +35,7 @@ def certificate(
     signs: bool = True,
     issuer_at: str = "",
     key: CertificatePublicKeyTypes | None = None,
+    must_staple: bool = False,
 ) -> x509.Certificate:
     """A certificate for the key named `subject`, signed by the key named `issuer`; days from now.
 
@@ -43,6 +44,7 @@ def certificate(
         purpose, signs: of a leaf: its extended key usage, and whether its key may sign.
         issuer_at: the address at which the issuer's certificate is said to be.
         key: certify this one instead.
+        must_staple: of a leaf: clients are to refuse it without a stapled OCSP answer.
     """
     signer = p256_key(issuer)
     key = key or p256_key(subject).public_key()
@@ -72,6 +74,8 @@ def certificate(
         builder = builder.add_extension(
             x509.SubjectAlternativeName([_general(one) for one in name.split(",")]), critical=False
         ).add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+    if must_staple:
+        builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
     if issuer_at:
         place = x509.UniformResourceIdentifier(issuer_at)
         method = AuthorityInformationAccessOID.CA_ISSUERS

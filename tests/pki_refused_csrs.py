@@ -11,6 +11,7 @@ from cryptography.x509.oid import (
     AuthorityInformationAccessOID,
     CertificatePoliciesOID,
     ExtendedKeyUsageOID,
+    NameOID,
 )
 from pki_samples import GRANTED, csr, csr_by_hand, csr_for, csr_with, extension_request, openssl_csr, san_of
 
@@ -26,6 +27,15 @@ POLICY = x509.PolicyInformation(CertificatePoliciesOID.ANY_POLICY, None)
 SAN = san_of(b"mail.example.test")
 
 Make = Callable[[Path], bytes]
+
+
+def with_city(tag: bytes) -> bytes:
+    """A CSR whose subject has München in Latin-1, in a string of this type, as tools of old write it."""
+    city = x509.NameAttribute(NameOID.LOCALITY_NAME, "MXnchen")
+    made = csr(change=lambda _: x509.CertificateSigningRequestBuilder().subject_name(x509.Name([city])))
+    der = x509.load_pem_x509_csr(made).public_bytes(Encoding.DER)
+    assert der.count(b"\x0c\x07MXnchen") == 1
+    return pem.block("CERTIFICATE REQUEST", der.replace(b"\x0c\x07MXnchen", tag + b"\x07M\xfcnchen"))
 
 
 def unframed(old: bytes, new: bytes) -> Make:
@@ -72,17 +82,17 @@ REFUSED: dict[str, tuple[Make, tuple[str, ...]]] = {
         rsa_csr("-subj", "/CN=mail.example.test/CN=www.example.jp"),
         ("name www.example.jp",),
     ),
-    "a wildcard (C7)": (lambda _: csr(("*.example.test",)), ("wildcard not granted",)),
+    "a wildcard": (lambda _: csr(("*.example.test",)), ("wildcard not granted",)),
     "no name": (lambda _: csr((), None), ("no name at all",)),
-    "an IPv4 address as a DNS name (C12)": (
+    "an IPv4 address as a DNS name": (
         lambda _: csr(("192.0.2.10",)),
         ("'192.0.2.10'", "is an IP address"),
     ),
-    "an IPv6 address as a DNS name (C12)": (lambda _: csr(("2001:db8::1",)), ("is an IP address",)),
-    "an empty name (C8)": (lambda _: csr_by_hand(extension_request(san_of(b""))), ("is empty",)),
-    "a blank in a name (C8)": (lambda _: csr(("a .jp",)), ("'a .jp'", "has a blank")),
-    "a trailing dot (C8)": (lambda _: csr(("mail.example.test.",)), ("ends in a dot",)),
-    "a U-label in UTF-8 (C8)": (
+    "an IPv6 address as a DNS name": (lambda _: csr(("2001:db8::1",)), ("is an IP address",)),
+    "an empty name": (lambda _: csr_by_hand(extension_request(san_of(b""))), ("is empty",)),
+    "a blank in a name": (lambda _: csr(("a .jp",)), ("'a .jp'", "has a blank")),
+    "a trailing dot": (lambda _: csr(("mail.example.test.",)), ("ends in a dot",)),
+    "a U-label in UTF-8": (
         lambda _: csr_by_hand(extension_request(san_of("メール.example.jp".encode()))),
         ("not ASCII", "A-label"),
     ),
@@ -95,6 +105,16 @@ REFUSED: dict[str, tuple[Make, tuple[str, ...]]] = {
         ("a label that no host name has",),
     ),
     "an underscore": (lambda _: csr(("_mail.example.test",)), ("a label that no host name has",)),
+    "a PrintableString in Latin-1": (
+        lambda _: with_city(b"\x13"),
+        ("a PrintableString with bytes that are not ASCII ('M\\xfcnchen')", "-utf8"),
+    ),
+    "an IA5String in Latin-1": (lambda _: with_city(b"\x16"), ("a IA5String with bytes that are not ASCII",)),
+    "a T61String in Latin-1": (lambda _: with_city(b"\x14"), ("a T61String (TeletexString) with bytes",)),
+    "a UTF8String in Latin-1": (
+        lambda _: with_city(b"\x0c"),
+        ("a UTF8String that is no UTF-8 ('M\\xfcnchen')",),
+    ),
     "more than 100 names": (
         lambda _: csr([f"h{number}.example.test" for number in range(101)]),
         ("asks for 102 names; at most 100",),

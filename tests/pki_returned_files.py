@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import zipfile
 from collections.abc import Callable, Sequence
 
@@ -45,6 +46,11 @@ def one(content: bytes) -> Files:
     return (("back.pem", content),)
 
 
+def secret_of_kubernetes(**values: bytes) -> bytes:
+    lines = "".join(f"  tls.{name}: {base64.b64encode(value).decode()}\n" for name, value in values.items())
+    return f"apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\ndata:\n{lines}metadata:\n  name: mail\n".encode()
+
+
 TEXT = samples.openssl("x509", "-text", stdin=file_of(LEAF)).encode()
 OF_PKCS12 = (
     b"Bag Attributes\n    localKeyID: 01 02\n    friendlyName: mail\nsubject=CN = x\n\nissuer=CN = y\n"
@@ -86,6 +92,19 @@ TAKEN: dict[str, Files] = {
             "__MACOSX/mail/._mail.crt": b"\0\5\x16\7",
         })),
     ),
+    "line ends as two characters": one(ALL.replace(b"\n", b"\\n")),
+    "line ends as two characters, CRLF, quoted": one(b'MAIL_CERT="' + ALL.replace(b"\n", b"\\r\\n") + b'"\n'),
+    "a JSON document": one(
+        json.dumps({"leaf": file_of(LEAF).decode(), "chain": file_of(LOWER, UPPER).decode()}).encode()
+    ),
+    "JSON in JSON": one(json.dumps(json.dumps({"chain": ALL.decode()})).encode()),
+    "base64 of PEM": one(base64.b64encode(ALL)),
+    "base64 of PEM, in lines": one(base64.encodebytes(ALL)),
+    "a certificate of Kubernetes": one(secret_of_kubernetes(crt=ALL)),
+    "the same, folded by an editor": one(
+        b"data:\n  tls.crt: |\n" + b"".join(b"    " + line for line in base64.encodebytes(ALL).splitlines(True))
+        + b"  other: 1\n"
+    ),
     "a zip beside a file": (("a.zip", zipped(**{"lower.p7b": p7(LOWER, UPPER)})), ("mail.cer", der(LEAF))),
     "the same twice": (("a.pem", ALL), ("b.p7b", p7(LEAF, LOWER, UPPER))),
     "an old leaf beside the new": (
@@ -104,6 +123,9 @@ SAID = {
         "mail.zip/README.txt left out: no certificate is in it", "mail.zip/install.pdf left out", "the root 'CN=root'",
     ),
     "the same twice": ("3 repeated certificates left out",),
+    "line ends as two characters": ("back.pem had line ends that were the two characters \\n",),
+    "base64 of PEM": ("back.pem was base64 of the file (as `base64 -d` undoes it); decoded",),
+    "a certificate of Kubernetes": ("back.pem holds base64 of PEM (a secret of Kubernetes has such values); decoded",),
     "a stranger's root beside it": ("'CN=other root' left out: it issued nothing here",),
     "OpenSSL's 'trusted' form": ("back.pem, line 1: OpenSSL's 'trusted' form",),
 }  # fmt: skip
@@ -156,7 +178,7 @@ REFUSED: dict[str, tuple[Files, str]] = {
     "a public key": (
         one(samples.openssl("x509", "-pubkey", "-noout", stdin=ALL).encode()), "line 1: holds a PUBLIC KEY",
     ),
-    "leaf alone (C4)": (one(file_of(LEAF)), r"the chain ends at 'CN=server': .*'CN=lower'.*get the certificate of"),
+    "leaf alone": (one(file_of(LEAF)), r"the chain ends at 'CN=server': .*'CN=lower'.*get the certificate of"),
     "upper missing": (one(file_of(LEAF, LOWER)), r"ends at 'CN=lower': its issuer's certificate 'CN=upper'"),
     "lower missing": (one(file_of(LEAF, UPPER)), r"ends at 'CN=server': its issuer's certificate 'CN=lower'"),
     "another's certificate": (one(file_of(certificate("other", "lower", ca=False), LOWER, UPPER)), "for another key"),
@@ -169,7 +191,11 @@ REFUSED: dict[str, tuple[Files, str]] = {
     ),
     "signed by itself": (one(file_of(certificate("server", "server", ca=False))), "signed by its own key"),
     "of a CA nobody knows": (
-        one(file_of(certificate("server", "other root", ca=False), OTHER_ROOT)), "nor a trusted root; clients say",
+        one(file_of(certificate("server", "other root", ca=False), OTHER_ROOT)),
+        r"leads to 'CN=other root', which came with it and is no trusted root",
+    ),
+    "of a CA nobody knows, without its root": (
+        one(file_of(certificate("server", "other root", ca=False))), "nor a trusted root; clients say",
     ),
     "for clients, not servers": (
         one(file_of(chains.certificate("server", "lower", ca=False, purpose=chains.CLIENT_AUTH), LOWER, UPPER)),
@@ -180,11 +206,11 @@ REFUSED: dict[str, tuple[Files, str]] = {
         "lacks digitalSignature",
     ),
     "SHA-1": (one(chains.SHA1_LEAF + file_of(LOWER, UPPER)), "is signed with SHA1"),
-    "a name more (C10)": (
+    "a name more": (
         one(file_of(certificate("server", "lower", ca=False, name=f"{NAME},www.example.test"), LOWER, UPPER)),
         r"(?s) {3}mail\.example\.test\n.*\+ www\.example\.test.*certificate\.also_named: \[.www\.example\.test.\]",
     ),
-    "a wildcard (C7)": (
+    "a wildcard": (
         one(file_of(certificate("server", "lower", ca=False, name="*.example.test"), LOWER, UPPER)),
         r"(?s)\+ \*\.example\.test\n.*- mail\.example\.test \(covered by a wildcard\)",
     ),
@@ -222,6 +248,23 @@ SECRET: dict[str, Callable[[], bytes]] = {
     "in a zip": lambda: zipped(**{
         "mail.crt": ALL, "mail.key": KEY.private_bytes(Encoding.PEM, Format.PKCS8, PLAIN),
     }),
+    "a secret of Kubernetes": lambda: secret_of_kubernetes(
+        crt=ALL, key=KEY.private_bytes(Encoding.PEM, Format.PKCS8, PLAIN)
+    ),
+    "the same as JSON": lambda: json.dumps({"kind": "Secret", "data": {
+        "tls.key": base64.b64encode(RSA.private_bytes(Encoding.PEM, Format.TraditionalOpenSSL, PLAIN)).decode(),
+    }}).encode(),
+    "base64 of PEM": lambda: base64.b64encode(KEY.private_bytes(Encoding.PEM, Format.PKCS8, PLAIN)),
+    "base64 of PEM, encrypted, in lines": lambda: base64.encodebytes(
+        KEY.private_bytes(Encoding.PEM, Format.PKCS8, LOCKED)
+    ),
+    "base64 of the chain and the key": lambda: base64.b64encode(
+        ALL + KEY.private_bytes(Encoding.PEM, Format.PKCS8, PLAIN)
+    ),
+    "base64 of DER": lambda: base64.b64encode(RSA.private_bytes(Encoding.DER, Format.PKCS8, PLAIN)),
+    "base64 of PKCS #12": lambda: base64.encodebytes(
+        pkcs12.serialize_key_and_certificates(b"mail", KEY, LEAF, [LOWER], LOCKED)
+    ),
     "PKCS #12 in a zip": lambda: zipped(**{
         "mail.pfx": pkcs12.serialize_key_and_certificates(b"mail", KEY, LEAF, [LOWER], LOCKED),
     }),

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography import x509
@@ -18,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from runbook_lib.credentials import Secret
 from runbook_lib.pki import authority, pem
+from runbook_lib.pki.ledger import Ledger
 
 GRANTED = ("mail.example.test", "pop.example.test")
 PASSPHRASE = Secret("correct horse battery staple")
@@ -39,16 +41,16 @@ def p256_key(which: str = "server") -> ec.EllipticCurvePrivateKey:
 
 
 @functools.cache
-def _template() -> Path:
-    directory = Path(tempfile.mkdtemp(prefix="runbook-test-ca.")) / "ca"
-    authority.create(directory, PASSPHRASE, "Example mail CA")
-    return directory
+def _template() -> authority.Authority:
+    return authority.create(
+        Path(tempfile.mkdtemp(prefix="runbook-test-ca.")) / "ca", PASSPHRASE, "Example mail CA"
+    )
 
 
 def fresh_ca(folder: Path) -> authority.Authority:
-    """A CA of the test's own with an empty ledger; its key is every test's: making one is slow."""
-    shutil.copytree(_template(), folder / "ca")
-    return authority.open_ca(folder / "ca", PASSPHRASE)
+    """A CA of the test's own with an empty ledger; its key is every test's: making and opening one is slow."""
+    place = shutil.copytree(_template().directory, folder / "ca")
+    return replace(_template(), directory=place, ledger=Ledger(place / "ledger.sqlite3"))
 
 
 def csr(
@@ -84,7 +86,7 @@ def address(text: str) -> x509.IPAddress:
 def openssl(*arguments: str, stdin: bytes = b"") -> str:
     """Run the real openssl, which must succeed; what it printed."""
     result = subprocess.run(
-        ["openssl", *arguments], input=stdin, capture_output=True, timeout=60, check=False
+        ["openssl", *arguments], input=stdin, capture_output=True, timeout=300, check=False
     )
     assert result.returncode == 0, (result.stdout + result.stderr).decode(errors="backslashreplace")
     return result.stdout.decode()

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from runbook_lib.der import spelled_serial
+from runbook_lib.x509.certificate import spelled_serial
 
 DAY = datetime.timedelta(days=1)
 
@@ -42,6 +42,7 @@ def make(
     begins_in_days: int = -1,
     ends_in_days: int = 365,
     key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
+    must_staple: bool = False,
 ) -> Pair:
     """A CA certificate where no names are given, else a server's; without an issuer it is a root.
 
@@ -76,4 +77,6 @@ def make(
             ),
             critical=True,
         )  # fmt: skip
+    if must_staple:
+        builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
     return Pair(builder.sign(signer, hashes.SHA256()), key)

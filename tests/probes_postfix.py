@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from probes_certificates import Pair, make
 
 from lab import Lab
-from runbook_lib.mail.host_view import ShellHostView
 from runbook_lib.mail.probes import Account, Row, Survey, Target, Verdict
+from runbook_lib.mail.probes.host_view import ShellHostView
 
 # Debian 12, as an administrator would type it. Restarts are rare: a reload is enough after main.cf.
 SET_UP = r"""

@@ -42,6 +42,7 @@ def write(home: Path, name: str, text: str) -> None:
 @contextmanager
 def connected(lab: Lab, name: str, **changes: object) -> Iterator[remote.Host]:
     """A connection to a lab host, closed afterwards."""
+    lab.host(name)  # given to this module before the connection is made
     host = remote.connect(site(lab), model(lab, name, **changes))
     try:
         yield host

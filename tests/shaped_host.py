@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from applied_host import run_cells
 
-from lab import Lab
+from lab import Lab, Prepared
 from runbook_lib.records.origin import run_id
 
 HOST = "debian12"
@@ -17,20 +17,14 @@ BLIND = ssl.create_default_context()
 BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE
 
 
-def signed(lab: Lab) -> None:
-    """Keep the state 'signed': Postfix just installed, and chapters 1-1 and 1-2 applied."""
-    lab.reset(HOST, "fresh")
-    for chapter in ("11-key-and-csr", "12-signing"):
-        run_cells(chapter, host=HOST)
-    lab.keep(HOST, "signed")
-
-
-def with_packages(lab: Lab, packages: str, state: str, script: str = ":") -> None:
-    """Keep a state of the signed host with more of Debian's packages, and what a script makes of them."""
-    lab.reset(HOST, "signed")
+def with_packages(name: str, packages: str, script: str = ":") -> Prepared:
+    """The signed host with more of Debian's packages, and what a script makes of them."""
     install = f"DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {packages}"
-    lab.exec(HOST, f"apt-get update -qq\n{install} > /dev/null 2>&1\n{script}", timeout_s=300)
-    lab.keep(HOST, state)
+    return Prepared(name, "signed", script=f"apt-get update -qq\n{install} > /dev/null 2>&1\n{script}")
+
+
+# Postfix just installed, a certificate, and SASL's packages, so that chapter 2 is quick.
+WITH_SASL = with_packages("with-sasl", "sasl2-bin libsasl2-modules")
 
 
 def applied(

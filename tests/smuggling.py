@@ -1,4 +1,4 @@
-"""SMTP smuggling, as others try it: a second message inside of one, behind a line that a newline alone ends (P12)."""
+"""SMTP smuggling, as others try it: a second message inside of one, behind a line that a newline alone ends."""
 
 import smtplib
 from contextlib import closing

@@ -14,16 +14,16 @@ from test_mail_on_an_applied_host import handshakes as handshakes
 
 from lab import Lab
 from runbook_lib import records
-from runbook_lib.chapters import own_ca
 from runbook_lib.pki import authority
 from runbook_lib.pki.revocation import revoke
 from runbook_lib.records.origin import run_id
+from runbook_lib.site_ca import own_ca
 
 HOST = "debian12"
 FOLDER, CERTIFICATE = family_of(HOST).key_directory, family_of(HOST).certificate_directory / "mail-server.pem"
 KEY, JOINED = FOLDER / "nopass_mail-server.key", FOLDER / "postfix_mail-server.pem"
 SIGNING = ("12-signing",)
-LEADING_ZERO = "0AB0112233445566778899AABBCCDDEE"  # case C9: one spelling, as openssl has it
+LEADING_ZERO = "0AB0112233445566778899AABBCCDDEE"  # one spelling, as openssl has it
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_the_days_left_decide_and_the_inventory_says_with_which_key(
 def test_a_name_in_japanese_is_shown_once_as_typed_and_goes_out_as_its_a_label(
     lab: Lab, tmp_path: Path
 ) -> None:
-    """Case C8."""
+    """People type the U-label; certificates and DNS know its A-label alone (RFC 5890)."""
     _, planned = run(
         inventory(lab, tmp_path, further=("メール.example.test",)), "plan", ("11-key-and-csr", *SIGNING)
     )

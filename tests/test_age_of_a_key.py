@@ -9,12 +9,12 @@ import pki_samples as samples
 import pytest
 from pki_samples import GRANTED
 
-from runbook_lib.chapters import certificate_life
-from runbook_lib.chapters.opening import Opened
+from runbook_lib import inventory
 from runbook_lib.pki.authority import Authority
 from runbook_lib.pki.csr import check_csr
-from runbook_lib.pki.keys import public_key_sha256
 from runbook_lib.remote.facts import Fact
+from runbook_lib.site_ca import renewal
+from runbook_lib.x509.keys import public_key_sha256
 
 FIRST = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=20)
 DAY = FIRST + timedelta(days=200)  # certificate.rekey_after
@@ -33,9 +33,7 @@ def why(ca: Authority, file_of: datetime, now: datetime = NOW) -> str:
     """What chapter 1-1 says of the key of the samples, whose file is of this moment by the host's clock."""
     values = SimpleNamespace(rekey_after=f"{DAY:%Y-%m-%d}", new_key_at_renewal=False, renew_days=30)
     site = SimpleNamespace(ca=SimpleNamespace(directory=str(ca.directory)))
-    opened = SimpleNamespace(
-        host=SimpleNamespace(name="mail1", certificate=values), inventory=SimpleNamespace(site=site)
-    )
+    host = SimpleNamespace(name="mail1", certificate=values)
     told = {
         "public_key": public_key_sha256(samples.rsa_key().public_key()),
         "key_made": str(int(file_of.timestamp())),
@@ -44,7 +42,7 @@ def why(ca: Authority, file_of: datetime, now: datetime = NOW) -> str:
         "certificate": "",
     }
     facts = {name: Fact(value, 0) for name, value in told.items()}
-    return certificate_life.why_new_key(cast(Opened, opened), facts)
+    return renewal.why_new_key(cast(inventory.Site, site), cast(inventory.Host, host), facts)
 
 
 def issue(ca: Authority, at: datetime) -> str:

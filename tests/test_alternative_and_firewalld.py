@@ -7,7 +7,8 @@ from mail_states import mail_state
 
 from runbook_lib.families.debian import DEBIAN
 from runbook_lib.families.enterprise_linux import ENTERPRISE_LINUX as EL
-from runbook_lib.mail import mta
+from runbook_lib.mail.target import mta
+from runbook_lib.remote import firewalld
 from runbook_lib.remote.alternative import Choice
 from runbook_lib.remote.change import Plan
 from runbook_lib.remote.facts import Fact
@@ -78,3 +79,12 @@ def test_what_a_zone_lets_in_is_read() -> None:
     assert opening.lets_in("anything", 8050)
     assert not opening.lets_in("smtp-submission", 587)
     assert not opening.lets_in("anything", 8101)
+
+
+def test_both_of_its_configurations_are_read_in_one_look() -> None:
+    now = "public (active)\n  services: ssh smtp\n  ports: "
+    later = "public\n  services: ssh\n  ports: 465/tcp"
+    zone, running, permanent = firewalld.read(f"public\n{now}\npermanent:\n{later}")
+    assert zone == "public"
+    assert (running.services, running.ports) == (frozenset({"ssh", "smtp"}), ())
+    assert (permanent.services, permanent.ports) == (frozenset({"ssh"}), ("465/tcp",))

@@ -1,4 +1,4 @@
-"""Packages that are being installed when the controller, or the package manager itself, is ended (cases P8, O4, B6)."""
+"""Packages that are being installed when the controller, or the package manager itself, is ended."""
 
 import os
 import re
@@ -23,7 +23,7 @@ from lab.state import CHECKOUT
 from runbook_lib import inventory
 from runbook_lib.families.debian import DEBIAN
 from runbook_lib.families.package_managers import APT
-from runbook_lib.mail import postfix
+from runbook_lib.mail.target import postfix
 
 HOST = "debian12"
 CHAPTER = "20-postfix-debian"
@@ -47,7 +47,7 @@ QUEUED = "find /var/spool/exim4/input -name '*-H' | wc -l"
 
 
 def test_an_install_that_was_killed_is_completed_and_that_is_said(lab: Lab) -> None:
-    """P8, O4: exim4 is there, which a person decides about; then dpkg is killed in the middle, and the controller."""
+    """exim4 is there, which a person decides about; then dpkg is killed in the middle, and the controller."""
     lab.reset(HOST, "bare")
     lab.exec(HOST, EXIM, timeout_s=180)
     with scene(lab, HOST, "bare", f"20991231T000000Z-{secrets.token_hex(2)}") as stage:
@@ -107,7 +107,7 @@ def configuring(lab: Lab, stage: Scene) -> None:
 
 
 def test_plain_papermill_that_is_ended_leaves_no_half_of_a_step(lab: Lab, tmp_path: Path) -> None:
-    """B6: TERM does not reach its kernel; the host ends the step by itself, and holds no lock."""
+    """TERM does not reach its kernel; the host ends the step by itself, and holds no lock."""
     lab.reset(HOST, "bare")
     run = "20991231T000000Z-00dd"
     with pytest.MonkeyPatch.context() as patch:
@@ -163,7 +163,7 @@ HALF_MADE, OURS = "The following packages have been unpacked", "/var/lib/runbook
 def test_where_nothing_is_missing_only_what_we_left_half_made_is_completed(
     lab: Lab, half_made: str, ours: str, titles: list[str]
 ) -> None:
-    """P8: dpkg was killed when all was unpacked but a trigger; what an administrator left is his."""
+    """dpkg was killed when all was unpacked but a trigger; what an administrator left is his."""
     state = mail_state({}, more={"unfinished": half_made, "install_open": ours})
     plan = postfix.plan_packages(
         state, DEBIAN, inventory.load(lab.inventory).hosts[HOST], "mail.example.test"

@@ -94,7 +94,8 @@ def test_without_an_account_for_checks(lab: Lab, tmp_path: Path) -> None:
         for shown in run_cells("90-verification", host="debian12", inventory=inventory)
         if shown is not None
     ]
-    assert "applied, not proven" in summary
+    assert "outcome     not proven" in summary
+    assert "not proven  An unknown name is refused (and 5 more): no account for checks" in summary
     assert any("name one under check_account in the inventory" in text for text in asked)
 
 

@@ -1,11 +1,11 @@
-"""A chapter passed only if every cell ran, none shows an error, and its record is complete (B2)."""
+"""A chapter passed only if every cell ran, none shows an error, and its record is complete."""
 
 from pathlib import Path
 
 import pytest
 from fake_chapters import OPEN, SUMMARY, WHOLE, run_batch
 
-from runbook_lib.batch.results import BatchResult, HostResult
+from runbook_lib.batch.results import BatchResult, ChapterResult, HostResult
 from runbook_lib.records import Record
 
 CASES = {  # by the host that runs it: what the cell does, and what is told
@@ -92,3 +92,18 @@ def test_an_error_of_ours_is_told_as_it_is_written(tmp_path: Path) -> None:
         "mail1: 11-key failed at cell 3 of 3\n"
         "    mail1, csr: too many names\n      Nothing was changed.\n      To do: ask for fewer"
     )
+
+
+def test_what_was_not_proved_is_named_with_its_reason() -> None:
+    """Nothing was made in this run, so nothing is called applied."""
+    lines = tuple(f"Claim {number}: who runs the firewall must open port {number}" for number in range(5))
+    chapter = ChapterResult(
+        "90-verification", "Verification", "not proven", 1.0, 3, claims_passed=1, claims_not_tested=5,
+        not_proven=lines,
+    )  # fmt: skip
+    told = HostResult("mail1", "not proven", (chapter,)).told().splitlines()
+    assert told == [
+        "mail1: nothing to do; 1 of 6 claims proved; not proven",
+        *(f"    not proven: {line}" for line in lines[:3]),
+        "    not proven: and 2 more, in the record",
+    ]

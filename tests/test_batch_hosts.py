@@ -13,7 +13,14 @@ from runbook_lib.batch import rollout
 from runbook_lib.batch.order import Order
 from runbook_lib.records import Record, manifest
 
-SLOW = (OPEN, "import time; time.sleep(1.5)", SUMMARY)
+# It ends when as many hosts as this are in it, or were.
+TOGETHER = """
+import pathlib, time
+pathlib.Path(f"{{inventory}}.at-work.{{host}}").touch()
+deadline = time.monotonic() + 60
+while len(list(pathlib.Path(inventory).parent.glob("*.at-work.*"))) < {most} and time.monotonic() < deadline:
+    time.sleep(0.02)
+"""
 HERE = "import psutil; open(f'{inventory}.{host}', 'w').write(' '.join(psutil.Process().cmdline()))"
 FAILS_ON_MAIL2 = (OPEN, APPLY, "assert host != 'mail2', 'no space on /etc'", SUMMARY)
 
@@ -56,7 +63,7 @@ def test_as_many_hosts_are_at_work_as_may_be(
 ) -> None:
     watch = SilentWatch()
     result = run_batch(
-        tmp_path, ["mail1", "mail2", "mail3"], {"11-key": SLOW},
+        tmp_path, ["mail1", "mail2", "mail3"], {"11-key": (OPEN, TOGETHER.format(most=most), SUMMARY)},
         production=production, workers=workers, reason="MAIL-1", watch=watch,
     )  # fmt: skip
     assert [host.state for host in result.hosts] == ["passed"] * 3
@@ -180,7 +187,9 @@ def test_a_notebook_for_another_kernel_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notebooks" / "11-key.ipynb"
     path.write_text(path.read_text(encoding="utf-8").replace('"python3"', '"nosuchkernel"'), encoding="utf-8")
     (host,) = (
-        Order("apply", str(tmp_path / "site.yaml"), notebooks=path.parent).carry_out(SilentWatch()).hosts
+        Order("apply", str(tmp_path / "site.yaml"), reason="MAIL-1", notebooks=path.parent)
+        .carry_out(SilentWatch())
+        .hosts
     )
     assert host.state == "failed"
     assert "nosuchkernel" in host.told()

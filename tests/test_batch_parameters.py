@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from fake_chapters import OPEN, SUMMARY, WHOLE, run_batch, write_chapter
+from fake_chapters import OPEN, PASSWORD, SUMMARY, WHOLE, run_batch, write_chapter
 
 from runbook_lib.batch.notebooks import find_notebooks
 from runbook_lib.batch.parameters import Value, given_parameters
@@ -41,7 +41,7 @@ def test_a_parameter_goes_only_to_the_chapters_that_have_it(tmp_path: Path) -> N
     ("declared", "typed", "value"),
     [
         ("x: int = 1", "3072", 3072),
-        ("x: str = ''", "2027-01-01", "2027-01-01"),  # a date stays the text that it is (B5)
+        ("x: str = ''", "2027-01-01", "2027-01-01"),  # a date stays the text that it is
         ("x: str = ''", "3072", "3072"),
         ("x: bool = False", "true", True),
         ("x: float = 0.5", "1.5", 1.5),
@@ -92,6 +92,15 @@ def test_what_is_shaped_like_a_secret_is_refused_before_anything_is_written(
 def test_a_reason_that_holds_a_secret_is_refused(tmp_path: Path, records: Path) -> None:
     with pytest.raises(SecretInParameter):
         run_batch(tmp_path, ["mail1"], {"11-key": WHOLE}, reason="-----BEGIN RSA PRIVATE KEY-----")
+    assert not records.exists()
+
+
+def test_a_password_of_the_inventory_is_no_reason_and_no_parameter(tmp_path: Path, records: Path) -> None:
+    """It has no shape; but where it is said, so it is known before anything is written."""
+    for given in ({"reason": f"with {PASSWORD}"}, {"parameters": [("key_bits", PASSWORD)]}):
+        with pytest.raises(SecretInParameter) as refusal:
+            run_batch(tmp_path, ["mail1"], {"11-key": WHOLE}, **given)
+        assert PASSWORD not in str(refusal.value)
     assert not records.exists()
 
 

@@ -10,7 +10,7 @@ from fake_chapters import APPLY, OPEN, SUMMARY, WHOLE, SilentWatch, run_batch, w
 from runbook_lib.batch.results import BatchResult
 from runbook_lib.batch.resumption import resume
 from runbook_lib.errors import ApplyRefused, UsageError
-from runbook_lib.records import manifest
+from runbook_lib.records import manifest, undone
 
 # Fails on mail2 as long as the file is not there: a cause that a person mends.
 MENDED = (
@@ -105,3 +105,20 @@ def test_hosts_of_one_group_are_never_at_work_together(tmp_path: Path) -> None:
     ]
     assert begun_and_ended[:2] == [("mail1", "started"), ("mail2", "started")]
     assert begun_and_ended.index(("mail3", "started")) > begun_and_ended.index(("mail1", "HostEnded"))
+
+
+def test_a_run_that_was_put_back_is_not_gone_on_with(tmp_path: Path, records: Path) -> None:
+    """Neither where it had got through, nor where a chapter of it is missing; its manifest holds as before."""
+    first = stopped(tmp_path)
+    folder = records / first.run
+    for host in ("mail1", "mail2"):
+        undone.note(folder, host, complete=host == "mail1")
+    assert manifest.check(folder).holds
+    order = resume(first.run, tmp_path / "notebooks")
+    assert order is not None
+    assert list(order.hosts) == ["mail3"]
+    undone.note(folder, "mail3", complete=True)
+    with pytest.raises(
+        ApplyRefused, match=r"mail1: put back at .*; mail2: put back in part at .* nothing to go on"
+    ):
+        resume(first.run, tmp_path / "notebooks")

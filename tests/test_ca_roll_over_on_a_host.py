@@ -16,8 +16,8 @@ from ruamel.yaml import YAML
 from supported import postfix_chapter
 
 from lab import Lab
-from runbook_lib.der import spelled_serial
 from runbook_lib.pki.authority import read_root
+from runbook_lib.x509.certificate import spelled_serial
 
 HOST, NAME = "debian12", "mail12.example.test"
 PORTS = {25: ("-starttls", "smtp"), 465: (), 587: ("-starttls", "smtp")}
@@ -46,7 +46,8 @@ class Site:
     def runbook(self, *words: str, code: int = 0) -> str:
         done = subprocess.run(
             [str(RUNBOOK), *words, "--inventory", str(self.inventory)],
-            env=os.environ, cwd=self.folder, capture_output=True, text=True, timeout=300, check=False,
+            env=os.environ | {"COLUMNS": "400"},
+            cwd=self.folder, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr

@@ -29,11 +29,16 @@ from runbook_lib.chapters import port_25, postfix
 from runbook_lib.chapters.opening import open_host
 from runbook_lib.errors import ApplyRefused, CommandFailed
 from runbook_lib.families.debian import DEBIAN
-from runbook_lib.mail import found_certificate, kept_certificate, mta_sts, pins, wanted
-from runbook_lib.mail.found_certificate import CertificateFile, FoundCertificate, public_key_sha256
-from runbook_lib.mail.kept_certificate import CertificateOnPort25
-from runbook_lib.mail.pins import Pins
+from runbook_lib.mail.certificates import configured, mta_sts, on_port_25
+from runbook_lib.mail.certificates.configured import CertificateFile, ConfiguredCertificate
+from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
+from runbook_lib.mail.certificates.pins import Pins
+from runbook_lib.mail.probes.tlsa import is_match
+from runbook_lib.mail.target import wanted
 from runbook_lib.remote.facts import Fact
+from runbook_lib.x509.certificate import public_key_sha256
+
+pytestmark = pytest.mark.usefixtures("as_a_batch")
 
 HOST = "debian12"
 PEM = PurePosixPath("/etc/ssl/private/postfix_mail-server.pem")
@@ -100,7 +105,7 @@ def test_the_plan_of_chapter_2_says_why_it_stays_and_touches_nothing_of_it(lab: 
     chapter = postfix.open("lab", HOST, "plan")
     rows = [line for line in chapter.differences().text().splitlines() if "smtpd_tls_" in line]
     assert ["stays" in row and reason in row for row in rows] == [True, True]
-    assert not {name for name in found_certificate.ENTRIES if name in chapter.plan_settings().text()}
+    assert not {name for name in configured.ENTRIES if name in chapter.plan_settings().text()}
     assert chapter.plan_services().text().count(f"-o smtpd_tls_chain_files={PEM}") == 2
     assert reason in chapter.record.data.facts["certificate_stays"]
     assert changed(before, lab.tree(HOST), AT_WORK) == []
@@ -212,22 +217,24 @@ def test_a_tlsa_record_matches_as_rfc_6698_says(
     usage: int, selector: int, mtype: int, data: bytes, matches: bool
 ) -> None:
     record = SimpleNamespace(usage=usage, selector=selector, mtype=mtype, cert=data)
-    assert pins.is_match(record, (PUBLIC.certificate, PUBLIC_INTERMEDIATE.certificate)) is matches
+    assert is_match(record, (PUBLIC.certificate, PUBLIC_INTERMEDIATE.certificate)) is matches
 
 
-def found(entries: Mapping[str, str]) -> FoundCertificate:
+def found(entries: Mapping[str, str]) -> ConfiguredCertificate:
     path = PurePosixPath("/etc/ssl/m.pem")
     key = public_key_sha256(PUBLIC.certificate)
     # A second certificate in the file is an intermediate, wherever it stands.
     certificates = (PUBLIC_INTERMEDIATE.certificate, PUBLIC.certificate)
-    return FoundCertificate(entries, (CertificateFile(path, path, "600 root:root", key, certificates),), ())
+    return ConfiguredCertificate(
+        entries, (CertificateFile(path, path, "600 root:root", key, certificates),), ()
+    )
 
 
 def judged(
     untrusted: str = "", names: tuple[str, ...] = NAMES, entries: Mapping[str, str] = MappingProxyType({})
 ) -> CertificateOnPort25:
     pinned = Pins(("TLSA pins it",))
-    return kept_certificate.judge(found(entries), pinned, untrusted, names, of_package=False)
+    return on_port_25.judge(found(entries), pinned, untrusted, names, of_package=False)
 
 
 LEGACY = {"smtpd_tls_cert_file": "/m.pem", "smtpd_tls_eccert_file": "/e.pem"}
@@ -270,7 +277,7 @@ def test_a_certificate_serves_submission_where_it_is_public_and_has_every_name()
 
 @pytest.mark.parametrize(
     ("version", "entries"),
-    [((3, 10), found_certificate.ENTRIES[:3]), ((3, 3), found_certificate.LEGACY[:2])],
+    [((3, 10), configured.ENTRIES[:3]), ((3, 3), configured.LEGACY[:2])],
     ids=["3.10", "3.3"],
 )
 def test_no_entry_about_a_certificate_is_written_where_one_stays(
@@ -289,7 +296,7 @@ def test_no_entry_about_a_certificate_is_written_where_one_stays(
 def test_a_look_that_was_cut_short_is_no_answer() -> None:
     facts = {"certificate_entries": Fact("", 0), "certificate_files": Fact("", 124)}
     with pytest.raises(CommandFailed, match="could not be seen"):
-        found_certificate.read(facts, HOST)
+        configured.read(facts, HOST)
 
 
 def test_a_public_root_is_one_that_this_machine_trusts(lab: Lab, private: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from runbook_lib import inventory
 from runbook_lib.families.enterprise_linux import ENTERPRISE_LINUX
-from runbook_lib.mail import wanted
+from runbook_lib.mail.target import wanted
 
 PEM = PurePosixPath("/etc/pki/tls/private/postfix_mail-server.pem")
 FLOOR = "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"

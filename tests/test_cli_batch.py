@@ -1,16 +1,16 @@
 """What `runbook plan` and `runbook apply` say, to a person and to a program."""
 
 import json
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import command_line
 import pytest
-from fake_chapters import NOTHING_TO_DO, OPEN, SUMMARY, WHOLE, write_chapter, write_inventory
+from fake_chapters import NOTHING_TO_DO, OPEN, SUMMARY, WHOLE, another_reason, write_chapter, write_inventory
 
-BIN = Path(__file__).parents[1] / ".venv" / "bin"
+from runbook_lib.batch.rollout import LAB_WORKERS
 
 
 @pytest.fixture
@@ -23,20 +23,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 def runbook(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command, started in another folder than the checkout."""
-    return subprocess.run(
-        [BIN / "runbook", *arguments],
-        cwd=folder,
-        env=os.environ | {"RUNBOOK_RECORDS": str(folder / "records")},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    """The command, in another folder than the checkout."""
+    return command_line.runbook(
+        *arguments, cwd=folder, environment={"RUNBOOK_RECORDS": str(folder / "records")}
     )
 
 
 def batch(folder: Path, mode: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return runbook(folder, mode, "--inventory", "./site.yaml", "--notebooks", "notebooks", *arguments)
+    why = ("--reason", another_reason()) if mode == "apply" and "--reason" not in arguments else ()
+    return runbook(folder, mode, "--inventory", "./site.yaml", "--notebooks", "notebooks", *arguments, *why)
 
 
 def test_apply_says_what_was_done_where_the_record_is_and_what_to_type_next(folder: Path) -> None:
@@ -115,8 +110,14 @@ def test_bad_usage_ends_with_2_in_words_and_without_a_trace(
     assert not (folder / "records").exists()
 
 
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_the_help_says_how_many_hosts_are_at_work(command: str, folder: Path) -> None:
+    told = " ".join(re.sub(r"[│\s]+", " ", runbook(folder, command, "--help").stdout).split())
+    assert f"Without it: {LAB_WORKERS} that are not in production, and of those that are, 1." in told
+
+
 def test_a_secret_that_cannot_be_used_is_told_before_the_run(folder: Path) -> None:
-    """Case S3: saslauthd would cut it; and one that no text could be kept free of."""
+    """saslauthd would cut it; and one that no text could be kept free of."""
     (folder / "kensa").write_text("p" * 300)
     one = batch(folder, "plan")
     assert one.returncode == 2

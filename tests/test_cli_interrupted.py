@@ -24,7 +24,15 @@ def terminal(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
     write_chapter(tmp_path / "notebooks", "11-key", OPEN, APPLY, slow, SUMMARY)
     write_chapter(tmp_path / "notebooks", "12-sign", *WHOLE)
     site = write_inventory(tmp_path, "mail1", "mail2")
-    arguments = ["apply", "--inventory", str(site), "--notebooks", str(tmp_path / "notebooks")]
+    arguments = [
+        "apply",
+        "--inventory",
+        str(site),
+        "--notebooks",
+        str(tmp_path / "notebooks"),
+        "--reason",
+        "x",
+    ]
     environment = os.environ | {"RUNBOOK_RECORDS": str(tmp_path / "records"), "TERM": "xterm"}
     child = pexpect.spawn(
         str(RUNBOOK), arguments, env=environment, timeout=60, dimensions=(40, 150), encoding="utf-8"
@@ -78,7 +86,7 @@ def test_twice_the_cells_at_work_are_interrupted(terminal: Any, tmp_path: Path) 
 
 
 def test_a_service_managers_term_stops_as_ctrl_c_does(terminal: Any, tmp_path: Path) -> None:
-    """B6: papermill alone leaves its kernel at work."""
+    """papermill alone leaves its kernel at work."""
     terminal.kill(signal.SIGTERM)
     _, records = ended(terminal, tmp_path)
     assert {record.data.outcome for record in records} == {"interrupted"}

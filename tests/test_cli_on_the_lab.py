@@ -38,7 +38,7 @@ def apply(*arguments: str) -> dict[str, Any]:
 def comparable(path: Path) -> str:
     """A record without what differs from one run to the next."""
     data = json.loads(path.read_text(encoding="utf-8"))
-    for varying in ("run", "started_at", "ended_at"):
+    for varying in ("run", "started_at", "ended_at", "took_s"):
         del data[varying]
     text = json.dumps(data, ensure_ascii=False, indent=1)
     return re.sub(r"2\d{7}T\d{6}Z-[0-9a-f]{4}|[0-9a-f]{64}|[0-9]+ bits left", "VARYING", text)

@@ -1,29 +1,23 @@
 """`runbook records` and `runbook ca`, as a person types them."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
+import command_line
 import pytest
 import sample_record
 from fake_chapters import write_inventory
 
 from runbook_lib.records.publish import publish
 
-BIN = Path(__file__).parents[1] / ".venv" / "bin"
-
 
 def runbook(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [BIN / "runbook", *arguments],
+    return command_line.runbook(
+        *arguments,
         cwd=folder,
-        env=os.environ | {"RUNBOOK_RECORDS": str(folder / "records"), "RUNBOOK_RUN": ""},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        environment={"RUNBOOK_RECORDS": str(folder / "records"), "RUNBOOK_RUN": ""},
+        stdin=stdin,
     )
 
 
@@ -136,7 +130,7 @@ def test_a_csr_that_asks_for_more_is_refused_and_kept_among_the_refusals(site: P
     done = runbook(folder, "ca", "sign", "--host", "mail1", "--inventory", str(site), stdin=asked)
     assert (done.returncode, done.stdout) == (1, "")
     assert "www.example.test" in done.stderr
-    assert "wildcard not granted" in done.stderr  # case C7
+    assert "wildcard not granted" in done.stderr
     listed = runbook(folder, "ca", "list", "--inventory", str(site)).stdout
     assert "0 issued" in listed
     assert "1 refused" in listed
@@ -144,7 +138,7 @@ def test_a_csr_that_asks_for_more_is_refused_and_kept_among_the_refusals(site: P
 
 
 def test_a_returned_file_on_one_line_is_refused_in_words_that_help(site: Path) -> None:
-    """Case C3: the line breaks went on the way; the host is not asked, since the CSR says which key it is for."""
+    """The line breaks went on the way; the host is not asked, since the CSR says which key it is for."""
     folder = site.parent
     (folder / "sent.pem").write_text(csr(folder, "mail1.example.test"), encoding="ascii")
     body = runbook(

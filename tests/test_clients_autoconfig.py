@@ -18,7 +18,7 @@ def parsed(used: ClientSettings) -> Any:
 
 @pytest.mark.parametrize(("port", "socket_type"), [(465, "SSL"), (587, "STARTTLS")])
 def test_each_port_has_its_socket_type(port: int, socket_type: str) -> None:
-    """F1: the format's 'SSL' for 465, 'STARTTLS' for 587."""
+    """The format's 'SSL' for 465, 'STARTTLS' for 587."""
     assert parsed(settings()).xpath(f"//outgoingServer[port='{port}']/socketType/text()") == [socket_type]
 
 
@@ -47,7 +47,7 @@ def test_the_file_has_the_format_s_shape() -> None:
 
 
 def test_only_covered_names_are_in_it() -> None:
-    """F5."""
+    """A client that is sent to another name warns its user of the certificate."""
     assert set(parsed(settings()).xpath("//hostname/text()")) <= set(NAMES)
 
 
@@ -55,7 +55,7 @@ def test_only_covered_names_are_in_it() -> None:
     ("realm", "form"), [("", "%EMAILLOCALPART%"), ("ad.example.test", "%EMAILLOCALPART%@ad.example.test")]
 )
 def test_the_user_name_has_the_form_that_works(realm: str, form: str) -> None:
-    """S4."""
+    """Behind what stands before the @ comes the realm, where there is one."""
     assert set(parsed(settings(realm=realm)).xpath("//username/text()")) == {form}
 
 

@@ -55,6 +55,7 @@ def test_files_for_users_stand_beside_the_record_and_hold_no_secret(
     written = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(written) == {"thunderbird.html", "lab-ca.cer", "config-v1.1.xml"}
     assert all(name in shown for name in written)
+    assert "one alone can be served: autoconfig.example.test" in shown  # the lab has more hosts of one domain
     for secret in (lab.folder / "secrets").iterdir():
         assert not any(secret.read_bytes().rstrip(b"\n") in content for content in written.values())
 
@@ -82,7 +83,7 @@ def test_old_windows_let_in_against_the_inventory_is_a_fail(
 def test_a_page_is_refused_while_the_server_s_certificate_lacks_its_name(
     lab: Lab, applied_host: str, records: Path, tmp_path: Path
 ) -> None:
-    """The inventory grants a name since; the certificate is the old one (F5)."""
+    """The inventory grants a name since; the certificate is the old one."""
     names = {"smtp": "mail12.example.test", "pop": "pop13.example.test"}
     book = changed_inventory(lab, tmp_path, applied_host, names=names)
     with pytest.raises(NameNotCovered, match=r"pop13\.example\.test, which the certificate does not name"):

@@ -92,7 +92,7 @@ def test_with_a_public_certificate_nobody_is_told_to_import_anything(
 def test_names_with_markup_are_shown_as_text_and_nothing_is_asked_for(
     client: str, page: Page, tmp_path: Path
 ) -> None:
-    """A2: neither the inventory nor a certificate's subject runs in a user's browser."""
+    """Neither the inventory nor a certificate's subject runs in a user's browser."""
     evil = settings(site=EVIL, cas=(CaFile.from_pem(ca_pem(EVIL[:60]), EVIL),))
     asked = show(page, render_page(CLIENTS[client](evil), evil), tmp_path)
     page.wait_for_timeout(200)
@@ -128,18 +128,18 @@ def test_live_mail_s_page_says_that_it_ended_and_what_took_its_place() -> None:
 
 
 def test_live_mail_s_page_warns_of_passwords_outside_ascii() -> None:
-    """S2: old clients send Latin-1, and the right password fails."""
+    """Old clients send Latin-1, and the right password fails."""
     assert "Latin-1" in render_page(CLIENTS["windows-live-mail"](settings()), settings())
 
 
 def test_the_page_warns_where_the_server_shuts_the_client_out() -> None:
-    """F6: 'strict' and Windows 8.1."""
+    """With 'strict' ciphers Windows 8.1 finds none in common."""
     strict = settings(ciphers="strict")
     assert "submission.ciphers: base" in render_page(CLIENTS["windows-live-mail"](strict), strict)
 
 
 def test_a_name_in_japanese_is_shown_beside_the_one_to_type() -> None:
-    """C8: the A-label works everywhere, the U-label is what people know."""
+    """The A-label works everywhere, the U-label is what people know."""
     name = "xn--zckzah.example.test"
     shown = render_page(
         CLIENTS["thunderbird"](settings(smtp_name=name, certificate_names=(name,), pop_name=None)), settings()

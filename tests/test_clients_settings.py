@@ -11,7 +11,7 @@ from runbook_lib.errors import NameNotCovered, UsageError
 
 
 def test_465_is_tls_from_the_first_byte_and_587_is_starttls() -> None:
-    """The pair that a profile gets wrong makes clients hang (F1)."""
+    """The pair that a profile gets wrong makes clients hang."""
     assert settings().servers == (Server(465, "SSL/TLS"), Server(587, "STARTTLS"))
 
 
@@ -27,7 +27,7 @@ def test_only_submission_ports_are_given_to_users(ports: tuple[int, ...]) -> Non
 
 @pytest.mark.parametrize("field", ["smtp_name", "pop_name"])
 def test_a_name_outside_the_certificate_is_refused(field: str) -> None:
-    """DNS may know imap. and smtp., the certificate only mail.: users would see warnings (F5)."""
+    """DNS may know imap. and smtp., the certificate only mail.: users would see warnings."""
     with pytest.raises(NameNotCovered, match=r"smtp\.example\.test, which the certificate does not name"):
         settings(**{field: "smtp.example.test"})
 
@@ -69,19 +69,19 @@ def test_the_ca_s_file_is_named_after_the_site_in_plain_letters() -> None:
 )
 @pytest.mark.parametrize("client", CLIENTS)
 def test_each_page_shows_the_form_of_the_user_name_that_works(client: str, realm: str, shown: str) -> None:
-    """S4: the realm of the inventory decides."""
+    """The realm of the inventory decides."""
     assert shown in CLIENTS[client](settings(realm=realm)).values_shown().text()
 
 
 def test_a_client_that_the_ciphers_shut_out_is_named_with_what_lets_it_in() -> None:
-    """F6: nobody finds out from a user."""
+    """Nobody finds out from a user."""
     shown = findings_shown(settings(ciphers="strict"), ["windows-live-mail", "thunderbird"]).text()
     assert "windows-live-mail" in shown
     assert "submission.ciphers: base" in shown
 
 
 def test_live_mail_without_login_is_named() -> None:
-    """S9: LOGIN is all that it knows."""
+    """LOGIN is all that it knows."""
     shown = findings_shown(settings(mechanisms=("PLAIN",)), ["windows-live-mail"]).text()
     assert "does not offer AUTH LOGIN" in shown
 

@@ -76,7 +76,7 @@ def test_a_mail_sent_with_the_generated_settings_arrives(
     socket_type: int,
     user: str,
 ) -> None:
-    """Each port, and the password with blanks, quotes and a letter outside ASCII too (S1, S2)."""
+    """Each port, and the password with blanks, quotes and a letter outside ASCII too."""
     subject = f"by Thunderbird {secrets.token_hex(8)}"
     assert settings.ca is not None
     assert client.import_ca(settings.ca.content) == settings.ca.sha256
@@ -109,7 +109,7 @@ def test_thunderbird_prefers_465_and_keeps_587(
 def test_without_the_ca_nothing_is_sent_and_the_user_sees_what_the_page_says(
     lab: Lab, applied_host: str, client: Thunderbird, settings: ClientSettings, recipient: str
 ) -> None:
-    """F2: Thunderbird names the unknown issuer, the server's log the alert."""
+    """Thunderbird names the unknown issuer, the server's log the alert."""
     subject = f"never {secrets.token_hex(8)}"
     client.make_account(autoconfig_xml(settings), f"hanako@{settings.domain}", password(lab, "hanako"))
     sent = client.send(recipient, subject)

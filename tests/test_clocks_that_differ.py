@@ -1,4 +1,4 @@
-"""Case C14 on a host: four minutes between the two clocks are taken, ten minutes and two days are refused."""
+"""On a host: four minutes between the two clocks are taken, ten minutes and two days are refused."""
 
 import re
 import subprocess

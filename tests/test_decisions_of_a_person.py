@@ -10,7 +10,7 @@ from shaped_host import HOST, replies, session
 from smuggling import one_message_is_one
 from trees import AT_WORK, MAY_DIFFER, changed
 
-from lab import Lab
+from lab import Lab, Prepared
 from lab.tree import compare
 from runbook_lib.chapters import postfix
 from runbook_lib.errors import ApplyRefused
@@ -50,21 +50,16 @@ PLACES = {
 }
 
 
-@pytest.fixture(scope="module")
-def of_2013(lab: Lab) -> str:
-    """A signed host with settings and services of 2013."""
-    shaped_host.signed(lab)
-    lab.exec(HOST, OF_2013)
-    lab.keep(HOST, "of-2013")
-    return "of-2013"
+# A signed host with settings and services of 2013.
+STATE_OF_2013 = Prepared("of-2013", "signed", script=OF_2013)
 
 
-def test_a_host_of_2013_is_done_with_decisions_and_given_back(lab: Lab, of_2013: str, tmp_path: Path) -> None:
-    """What fell to 25 is put right (P4), one service is left on a port and the other options stay (P5).
+def test_a_host_of_2013_is_done_with_decisions_and_given_back(lab: Lab, tmp_path: Path) -> None:
+    """What fell to 25 is put right, one service is left on a port and the other options stay.
 
-    Nobody relays from a private network any more (P11), and a newline alone ends no message (P12).
+    Nobody relays from a private network any more, and a newline alone ends no message.
     """
-    lab.reset(HOST, of_2013)
+    lab.reset(HOST, STATE_OF_2013)
     before = lab.tree(HOST)
     with pytest.raises(ApplyRefused) as refusal:
         shaped_host.applied()
@@ -110,10 +105,8 @@ def test_a_host_of_2013_is_done_with_decisions_and_given_back(lab: Lab, of_2013:
     assert changed(before, lab.tree(HOST), (*MAY_DIFFER, *AT_WORK)) == []
 
 
-def test_what_cannot_be_decided_so_is_refused_and_what_is_done_is_said(
-    lab: Lab, of_2013: str, tmp_path: Path
-) -> None:
-    lab.reset(HOST, of_2013)
+def test_what_cannot_be_decided_so_is_refused_and_what_is_done_is_said(lab: Lab, tmp_path: Path) -> None:
+    lab.reset(HOST, STATE_OF_2013)
     wrong = decided(
         lab, tmp_path, {"main.cf, smtpd_tls_security_level": "keep", "main.cf, smtpd_use_tsl": "keep"}
     )

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import json
 import re
 import sys
 import tomllib
@@ -15,8 +16,8 @@ from ruamel.yaml import YAML
 CHECKOUT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 LOCK = (CHECKOUT / "requirements.lock").read_text()
+RUNTIME_LOCK = (CHECKOUT / "requirements-runtime.lock").read_text()
 FUZZ_LOCK = (CHECKOUT / "requirements-fuzz.lock").read_text()
-CONDA_NAMES = {"bleach-with-css": "bleach"}  # where conda-forge has another name than PyPI
 
 
 def declared(*texts: str) -> dict[str, str]:
@@ -27,7 +28,8 @@ def declared(*texts: str) -> dict[str, str]:
 
 RUNTIME = declared(*PROJECT["project"]["dependencies"])
 EXTRAS = declared(*(text for extra in PROJECT["project"]["optional-dependencies"].values() for text in extra))
-DEV = declared(*PROJECT["dependency-groups"]["dev"])
+INSTALL = declared(*PROJECT["dependency-groups"]["install"])
+DEV = INSTALL | declared(*(text for text in PROJECT["dependency-groups"]["dev"] if isinstance(text, str)))
 
 
 def test_environment_yml_has_what_pyproject_has() -> None:
@@ -37,15 +39,14 @@ def test_environment_yml_has_what_pyproject_has() -> None:
     by_conda = declared(*(item for item in listed if isinstance(item, str)))
     assert by_conda.pop("python") == PROJECT["project"]["requires-python"]
     assert by_conda.pop("pip") == ""
-    by_conda = {CONDA_NAMES.get(name, name): version for name, version in by_conda.items()}
     assert by_conda | declared(*by_pip) == RUNTIME | EXTRAS | DEV
 
 
-def locked() -> dict[str, str]:
+def locked(lock: str = LOCK) -> dict[str, str]:
     """Name to the one version that the lock has."""
     return {
         canonicalize_name(name): version
-        for name, version in re.findall(r"^(\S+)==(\S+) \\$", LOCK, re.MULTILINE)
+        for name, version in re.findall(r"^(\S+)==(\S+) \\$", lock, re.MULTILINE)
     }
 
 
@@ -57,23 +58,54 @@ def test_the_lock_satisfies_pyproject(name: str) -> None:
     assert wanted.specifier.contains(locked()[name])
 
 
-def test_the_lock_is_made_as_overrides_txt_says() -> None:
+@pytest.mark.parametrize("lock", [LOCK, RUNTIME_LOCK], ids=["all", "runtime"])
+def test_the_lock_is_made_as_overrides_txt_says(lock: str) -> None:
     """Everything has a hash, no index is named, and the slow package stays out."""
     entries = [
-        entry for entry in re.split(r"^(?=\S)", LOCK, flags=re.MULTILINE) if entry.strip() and entry[0] != "#"
+        entry for entry in re.split(r"^(?=\S)", lock, flags=re.MULTILINE) if entry.strip() and entry[0] != "#"
     ]
-    assert len(entries) == len(locked()) > 100
+    assert len(entries) == len(locked(lock)) > 100
     for entry in entries:
         assert re.match(r"\S+==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", entry), entry
-    assert not re.search(r"://|--(extra-)?index|--find-links|file:", LOCK)
-    assert "rfc3987-syntax" not in locked()
-    assert "--override overrides.txt" in LOCK.split("\n")[1]
+    assert not re.search(r"://|--(extra-)?index|--find-links|file:", lock)
+    assert "rfc3987-syntax" not in locked(lock)
+    assert "--override overrides.txt" in lock.split("\n")[1]
+
+
+def test_an_operator_gets_what_the_runbook_needs_and_nothing_is_built() -> None:
+    """`make install` takes a lock of its own: wheels alone, of the versions that are tested, no tool of the tests."""
+    runtime, everything = locked(RUNTIME_LOCK), locked()
+    assert "--only-binary :all:" in RUNTIME_LOCK.split("\n")[1]
+    assert runtime.items() < everything.items()
+    assert runtime.keys() >= RUNTIME.keys() | EXTRAS.keys() | INSTALL.keys()
+    assert not runtime.keys() & {
+        "marionette-driver",
+        "mozprofile",
+        "playwright",
+        "pytest",
+        "hypothesis",
+        "mypy",
+    }
+    make = (CHECKOUT / "Makefile").read_text()
+    installed = re.findall(r"^\.venv/\.runtime: (.*)$", make, re.MULTILINE)
+    assert installed == [
+        "LOCK = requirements-runtime.lock",
+        "WHEELS = --only-binary :all:",
+        "requirements-runtime.lock pyproject.toml",
+    ]
+    assert re.search(r"^install: \$\(INSTALLED\)", make, re.MULTILINE)
+    assert re.search(r"^\.venv/\.installed: \.venv/\.runtime ", make, re.MULTILINE)
 
 
 def test_what_is_installed_here_is_the_lock() -> None:
     """The other tests have run with the versions that a user gets."""
     installed = {name: importlib.metadata.version(name) for name in locked()}
     assert installed == locked()
+
+
+def test_the_extension_of_jupyterlab_has_the_version_of_the_project() -> None:
+    (package,) = (CHECKOUT / "runbook_lib" / "jupyter" / "labextensions").glob("*/package.json")
+    assert json.loads(package.read_bytes())["version"] == PROJECT["project"]["version"]
 
 
 def imported(folder: str) -> set[str]:

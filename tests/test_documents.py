@@ -4,21 +4,29 @@ import dataclasses
 import json
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 from typer.testing import CliRunner
 
 from runbook_lib.cli import app
-from runbook_lib.families import Family
+from runbook_lib.families import Family, PackageManager
 from runbook_lib.mail.probes import CLAIMS
+from runbook_lib.pki.clock import WRITTEN_AT
 from runbook_lib.records.model import ApplyStep, NoteStep, PlanStep, RecordData, VerifyStep
 from runbook_lib.remote.change import Change
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 README = CHECKOUT / "README.md"
-DOCUMENTS = (README, CHECKOUT / "CHANGELOG.md", *sorted((CHECKOUT / "docs").glob("*.md")))
+OWN_SERVERS = CHECKOUT / "docs" / "your-own-servers.md"
+DOCUMENTS = (
+    README,
+    *(CHECKOUT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md")),
+    *sorted((CHECKOUT / "docs").glob("*.md")),
+)
 NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
 
 
@@ -93,8 +101,9 @@ def test_the_readme_lists_every_chapter_by_its_title_in_order() -> None:
 
 
 def test_the_number_of_claims_is_the_one_that_is_told() -> None:
-    assert "twenty claims" in README.read_text(encoding="utf-8")
-    assert len(CLAIMS) == 20
+    assert "twenty-five claims" in README.read_text(encoding="utf-8")
+    assert "Of twenty-five claims nineteen are asked" in OWN_SERVERS.read_text(encoding="utf-8")
+    assert len(CLAIMS) == 25
 
 
 def test_the_first_screen_has_the_picture_and_the_two_commands() -> None:
@@ -121,7 +130,13 @@ def test_every_field_of_a_family_is_explained() -> None:
 
 def test_every_kind_of_change_is_listed() -> None:
     """Two of them belong to a single chapter and are not offered to others."""
-    for _module in ("chapters.signing", "mail.postconf", "remote.keys", "remote.system", "remote.variables"):
+    for _module in (
+        "chapters.signing",
+        "mail.configuration.postconf",
+        "remote.keys",
+        "remote.system",
+        "remote.variables",
+    ):
         __import__(f"runbook_lib.{_module}")
     kinds = {kind.__name__ for kind in Change.__subclasses__() if kind.__module__.startswith("runbook_lib")}
     text = (CHECKOUT / "docs" / "adding-a-chapter.md").read_text(encoding="utf-8")
@@ -142,3 +157,54 @@ def test_errors_point_to_pages_and_sections_that_are_there() -> None:
                 assert (CHECKOUT / page).exists(), f"{path.name} points to {page}"
             for section in re.findall(r"'([A-Z][a-z ]+)' in README\.md", source):
                 assert f"## {section}" in readme, f"{path.name} points to {section}"
+
+
+def test_each_helper_of_the_tests_has_a_line() -> None:
+    """Every module that is no test, and every folder; and no line is about what is not there."""
+    folder = CHECKOUT / "tests"
+    rows = re.findall(
+        r"^\| (`.+?`) \|", (folder / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    named = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    modules = {path.name for path in folder.glob("*.py") if not path.name.startswith("test_")}
+    folders = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._"}
+    assert len(set(named)) == len(named)
+    assert modules | folders <= set(named)
+    assert [name for name in named if not (folder / name).exists()] == []
+
+
+def test_the_verification_asks_every_claim() -> None:
+    (cells,) = [
+        json.loads(path.read_bytes())["cells"] for path in NOTEBOOKS if path.stem == "90-verification"
+    ]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    assert re.findall(r"chapter\.ask\(probes\.(\w+)\)", code) == [claim.__name__ for claim in CLAIMS]
+
+
+def test_every_field_of_a_package_manager_is_explained() -> None:
+    text = (CHECKOUT / "docs" / "adding-a-family.md").read_text(encoding="utf-8")
+    fields = [field.name for field in dataclasses.fields(PackageManager)]
+    assert [name for name in fields if f"`{name}`" not in text] == []
+
+
+def test_files_that_are_named_to_whoever_adds_something_are_there() -> None:
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:runbook_lib|tests|lab|docs|notebooks)/[a-z0-9_./-]+\.\w+)`", text)
+    there = [name for name in named if (CHECKOUT / name).exists()]
+    assert len(there) > 15
+    assert named == there
+
+
+def test_version_changelog_and_clock_are_of_one_release() -> None:
+    """'X, unreleased' comes after the version that is there; once it is dated, version and clock are its own."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    changelog = (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8")
+    heading = re.search(
+        r"^## (\d+\.\d+\.\d+)(?:, (unreleased)| \((\d{4}-\d\d-\d\d)\))$", changelog, re.MULTILINE
+    )
+    assert heading is not None
+    newest, now = Version(heading[1]), Version(project["version"])
+    if heading[2]:
+        assert newest > now
+    else:
+        assert (newest, str(WRITTEN_AT.date())) == (now, heading[3])

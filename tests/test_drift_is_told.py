@@ -1,9 +1,12 @@
 """What a run left and is otherwise now, from what the host prints; the last run to write a thing counts."""
 
+import re
+
 import pytest
 
 from runbook_lib.errors import CommandFailed
-from runbook_lib.remote.drift import Drifted, drifted
+from runbook_lib.mail.configuration.journaled import POSTFIX
+from runbook_lib.remote.drift import Drifted, Entries, Service, drifted, fact
 from runbook_lib.remote.facts import Fact
 
 END = "all was read"
@@ -60,10 +63,26 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_otherwise_is_told(case: str) -> None:
     lines, expected = CASES[case]
-    assert list(drifted(Fact("\n".join([*lines, END]), 0))) == expected
+    assert list(drifted(Fact("\n".join([*lines, END]), 0), POSTFIX)) == expected
+
+
+def test_a_service_beside_postfix_needs_no_change_below_it() -> None:
+    """A made-up one: its own file of entries, its own unit; what is asked of the host has nothing of Postfix."""
+    form = re.compile(r"now\t(option)\t(?P<text>(?P<name>\w+)=.*)")
+    pop = Service("popd", "popd_back", (Entries("option", "/etc/popd.conf", "popconf", form, "gone"),))
+    script = fact(pop)["drift"]
+    assert "popconf" in script
+    assert "s/^popd_back .*/popd/p" in script
+    assert '"$n.options"' in script
+    assert "post" not in script
+    lines = [f"left\t1.001\t{RUN1}\toption\t{name}\t{name}=1" for name in "ab"] + ["now\toption\ta=2", END]
+    assert list(drifted(Fact("\n".join(lines), 0), pop)) == [
+        Drifted("/etc/popd.conf, a", RUN1, "a=1", "a=2"),
+        Drifted("/etc/popd.conf, b", RUN1, "b=1", "gone"),
+    ]
 
 
 @pytest.mark.parametrize("text", ["", f"left\t1.001\t{RUN1}\tpath\t/a\t{FILE}"])
 def test_a_look_that_did_not_get_to_its_end_is_not_taken_for_no_change(text: str) -> None:
     with pytest.raises(CommandFailed, match="could not be compared to the end"):
-        drifted(Fact(text, 124))
+        drifted(Fact(text, 124), POSTFIX)

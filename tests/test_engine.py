@@ -214,6 +214,7 @@ def test_another_thread_is_refused() -> None:
     assert "main thread" in str(raised[0])
 
 
+RUNS = 500 if "RUNBOOK_LONG" in os.environ else 48  # some of the processes make more than one
 MANY = """
 import multiprocessing, sys
 def one(number):
@@ -224,20 +225,20 @@ def one(number):
 if __name__ == '__main__':
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(['runbook_lib.batch.quiet', 'papermill', 'runbook_lib.engine.cells'])
-    with context.Pool(16, maxtasksperchild=7) as pool:
-        told = pool.map(one, range(500), chunksize=1)
-    assert told == [str(2 * n) for n in range(500)], told
+    with context.Pool(16, maxtasksperchild=2) as pool:
+        told = pool.map(one, range(RUNS), chunksize=1)
+    assert told == [str(2 * n) for n in range(RUNS)], told
 """
 
 
-def test_500_runs_16_at_a_time_none_fails_and_none_says_a_word() -> None:
+def test_runs_16_at_a_time_none_fails_and_none_says_a_word() -> None:
     cells = [new_code_cell("n = 0", metadata={"tags": ["parameters"]})]
     cells += [new_code_cell(f"print('cell {i}')\n{i}") for i in range(8)]
     cells += [new_code_cell("import subprocess\nsubprocess.run(['true'])\nprint('twice', 2 * n)")]
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": PYTHON}), "in.ipynb")
-    Path("many.py").write_text(MANY)
+    Path("many.py").write_text(MANY.replace("RUNS", str(RUNS)))
     done = subprocess.run(
         [sys.executable, "many.py"], capture_output=True, text=True, timeout=300, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert len(list(Path().glob("out*.ipynb"))) == 500
+    assert len(list(Path().glob("out*.ipynb"))) == RUNS

@@ -28,6 +28,7 @@ CHAPTERS = {
     ],
     "el9": [CHECKOUT / "notebooks" / f"{chapter}.ipynb" for chapter in changing("el9")],
 }
+HOST_OF = {"21-postfix-centos": "el9"}  # the host that a notebook is stored of, but for the first
 ENGINES = ("nbclient", "in-process")
 
 
@@ -146,25 +147,42 @@ def test_tags_are_heeded_as_by_the_stock_engine(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", CHAPTERS)
-def test_every_chapter_comes_out_the_same(lab: Lab, tmp_path: Path, host: str) -> None:
-    """From a bare host on, each with the papermill command as a person types it."""
-    made: dict[str, list[list[dict[str, Any]]]] = {}
-    # Else the CA is made by whichever engine goes first, and its chapter says so.
+def test_every_chapter_comes_out_as_it_is_stored(lab: Lab, tmp_path: Path, host: str) -> None:
+    """From a bare host on, each with the papermill command as a person types it.
+
+    nbval shows of the same stored outputs, in a kernel, that they are what the stock engine's kernels make.
+    """
+    lab.reset(host, "bare")
+    # Else the chapter makes the CA, and says so.
     runbook = Path(sys.executable).with_name("runbook")
     subprocess.run([runbook, "ca", "init", "--inventory", "lab"], check=True, capture_output=True)
-    for engine in ENGINES:
-        lab.reset(host, "bare")
-        (tmp_path / engine).mkdir()
-        environment = os.environ | {
-            "RUNBOOK_RUN": f"20260101T000000Z-{len(made):04x}", "RUNBOOK_RECORDS": str(tmp_path / "records")
-        }  # fmt: skip
-        for chapter in CHAPTERS[host]:
-            out = tmp_path / engine / chapter.name
-            done = subprocess.run(
-                [PAPERMILL, "--no-progress-bar", "--engine", engine, chapter, out, "-p", "host", host],
-                capture_output=True, text=True, env=environment, timeout=300, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stderr
-            made.setdefault(engine, []).append(sanitized(nbformat.read(out, as_version=4)))
-    for chapter, stock, ours in zip(CHAPTERS[host], made["nbclient"], made["in-process"], strict=True):
-        assert ours == stock, chapter.name
+    environment = os.environ | {
+        "RUNBOOK_RUN": "20260101T000000Z-0000",
+        "RUNBOOK_RECORDS": str(tmp_path / "records"),
+    }
+    compared = []
+    for chapter in CHAPTERS[host]:
+        out = tmp_path / chapter.name
+        done = subprocess.run(
+            [PAPERMILL, "--no-progress-bar", "--engine", "in-process", chapter, out, "-p", "host", host],
+            capture_output=True, text=True, env=environment, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        stored, made = (nbformat.read(path, as_version=4) for path in (chapter, out))
+        if HOST_OF.get(chapter.stem, "debian12") == host:
+            assert shown(made) == shown(stored), chapter.name
+            compared.append(chapter)
+    assert len(compared) == (7 if host == "debian12" else 1)
+
+
+def shown(notebook: NotebookNode) -> list[dict[str, Any]]:
+    """Source and outputs of each cell but the parameters that papermill put in, without what counts executions."""
+    notebook.cells = [
+        cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", ())
+    ]
+    cells = sanitized(notebook)
+    for cell in cells:
+        for one in (cell, *cell["outputs"]):
+            one.pop("count", None)
+            one.pop("execution_count", None)
+    return cells

@@ -1,9 +1,12 @@
 """Which family a host belongs to comes from the host; what was not tried is refused before anything is touched."""
 
+import re
+from importlib import resources
+
 import pytest
 
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.families import known
+from runbook_lib.families import PackageManager, known
 
 APT, DNF, YUM = "apt-get", "dnf\nyum", "yum"
 
@@ -97,3 +100,19 @@ def test_a_broken_line_of_os_release_does_not_hide_the_others() -> None:
     text = 'NAME="a quote that does not end\nID=debian\nVERSION_ID="12"\nnot an assignment = 3\n'
     assert known.find(text, APT, "mail1")[0].name == "Debian"
     assert known.read(text)["NAME"] == '"a quote that does not end'
+
+
+@pytest.mark.parametrize(
+    "manager",
+    {manager.command: manager for family in known.FAMILIES for manager in family.package_managers}.values(),
+    ids=lambda manager: manager.command,
+)
+def test_each_package_manager_has_every_function_that_a_rollback_calls(manager: PackageManager) -> None:
+    """Those that packages.sh and the change of packages call, and packages.sh does not define."""
+    remote = resources.files("runbook_lib.remote")
+    shared, own = (remote.joinpath(name).read_text() for name in ("packages.sh", manager.functions))
+    code = re.sub(r"#.*", "", shared) + remote.joinpath("system.py").read_text()
+    called = set(re.findall(r"\bpackages_[a-z]+", code)) - {"packages_with"}  # a variable
+    defined = re.findall(r"^(packages_[a-z]+)\(\)", f"{shared}\n{own}", flags=re.MULTILINE)
+    assert called - set(defined) == set()
+    assert len(called) > 20

@@ -3,9 +3,7 @@
 import time
 from collections.abc import Iterator
 
-import pytest
-import shaped_host
-from shaped_host import HOST, applied, session
+from shaped_host import HOST, applied, session, with_packages
 
 from lab import Lab
 
@@ -36,17 +34,13 @@ postconf -e smtpd_proxy_filter=127.0.0.1:10026
 """  # noqa: E501 - a service is one line
 
 
-@pytest.fixture(scope="module")
-def filtered(lab: Lab) -> str:
-    """opendkim, which listens and which nobody asks yet; SASL's packages are there, so that chapter 2 is quick."""
-    shaped_host.signed(lab)
-    shaped_host.with_packages(lab, "opendkim sasl2-bin libsasl2-modules", "filtered", OPENDKIM)
-    return "filtered"
+# opendkim, which listens and which nobody asks yet; SASL's packages are there, so that chapter 2 is quick.
+FILTERED = with_packages("filtered", "opendkim sasl2-bin libsasl2-modules", OPENDKIM)
 
 
-def shaped(lab: Lab, state: str, script: str) -> list[str]:
+def shaped(lab: Lab, script: str) -> list[str]:
     """The administrator's part, then ours; what was shown."""
-    lab.reset(HOST, state)
+    lab.reset(HOST, FILTERED)
     lab.exec(HOST, f"{script}\npostfix reload 2>/dev/null")
     _, shown = applied()
     assert "passed" in shown[-1]
@@ -73,11 +67,9 @@ def _mailbox(lab: Lab) -> Iterator[str]:
 
 
 def test_mail_of_users_goes_through_the_milter_and_the_content_filter_of_main_cf(
-    lab: Lab, filtered: str
+    lab: Lab,
 ) -> None:
-    shown = shaped(
-        lab, filtered, f"{SCAN}\npostconf -e smtpd_milters=inet:127.0.0.1:8891 content_filter=scan:dummy"
-    )
+    shown = shaped(lab, f"{SCAN}\npostconf -e smtpd_milters=inet:127.0.0.1:8891 content_filter=scan:dummy")
     through = "goes through milter inet:127.0.0.1:8891, content_filter scan:dummy: main.cf sets it"
     assert any(f"Mail from 465 and 587 {through}" in text for text in shown)
     for port in (465, 587):
@@ -87,15 +79,15 @@ def test_mail_of_users_goes_through_the_milter_and_the_content_filter_of_main_cf
     assert "nothing to do" in applied()[1][-1]
 
 
-def test_mail_of_users_goes_through_the_proxy_filter_of_main_cf(lab: Lab, filtered: str) -> None:
-    shown = shaped(lab, filtered, PROXY)
+def test_mail_of_users_goes_through_the_proxy_filter_of_main_cf(lab: Lab) -> None:
+    shown = shaped(lab, PROXY)
     assert any("goes through smtpd_proxy_filter 127.0.0.1:10026" in text for text in shown)
     assert "X-Proxied: yes" in delivered(lab, 587, "by 587")
 
 
-def test_a_filter_of_port_25_alone_stays_there_alone(lab: Lab, filtered: str) -> None:
+def test_a_filter_of_port_25_alone_stays_there_alone(lab: Lab) -> None:
     """It stands on that service, not in main.cf: what comes in is filtered, what users send is not."""
-    shown = shaped(lab, filtered, f"{SCAN}\npostconf -P smtp/inet/content_filter=scan:dummy")
+    shown = shaped(lab, f"{SCAN}\npostconf -P smtp/inet/content_filter=scan:dummy")
     assert any(
         "does not go through what master.cf sets for port 25 alone: content_filter=scan:dummy" in t
         for t in shown

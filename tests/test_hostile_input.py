@@ -85,7 +85,7 @@ def test_a_trace_in_a_target_is_a_finding_and_is_kept(
 
 @pytest.mark.parametrize("text", EVIL, ids=ascii)
 def test_what_acts_is_spelled_out_and_what_is_seen_stays(text: str) -> None:
-    """A2's kind: a banner, a subject, a comment, in every form in which a cell, a page or a terminal shows it."""
+    """A banner, a subject, a comment, in every form in which a cell, a page or a terminal shows it."""
     shown = [
         display.Table((text,), [(text,)], caption=text),
         display.Text(text),
@@ -124,7 +124,7 @@ def refused(text: str, folder: Path) -> str:
     return str(caught.value)
 
 
-# B5's kind: YAML that means a value of another type than a person saw in it.
+# YAML that means a value of another type than a person saw in it.
 @pytest.mark.parametrize("value", ["2027-01-01", "2027-01-01T10:00:00Z", "0587", "1e2", "9" * 5000])
 @pytest.mark.parametrize(
     ("field", "line"),

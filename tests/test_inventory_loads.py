@@ -8,11 +8,12 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from runbook_lib import inventory
+from lab.state import CHECKOUT
+from runbook_lib import inventory, places
 from runbook_lib.inventory import names
 from runbook_lib.inventory.schema import schema, schema_text
 
-FOLDER = inventory.CHECKOUT / "inventory"
+FOLDER = CHECKOUT / "inventory"
 
 
 def test_the_example_can_be_copied_as_it_is() -> None:
@@ -38,14 +39,19 @@ def test_every_commented_field_of_the_example_shows_its_default(tmp_path: Path) 
         "key": str(Path("~/.ssh/id_ed25519").expanduser()),
     }
     host = full.host("mail1")
-    assert full.site.model_copy(update={"resolver": plain.site.resolver}) == plain.site
+    assert (
+        full.site.model_copy(update={name: getattr(plain.site, name) for name in ("resolver", "records")})
+        == plain.site
+    )
     assert full.site.resolver == changed["resolver"]
     assert (host.names.further, host.key) == (changed["further"], changed["key"])
     assert host.jump == "ops@gw.example.jp:2222"
     names = host.names.model_copy(update={"further": ()})
     assert host.certificate.rekey_after == "2027-01-15"
-    values = host.certificate.model_copy(update={"rekey_after": None})
-    shown = host.model_copy(update={"key": None, "jump": None, "names": names, "certificate": values})
+    values = host.certificate.model_copy(update={"rekey_after": None, "granted_again": None})
+    assert (host.port_25.ca_file or "").endswith("/roots/partners-ca.pem")
+    without = {"key": None, "jump": None, "port_25": plain.host("mail1").port_25}
+    shown = host.model_copy(update={**without, "names": names, "certificate": values})
     assert shown == plain.host("mail1")
 
 
@@ -126,7 +132,7 @@ def test_a_host_has_the_defaults_under_its_own_values(site: inventory.Inventory)
 
 
 def test_names_become_a_labels_in_lower_case_each_once(site: inventory.Inventory) -> None:
-    """Certificates, DNS queries and settings pages get one spelling; a person sees both (C8)."""
+    """Certificates, DNS queries and settings pages get one spelling; a person sees both."""
     names = site.host("mail1").names
     assert names.all == ("xn--4dkua4c.example.jp", "pop.example.jp", "ms.example.jp")
     assert inventory.shown(names.smtp) == "xn--4dkua4c.example.jp (メール.example.jp)"
@@ -144,7 +150,7 @@ def test_names_become_a_labels_in_lower_case_each_once(site: inventory.Inventory
     ],
 )
 def test_a_name_more_that_a_public_ca_put_in_has_one_spelling(written: str, read: str) -> None:
-    """C7, C8, C12: wildcards and addresses only here, where a person accepted them."""
+    """Wildcards and addresses only here, where a person accepted them."""
     assert names.certificate_name(written) == read
 
 
@@ -205,6 +211,29 @@ def test_a_word_is_a_file_of_the_checkout_wherever_one_works(
     assert inventory.load("example").where("hosts") == f"inventory/example.yaml, line {line}"
     assert inventory.find("site.yaml") == tmp_path / "site.yaml"
     assert inventory.find("~/site.yaml") == Path.home() / "site.yaml"
+
+
+def test_what_is_read_where_nobody_names_an_inventory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a checkout its own, then the user's, then the lab's: what stands in another folder counts for nothing."""
+    monkeypatch.delenv("RUNBOOK_LAB", raising=False)
+    monkeypatch.setattr(places, "CHECKOUT", tmp_path / "checkout")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    for folder in ("checkout/inventory", "config/runbook", "inventory"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "inventory" / "site.yaml").write_text(MINIMAL)
+    assert inventory.default() == "lab"
+    own = tmp_path / "config" / "runbook" / "site.yaml"
+    own.write_text(MINIMAL)
+    assert inventory.find(inventory.default()) == own
+    assert inventory.is_default(own)
+    (tmp_path / "checkout" / "inventory" / "site.yaml").write_text(MINIMAL)
+    assert inventory.default() == "site"
+    assert not inventory.is_default(own)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")  # the specification has it ignored
+    assert places.configuration() == Path.home() / ".config" / "runbook"
 
 
 def test_a_lab_of_ones_own_is_found_by_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

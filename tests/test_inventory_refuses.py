@@ -29,7 +29,7 @@ hosts:
 
 # What is replaced in the sound file, by what; the line and the field of the complaint; what it must say.
 WRONG = [
-    # Case O3: numbers that YAML reads as others than were meant.
+    # Numbers that YAML reads as others than were meant.
     ("port with a leading zero", "  user: kanri", "  user: kanri\n  port: 0587", 7, "defaults.port",
      "0587, .*from 1 to 65535.*write 587$"),
     ("port in quotes", "  user: kanri", '  user: kanri\n  port: "22"', 7, "defaults.port",
@@ -67,7 +67,7 @@ WRONG = [
      "missing; expected a block with smtp"),
     ("a day that is none", "env:KEY_PASSPHRASE", 'env:KEY_PASSPHRASE\n    rekey_after: "2027-02-30"', 9,
      "defaults.certificate.rekey_after", "no day; expected year, month, day"),
-    ("a day without quotes (B5)", "env:KEY_PASSPHRASE", "env:KEY_PASSPHRASE\n    rekey_after: 2027-01-15", 9,
+    ("a day without quotes", "env:KEY_PASSPHRASE", "env:KEY_PASSPHRASE\n    rekey_after: 2027-01-15", 9,
      "defaults.certificate.rekey_after", 'is 2027-01-15, a date; .*write "2027-01-15" in quotes'),
     ("passphrase missing", "    key_passphrase: env:KEY_PASSPHRASE", "    key_bits: 2048", 10,
      "hosts.mail1.certificate.key_passphrase", "missing; expected a reference"),
@@ -83,6 +83,22 @@ WRONG = [
      "wildcard.*policy"),
     ("address as a name", "smtp: mail.example.jp", "smtp: 192.0.2.25", 13, "hosts.mail1.names.smtp",
      "is an IP address"),
+    ("address with ideographic full stops", "smtp: mail.example.jp", "smtp: 192。0。2。25", 13,
+     "hosts.mail1.names.smtp", "is an IP address"),
+    ("address in full-width digits", "smtp: mail.example.jp", "smtp: １９２．０．２．２５", 13,
+     "hosts.mail1.names.smtp", "is an IP address"),
+    ("name that ends in a number", "smtp: mail.example.jp", "smtp: mail.example.123", 13, "hosts.mail1.names.smtp",
+     "ends in a number \\('123'\\)"),
+    ("name that becomes one with a number", "smtp: mail.example.jp", "smtp: mail.①", 13, "hosts.mail1.names.smtp",
+     "ends in a number \\('1'\\)"),
+    ("address in hexadecimal", "smtp: mail.example.jp", "smtp: 0x7f.1", 13, "hosts.mail1.names.smtp",
+     "ends in a number \\('1'\\)"),
+    ("dot at the end, ideographic", "smtp: mail.example.jp", "smtp: メール。example。jp。", 13,
+     "hosts.mail1.names.smtp", "ends in a dot"),
+    ("host's address in hexadecimal", "address: 192.0.2.25", "address: 0x7f.1", 11, "hosts.mail1.address",
+     "ends in a number \\('1'\\)"),
+    ("host's address in full-width digits", "address: 192.0.2.25", "address: １９２．０．２．２５", 11,
+     "hosts.mail1.address", "is an IP address"),
     ("IPv6 address as a name", "smtp: mail.example.jp", 'smtp: "2001:DB8::25"', 13,
      "hosts.mail1.names.smtp", "is an IP address"),
     ("name with a dot at its end", "smtp: mail.example.jp", "smtp: mail.example.jp.", 13,

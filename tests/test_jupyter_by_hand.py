@@ -1,22 +1,19 @@
 """`make jupyter`, as a person uses it: a real JupyterLab in a real browser, one chapter on a lab host."""
 
 import os
-import re
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Error, Page, sync_playwright
+from started_jupyterlab import BROWSER, PATIENCE, started
 
 from lab import Lab
 from runbook_lib.records import Record, manifest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CHAPTER = "11-key-and-csr"
-PATIENCE = 150_000  # milliseconds; a first start compiles all of JupyterLab's Python beside a busy machine
 
 
 @pytest.fixture
@@ -24,22 +21,9 @@ def address(tmp_path: Path) -> Iterator[str]:
     """JupyterLab's address with its token."""
     environment = os.environ | {"RUNBOOK_RECORDS": str(tmp_path / "records")}
     environment.pop("RUNBOOK_RUN", None)
-    said = tmp_path / "jupyter.log"
-    with said.open("wb") as log:
-        process = subprocess.Popen(
-            ["make", "jupyter", "HOST=debian12", "JUPYTER_OPTIONS=--no-browser --port=0"],
-            cwd=CHECKOUT, env=environment, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 150
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+/lab\?token=\w+", said.read_text())):
-            assert process.poll() is None, said.read_text()
-            assert time.monotonic() < deadline, said.read_text()
-            time.sleep(0.2)
-        yield found[0]
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+    words = ["make", "jupyter", "HOST=debian12", "JUPYTER_OPTIONS=--no-browser --port=0"]
+    with started(words, tmp_path / "jupyter.log", CHECKOUT, environment) as found:
+        yield found
 
 
 def test_stepping_through_a_chapter_leaves_the_record_with_its_notebook(
@@ -47,7 +31,7 @@ def test_stepping_through_a_chapter_leaves_the_record_with_its_notebook(
 ) -> None:
     lab.reset("debian12", "bare")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1300, "height": 1000})
         page.goto(address.replace("/lab?", f"/lab/tree/{CHAPTER}.ipynb?"))
         # The status bar says when there is a kernel. The circle above the notebook will not do: it says 'idle' before
@@ -58,8 +42,14 @@ def test_stepping_through_a_chapter_leaves_the_record_with_its_notebook(
         wait_for_output(page, "2 changes made")
         page.keyboard.press("Control+s")
         (run,) = wait_for_runs(tmp_path / "records")
+        wait_for_output(page, f"runbook rollback {run.name} --host debian12")
+        assert page.get_by_text("Jupyter news").count() == 0
         page.screenshot(path=tmp_path / "lab.png")
+        told = saved_with_a_secret(page, lab.folder / "secrets" / "kensa")
         browser.close()
+    assert f"{CHAPTER}.ipynb is saved. It was not attached to its record" in told
+    assert "Unexpected error" not in told
+    assert lab.secret("kensa") not in told
     record = Record.open(run / "debian12" / f"{CHAPTER}.json").data
     assert (record.outcome, record.mode, record.changes_made) == ("passed", "apply", 2)
     assert (
@@ -67,6 +57,21 @@ def test_stepping_through_a_chapter_leaves_the_record_with_its_notebook(
     )
     assert manifest.check(run).holds
     assert lab.exec("debian12", "stat -c %a /etc/ssl/private/nopass_mail-server.key") == b"600\n"
+
+
+def saved_with_a_secret(page: Page, file: Path) -> str:
+    """What JupyterLab says when a notebook is saved in which a cell, new below the last one, shows a secret."""
+    page.locator(".jp-Notebook-cell").last.click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    page.keyboard.insert_text(f"print('shown:', open({str(file)!r}).read())")
+    page.keyboard.press("Control+Enter")
+    wait_for_output(page, "shown: ")
+    page.keyboard.press("Control+s")
+    dialog = page.locator(".jp-Dialog")
+    dialog.wait_for(timeout=PATIENCE)
+    return dialog.inner_text()
 
 
 def wait_for_output(page: Page, text: str) -> None:
@@ -79,10 +84,16 @@ def wait_for_output(page: Page, text: str) -> None:
 
 
 def wait_for_runs(records: Path) -> list[Path]:
-    """The runs whose chapter has its notebook: saving attaches it."""
+    """The runs whose chapter has its notebook: saving attaches it, and makes the run's page anew at last."""
     deadline = time.monotonic() + 30
-    while not (found := list(records.glob(f"*/debian12/{CHAPTER}.notebook.html"))):
+    while True:
+        found = list(records.glob(f"*/debian12/{CHAPTER}.notebook.html"))
+        pages = [path.parents[1] / "index.html" for path in found]
+        anew = [
+            page.exists() and page.stat().st_mtime_ns >= path.stat().st_mtime_ns
+            for page, path in zip(pages, found, strict=True)
+        ]
+        if found and all(anew):
+            return [page.parent for page in pages]
         assert time.monotonic() < deadline, list(records.rglob("*"))
         time.sleep(0.2)
-    time.sleep(1)  # the pages are made anew last
-    return [path.parents[1] for path in found]

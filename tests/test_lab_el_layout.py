@@ -5,13 +5,11 @@ Each row is what the packages of that family have; rows that the stand-in cannot
 
 import shlex
 import socket
-import time
 from collections.abc import Iterable
 
 import pytest
 
 from lab import Lab, LabHost
-from lab.recipes import EARLY_STATES
 from lab.releases import RELEASES
 
 EL = [name for name, release in RELEASES.items() if release.recipe.stands_in]
@@ -174,16 +172,6 @@ def test_fresh_has_postfix_running_for_the_host_itself(lab: Lab, el_host: str) -
         f"220 {host.release.hostname} ESMTP"
     )
     assert not connects(host, 25)
-
-
-def test_a_reset_takes_less_than_three_seconds(lab: Lab, el_host: str) -> None:
-    for state in EARLY_STATES:
-        took = []
-        for _ in range(3):
-            began = time.monotonic()
-            lab.reset(el_host, state)
-            took.append(time.monotonic() - began)
-        assert min(took) < 3, state
 
 
 def test_the_firewall_shuts_a_port_until_its_service_is_added(lab: Lab, el_host: str) -> None:

@@ -95,6 +95,8 @@ _SETTINGS = {
 _PORT_465 = {"el9": "smtps", "el10": "submissions"}
 _MAP_TYPES = {"el9": {"hash", "btree"}, "el10": {"lmdb"}}
 
+pytestmark = pytest.mark.lab  # images and containers, though no host
+
 Inside = Callable[[str], str]
 
 

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from lab.machine import check_inotify
+from lab import Lab
+from lab.machine import check_disk, check_inotify, check_memory, check_room
 from lab.state import CHECKOUT
 from runbook_lib.errors import LabError
 
@@ -14,7 +15,25 @@ def test_more_hosts_than_the_kernel_has_inotify_instances_for() -> None:
     with pytest.raises(LabError, match="800000 inotify instances, and the kernel has fewer left") as told:
         check_inotify(100_000)
     assert "sysctl fs.inotify.max_user_instances" in told.value.remedy
-    assert "no host was started" in told.value.changed
+    assert told.value.changed == "No host was started."
+
+
+def test_more_hosts_than_memory_has_room_for() -> None:
+    with pytest.raises(LabError, match="MB of memory, and") as told:
+        check_memory(1_000_000)
+    assert "ps --sort=-rss" in told.value.remedy
+
+
+@pytest.mark.usefixtures("lab")
+def test_more_hosts_than_the_disk_has_room_for() -> None:
+    with pytest.raises(LabError, match="are free") as told:
+        check_disk(1_000_000)
+    assert "podman image prune" in told.value.remedy
+
+
+def test_a_machine_with_room_is_told_nothing(lab: Lab) -> None:
+    assert lab.hosts_up() > 0
+    check_room(1)
 
 
 @pytest.mark.parametrize(("left", "said"), [(7, "LabError"), (8, "enough")])

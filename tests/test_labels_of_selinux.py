@@ -1,4 +1,4 @@
-"""Case P9: what is said of SELinux's labels; by made-up answers, since the lab's hosts have no SELinux."""
+"""What is said of SELinux's labels; by made-up answers, since the lab's hosts have no SELinux."""
 
 from pathlib import PurePosixPath
 

@@ -33,7 +33,7 @@ def test_it_does_what_its_people_rely_on(lab: Lab, host: str, state: str) -> Non
         assert flow is not None
         lab.exec(host, "postfix reload")
         seen = {port.port: (port.level, port.refused, port.unanswered) for port in flow.stop()}
-        assert seen == {25: ("RCPT", 0, 0), 465: ("EHLO", 0, 0), 587: ("EHLO", 0, 0)}
+        assert seen == {25: ("RCPT for postmaster", 0, 0), 465: ("EHLO", 0, 0), 587: ("EHLO", 0, 0)}
         with server.talk() as client:
             client.starttls(context=BLIND)
             assert isinstance(client.sock, ssl.SSLSocket)

@@ -1,4 +1,4 @@
-"""What a command wrote is kept short: head, tail, length and digest of the whole, never a secret (R9)."""
+"""What a command wrote is kept short: head, tail, length and digest of the whole, never a secret."""
 
 import hashlib
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from runbook_lib import credentials
+from runbook_lib.excerpt import excerpt
 from runbook_lib.records import Record
-from runbook_lib.remote.excerpt import excerpt
 
 MIB = 1024 * 1024
 

@@ -5,11 +5,14 @@ import ssl
 
 import pytest
 from applied_host import run_cells
+from shaped_host import HOST
 
 from lab import Lab
 from lab.tree import compare
 from runbook_lib.chapters import postfix
 from runbook_lib.errors import ApplyRefused
+
+pytestmark = pytest.mark.usefixtures("as_a_batch")
 
 BLIND = ssl.create_default_context()
 BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE
@@ -18,8 +21,8 @@ OWN = "smtpd -o syslog_name=own"
 SHAPED = {
     "restrictions": ("postconf -e smtpd_recipient_restrictions=reject", "smtpd_recipient_restrictions"),
     "a Dovecot that is not there": ("postconf -e smtpd_sasl_type=dovecot", "smtpd_sasl_type"),
-    "AUTH in clear (trap 16)": ("postconf -e smtpd_sasl_auth_enable=yes", "smtpd_sasl_auth_enable"),
-    "wrapper mode everywhere (trap 17)": ("postconf -e smtpd_tls_wrappermode=yes", "smtpd_tls_wrappermode"),
+    "AUTH in clear": ("postconf -e smtpd_sasl_auth_enable=yes", "smtpd_sasl_auth_enable"),
+    "wrapper mode everywhere": ("postconf -e smtpd_tls_wrappermode=yes", "smtpd_tls_wrappermode"),
     "a certificate of its own": ("postconf -e smtpd_tls_cert_file=/etc/ssl/own.pem", "smtpd_tls_cert_file"),
     "a floor of its own": ("postconf -e 'smtpd_tls_protocols=>=TLSv1.2'", "smtpd_tls_protocols"),
     "a service on 465": (f"postconf -M 'smtps/inet=smtps inet n - y - - {OWN}'", "master.cf, smtps/inet"),
@@ -43,24 +46,14 @@ SHAPED = {
 }
 
 
-@pytest.fixture(scope="module")
-def signed(lab: Lab) -> str:
-    """Postfix just installed, and a certificate; kept for this module."""
-    lab.reset("debian12", "fresh")
-    for chapter in ("11-key-and-csr", "12-signing"):
-        run_cells(chapter, host="debian12")
-    lab.keep("debian12", "signed")
-    return "debian12"
-
-
 @pytest.mark.parametrize(("shape", "named"), SHAPED.values(), ids=SHAPED)
 def test_what_the_chapter_would_have_to_touch_is_named_and_apply_refused(
-    lab: Lab, signed: str, shape: str, named: str
+    lab: Lab, shape: str, named: str
 ) -> None:
-    lab.reset(signed, "signed")
-    lab.exec(signed, f"{shape} 2>/dev/null")
-    before = lab.tree(signed)
-    chapter = postfix.open("lab", signed)
+    lab.reset(HOST, "signed")
+    lab.exec(HOST, f"{shape} 2>/dev/null")
+    before = lab.tree(HOST)
+    chapter = postfix.open("lab", HOST)
     told = chapter.differences().text()
     assert any(named in line and "you decide" in line for line in told.splitlines())
     plan = chapter.plan_packages()
@@ -68,27 +61,27 @@ def test_what_the_chapter_would_have_to_touch_is_named_and_apply_refused(
         chapter.apply(plan)
     assert named in str(refusal.value)
     assert "Nothing was changed." in str(refusal.value)
-    assert list(compare(before, lab.tree(signed))) == []
+    assert list(compare(before, lab.tree(HOST))) == []
 
 
-def test_plan_and_verification_work_where_apply_is_refused(lab: Lab, signed: str) -> None:
-    lab.reset(signed, "signed")
-    lab.exec(signed, "postconf -e smtpd_sasl_type=dovecot")
-    shown = run_cells("20-postfix-debian", host=signed, mode="plan")
+def test_plan_and_verification_work_where_apply_is_refused(lab: Lab) -> None:
+    lab.reset(HOST, "signed")
+    lab.exec(HOST, "postconf -e smtpd_sasl_type=dovecot")
+    shown = run_cells("20-postfix-debian", host=HOST, mode="plan")
     assert "nothing was changed" in shown[-1].text()
-    assert "changed" in run_cells("90-verification", host=signed, mode="plan")[-1].text()
+    assert "changed" in run_cells("90-verification", host=HOST, mode="plan")[-1].text()
 
 
-def test_helo_rules_for_strangers_stay_on_25_and_do_not_hit_users(lab: Lab, signed: str) -> None:
-    """Case P17: phones say `localhost` or a bare name."""
-    lab.reset(signed, "signed")
+def test_helo_rules_for_strangers_stay_on_25_and_do_not_hit_users(lab: Lab) -> None:
+    """Phones say `localhost` or a bare name."""
+    lab.reset(HOST, "signed")
     lab.exec(
-        signed,
+        HOST,
         "postconf -e smtpd_helo_required=yes smtpd_helo_restrictions=reject_non_fqdn_helo_hostname; postfix reload",
     )
-    shown = [repr(one) for one in run_cells("20-postfix-debian", host=signed)]
+    shown = [repr(one) for one in run_cells("20-postfix-debian", host=HOST)]
     assert any("kept for port 25; 465 and 587 do not inherit it" in one for one in shown)
-    address = lab.host(signed).address
+    address = lab.host(HOST).address
     with smtplib.SMTP(address, 587, timeout=30) as phone:
         phone.starttls(context=BLIND)
         phone.ehlo("localhost")
@@ -104,23 +97,23 @@ def test_helo_rules_for_strangers_stay_on_25_and_do_not_hit_users(lab: Lab, sign
         assert stranger.rcpt("kensa@example.test")[0] == 504
 
 
-def test_words_of_postfix_check_are_heeded_though_it_answers_0(lab: Lab, signed: str) -> None:
-    """Trap 8: the protocol list that is no list."""
-    lab.reset(signed, "signed")
-    lab.exec(signed, "postconf -e smtp_tls_mandatory_protocols=TLSv1.2x")
-    assert lab.exec(signed, "postfix check; echo $?") == b"0\n"
-    assert "passed" in run_cells("20-postfix-debian", host=signed)[-1].text()
+def test_words_of_postfix_check_are_heeded_though_it_answers_0(lab: Lab) -> None:
+    """The protocol list that is no list."""
+    lab.reset(HOST, "signed")
+    lab.exec(HOST, "postconf -e smtp_tls_mandatory_protocols=TLSv1.2x")
+    assert lab.exec(HOST, "postfix check; echo $?") == b"0\n"
+    assert "passed" in run_cells("20-postfix-debian", host=HOST)[-1].text()
 
 
-def test_services_beside_the_chapters_are_listed_and_stay(lab: Lab, signed: str) -> None:
-    lab.reset(signed, "signed")
+def test_services_beside_the_chapters_are_listed_and_stay(lab: Lab) -> None:
+    lab.reset(HOST, "signed")
     lab.exec(
-        signed, "postconf -M '10025/inet=10025 inet n - y - - smtpd'; postconf -F qmgr/unix/process_limit=2"
+        HOST, "postconf -M '10025/inet=10025 inet n - y - - smtpd'; postconf -F qmgr/unix/process_limit=2"
     )
-    before = lab.exec(signed, "postconf -M 10025/inet qmgr/unix")
-    shown = run_cells("20-postfix-debian", host=signed)
+    before = lab.exec(HOST, "postconf -M 10025/inet qmgr/unix")
+    shown = run_cells("20-postfix-debian", host=HOST)
     rows = {line.split("  ")[0]: line for line in shown[2].text().splitlines()[2:]}
     assert sorted(rows) == ["master.cf, 10025/inet", "master.cf, qmgr/unix"]
     assert all("stays" in row and "neither written nor read here" in row for row in rows.values())
     assert "passed" in shown[-1].text()
-    assert lab.exec(signed, "postconf -M 10025/inet qmgr/unix") == before
+    assert lab.exec(HOST, "postconf -M 10025/inet qmgr/unix") == before

@@ -1,12 +1,13 @@
 """What users, strangers and administrators meet on a host as the chapters leave it, on each family."""
 
 import base64
+import os
 import smtplib
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,13 +21,14 @@ from lab import Lab
 from runbook_lib.chapters import postfix
 from runbook_lib.remote.change import Plan
 
+RENEWALS = 10 if "RUNBOOK_LONG" in os.environ else 3
 BLIND = ssl.create_default_context()
 BLIND.check_hostname, BLIND.verify_mode = False, ssl.CERT_NONE  # trust is what notebook 90 asks about
 
 
-@pytest.fixture(scope="module", params=ONE_OF_EACH_FAMILY)
+@pytest.fixture(params=ONE_OF_EACH_FAMILY)
 def host(lab: Lab, request: pytest.FixtureRequest) -> str:
-    """Shared by tests that put back what they change."""
+    """As the chapters leave it on a server with Postfix just installed."""
     name: str = request.param
     applied(lab, name, "fresh")
     return name
@@ -50,7 +52,7 @@ def verified(host: str) -> str:
 
 
 def test_everything_is_proved_after_a_reload_a_restart_and_a_reboot(lab: Lab, host: str) -> None:
-    """Case S5: /run is empty after a reboot; on Debian the socket is in the chroot, for its group alone."""
+    """/run is empty after a reboot; on Debian the socket is in the chroot, for its group alone."""
     family = family_of(host)
     owner = b"root:sasl 710\n" if family.saslauthd_group else b"root:root 755\n"
     for change in ("postfix reload", "systemctl restart saslauthd postfix", "reboot"):
@@ -65,7 +67,7 @@ def test_everything_is_proved_after_a_reload_a_restart_and_a_reboot(lab: Lab, ho
 
 
 def test_a_password_with_every_hard_letter_logs_in_on_both_ports(lab: Lab, host: str) -> None:
-    """Cases S1 and S2."""
+    """Blanks, quotes and letters outside ASCII reach PAM as they were typed."""
     address = lab.host(host).address
     for port in (465, 587):
         assert log_in(address, "tarou", lab.secret("tarou"), port) == 235
@@ -73,7 +75,7 @@ def test_a_password_with_every_hard_letter_logs_in_on_both_ports(lab: Lab, host:
 
 
 def test_two_hundred_logins_at_once_are_all_answered_right(lab: Lab, host: str) -> None:
-    """Case S7: a burst in the morning, a wrong one among ten."""
+    """A burst in the morning, a wrong one among ten."""
     address, right = lab.host(host).address, lab.secret("hanako")
     asked = [right if number % 10 else "wrong" for number in range(200)]
     with ThreadPoolExecutor(40) as pool:
@@ -83,7 +85,7 @@ def test_two_hundred_logins_at_once_are_all_answered_right(lab: Lab, host: str) 
 
 
 def test_root_a_locked_account_and_a_former_password_do_not_log_in(lab: Lab, host: str) -> None:
-    """Trap 3: nothing is cached."""
+    """Nothing is cached."""
     address, old = lab.host(host).address, lab.secret("hanako")
     lab.exec(host, "echo 'root:known-to-all' | chpasswd")
     assert log_in(address, "root", "known-to-all") == 535
@@ -93,7 +95,6 @@ def test_root_a_locked_account_and_a_former_password_do_not_log_in(lab: Lab, hos
     assert log_in(address, "hanako", "changed-just-now") == 235
     lab.exec(host, "usermod -L hanako")
     assert log_in(address, "hanako", "changed-just-now") == 535
-    lab.exec(host, f"usermod -U hanako; echo 'hanako:{old}' | chpasswd; passwd -l root >/dev/null")
 
 
 def test_mail_flows_for_users_and_strangers_and_nobody_else_relays(lab: Lab, host: str) -> None:
@@ -120,11 +121,10 @@ def test_mail_flows_for_users_and_strangers_and_nobody_else_relays(lab: Lab, hos
     by_user = next(part for part in mail.split("\nFrom ") if "Subject: user" in part)
     assert "with ESMTPSA" in by_user
     assert "using TLSv1.3" in by_user
-    lab.exec(host, "rm /var/mail/kensa")
 
 
 def test_a_newline_alone_ends_no_message_where_this_postfix_can_see_to_it(lab: Lab, host: str) -> None:
-    """Case P12: Postfix 3.10 has the guard on; 3.7 has it off until somebody decides, and can refuse such lines."""
+    """Postfix 3.10 has the guard on; 3.7 has it off until somebody decides, and can refuse such lines."""
     address, to = lab.host(host).address, f"kensa@{lab.host(host).release.hostname}"
     is_on = lab.exec(host, "postconf -h smtpd_forbid_bare_newline") != b"no\n"
     assert is_on == (host == "debian13")
@@ -133,13 +133,12 @@ def test_a_newline_alone_ends_no_message_where_this_postfix_can_see_to_it(lab: L
         # Not by a reload: a waiting smtpd may take one connection more before it hears of that.
         lab.exec(
             host,
-            "cp -p /etc/postfix/main.cf /root; postconf -e smtpd_forbid_bare_newline=reject; systemctl restart postfix",
+            "postconf -e smtpd_forbid_bare_newline=reject; systemctl restart postfix",
         )
         refused = answers(address, outside.address4, to, b"Subject: one\r\n\r\nhello\nagain\r\n.\r\n")
         assert refused[0] == 550
         assert refused[1].endswith(b"Error: bare <LF> received")
     assert lab.exec(host, "postconf 2>&1 > /dev/null") == b""
-    lab.exec(host, "cp -p /root/main.cf /etc/postfix; postfix reload; rm -f /var/mail/kensa /root/main.cf")
 
 
 @pytest.fixture
@@ -178,7 +177,7 @@ def handshakes(lab: Lab, host: str) -> Iterator[list[str]]:
 def test_no_handshake_fails_while_key_and_certificate_are_renewed(
     lab: Lab, host: str, handshakes: list[str], record_property: Callable[[str, object], None]
 ) -> None:
-    """Case P16: ten new keys, each with its certificate, one file renamed into place each time.
+    """New keys, each with its certificate, one file renamed into place each time; ten of them by `make faults`.
 
     The pairs are openssl's, in place of those of chapters 1-1 and 1-2: what smtpd reads is chapter 2's file.
     """
@@ -190,26 +189,33 @@ def test_no_handshake_fails_while_key_and_certificate_are_renewed(
         f" -keyout {family_of(host).key_directory}/nopass_mail-server.key"
         f" -out {family_of(host).certificate_directory}/mail-server.pem 2>/dev/null"
     )
-    taken_up = []
+    taken_up: list[str] = []
     before, begun = len(handshakes), time.monotonic()
-    for _ in range(10):
+    for _ in range(RENEWALS):
         lab.exec(host, new_pair)
         chapter = postfix.open("lab", host, notebook=postfix_chapter(host))
         plan = chapter.plan_joined_file()
         assert not plan.is_empty
         chapter.apply(plan)
         chapter.apply(chapter.plan_taking_up())
-        taken_up.append(ssl.get_server_certificate((lab.host(host).address, 465), timeout=20))
+        taken_up.append(shown_anew(lab.host(host).address, taken_up))
     made, seconds = len(handshakes) - before, time.monotonic() - begun
-    told = f"{host}: ten new keys during {made} handshakes, {made / seconds:.0f} a second, none failed"
+    told = f"{host}: {RENEWALS} new keys during {made} handshakes, {made / seconds:.0f} a second, none failed"
     record_property("figure", told)
     assert set(handshakes) == {"ok"}
-    assert len(set(taken_up)) == 10
-    assert made > 600  # 200 a second on a machine with nothing else to do
+    assert len(set(taken_up)) == RENEWALS
+    assert made > 60 * RENEWALS  # 200 a second on a machine with nothing else to do
     log = lab.exec(host, "journalctl --no-pager -q -o cat SYSLOG_FACILITY=2")
     assert log.count(b"TLS connection established") > made
     assert b"mismatch" not in log
-    applied(lab, host, "fresh")
+
+
+def shown_anew(address: str, before: Collection[str]) -> str:
+    """A certificate that 465 did not show before: a waiting smtpd takes one connection more after a reload."""
+    deadline = time.monotonic() + 20
+    while (shown := ssl.get_server_certificate((address, 465), timeout=20)) in before:
+        assert time.monotonic() < deadline, "the old certificate is still shown"
+    return shown
 
 
 def inventory(lab: Lab, folder: Path, host: str, **blocks: object) -> str:

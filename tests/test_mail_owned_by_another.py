@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import shaped_host
 from applied_host import run_cells, runbook
-from shaped_host import HOST
+from shaped_host import HOST, WITH_SASL
 
 from lab import Lab
 from lab.tree import compare
 from runbook_lib.chapters import postfix
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.families.debian import DEBIAN
 from runbook_lib.remote.change import Plan
+
+pytestmark = pytest.mark.usefixtures("as_a_batch")
 
 MAIN, MASTER = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
 SMTPD, DEFAULTS = "/etc/postfix/sasl/smtpd.conf", "/etc/default/saslauthd"
@@ -85,19 +85,8 @@ STATES = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("signed")
-
-
-@pytest.fixture(scope="module")
-def signed(lab: Lab) -> str:
-    """Postfix just installed, a certificate, and SASL's packages, so that chapter 2 is quick; kept for this module."""
-    shaped_host.signed(lab)
-    shaped_host.with_packages(lab, " ".join(DEBIAN.packages), "with-sasl")
-    return HOST
-
-
 def made_so(lab: Lab, state: State) -> None:
-    lab.reset(HOST, "with-sasl")
+    lab.reset(HOST, WITH_SASL)
     lab.exec(HOST, f"{{ {state.made_by}\n}} > /root/made.txt 2>&1", timeout_s=300)
 
 
@@ -186,7 +175,7 @@ def test_what_waited_is_made_once_the_owner_of_the_other_file_has_acted(lab: Lab
 
 
 def test_what_the_owner_has_otherwise_is_his_to_decide_and_is_named(lab: Lab) -> None:
-    lab.reset(HOST, "with-sasl")
+    lab.reset(HOST, WITH_SASL)
     lab.exec(
         HOST,
         f"{first_line('Managed by Puppet', MAIN)}; postconf -e smtpd_tls_loglevel=2 "
@@ -210,7 +199,7 @@ def test_an_agent_without_a_known_file_is_told_and_nothing_is_withheld(lab: Lab)
 
 def test_an_administrator_may_say_that_a_manager_leaves_the_mail_alone(lab: Lab, tmp_path: Path) -> None:
     """It is believed about what is here, and not against what a file says of itself."""
-    lab.reset(HOST, "with-sasl")
+    lab.reset(HOST, WITH_SASL)
     lab.exec(HOST, f"mkdir /usr/local/psa; {first_line('Managed by Puppet', MASTER)}")
     said = lab.inventory.read_text().replace(
         f"  {HOST}:\n", f"  {HOST}:\n    leave_mail_alone: [plesk, puppet]\n"

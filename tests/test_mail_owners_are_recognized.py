@@ -9,9 +9,9 @@ import pytest
 from runbook_lib.errors import CommandFailed
 from runbook_lib.inventory import ManagerName
 from runbook_lib.mail import ownership
-from runbook_lib.mail.managers import LOOKED_FOR, MANAGERS
+from runbook_lib.mail.differences.services_found import services_of
 from runbook_lib.mail.ownership import Owned
-from runbook_lib.mail.services_left import services_of
+from runbook_lib.mail.ownership.managers import LOOKED_FOR, MANAGERS
 from runbook_lib.remote.facts import Fact
 
 MAIN = PurePosixPath("/etc/postfix/main.cf")

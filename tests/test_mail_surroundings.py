@@ -3,13 +3,14 @@
 import subprocess
 
 import pytest
-from applied_host import run_cells
 
 from lab import Lab
 from lab.tree import compare
 from runbook_lib.chapters import postfix
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.mail import surroundings
+from runbook_lib.mail.differences import surroundings
+
+pytestmark = pytest.mark.usefixtures("as_a_batch")
 
 HOST = "debian12"
 # A second master(8) that main.cf does not tell of, as scripts from before postmulti(1) make it.
@@ -52,30 +53,18 @@ SURROUNDED = {
 }
 
 
-@pytest.fixture(scope="module")
-def signed(lab: Lab) -> str:
-    """Postfix just installed, and a certificate; kept for this module."""
-    lab.reset(HOST, "fresh")
-    for chapter in ("11-key-and-csr", "12-signing"):
-        run_cells(chapter, host=HOST)
-    lab.keep(HOST, "signed")
-    return HOST
-
-
 @pytest.mark.parametrize(("made_by", "where", "why"), SURROUNDED.values(), ids=SURROUNDED)
-def test_it_is_named_with_the_reason_and_apply_refused(
-    lab: Lab, signed: str, made_by: str, where: str, why: str
-) -> None:
-    lab.reset(signed, "signed")
-    lab.exec(signed, f"{{ {made_by}\n}} > /root/made.txt 2>&1")
-    before = lab.tree(signed, "/etc")
-    chapter = postfix.open("lab", signed)
+def test_it_is_named_with_the_reason_and_apply_refused(lab: Lab, made_by: str, where: str, why: str) -> None:
+    lab.reset(HOST, "signed")
+    lab.exec(HOST, f"{{ {made_by}\n}} > /root/made.txt 2>&1")
+    before = lab.tree(HOST, "/etc")
+    chapter = postfix.open("lab", HOST)
     (row,) = [line for line in chapter.differences().text().splitlines() if line.startswith(f"{where}  ")]
     assert "you decide" in row
     assert why in row
     with pytest.raises(ApplyRefused, match="a person has to decide about it"):
         chapter.apply(chapter.plan_packages())
-    assert list(compare(before, lab.tree(signed, "/etc"))) == []
+    assert list(compare(before, lab.tree(HOST, "/etc"))) == []
 
 
 @pytest.mark.parametrize(

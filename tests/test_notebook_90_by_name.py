@@ -14,6 +14,7 @@ from trees import AT_WORK, changed
 from lab import Lab
 from lab.state import CHECKOUT
 from runbook_lib.errors import UsageError
+from runbook_lib.mail import probes
 from runbook_lib.records import manifest
 
 HOST = "debian12"
@@ -55,7 +56,7 @@ def test_it_runs_by_papermill_where_nothing_else_is_known(lab: Lab, tmp_path: Pa
     (path,) = (tmp_path / "records").glob("*/mail12.example.test/90-verification.json")
     record = json.loads(path.read_text())
     verdicts = {step["claim"]: step["verdict"] for step in record["steps"]}
-    assert len(verdicts) == 20
+    assert len(verdicts) == len(probes.CLAIMS)
     # A server with Postfix just installed: no submission port yet, and nobody to log in as.
     assert {"pass", "could not test"} <= set(verdicts.values())
     assert (record["mode"], record["outcome"]) == ("plan", "planned")
@@ -65,6 +66,21 @@ def test_it_runs_by_papermill_where_nothing_else_is_known(lab: Lab, tmp_path: Pa
     assert manifest.check(path.parents[1]).holds
     assert logins_seen(lab) == seen
     assert changed(before, lab.tree(HOST), AT_WORK) == []
+
+
+def test_on_a_bare_host_it_says_one_reason_once_and_that_nothing_was_applied(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(tmp_path))
+    lab.reset(HOST, "bare")
+    shown = [one.text() for one in run_cells("90-verification", host=HOST) if one is not None]
+    (path,) = tmp_path.glob(f"*/{HOST}/90-verification.json")
+    rows = [row for step in json.loads(path.read_text())["steps"] for row in step.get("rows", ())]
+    assert len(rows) <= 32, [row["seen"] for row in rows]
+    assert [row["seen"] for row in rows].count("not asked, since no port is reached") >= 15
+    assert "outcome     not proven" in shown[-1]
+    assert "applied" not in shown[-1]
+    assert "not proven  Each port is reached from here" in shown[-1]
 
 
 @pytest.mark.parametrize(

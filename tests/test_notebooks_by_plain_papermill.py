@@ -1,4 +1,4 @@
-"""Plain papermill: it just works, and what it would let pass is refused by the notebook itself (case B4)."""
+"""Plain papermill: it just works, and what it would let pass is refused by the notebook itself."""
 
 import subprocess
 import sys

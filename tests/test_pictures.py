@@ -143,7 +143,7 @@ def test_what_cannot_be_read_is_never_decoded() -> None:
 
 
 def test_markup_in_a_capture_is_shown_as_text() -> None:
-    """A2: a server's banner is what the server says."""
+    """A server's banner is what the server says."""
     banner = "220 <script>alert(1)</script> & co"
     root = etree.fromstring(pictures.capture((CaptureLine("server", banner, True),), AFTER).svg())
     assert banner in [element.text for element in root.iter()]

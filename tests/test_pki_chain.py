@@ -1,5 +1,6 @@
-"""A chain is put in order, proven with the users' root alone, and served by a real TLS server (C4 to C6)."""
+"""A chain is put in order, proven with the users' root alone, and served by a real TLS server."""
 
+import itertools
 import socket
 import subprocess
 import warnings
@@ -140,7 +141,7 @@ def test_an_intermediate_that_is_no_ca_is_refused() -> None:
 
 
 def test_of_a_cross_signed_pair_the_path_that_validates_is_kept() -> None:
-    """Intermediate under a good root, and under an expired one that some stores still hold (C6)."""
+    """Intermediate under a good root, and under an expired one that some stores still hold."""
     old_root = certificate("old root", "old root", days=(-30, -1))
     crossed = certificate("lower", "old root")
     lower = certificate("lower", "root")
@@ -152,6 +153,24 @@ def test_of_a_cross_signed_pair_the_path_that_validates_is_kept() -> None:
     )
     for roots in ((ROOT,), (old_root, ROOT), (ROOT, old_root)):
         assert proven(LEAF, crossed, lower, roots=file_of(*roots)).certificates == (LEAF, lower)
+
+
+def test_of_two_intermediates_with_one_key_the_longer_lasting_is_served() -> None:
+    """Whatever the order they came in: at the lower level, one level up, and where the two pull apart."""
+    leaf = certificate("server", "lower", ca=False, days=(-1, 20))
+    short, long = certificate("lower", "upper", days=(-1, 5)), certificate("lower", "upper", days=(-1, 300))
+    brief, lasting = certificate("upper", "root", days=(-1, 6)), certificate("upper", "root", days=(-1, 200))
+    root = certificate("root", "root", days=(-1, 400))
+    wanted = (leaf, long, lasting)
+    for order in itertools.permutations((short, long, brief, lasting)):
+        chain = proven(leaf, *order, roots=file_of(root))
+        assert chain.certificates == wanted
+        assert sum("left out: another path validates" in note for note in chain.notes) == 2
+    # The one that lasts longest itself hangs from an issuer that does not: the path counts, not the certificate.
+    by_brief = certificate("lower", "other", days=(-1, 390))
+    other = certificate("other", "root", days=(-1, 3))
+    for order in itertools.permutations((by_brief, other, long, lasting)):
+        assert proven(leaf, *order, roots=file_of(root)).certificates == wanted
 
 
 def test_a_certificate_for_another_key_is_refused_with_both_fingerprints() -> None:
@@ -213,7 +232,7 @@ def test_a_real_server_serves_the_chain_to_a_client_that_has_only_the_root(tmp_p
 
 
 def test_a_real_server_of_a_cross_signed_ca_serves_old_and_new_clients(tmp_path: Path) -> None:
-    """C6: the old root expired yesterday and is still in the store of some."""
+    """The old root expired yesterday and is still in the store of some."""
     old_root = certificate("old root", "old root", days=(-30, -1))
     lower = certificate("lower", "root")
     chain = proven(LEAF, certificate("lower", "old root"), lower, roots=file_of(old_root, ROOT))

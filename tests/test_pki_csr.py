@@ -55,7 +55,7 @@ TAKEN: dict[str, tuple[Make, str, tuple[str, ...]]] = {
     "RSA 3072": (lambda _: csr(key=samples.rsa_key(3072)), "RSA 3072", GRANTED),
     "RSA 4096": (rsa_csr("-newkey", "rsa:4096"), "RSA 4096", GRANTED[:1]),
     "P-256": (lambda _: csr(key=samples.p256_key()), "P-256", GRANTED),
-    "a CN and no SAN, as in 2013 (C11)": (lambda _: csr(()), "RSA 2048", GRANTED[:1]),
+    "a CN and no SAN, as in 2013": (lambda _: csr(()), "RSA 2048", GRANTED[:1]),
     "a SAN and no CN": (lambda _: csr(common_name=None), "RSA 2048", GRANTED),
     "one name of two": (lambda _: csr(GRANTED[1:], GRANTED[1]), "RSA 2048", GRANTED[1:]),
     "upper case": (lambda _: csr(("MAIL.Example.TEST",)), "RSA 2048", GRANTED[:1]),

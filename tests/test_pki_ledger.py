@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.errors import AuthorityError, LedgerBusy
-from runbook_lib.pki.ledger import Issuance, Ledger
-from runbook_lib.pki.ledger_schema import SCHEMA_VERSION
+from runbook_lib.pki.ledger import SCHEMA_VERSION, Issuance, Ledger
 
 NOW = datetime(2026, 11, 25, 4, 30, 0, tzinfo=UTC)
 ONE = Issuance(
@@ -146,7 +145,7 @@ def test_a_file_that_is_no_database_is_said_to_be_none(ledger: Ledger) -> None:
 
 
 def _write_twenty(path: Path, writer: int) -> None:
-    ledger = Ledger(path)
+    ledger = Ledger(path, busy_timeout_s=120)  # seven others are before it, and SQLite keeps no order
     for number in range(20):
         ledger.record_issuance(replace(ONE, serial=f"{writer:02X}{number:02X}", host=f"mail{writer}"))
         ledger.record_refusal(f"mail{writer}", "run1", "no", "cd" * 32)
@@ -158,7 +157,7 @@ def test_eight_processes_write_at_once_and_nothing_is_lost(ledger: Ledger) -> No
     for process in writers:
         process.start()
     for process in writers:
-        process.join(timeout=60)
+        process.join(timeout=180)
     assert [process.exitcode for process in writers] == [0] * 8
     assert len({issuance.serial for issuance in ledger.issuances()}) == 160
     assert len(ledger.refusals()) == 160

@@ -1,4 +1,4 @@
-"""A returned file is read as OpenSSL reads it, or refused with its line; what goes on is clean (C1 to C3)."""
+"""A returned file is read as OpenSSL reads it, or refused with its line; what goes on is clean."""
 
 import base64
 import ssl
@@ -50,7 +50,7 @@ TAKEN: dict[str, tuple[bytes, int]] = {
         "\n".join([BEGIN, *(BODY[i : i + 76] for i in range(0, len(BODY), 76)), END]).encode(),
         0,
     ),
-    "END and BEGIN on one line (C2)": (file_of(ROOT).rstrip() + file_of(chains.OTHER_ROOT), 1),
+    "END and BEGIN on one line": (file_of(ROOT).rstrip() + file_of(chains.OTHER_ROOT), 1),
     "END and BEGIN on one line, a blank between": (
         file_of(ROOT).rstrip() + b" " + file_of(chains.OTHER_ROOT),
         1,
@@ -72,7 +72,7 @@ def test_a_sound_file_is_taken_and_written_clean(case: str) -> None:
 
 
 def test_a_glued_file_is_repaired_and_said() -> None:
-    """cryptography reads two certificates there, OpenSSL none (C2)."""
+    """cryptography reads two certificates there, OpenSSL none."""
     glued = file_of(ROOT).rstrip() + file_of(chains.OTHER_ROOT)
     assert openssl_in_process(glued) is None
     read = chain.read_pem(glued, "mail1, back.pem")
@@ -92,15 +92,15 @@ def edited(change: Callable[[list[str]], object]) -> bytes:
 REFUSED: dict[str, tuple[bytes, str]] = {
     "empty": (b" \n", f"the file is empty; expected {BEGIN}"),
     "no block": (b"the certificate will follow\n", f"there is no line {BEGIN} in the file"),
-    "base64 on one line (C3)": (
+    "base64 on one line": (
         f"{BEGIN}\n{BODY}\n{END}\n".encode(),
         "line 2: the framing is wrong",
     ),
-    "all on one line (C3)": (
+    "all on one line": (
         f"{BEGIN}{BODY}{END}\n".encode(),
         f"line 1: .* exactly {BEGIN}, .*breaks were lost",
     ),
-    "dashes of a word processor (C3)": (
+    "dashes of a word processor": (
         file_of(LEAF).replace(b"-----", "—–—".encode()),
         rf"line 1: the framing is wrong, not the certificate: .* exactly {BEGIN}, and it is '\\u2014",
     ),

@@ -1,4 +1,4 @@
-"""Whatever a public CA sends back becomes one chain, or a message that says which file and what to do (C1 to C6, C10).
+"""Whatever a public CA sends back becomes one chain, or a message that says which file and what to do.
 
 The CA is a stand-in: the small hierarchy of `pki_chains`, root, upper and lower intermediate, server.
 """
@@ -78,6 +78,14 @@ def test_what_cannot_be_taken_is_refused_with_file_and_reason(case: str) -> None
     assert "To do: " in told
 
 
+def test_a_certificate_that_demands_stapling_is_told() -> None:
+    """Postfix staples nothing, so that clients which heed the demand refuse the server."""
+    demanding = certificate("server", "lower", ca=False, must_staple=True)
+    told = "\n".join(imported((("all.pem", file_of(demanding, LOWER, UPPER)),)).notes)
+    assert "it demands a stapled OCSP answer ('must-staple'), and Postfix staples none" in told
+    assert "must-staple" not in "\n".join(imported((("all.pem", file_of(LEAF, LOWER, UPPER)),)).notes)
+
+
 def test_all_faults_of_all_files_come_at_once() -> None:
     told = refusal(
         (("a.pem", b"<html>"), ("b.pem", one_line(b"")), ("c.cer", der(LEAF)[:-1]), ("d.pem", CSR))
@@ -138,7 +146,7 @@ def test_a_name_that_somebody_decided_to_accept_is_no_difference() -> None:
 
 
 def test_an_address_in_the_certificate_is_a_difference_too() -> None:
-    """C12: it stands in a field of its own, and is told apart from a DNS name."""
+    """It stands in a field of its own, and is told apart from a DNS name."""
     leaf = certificate("server", "lower", ca=False, name=f"{NAME},192.0.2.10,2001:db8::1")
     told = refusal(one(file_of(leaf, LOWER, UPPER)))
     assert "+ IP 192.0.2.10\n" in told
@@ -161,7 +169,7 @@ def test_an_end_that_is_near_and_one_that_comes_before_the_leafs_are_said() -> N
 
 
 def test_of_a_cross_signed_root_the_path_of_the_new_root_is_kept() -> None:
-    """C6: the new root, and the same key certified by an older root that clients may hold, too."""
+    """The new root, and the same key certified by an older root that clients may hold, too."""
     old = certificate("old root", "old root", days=(-30, 20))
     crossed = certificate("root", "old root", days=(-30, 15))
     came = one(file_of(LEAF, LOWER, UPPER, crossed))
@@ -179,7 +187,7 @@ def test_of_a_cross_signed_root_the_path_of_the_new_root_is_kept() -> None:
 
 @pytest.mark.parametrize("leaf_days", [10, 30])
 def test_of_two_roots_that_are_both_good_the_one_that_lasts_is_chosen(leaf_days: int) -> None:
-    """C6, the intermediate under both: whichever stands first in the store, and whether the leaf outlives it or not."""
+    """The intermediate under both: whichever stands first in the store, and whether the leaf outlives it or not."""
     leaf = certificate("server", "lower", ca=False, days=(-1, leaf_days))
     old = certificate("old root", "old root", days=(-30, 20))
     by_old, by_new = certificate("lower", "old root"), certificate("lower", "root")

@@ -17,7 +17,7 @@ from runbook_lib.pki.csr import check_csr
 from runbook_lib.pki.ledger import Ledger
 from runbook_lib.pki.revocation import REASONS, as_spelled, revocations, revoke
 
-SHORT, LEADING_ZERO = "0D", "0AB0112233445566778899AABBCCDDEE"  # case C9
+SHORT, LEADING_ZERO = "0D", "0AB0112233445566778899AABBCCDDEE"  # each with a zero in front
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def text_of(made: crl.Crl) -> str:
 
 @pytest.mark.parametrize("serial", [SHORT, LEADING_ZERO])
 def test_a_serial_has_one_spelling_in_openssl_ledger_and_list(ca: Authority, serial: str) -> None:
-    """Case C9: a zero at the front, and an odd number of digits without it."""
+    """A zero at the front, and an odd number of digits without it."""
     issued = issue(ca, serial)
     shown = samples.openssl("x509", "-noout", "-serial", stdin=issued.certificate_pem)
     assert shown == f"serial={serial}\n"

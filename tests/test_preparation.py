@@ -66,7 +66,7 @@ def test_a_silent_dns_server_is_no_verdict_about_the_names(lab: Lab) -> None:
 
 
 def test_each_address_has_its_row_and_a_missing_reverse_name_warns(lab: Lab) -> None:
-    """Case D2: IPv4 has its name, IPv6 has none, or one that leads elsewhere."""
+    """IPv4 has its name, IPv6 has none, or one that leads elsewhere."""
     network = lab.host("debian12").network
     own = (network.address4(12), network.address6(112), network.address6(113))
     rows = questions(lab, own=own).addresses_lead_back()
@@ -107,7 +107,7 @@ def test_an_mx_that_is_wrong_or_missing_warns(lab: Lab, domain: str, seen: str) 
 def test_mx_and_mydestination_that_disagree_are_named(
     here: bool, otherwise: bool, mx_here: bool | None, verdict: str, words: str
 ) -> None:
-    """Case P18."""
+    """Where they disagree, mail for the domain is refused, or stays in mailboxes that nobody reads."""
     found, seen = preparation.one_place(DOMAIN, here, otherwise, mx_here)
     assert (str(found), words in seen) == (verdict, True)
     assert seen.startswith("warning: ") == (here != bool(mx_here) and not otherwise and mx_here is not None)

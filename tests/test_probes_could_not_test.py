@@ -33,7 +33,7 @@ def test_the_probe_for_old_versions_speaks_them_to_a_server_that_takes_them() ->
 
 
 def test_a_control_that_fails_makes_the_floor_untested(host: MailHost) -> None:
-    """Case V3: a client that cannot speak TLS 1.0 is 'refused' by everybody."""
+    """A client that cannot speak TLS 1.0 is 'refused' by everybody."""
     trouble = prove_against(control_server(ssl.TLSVersion.TLSv1_2))
     assert trouble == "TLS 1.0 and TLS 1.1 cannot be spoken by this machine's OpenSSL: ask from another one"
     survey = Survey(host.target, control=lambda: trouble)
@@ -105,7 +105,7 @@ def test_a_name_with_one_family_is_fine(lab: Lab) -> None:
 
 
 def test_a_limiting_server_is_called_so(host: MailHost) -> None:
-    """Case V2: five connections a minute; never 'TLS failed'."""
+    """Five connections a minute; never 'TLS failed'."""
     with host.main_cf("smtpd_client_connection_rate_limit=1", "anvil_rate_time_unit=60s"):
         rows = everything(host.survey(account=None))
         rows += everything(host.survey(account=None))
@@ -115,7 +115,7 @@ def test_a_limiting_server_is_called_so(host: MailHost) -> None:
 
 
 def test_a_limit_of_logins_is_no_wrong_password(host: MailHost) -> None:
-    """Trap 22: the third login within the minute is refused, with the right password too."""
+    """The third login within the minute is refused, with the right password too."""
     with host.main_cf("smtpd_client_auth_rate_limit=2"):
         rows = probes.right_password_accepted(host.survey())
     assert failures(rows) == {}

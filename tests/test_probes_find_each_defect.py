@@ -51,7 +51,7 @@ def not_yet_valid(host: MailHost) -> Iterator[None]:
 
 @contextmanager
 def without_intermediate(host: MailHost) -> Iterator[None]:
-    """Case C4: the leaf alone is installed; whoever knows the intermediate from elsewhere sees no fault."""
+    """The leaf alone is installed; whoever knows the intermediate from elsewhere sees no fault."""
     leaf = make("Leaf", make("Intermediate", host.root), host.names)
     with host.showing(leaf), host.expecting(leaf):
         yield
@@ -103,19 +103,19 @@ CLEAR_DEFECTS = (
         "STARTTLS is not offered",
     ),
     Defect(
-        "465 without wrapper mode (trap 21)",
+        "465 without wrapper mode",
         service("submissions/inet/smtpd_tls_wrappermode=no"),
         {probes.ONLY_TLS_ON_465: (465,), probes.CHAIN_VALIDATES: (465,)},
         "answers in plain text where TLS is expected from the first byte",
     ),
     Defect(
-        "wrapper mode on every port (trap 17)",
+        "wrapper mode on every port",
         main_cf("smtpd_tls_wrappermode=yes"),
         {probes.STARTTLS_OFFERED: (25, 587)},
         "expects TLS from the first byte (wrapper mode)",
     ),
     Defect(
-        "no SASL mechanism (trap 7)",
+        "no SASL mechanism",
         shell("printf 'mech_list: NONE\\n' >/etc/postfix/sasl/smtpd.conf; postfix reload", mend=RESTART),
         {probes.AUTH_AFTER_TLS: (465, 587)},
         "the connection is closed after TLS began",
@@ -184,7 +184,7 @@ RULE_DEFECTS = (
         "TLS 1.2: refused by the server",
     ),
     Defect(
-        "a list of ciphers that was written for an RSA certificate (P10)",
+        "a list of ciphers that was written for an RSA certificate",
         main_cf("smtpd_tls_exclude_ciphers=ECDSA, RSA+AES"),
         {probes.NEW_VERSIONS_ACCEPTED: ALL, probes.ONE_KIND_ALONE: ALL},
         "TLS 1.2, EC alone: refused by the server (handshake failure), though the certificate is EC",
@@ -216,7 +216,7 @@ RULE_DEFECTS = (
 def test_each_defect_is_found_by_the_claim_about_it(host: MailHost, defect: Defect) -> None:
     host.other_certificate()
     with defect.break_it(host):
-        rows = everything(host.survey(timeout_s=3.0, account=None))
+        rows = everything(host.survey(account=None))
     assert failures(rows) == {claim: set(ports) for claim, ports in defect.found_by.items()}
     assert any(defect.words in words for words in seen_by(rows))
 
@@ -242,7 +242,7 @@ def test_a_whole_chain_below_an_intermediate_passes(host: MailHost) -> None:
 
 
 def test_a_floor_on_25_is_required_only_where_the_inventory_asks(host: MailHost) -> None:
-    """Case P15: the mandatory list is right and says nothing about 25, which goes by a list of its own."""
+    """The mandatory list is right and says nothing about 25, which goes by a list of its own."""
     asked = host.survey(account=None, tls_floor_on_25="TLSv1.2")
     assert failures(probes.old_versions_refused(asked)) == {probes.OLD_VERSIONS_REFUSED: {25}}
     found = host.survey(account=None)

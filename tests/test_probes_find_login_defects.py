@@ -17,7 +17,7 @@ def host(lab: Lab) -> MailHost:
 
 LOGIN_DEFECTS = (
     Defect(
-        "saslauthd down (trap 1)",
+        "saslauthd down",
         shell("systemctl stop saslauthd", mend="systemctl start saslauthd"),
         {
             probes.UNKNOWN_NAME_REFUSED: (587,),
@@ -36,19 +36,19 @@ LOGIN_DEFECTS = (
         "a made-up password: accepted (235): the password check does not check",
     ),
     Defect(
-        "LOGIN is not offered (case S9)",
+        "LOGIN is not offered",
         shell("sed -i 's/ LOGIN//' /etc/postfix/sasl/smtpd.conf; postfix reload"),
         {probes.AUTH_AFTER_TLS: (587,), probes.RIGHT_PASSWORD_ACCEPTED: (587,)},
         "LOGIN: LOGIN is not offered",
     ),
     Defect(
-        "no smtpd.conf (trap 6)",
+        "no smtpd.conf",
         shell("rm /etc/postfix/sasl/smtpd.conf; postfix reload"),
         {probes.AUTH_AFTER_TLS: (587,), probes.RIGHT_PASSWORD_ACCEPTED: (587,)},
         "PLAIN: refused as wrong (535)",
     ),
     Defect(
-        "the mail domain is nobody's (trap 14, case P18)",
+        "the mail domain is nobody's",
         main_cf("mydestination=$myhostname, localhost"),
         {probes.MESSAGE_ARRIVES: (587,)},
         "taken (250), and neither in the mailbox nor in the queue",
@@ -71,7 +71,7 @@ def test_each_defect_is_found_by_the_claim_about_it(host: MailHost, defect: Defe
 
 
 def test_another_saslauthd_that_answers_proves_nothing(host: MailHost) -> None:
-    """Case S8: testsaslauthd asks it and is content; smtpd asks elsewhere, and the row says where."""
+    """testsaslauthd asks it and is content; smtpd asks elsewhere, and the row says where."""
     other = "mkdir -p /run/other; saslauthd -a shadow -n 1 -m /run/other"
     with host.broken(
         f"{other}; systemctl stop saslauthd",
@@ -88,7 +88,7 @@ def test_another_saslauthd_that_answers_proves_nothing(host: MailHost) -> None:
 
 
 def test_a_cached_password_is_found_by_the_former_one(host: MailHost) -> None:
-    """With -c saslauthd takes the old password for eight hours after it was changed (trap 3)."""
+    """With -c saslauthd takes the old password for eight hours after it was changed."""
     old, new = host.lab.secret("kensa"), "changed-for-a-test"
     options = "sed -i 's,OPTIONS=\"-m,OPTIONS=\"-c -m,' /etc/default/saslauthd"
     mend = (

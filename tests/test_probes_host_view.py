@@ -7,7 +7,7 @@ import pytest
 from probes_postfix import LabShell, MailHost
 
 from lab import Lab
-from runbook_lib.mail.host_view import ShellHostView
+from runbook_lib.mail.probes.host_view import ShellHostView
 
 MBOX = "/var/mail/kensa"
 

@@ -1,4 +1,4 @@
-"""The hello of a client that takes certificates of one kind alone, against OpenSSL servers on loopback (case P10)."""
+"""The hello of a client that takes certificates of one kind alone, against OpenSSL servers on loopback."""
 
 import contextlib
 import socket

@@ -30,6 +30,7 @@ def test_every_claim_passes_on_each_address_and_port(rows: list[Row]) -> None:
     assert list(dict.fromkeys(row.claim for row in rows)) == [
         probes.NAME_RESOLVES,
         probes.PORTS_REACHED,
+        probes.SAYS_WHO_IT_IS,
         probes.NO_AUTH_IN_CLEAR,
         probes.ONLY_TLS_ON_465,
         probes.STARTTLS_OFFERED,
@@ -38,15 +39,19 @@ def test_every_claim_passes_on_each_address_and_port(rows: list[Row]) -> None:
         probes.SERIAL_ON_EACH_PORT,
         probes.DAYS_LEFT,
         probes.NAMES_COVERED,
+        probes.TLSA_MATCHES,
         probes.OLD_VERSIONS_REFUSED,
         probes.NEW_VERSIONS_ACCEPTED,
         probes.ONE_KIND_ALONE,
         probes.AUTH_AFTER_TLS,
         probes.NO_RELAY_WITHOUT_LOGIN,
+        probes.MAIL_TAKEN_ON_25,
         probes.SMTPUTF8_AS_OFFERED,
         probes.UNKNOWN_NAME_REFUSED,
         probes.WRONG_PASSWORD_REFUSED,
         probes.RIGHT_PASSWORD_ACCEPTED,
+        probes.NO_LOGIN_IS_REFUSED,
+        probes.LOGIN_IS_NARROW,
         probes.MESSAGE_ARRIVES,
     ]
     asked = {(row.port, ":" in row.address) for row in rows if row.claim == probes.NO_RELAY_WITHOUT_LOGIN}
@@ -54,12 +59,13 @@ def test_every_claim_passes_on_each_address_and_port(rows: list[Row]) -> None:
 
 
 def test_a_client_of_the_other_kind_is_refused_and_that_is_no_fault(rows: list[Row]) -> None:
-    """Case P10: the certificate is P-256; each pair of version and kind has a row."""
+    """The certificate is P-256; each pair of version and kind has a row."""
     assert {row.seen for row in rows if row.claim == probes.ONE_KIND_ALONE} == {
         "TLS 1.2, EC alone: accepted",
         "TLS 1.3, EC alone: accepted",
         "TLS 1.2, RSA alone: refused, as the certificate is EC",
         "TLS 1.3, RSA alone: refused, as the certificate is EC",
+        "TLS 1.2, no certificate at all (anonymous ciphers): accepted, as found; encrypted, with whoever answers",
     }
 
 
@@ -113,7 +119,7 @@ def outsider(lab: Lab) -> Iterator[tuple[str, str]]:
 
 
 def test_a_hard_password_goes_as_utf8_and_its_old_encoding_is_the_wrong_one(host: MailHost) -> None:
-    """Cases S1 and S2: blanks, quotes, %, $, a backslash, a letter outside ASCII."""
+    """Blanks, quotes, %, $, a backslash, a letter outside ASCII."""
     account = Account("tarou", Password(host.lab.secret("tarou")))
     survey = host.survey(account=account)
     (wrong,) = probes.wrong_password_refused(survey)
@@ -121,12 +127,14 @@ def test_a_hard_password_goes_as_utf8_and_its_old_encoding_is_the_wrong_one(host
     assert seen_by(probes.right_password_accepted(survey)) == {
         "PLAIN: accepted (235)",
         "LOGIN: accepted (235)",
+        "PLAIN in two steps: accepted (235)",
+        "LOGIN with the name at once: accepted (235)",
     }
     assert host.lab.secret("tarou") not in repr(account) + repr(survey.target)
 
 
 def test_a_password_that_is_too_long_is_not_called_wrong(host: MailHost) -> None:
-    """Case S3: PAM knows it, saslauthd's request has no room for it."""
+    """PAM knows it, saslauthd's request has no room for it."""
     long = "x" * 300
     host.sh(f"useradd -M nagai 2>/dev/null || :; echo 'nagai:{long}' | chpasswd")
     rows = probes.right_password_accepted(host.survey(account=Account("nagai", Password(long))))
@@ -134,14 +142,14 @@ def test_a_password_that_is_too_long_is_not_called_wrong(host: MailHost) -> None
 
 
 def test_smtputf8_is_not_declared_where_it_is_not_offered(host: MailHost) -> None:
-    """Case P13."""
+    """Without it, mail to an address outside ASCII cannot be sent by way of this server (RFC 6531)."""
     with host.main_cf("smtputf8_enable=no"):
         rows = probes.smtputf8_as_offered(host.survey(account=None))
     assert seen_by(rows) == {"SMTPUTF8 offered: no; addresses outside ASCII cannot be used here"}
 
 
 def test_a_name_that_leads_here_uncovered_is_a_warning(host: MailHost) -> None:
-    """Case F5: clients that guess it complain."""
+    """Clients that guess it complain."""
     here = (host.lab.host(host.name).address,)
     names = {host.target.name: here, "imap.example.test": here, "pop.example.test": ("192.0.2.1",)}
     with probes_dns.answering(names) as resolver:

@@ -4,6 +4,7 @@ Plan touches nothing; apply twice changes nothing the second time; rollback give
 path by path: kind, mode, owner, size, content.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -36,12 +37,15 @@ def start(lab: Lab, request: pytest.FixtureRequest) -> Start:
     return Start(host, state, lab.tree(host))
 
 
-def test_plan_touches_nothing(lab: Lab, start: Start) -> None:
+def test_plan_touches_nothing_and_counts_what_apply_makes(lab: Lab, start: Start) -> None:
     lab.reset(start.host, start.state)
     before = lab.tree(start.host)
     _, summaries = run_chapters(start.host, mode="plan")
     assert ["nothing was changed" in summary for summary in summaries] == [True, True, True]
     assert changed(before, lab.tree(start.host), AT_WORK) == []
+    planned = sum(int(number) for told in summaries for number in re.findall(r"planned: (\d+) change", told))
+    applied(lab, start.host, start.state)
+    assert planned == len(lab.exec(start.host, "ls /var/lib/runbook/*/*.done").split())
 
 
 def test_a_second_time_changes_nothing_and_says_so(lab: Lab, start: Start) -> None:
@@ -59,7 +63,7 @@ def test_a_second_time_changes_nothing_and_says_so(lab: Lab, start: Start) -> No
         assert lab.exec(start.host, look) == seen
         assert changed(tree, lab.tree(start.host), AT_WORK) == []
         assert run_of(lab, start.host) != run
-    if start.host == "el10":  # case P7: where no hash: is built in, none is named
+    if start.host == "el10":  # where no hash: is built in, none is named
         assert lab.exec(start.host, "postconf -n | grep -E 'hash:|btree:' || :") == b""
         assert lab.exec(start.host, "postconf -h default_database_type") == b"lmdb\n"
 

@@ -1,6 +1,7 @@
 """An administrator's own settings, changes in between, killed controllers, a second run, mail in the queue."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def test_an_administrators_own_lines_survive_apply_and_rollback(lab: Lab, family
 
 
 def test_what_was_changed_after_the_run_is_spared_and_shown_three_ways(lab: Lab, family_host: str) -> None:
-    """Case O7: of two changes since, one is to a setting of ours, one is not."""
+    """Of two changes since, one is to a setting of ours, one is not."""
     applied(lab, family_host)
     pam = str(family_of(family_host).pam_service)
     lab.exec(
@@ -118,6 +119,32 @@ def test_a_second_run_at_the_same_time_is_refused_and_names_the_first(lab: Lab) 
     lab.exec("debian12", "test ! -e /var/lib/runbook && test ! -e /etc/ssl/private/mail-server.key")
 
 
+# Holds the lock of changes until somebody waits for it; then makes its own change and ends.
+LEFT_BEHIND = r"""
+cat > /root/left.sh <<'EOF'
+exec 8>>/run/runbook.work
+flock 8
+until pgrep -xf 'flock -w 600 8' > /dev/null; do sleep 0.1 8>&-; done
+mkdir -p -m 0700 /etc/ssl/private
+echo a > /etc/ssl/private/mail-server.key
+EOF
+setsid sh /root/left.sh > /dev/null 2>&1 &
+"""
+
+
+def test_a_change_that_a_killed_run_left_at_work_is_waited_for_and_named(lab: Lab) -> None:
+    """The state that the plan saw is gone then, and a person is told why; the lock says since when a run is at work."""
+    lab.reset("debian12", "bare")
+    chapter = key_and_csr.open("lab", "debian12")
+    plan = chapter.plan_key()
+    key = chapter.paths.encrypted
+    lab.exec("debian12", LEFT_BEHIND.replace("/etc/ssl/private/mail-server.key", str(key)))
+    with pytest.raises(ChangedMeanwhile, match="was still being made and has ended just now"):
+        chapter.apply(plan)
+    since = r"^run \S+ of \S+, since 20\d\d-\d\d-\d\d \d\d:\d\d UTC$"
+    assert re.match(since, lab.exec("debian12", "cat /run/runbook.lock").decode())
+
+
 def test_mail_in_the_queue_keeps_postfix_where_it_is(lab: Lab) -> None:
     applied(lab, "debian12")
     lab.exec(
@@ -154,7 +181,7 @@ def test_mail_in_the_queue_keeps_postfix_where_it_is(lab: Lab) -> None:
 def test_a_killed_run_is_put_back_and_another_goes_through(
     lab: Lab, tmp_path: Path, host: str, state: str, begun: str
 ) -> None:
-    """Cases P8 and P14: SIGKILL to the controller as soon as a change has begun on the host."""
+    """SIGKILL to the controller as soon as a change has begun on the host."""
     lab.reset(host, state)
     before = lab.tree(host)
     run = "20991231T000000Z-00bb"

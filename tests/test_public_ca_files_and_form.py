@@ -72,11 +72,33 @@ def test_the_lifetime_is_that_of_the_day(today: str, lifetime: str) -> None:
 def test_a_folder_stands_for_its_files_in_order(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     for name in ("b.crt", "a.p7b", "inner/not.pem"):
-        (tmp_path / name).write_bytes(name.encode())
-    (tmp_path / "alone.pem").write_bytes(b"x")
-    found = read_files([tmp_path], "mail1")
-    assert found == [("a.p7b", b"a.p7b"), ("alone.pem", b"x"), ("b.crt", b"b.crt")]
-    assert read_files([tmp_path / "b.crt", tmp_path / "alone.pem"], "mail1") == [found[2], found[1]]
+        (tmp_path / name).write_bytes(b"-----BEGIN " + name.encode())
+    (tmp_path / "alone.pem").write_bytes(b"\x30")
+    found, _ = read_files([tmp_path], "mail1")
+    assert [name for name, _ in found] == ["a.p7b", "alone.pem", "b.crt"]
+    assert [content[-5:] for _, content in found] == [b"a.p7b", b"\x30", b"b.crt"]
+    assert read_files([tmp_path / "b.crt", tmp_path / "alone.pem"], "mail1")[0] == [found[2], found[1]]
+
+
+def test_what_a_desktop_leaves_beside_certificates_is_left_out_and_said(tmp_path: Path) -> None:
+    beside = {
+        ".DS_Store": b"\0\0\0\1Bud1\0", "._mail.crt": b"\0\5\x16\7\0\2\0\0", "Thumbs.db": b"\xd0\xcf\x11\xe0\xa1",
+        "desktop.ini": b"[.ShellClassInfo]\r\nIconResource=x\r\n", "README": b"Thank you for your order\n",
+        ".keep": b"",
+    }  # fmt: skip
+    for name, content in {
+        **beside,
+        "mail.crt": samples.csr(),
+        "key.pem": b"-----BEGIN PRIVATE KEY-----",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    found, said = read_files([tmp_path], "mail1")
+    assert [name for name, _ in found] == ["key.pem", "mail.crt"]
+    assert said == tuple(f"{name} left out: no certificate is in it" for name in sorted(beside))
+    alone, silent = read_files(
+        [tmp_path / "README"], "mail1"
+    )  # named by a person: it is refused with its fault
+    assert ([name for name, _ in alone], silent) == (["README"], ())
 
 
 def test_what_is_no_file_is_said_before_anything_is_read(tmp_path: Path) -> None:

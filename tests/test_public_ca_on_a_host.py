@@ -26,10 +26,11 @@ from ruamel.yaml import YAML
 from supported import family_of, postfix_chapter
 
 from lab import Lab
-from runbook_lib.chapters import ordering, own_ca, signing
+from runbook_lib.chapters import ordering, signing
 from runbook_lib.errors import ApplyRefused, CertificateRefused
 from runbook_lib.inventory import load
 from runbook_lib.pki import authority
+from runbook_lib.site_ca import own_ca
 
 HOST, OTHER_FAMILY = "debian12", "el9"
 NAMES = ("mail12.example.test", "pop12.example.test")
@@ -222,6 +223,16 @@ def test_the_other_family_has_the_chain_in_its_own_place_and_serves_it(lab: Lab,
         sent, _ = ordering.csr_to_send(str(site.inventory), OTHER_FAMILY)
         leaf = signed(sent, names=names)
         (tmp_path / "order.zip").write_bytes(mess(leaf))
+        # A change from the own CA to a public one is the certificate, the file that Postfix reads, and a reload.
+        planned = "\n".join(
+            one.text()
+            for one in run_cells(
+                postfix_chapter(OTHER_FAMILY), host=OTHER_FAMILY, mode="plan", inventory=str(site.inventory)
+            )
+            if one is not None
+        )
+        assert "another pair comes from the chapters before: what 'CN=lower' returned" in planned
+        assert "planned: 2 changes" in planned
         for chapter in ("12-signing", postfix_chapter(OTHER_FAMILY)):
             assert "passed" in run_cells(chapter, host=OTHER_FAMILY, inventory=str(site.inventory))[-1].text()
     for port in (25, 465, 587):

@@ -1,15 +1,20 @@
 """A notebook executed by hand becomes part of the record of the chapter that it ran."""
 
+import asyncio
+import contextlib
+import html
 import json
 from pathlib import Path
 
 import nbformat
 import pytest
 import sample_record
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from tornado.web import HTTPError
+from traitlets.config import Configurable
 
 from runbook_lib.errors import RecordError, SecretUnavailable, UsageError
-from runbook_lib.records import manifest
+from runbook_lib.records import manifest, on_save, saved
 from runbook_lib.records.attachment import add_notebook
 
 PASSWORD = "a \"b' \\c&d;$e !f"
@@ -35,7 +40,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).write_text(PASSWORD if name == "kensa" else f"{name} of the test\n")
         (tmp_path / name).chmod(0o600)
     (tmp_path / "site.yaml").write_text(INVENTORY)
-    sample_record.whole_run(tmp_path / "records")
+    sample_record.run_with(tmp_path / "records", INVENTORY)
     return tmp_path / "records"
 
 
@@ -90,7 +95,7 @@ def test_the_newest_run_of_this_chapter_and_host_is_meant(root: Path) -> None:
             path.read_text(encoding="utf-8").replace(sample_record.RUN, newer.name), encoding="utf-8"
         )
     (newer / "mail12" / "90-verification.json").unlink()
-    sample_record.whole_run(root)
+    sample_record.run_with(root, INVENTORY)
     assert add_notebook(executed(root), root).record.run == newer.name
     assert add_notebook(executed(root, "90-verification.ipynb"), root).record.run == sample_record.RUN
     assert add_notebook(executed(root), root, run=sample_record.RUN).record.run == sample_record.RUN
@@ -124,3 +129,174 @@ def test_what_is_not_a_notebook_is_bad_usage(content: str, root: Path, tmp_path:
         add_notebook(path, root)
     with pytest.raises(UsageError, match="no such file"):
         add_notebook(tmp_path / "missing.ipynb", root)
+
+
+def test_halves_of_a_secret_on_two_streams_are_found(root: Path) -> None:
+    path = executed(root)
+    notebook = nbformat.read(path, 4)
+    halves = [new_output("stream", name="stdout", text=f"see {PASSWORD[:8]}"),
+              new_output("stream", name="stderr", text=f"{PASSWORD[8:]}\n")]  # fmt: skip
+    notebook.cells[2].outputs = halves
+    nbformat.write(notebook, path)
+    with pytest.raises(RecordError, match="a secret that this run resolved"):
+        add_notebook(path, root)
+
+
+@pytest.mark.parametrize("where", ["output", "text"])
+def test_a_secret_in_several_colours_is_found(where: str, root: Path) -> None:
+    """As rich shows digits and words: the reader sees one word, the file has tags in it."""
+    path = executed(root)
+    notebook = nbformat.read(path, 4)
+    shown = (
+        f"<pre>{html.escape(PASSWORD[:5])}<span style='color: blue'>{html.escape(PASSWORD[5:])}</span></pre>"
+    )
+    if where == "output":
+        notebook.cells[2].outputs = [new_output("display_data", data={"text/html": shown})]
+    else:
+        notebook.cells.append(new_markdown_cell(shown))
+    nbformat.write(notebook, path)
+    with pytest.raises(RecordError, match="a secret that this run resolved"):
+        add_notebook(path, root)
+
+
+def commanding(folder: Path) -> tuple[Path, str]:
+    """An inventory that names a command, which leaves a file behind; and the file."""
+    ran = folder / "ran"
+    text = INVENTORY.replace('"file:kensa"', f"cmd:sh -c 'touch {ran}; echo {ran}'")
+    (folder / "site.yaml").write_text(text)
+    return ran, text
+
+
+def test_a_notebook_that_names_another_inventory_runs_nothing(root: Path) -> None:
+    ran, _ = commanding(root.parent)
+    with pytest.raises(RecordError, match=r"is not .* the one that run"):
+        add_notebook(executed(root), root)
+    assert not ran.exists()
+
+
+def test_saving_a_notebook_runs_no_command(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person who saves has asked for nothing to be run; who adds the notebook has."""
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    ran, text = commanding(root.parent)
+    for path in (root / sample_record.RUN).glob("*/*.json"):
+        path.unlink()
+    sample_record.run_with(root, text)
+    path = executed(root)
+    (event,) = told_by_saving(path)
+    assert not ran.exists()
+    assert (event["outcome"], event["notebook"]) == ("waits", path.name)
+    assert "'cmd:' is not followed when a notebook is saved" in event["reason"]
+    assert "runbook records add" in event["to_do"]
+    assert list(root.rglob("*.ipynb")) == []
+    add_notebook(path, root)
+    assert ran.exists()
+
+
+def test_saving_says_where_it_was_attached(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    path = executed(root)
+    on_save.Notebooks(root_dir=str(path.parent)).run_post_save_hooks({"type": "notebook"}, str(path))
+    (attached,) = (root / sample_record.RUN).glob("*/20-postfix-debian.ipynb")
+    assert capsys.readouterr().err == f"Saved, and attached to its record: {attached}\n"
+
+
+def test_a_shown_secret_is_no_unexpected_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    path = executed(root, shown=PASSWORD)
+    with pytest.raises(HTTPError) as refusal:
+        on_save.Notebooks(root_dir=str(path.parent)).run_post_save_hooks({"type": "notebook"}, str(path))
+    told = str(refusal.value.log_message)
+    assert told.startswith("20-postfix-debian.ipynb is saved. It was not attached to its record: ")
+    assert "a secret that this run resolved" in told
+    assert "nexpected" not in told
+    assert refusal.value.status_code == 422
+
+
+def test_jupyterlab_is_told_where_it_was_attached(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    monkeypatch.setenv("HOME", str(root.parent))
+    assert told_by_saving(executed(root)) == [
+        {
+            "outcome": "attached",
+            "notebook": "20-postfix-debian.ipynb",
+            "run": sample_record.RUN,
+            "host": "mail12",
+            "chapter": "20-postfix-debian",
+            "records": "~/records",
+            "page": f"~/records/{sample_record.RUN}/mail12/20-postfix-debian.html",
+        }
+    ]
+
+
+def test_jupyterlab_is_told_why_it_was_not_attached_and_what_to_do(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    monkeypatch.setenv("HOME", str(root.parent))
+    path = executed(root, "x\u202e.ipynb", shown=PASSWORD)
+    notebook = nbformat.read(path, 4)
+    notebook.metadata["papermill"] = {"input_path": "notebooks/20-postfix-debian.ipynb"}
+    nbformat.write(notebook, path)
+    (event,) = told_by_saving(path)
+    assert (event["outcome"], event["notebook"]) == ("refused", r"x\u202e.ipynb")
+    assert "a secret that this run resolved" in event["reason"]
+    assert event["to_do"].startswith(r"destroy ~/x\u202e.ipynb; see that no cell shows it")
+    assert PASSWORD not in str(event)
+    assert str(root.parent) not in str(event)
+
+
+def test_jupyterlab_is_told_nothing_of_what_has_no_record_yet(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    path = executed(root)
+    for record in root.rglob("20-postfix-debian.json"):
+        record.unlink()
+    assert told_by_saving(path) == []
+
+
+@pytest.mark.parametrize("parent", [None, Configurable()], ids=["alone", "without"])
+def test_a_server_without_events_attaches_all_the_same(
+    parent: Configurable | None, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    path = executed(root)
+    server = on_save.Notebooks(root_dir=str(path.parent), parent=parent)
+    server.run_post_save_hooks({"type": "notebook"}, str(path))
+    assert len(list(root.rglob("20-postfix-debian.ipynb"))) == 1
+
+
+def test_two_of_them_in_one_server_share_its_events(root: Path) -> None:
+    first = on_save.Notebooks(root_dir=str(root))
+    second = on_save.Notebooks(root_dir=str(root), event_logger=first.event_logger)
+    assert saved.SCHEMA_ID in second.event_logger.schemas
+
+
+def told_by_saving(path: Path) -> list[dict[str, str]]:
+    """What the server's events say, to one who listens as JupyterLab's window does: to all that it knows by then."""
+    heard = []
+
+    async def listen(logger: object, schema_id: str, data: dict[str, str]) -> None:  # noqa: ARG001  # by name
+        heard.append((schema_id, data))
+
+    async def save() -> None:
+        server = on_save.Notebooks(root_dir=str(path.parent))
+        server.event_logger.add_listener(listener=listen)
+        with contextlib.suppress(HTTPError):
+            server.run_post_save_hooks({"type": "notebook"}, str(path))
+        await server.event_logger.gather_listeners()
+
+    asyncio.run(save())
+    return [data for schema, data in heard if schema == saved.SCHEMA_ID]
+
+
+def test_free_text_that_begins_like_a_reference_is_text(root: Path) -> None:
+    ran = root.parent / "ran"
+    decided = f"    decisions: [{{about: 'main.cf, mynetworks', decide: keep, reason: 'cmd:touch {ran}'}}]\n"
+    (root.parent / "site.yaml").write_text(INVENTORY + decided)
+    (root / sample_record.RUN / "mail12" / "20-postfix-debian.json").unlink()
+    sample_record.run_with(root, INVENTORY + decided)
+    add_notebook(executed(root), root)
+    assert not ran.exists()

@@ -14,6 +14,7 @@ from sample_record import change
 from runbook_lib import credentials
 from runbook_lib.errors import RecordError
 from runbook_lib.records import Record
+from runbook_lib.records.redaction import refuse_secrets
 
 PASSWORD = 'Ab€ "q" \\c&d;$e %f!'
 ARMOUR = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIFHDBOBgkqhkiG9w0BBQ0w\n"
@@ -43,6 +44,21 @@ def record(tmp_path: Path) -> Record:
 def resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_PASSWORD", PASSWORD)
     credentials.resolve("env:TEST_PASSWORD", "test")
+
+
+@pytest.mark.usefixtures("resolved")
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+@pytest.mark.parametrize("event", [name for name in EVENTS if name != "finish"])
+def test_bytes_are_masked_as_the_text_that_they_become(
+    event: str, kind: Callable[[bytes], bytes], record: Record
+) -> None:
+    """A record's fields are text, and its model takes bytes for text."""
+    EVENTS[event](record, kind(PASSWORD.encode()))  # type: ignore[arg-type]
+    written = record.path.read_text(encoding="utf-8")
+    assert "***" in written
+    assert json.dumps(PASSWORD, ensure_ascii=False)[1:-1] not in written
+    with pytest.raises(RecordError, match="a secret that this run resolved"):
+        refuse_secrets({"x": kind(PASSWORD.encode())}, "here", "nothing")
 
 
 @pytest.mark.usefixtures("resolved")
@@ -94,3 +110,14 @@ def test_certificates_and_shell_text_are_no_secrets(record: Record) -> None:
     for text in ("-----BEGIN CERTIFICATE-----", "awk '{print $1$2}' /etc/passwd", "price: $5$ and $6"):
         record.add_note(text)
         assert json.loads(record.path.read_text(encoding="utf-8"))["steps"][-1]["text"] == text
+
+
+def test_a_secret_that_is_known_only_later_is_taken_out_of_what_was_written_before(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record.add_note("a host said known-only-later of itself")
+    assert "known-only-later" in record.path.read_text(encoding="utf-8")
+    monkeypatch.setenv("TEST_LATER", "known-only-later")
+    credentials.resolve("env:TEST_LATER", "test")
+    record.add_note("another")
+    assert "known-only-later" not in record.path.read_text(encoding="utf-8")

@@ -96,11 +96,22 @@ def attach(folder: Path, executed: nbformat.NotebookNode) -> None:
     keep_notebook(executed, folder, entry, folder)
 
 
+@pytest.fixture(scope="module")
+def watched() -> set[Path]:
+    return set()
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Open]:
+def visit(browser: Browser, watched: set[Path]) -> Iterator[Open]:
     """Open a page; at the end nothing may have been asked for, run, or said to the person."""
     contexts = []
     happened: list[str] = []
+
+    def until(path: Path) -> Literal["load", "networkidle"]:
+        """Each page is watched once until it has asked for nothing for half a second."""
+        seen = path in watched
+        watched.add(path)
+        return "load" if seen else "networkidle"
 
     def open_page(path: Path, scheme: Literal["light", "dark"] = "light", width: int = 1280) -> Page:
         context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
@@ -110,7 +121,7 @@ def visit(browser: Browser) -> Iterator[Open]:
         page.on("dialog", lambda dialog: happened.append(f"dialog {dialog.message}"))
         page.on("console", lambda message: happened.append(f"console {message.text}"))
         page.on("pageerror", lambda error: happened.append(f"error {error}"))
-        page.goto(path.as_uri(), wait_until="networkidle")
+        page.goto(path.as_uri(), wait_until=until(path))
         expected = f"request {path.as_uri()}"
         assert expected in happened
         happened.remove(expected)

@@ -1,6 +1,7 @@
 """Whoever gets a record can tell whether it is whole and unaltered."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -140,3 +141,56 @@ def test_a_chapter_still_at_work_may_go_on_after_the_manifest(run: Path) -> None
     record.finish("passed", "Done.")
     publish(run.parent, run.name)
     assert manifest.check(run).holds
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("operator", "somebody"),
+        ("reason", "MAIL-1: approved"),
+        ("commit", "0" * 40),
+        ("clean_tree", None),  # the other than the checkout has here
+        ("library", "9"),
+        ("inventory_sha256", "0" * 64),
+        ("started_at", "2020-01-01T00:00:00.000+00:00"),
+        ("ended_at", "2020-01-01T00:00:00.000+00:00"),
+    ],
+)
+def test_a_manifest_that_says_otherwise_than_its_records_is_found(
+    field: str, said: object, run: Path
+) -> None:
+    path = run / "manifest.json"
+    told = json.loads(path.read_bytes())
+    path.write_text(json.dumps(told | {field: not told[field] if said is None else said}), encoding="utf-8")
+    found = manifest.check(run)
+    assert (found.contradicted, found.holds) == ((field,), False)
+    assert f"the manifest says otherwise than the records: {field}" in found.report()
+
+
+def test_a_run_under_the_name_of_another_is_found(run: Path) -> None:
+    other = run.rename(run.with_name("20991231T000000Z-abcd"))
+    found = manifest.check(other)
+    assert not found.holds
+    assert f"the folder has the name {other.name}, and is of run {run.name}" in found.report()
+
+
+def test_what_is_no_file_is_no_record_and_nobody_waits_for_it(run: Path) -> None:
+    """A pipe without an end, a file of many gigabytes, a link where the note of a rollback stands."""
+    (run / CHAPTER).unlink()
+    os.mkfifo(run / CHAPTER)
+    os.truncate(run / "index.html", 1 << 40)
+    (run / "undone.json").symlink_to("/etc/hostname")
+    found = manifest.check(run)
+    assert (found.altered, found.extra) == (("index.html", CHAPTER), ("undone.json",))
+    (run / "manifest.json").unlink()
+    os.mkfifo(run / "manifest.json")
+    with pytest.raises(RecordError, match="no file of a manifest"):
+        manifest.check(run)
+
+
+def test_a_files_name_says_nothing_in_the_report(run: Path) -> None:
+    (run / f"x\n{run.name}: 10 files are as they were recorded").touch()
+    (run / os.fsdecode(b"\xff.html")).touch()
+    lines = manifest.check(run).report().splitlines()
+    assert [line.partition(":")[0] for line in lines] == [run.name, *["  not in the manifest"] * 2]
+    "\n".join(lines).encode()

@@ -30,7 +30,7 @@ def running(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_comment_in_another_encoding_hides_no_key(running: Path, tmp_path: Path) -> None:
-    """R10's kind: `ssh-add` takes the comment as it is, and paramiko would lose all keys of the agent for it."""
+    """`ssh-add` takes the comment as it is, and paramiko would lose all keys of the agent for it."""
     pairs = [make_keys(tmp_path / name, ["ed25519"])["ed25519"] for name in ("one", "two")]
     blobs = [public(pair).split()[1] for pair in pairs]
     change = [b"ssh-keygen", b"-q", b"-c", b"-C", b"caf\xe9", b"-P", b"", b"-f", bytes(pairs[0])]

@@ -1,4 +1,4 @@
-"""Bytes that are no UTF-8 are shown escaped and stay what they are on the host; large answers come whole (R9, R10)."""
+"""Bytes that are no UTF-8 are shown escaped and stay what they are on the host; large answers come whole."""
 
 from pathlib import Path, PurePosixPath
 
@@ -10,8 +10,8 @@ from runbook_lib import remote
 from runbook_lib.errors import CommandFailed
 from runbook_lib.records import Record
 from runbook_lib.remote.change import Plan
-from runbook_lib.remote.files import FileState, MadeOnHost, looks, plan_file, seen_in
-from runbook_lib.remote.journal import FUNCTIONS, Journal
+from runbook_lib.remote.files import FUNCTIONS, FileState, MadeOnHost, looks, plan_file, seen_in
+from runbook_lib.remote.journal import Journal
 
 HOST = "debian12"
 MIB = 1024 * 1024

@@ -27,6 +27,8 @@ def sessions(lab: Lab) -> list[str]:
 
 
 def break_connection(lab: Lab) -> None:
+    """Kill the process of the connection, as soon as it says whose it is (which sshd writes after the login)."""
+    wait_until(lambda: sessions(lab))
     lab.exec(HOST, f"kill -9 {' '.join(sessions(lab))}")
 
 

@@ -1,4 +1,4 @@
-"""A host behind jump hosts is reached through them, as `ssh -J` does it, and each shows its known key (R7).
+"""A host behind jump hosts is reached through them, as `ssh -J` does it, and each shows its known key.
 
 The host is debian12's second sshd, which takes connections from the jump hosts alone. The first of them is debian13's
 second sshd, with an account and a key of its own that open nothing else.

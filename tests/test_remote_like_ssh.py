@@ -1,4 +1,4 @@
-"""Host keys are looked for and keys are offered as `ssh` does it: both go through the same door, side by side (R4, R6).
+"""Host keys are looked for and keys are offered as `ssh` does it: both go through the same door, side by side.
 
 The door is debian12's second sshd.
 """
@@ -175,7 +175,7 @@ def add(agent: Path, key: Path) -> None:
 
 
 def test_keys_are_offered_as_ssh_offers_them(door: Door, agent: Path, lab: Lab) -> None:
-    """An agent with eleven keys, and a host that allows three tries (R6)."""
+    """An agent with eleven keys, and a host that allows three tries."""
     known = f"{door.name} {public(door.keys['ed25519'])}\n"
     add(agent, lab.folder / "id_ed25519")
     half = public(lab.folder / "id_ed25519")

@@ -44,7 +44,7 @@ def offered(lab: Lab, log: Path) -> tuple[int, int]:
 def test_key_of_the_inventory_is_the_first_and_only_one(
     lab: Lab, keys: dict[str, Path], tmp_path: Path
 ) -> None:
-    """An agent full of other keys does not use up the three tries that the host allows (R6)."""
+    """An agent full of other keys does not use up the three tries that the host allows."""
     known_hosts = tmp_path / "known_hosts"
     known_hosts.write_text(f"[{lab.host(HOST).address}]:{SECOND_PORT} {public(keys['ed25519'])}\n")
     there = {"port": SECOND_PORT}

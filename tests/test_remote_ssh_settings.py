@@ -1,4 +1,4 @@
-"""What ~/.ssh/config says of a host is what `ssh` takes: each case is asked of ssh itself, side by side (R8)."""
+"""What ~/.ssh/config says of a host is what `ssh` takes: each case is asked of ssh itself, side by side."""
 
 import contextlib
 import re

@@ -59,11 +59,11 @@ def sudo(password: str | None) -> inventory.Sudo:
 @pytest.mark.parametrize(
     "settings",
     [
-        "timestamp_timeout=0",  # R1
+        "timestamp_timeout=0",  # each call is asked for the password
         "use_pty",
         "lecture=always",
         "insults, passwd_tries=1",
-        "requiretty",  # R2
+        "requiretty",  # no command without a terminal
         "requiretty, use_pty, timestamp_timeout=0, lecture=always",
         'passprompt="%u のパスワード: ", passprompt_override, badpass_message="違います", pwfeedback',
     ],
@@ -112,7 +112,7 @@ def test_password_that_nobody_asks_for_does_not_reach_the_script(lab: Lab, wrong
 
 
 def test_old_enterprise_linux_that_wants_a_terminal_gets_one(lab: Lab, sudoers: Sudoers) -> None:
-    """R2: both streams, the end of input, the status and a lock are as without; and nothing stops a run."""
+    """Both streams, the end of input, the status and a lock are as without; and nothing stops a run."""
     sudoers("el9", "Defaults requiretty")
     payload = bytes(range(256)) * (8 * 1024 * 1024 // 256)
     with connected(lab, "el9") as host:

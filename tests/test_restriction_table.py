@@ -3,11 +3,11 @@
 import pytest
 from mail_states import mail_state
 
-from runbook_lib.mail import filters
-from runbook_lib.mail.restrictions import judge, options, rulings
-from runbook_lib.mail.restrictions.parse import parse, words
-from runbook_lib.mail.restrictions.policy import for_strangers
-from runbook_lib.mail.restrictions.table import SHORT_HAND, TABLE, Whom
+from runbook_lib.mail.target import filters
+from runbook_lib.mail.target.restrictions import judge, options, rulings
+from runbook_lib.mail.target.restrictions.parse import parse, words
+from runbook_lib.mail.target.restrictions.policy import for_strangers
+from runbook_lib.mail.target.restrictions.table import SHORT_HAND, TABLE, Whom
 
 SENDER, RECIPIENT = "smtpd_sender_restrictions", "smtpd_recipient_restrictions"
 RELAY, CLIENT = "smtpd_relay_restrictions", "smtpd_client_restrictions"

@@ -10,10 +10,10 @@ import pytest
 from pki_samples import GRANTED, PASSPHRASE
 
 from runbook_lib import inventory
-from runbook_lib.chapters.ca_standing import CaStanding, look_at_ca
 from runbook_lib.pki import authority, certificate, rollover
 from runbook_lib.pki.authority import begin_roll_over, open_ca, read_root
 from runbook_lib.pki.csr import check_csr
+from runbook_lib.site_ca.standing import CaStanding, look_at_ca
 
 NAME = "Example mail CA"
 

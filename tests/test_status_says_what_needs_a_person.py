@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 from supported import family_of
 
 from lab import Lab
-from runbook_lib.chapters import overview
-from runbook_lib.chapters.overview import PortShown
+from runbook_lib.afterwards import overview
+from runbook_lib.afterwards.overview import PortShown
 from runbook_lib.pki import crl
 from runbook_lib.remote.runs import JournaledRun, Standing
 
@@ -88,7 +88,7 @@ def test_a_file_that_was_cut_off_is_named(lab: Lab) -> None:
 
 @pytest.mark.usefixtures("both")
 def test_of_two_hosts_the_one_that_needs_a_person_is_named(lab: Lab) -> None:
-    """Case P1: a valid certificate was put into the file by hand, and the ports go on with the old one."""
+    """A valid certificate was put into the file by hand, and the ports go on with the old one."""
     assert status("--host", WELL, "--host", OTHER)[0] == 0
     old = file_serial(lab, OTHER)
     family = family_of(OTHER)
@@ -125,10 +125,10 @@ def test_of_two_hosts_the_one_that_needs_a_person_is_named(lab: Lab) -> None:
     ],
 )
 def test_whichever_file_was_replaced_by_hand_is_named(shown: str, told: str) -> None:
-    """Case P1 of the file that Postfix reads: apply makes it anew from the certificate's file, and says so before."""
+    """The file that Postfix reads: apply makes it anew from the certificate's file, and says so before."""
     ours = Standing("", False, (JournaledRun("r", "1", 1, "all of it", ""),))
     port = PortShown(465, shown, ("0B",), "", "", ())
-    (need,) = overview._needs(ours, [port], "0C", (), 30)
+    (need,) = overview._needs(ours, [port], "0C", (), 30, "runbook apply")
     assert need.startswith(told)
 
 
@@ -138,6 +138,7 @@ def test_what_was_changed_since_is_told_thing_by_thing(lab: Lab) -> None:
     assert status("--host", OTHER)[1]["hosts"][OTHER]["drift"] == []
     lab.exec(
         OTHER,
+        "cp -p /etc/postfix/master.cf /root\n"
         "postconf -e 'smtpd_tls_loglevel = 0'; postconf -P 'submissions/inet/syslog_name=mine'\n"
         "postconf -e 'message_size_limit = 31457280'\n"  # not ours, so nothing to tell
         "echo '# mine' >> /etc/pam.d/smtp; systemctl stop saslauthd",
@@ -156,14 +157,17 @@ def test_what_was_changed_since_is_told_thing_by_thing(lab: Lab) -> None:
         run, "smtpd_tls_loglevel = 1", "smtpd_tls_loglevel = 0",
     )  # fmt: skip
     assert (found["unit saslauthd"]["left"], found["unit saslauthd"]["now"]) == ("active", "inactive")
-    lab.exec(OTHER, f"sh /var/lib/runbook/{run}/undo.sh || :")
+    # Nothing that an edited service rests on is taken from under it; without the edit the run goes back.
+    said = lab.exec(OTHER, f"sh /var/lib/runbook/{run}/undo.sh || :")
+    assert b"submissions/inet was changed since" in said
+    lab.exec(OTHER, f"cp -p /root/master.cf /etc/postfix; sh /var/lib/runbook/{run}/undo.sh || :")
     left = {one["what"] for one in status("--host", OTHER)[1]["hosts"][OTHER]["drift"]}
     assert "/etc/pam.d/smtp" in left  # spared, so it is still as somebody made it
     assert "unit saslauthd" not in left
 
 
 def test_the_end_of_a_crl_is_watched_like_a_certificate_s(lab: Lab, tmp_path: Path) -> None:
-    """Case C13: no certificate has ended, and who checks lists refuses everybody."""
+    """No certificate has ended, and who checks lists refuses everybody."""
     ca = samples.fresh_ca(tmp_path)
     yaml = YAML()
     book = yaml.load(lab.inventory)

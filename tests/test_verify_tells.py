@@ -1,12 +1,12 @@
 """`runbook verify`: what it asks by name alone, and how it tells what it saw."""
 
 import json
-import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import command_line
 import probes_dns
 import probes_postfix
 import pytest
@@ -15,6 +15,7 @@ from probes_postfix import RELOAD, MailHost
 from lab import Lab
 from runbook_lib.chapters import verification
 from runbook_lib.mail.probes import (
+    CHAIN_VALIDATES,
     NAME_RESOLVES,
     NAMES_COVERED,
     NO_AUTH_IN_CLEAR,
@@ -79,15 +80,7 @@ def test_by_name_alone_nobody_logs_in_and_a_private_root_is_not_trusted(lab: Lab
 
 def verify(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command as somebody types it who has neither an inventory nor SSH."""
-    return subprocess.run(
-        [str(RUNBOOK), "verify", *words],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd="/",
-    )
+    return command_line.runbook("verify", *words, environment=environment)
 
 
 def told(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -182,12 +175,44 @@ def test_without_a_look_into_the_host_the_address_is_called_our_own(server: Mail
     assert f"Asked from {ours}; what the server saw is known to the server alone." in done.stdout.splitlines()
 
 
+def test_a_server_that_is_not_reached_is_no_success() -> None:
+    """Nothing is known of it then; one row a claim says so, and the exit status."""
+    done = verify("127.0.0.9", "--port", "1", "--port", "2")
+    assert done.returncode == 1
+    assert "No port of 127.0.0.9 was reached, so nothing is known about it." in done.stdout
+    assert done.stdout.count("nothing listens there") == 1
+    rows = json.loads(verify("127.0.0.9", "--port", "1", "--port", "2", "--json").stdout)["rows"]
+    assert len([row for row in rows if row["claim"] == OLD_VERSIONS_REFUSED]) == 1
+
+
+def test_the_root_of_an_own_ca_is_trusted_where_it_is_given(server: MailHost, tmp_path: Path) -> None:
+    file = tmp_path / "root.pem"
+    file.write_text(server.root.pem)
+    asked = (server.target.name, "--resolver", str(server.target.resolver), "--port", "587", "--json")
+    verdicts = {
+        found: {row["verdict"] for row in told(verify(*asked, *root)) if row["claim"] == CHAIN_VALIDATES}
+        for found, root in (("with", ("--root", str(file))), ("without", ()))
+    }
+    assert verdicts == {"with": {"pass"}, "without": {"fail"}}
+    commands = {row["command"] for row in told(verify(*asked, "--root", str(file)))}
+    assert any(f"-CAfile {file}" in command for command in commands)
+    for content, problem in (("", "has no certificate"), (None, "cannot be read")):
+        other = tmp_path / "other.pem"
+        other.unlink(missing_ok=True)
+        if content is not None:
+            other.write_text(content)
+        done = verify(*asked, "--root", str(other))
+        assert done.returncode == 2
+        assert problem in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
         (("mail server",), "'mail server' has a blank in it"),
         (("10.77.300.1",), "'10.77.300.1' is not an IP address"),
         (("mail.example.test", "--port", "0"), "greater than or equal to 1"),
+        (("mail.example.test", "--wrong-password"), "--wrong-password is for a HOST"),
         (("mail.example.test", "--resolver", "dns.example.test"), "'dns.example.test' is not an IP address"),
     ],
 )

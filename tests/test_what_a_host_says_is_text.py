@@ -1,4 +1,4 @@
-"""Case A2's kind on a real host: markup, controls and bidirectional characters in its settings stay text everywhere."""
+"""On a real host: markup, controls and bidirectional characters in its settings stay text everywhere."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lab import Lab
 from runbook_lib.families.debian import DEBIAN
-from runbook_lib.mail.postconf import folded, line
+from runbook_lib.mail.configuration.postconf import folded, line
 from runbook_lib.mail.reading import read_mail
 
 BIN = Path(__file__).parents[1] / ".venv" / "bin"

@@ -13,6 +13,8 @@ from lab import Lab
 from runbook_lib.chapters import postfix, preparation
 from runbook_lib.errors import ApplyRefused
 
+pytestmark = pytest.mark.usefixtures("as_a_batch")
+
 HOST = "debian12"
 MESS = r"""
 cat >> /etc/postfix/main.cf <<'END'
@@ -53,7 +55,7 @@ SAID = {
 
 
 def test_each_line_is_explained_and_nothing_is_touched(lab: Lab) -> None:
-    """Relative paths, files that are gone, CR, a misspelt name, options that fell, a network (P3, P4, P7, P11)."""
+    """Relative paths, files that are gone, CR, a misspelt name, options that fell, a network."""
     lab.reset(HOST, "fresh")
     lab.exec(HOST, MESS)
     before = lab.tree(HOST)
@@ -96,7 +98,7 @@ ON_EL10 = {
 
 
 def test_a_server_of_2013_that_came_to_enterprise_linux_10_is_explained(lab: Lab) -> None:
-    """Case P7: two tables of the administrator's own can no longer be opened; what is of the host's type is fine."""
+    """Two tables of the administrator's own can no longer be opened; what is of the host's type is fine."""
     lab.reset("el10", "lived-in-postscreen")
     own = r"relay_domains = hash:/etc/postfix/relay\nrelocated_maps = btree:/etc/postfix/relocated\n"
     lab.exec("el10", f"printf '{own}' >> /etc/postfix/main.cf")
@@ -122,7 +124,7 @@ def test_nothing_is_remarked_on_where_the_package_was_only_installed(lab: Lab, h
 
 
 def test_a_configuration_that_cannot_be_read_fails_its_host_alone(lab: Lab) -> None:
-    """Case P6: two hosts, one with a line of three columns."""
+    """Two hosts, one with a line of three columns."""
     for host in ("debian12", "debian13"):
         lab.reset(host, "fresh")
     lab.exec("debian12", "sed -i '16s/.*/smtp inet n/' /etc/postfix/master.cf")
@@ -138,7 +140,7 @@ def test_a_configuration_that_cannot_be_read_fails_its_host_alone(lab: Lab) -> N
 
 
 def test_a_key_that_does_not_fit_its_certificate_is_refused_before_anything(lab: Lab) -> None:
-    """Case P2: a new key in place, which the certificate is not for; TLS goes on with the old pair."""
+    """A new key in place, which the certificate is not for; TLS goes on with the old pair."""
     applied(lab, HOST)
     old = served(lab)
     new = "openssl genrsa -out /root/new.key 2048 2>/dev/null; install -m 600 /root/new.key"
@@ -160,8 +162,8 @@ def test_a_key_that_does_not_fit_its_certificate_is_refused_before_anything(lab:
 
 
 def test_a_pair_of_the_administrators_that_does_not_fit_is_refused(lab: Lab, tmp_path: Path) -> None:
-    """Case P2: smtpd_tls_chain_files overrides the other entries, and the file that it names has a newer key."""
-    shaped_host.signed(lab)
+    """smtpd_tls_chain_files overrides the other entries, and the file that it names has a newer key."""
+    lab.reset(HOST, "signed")
     lab.exec(
         HOST,
         "cat /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/certs/mail-server.pem > /etc/ssl/private/combined.pem\n"

@@ -1,5 +1,7 @@
 """Whether a server relays for strangers is asked by one: a client that the server counts to its own is none."""
 
+from contextlib import nullcontext
+
 import probes_postfix
 import pytest
 from probes_defects import everything
@@ -87,3 +89,48 @@ def test_by_name_alone_an_open_relay_is_called_so_with_the_one_excuse_that_it_ma
 )
 def test_networks_are_read_as_postfix_reads_them(client: str, listed: str, is_inside: bool | None) -> None:
     assert networks.inside(client, listed) is is_inside
+
+
+GREYLISTED = "smtpd_recipient_restrictions=check_recipient_access static:{450 4.2.0 Greylisted}"
+TAKEN = {
+    "as it was set up": (None, Verdict.PASS, "kensa@example.test: taken (250)"),
+    "a list that refuses": (
+        "smtpd_recipient_restrictions=permit_mynetworks, reject",
+        Verdict.FAIL,
+        "(554 5.7.1",
+    ),
+    "a list that puts off": (
+        "smtpd_recipient_restrictions=permit_mynetworks, defer",
+        Verdict.FAIL,
+        "(450 4.",
+    ),
+    "a list of clients": (
+        "smtpd_client_restrictions=check_client_access static:REJECT",
+        Verdict.UNTESTED,
+        "refused for who asks, which says nothing about others (554 5.7.1",
+    ),
+    "mynetworks that cannot be read": ("mynetworks=192.0.2.7:25", Verdict.FAIL, "(451 4."),
+    "greylisting": (
+        GREYLISTED,
+        Verdict.UNASKED,
+        "greylisted: a stranger has to come again, and this asks once (450",
+    ),
+    "no stranger": (OURS, Verdict.UNTESTED, "what it is told says nothing about strangers"),
+}
+
+
+@pytest.mark.parametrize(("setting", "verdict", "words"), TAKEN.values(), ids=TAKEN)
+def test_whether_mail_for_the_domain_comes_in_is_asked_on_25(
+    host: MailHost, setting: str | None, verdict: Verdict, words: str
+) -> None:
+    """The message of the account for checks goes in by 587, so it arrives in each of these."""
+    with host.main_cf(setting) if setting else nullcontext():
+        rows = probes.mail_taken_on_25(host.survey())
+    assert {(row.port, row.verdict) for row in rows} == {(25, verdict)}
+    assert all(words in row.seen for row in rows)
+
+
+def test_mail_for_a_domain_of_another_server_is_not_asked_for(host: MailHost) -> None:
+    rows = probes.mail_taken_on_25(host.survey(domain="elsewhere.example", account=None))
+    assert {row.verdict for row in rows} == {Verdict.UNASKED}
+    assert all("mail for elsewhere.example is not this server's to take" in row.seen for row in rows)

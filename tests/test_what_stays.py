@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from runbook_lib.mail.restrictions.policy import FOR_STRANGERS
-from runbook_lib.mail.restrictions.table import TABLE, Whom
+from runbook_lib.mail.target.restrictions.policy import FOR_STRANGERS
+from runbook_lib.mail.target.restrictions.table import TABLE, Whom
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "what-stays.md"
 

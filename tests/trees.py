@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from lab import Lab
 from lab.tree import Entry, compare
 
 # What a rollback leaves different, and why.
@@ -34,9 +35,25 @@ AT_WORK = (
     "/var/spool/mail/",
     "/var/tmp/systemd-private-",
 )
-# On a lived-in host etckeeper commits what packages bring and take: its history goes on. And mail was sent meanwhile.
-GOES_ON = ("/etc/.git", "/etc/.etckeeper", "/var/spool/archive")
+# On a lived-in host mail was sent meanwhile.
+GOES_ON = ("/etc/.etckeeper", "/var/spool/archive")
+# etckeeper commits what packages bring and take: its history goes on. Git packs objects by itself; that none is
+# missing is what `history_is_whole` asks.
+_HISTORY = "/etc/.git"
 
 
 def changed(before: Mapping[str, Entry], after: Mapping[str, Entry], allowed: tuple[str, ...]) -> list[str]:
-    return [path for path in compare(before, after) if not path.startswith(allowed)]
+    differing = [path for path in compare(before, after) if not path.startswith(allowed)]
+    return [path for path in differing if not path.startswith(_HISTORY) or _is_lost(path, after)]
+
+
+def _is_lost(path: str, after: Mapping[str, Entry]) -> bool:
+    return path in (_HISTORY, f"{_HISTORY}/HEAD") and path not in after
+
+
+def history_is_whole(lab: Lab, host: str) -> bool:
+    """Whether etckeeper's repository, where there is one, has all that its commits name."""
+    said = lab.exec(
+        host, "if [ -e /etc/.git ]; then git -C /etc fsck --full 2>&1 || echo broken; fi"
+    ).decode()
+    return "missing" not in said and "broken" not in said

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import nbformat
 import papermill
 from nbclient.exceptions import CellTimeoutError
 from nbformat import NotebookNode
@@ -91,7 +92,7 @@ def execute(
     looking: Looking,
     cell_deadline_s: float,
 ) -> Execution:
-    """Run a notebook's cells. Nothing is written: outputs may hold what no file should.
+    """Run a notebook's cells, as they were read. Nothing is written: outputs may hold what no file should.
 
     Args:
         cell_deadline_s: seconds that a cell may take.
@@ -99,7 +100,10 @@ def execute(
     executed: list[NotebookNode] = []
     number = 0
 
+    path, content = str(notebook.path), notebook.content
+
     def begin(notebook: NotebookNode) -> None:
+        notebook.metadata.papermill["input_path"] = path  # papermill has put the whole notebook there
         executed.append(notebook)
         looking.begun(notebook)
 
@@ -117,7 +121,7 @@ def execute(
     failure, between_cells = None, False
     try:
         papermill.execute_notebook(
-            str(notebook.path),
+            nbformat.reads(content.decode(), as_version=4),
             None,
             parameters=dict(parameters),
             engine_name=ENGINE,

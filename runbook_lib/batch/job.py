@@ -1,7 +1,7 @@
 """What a worker is told to do, and what it tells while it does: values that go between processes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +10,9 @@ from nbformat import NotebookNode
 from runbook_lib.batch.notebooks import Notebook
 from runbook_lib.batch.parameters import Value
 from runbook_lib.batch.results import ChapterResult, HostResult, Mode
+from runbook_lib.inventory import Inventory, find, parse
+from runbook_lib.records.approved import Approved
+from runbook_lib.records.origin import Moment
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,13 @@ class Job:
 
     Args:
         inventory: name or path, as the notebooks get it.
+        content: the inventory's bytes, read once a run.
         production: one at a time, and nothing after one that failed.
         group: never at work together with another host of the same; None: of none.
         parameters: for each chapter, what a person gave it.
         cell_deadline_s: seconds that a cell may take.
         resumed: an earlier part of the run stopped on some host.
+        approved: what the chapters may do; None: nobody approved a plan.
     """
 
     run: str
@@ -33,19 +38,25 @@ class Job:
     mode: Mode
     reason: str
     inventory: str
-    inventory_sha256: str
+    content: bytes = field(repr=False)
     notebooks: tuple[Notebook, ...]
     parameters: Mapping[str, Mapping[str, Value]]
     cell_deadline_s: float
     resumed: bool = False
+    approved: Approved | None = None
+
+    @property
+    def book(self) -> Inventory:
+        """The inventory of the run."""
+        return parse(find(self.inventory), self.content)
 
 
 @dataclass(frozen=True)
 class ChapterStarted:
-    """A chapter begins: the `number`th of the job's, at a time as records spell it."""
+    """A chapter begins: the `number`th of the job's, now."""
 
     number: int
-    started_at: str
+    began: Moment
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,7 @@ class HostEnded:
 
 @dataclass(frozen=True)
 class Said:
-    """What the worker's process wrote to its standard error, without secrets; told only if it dies."""
+    """All that the worker's process wrote to its standard error, without secrets; told only if it dies."""
 
     text: str
 

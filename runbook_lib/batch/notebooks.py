@@ -1,17 +1,15 @@
-"""The chapters as files: which there are, what each takes as parameters, which of them a host gets."""
+"""The chapters as files: which there are, and what each takes as parameters."""
 
 import ast
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import UsageError
-
-# A chapter that only one family's hosts get; every other chapter is for all.
-FAMILY_OF_CHAPTER = {"20-postfix-debian": "Debian", "21-postfix-centos": "Enterprise Linux"}
 
 
 @dataclass(frozen=True)
@@ -23,12 +21,16 @@ class Notebook:
         title: its first heading.
         parameters: name to type of every parameter; the type is the annotation's word, or None without one.
         code_cells: how many cells run.
+        content: the file's bytes, as they were read: it is these that run.
+        code_sha256: a digest of the code of its cells; prose and stored outputs may change meanwhile.
     """
 
     path: Path
     title: str
     parameters: Mapping[str, str | None]
     code_cells: int
+    content: bytes = field(repr=False)
+    code_sha256: str
 
     @property
     def chapter(self) -> str:
@@ -71,16 +73,10 @@ def _named(notebooks: Sequence[Notebook], name: str, option: str) -> Notebook:
     return (exact or found)[0]
 
 
-def chapters_for(family: str | None) -> frozenset[str]:
-    """The chapters that hosts of a family do not get; none as long as the family is not known."""
-    return frozenset(
-        chapter for chapter, of in FAMILY_OF_CHAPTER.items() if family is not None and family != of
-    )
-
-
 def _read(path: Path) -> Notebook:
+    content = path.read_bytes()
     try:
-        cells = [_Cell.of(cell) for cell in json.loads(path.read_bytes())["cells"]]
+        cells = [_Cell.of(cell) for cell in json.loads(content)["cells"]]
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
             "is not a notebook of format 4", str(path), "make it again from the repository"
@@ -98,6 +94,10 @@ def _read(path: Path) -> Notebook:
         title=next(headings, path.stem),
         parameters=_parameters(tagged[0].source),
         code_cells=sum(cell.runs for cell in cells),
+        content=content,
+        code_sha256=hashlib.sha256(
+            json.dumps([cell.source for cell in cells if cell.is_code]).encode()
+        ).hexdigest(),
     )
 
 
@@ -105,13 +105,17 @@ def _read(path: Path) -> Notebook:
 class _Cell:
     source: str
     tags: frozenset[str]
-    runs: bool
+    is_code: bool
+
+    @property
+    def runs(self) -> bool:
+        return self.is_code and bool(self.source.strip())
 
     @classmethod
     def of(cls, cell: Mapping[str, Any]) -> "_Cell":
         source = "".join(cell["source"])
         tags = frozenset(cell["metadata"].get("tags", ()))
-        return cls(source, tags, cell["cell_type"] == "code" and bool(source.strip()))
+        return cls(source, tags, cell["cell_type"] == "code")
 
 
 def _parameters(source: str) -> dict[str, str | None]:

@@ -1,20 +1,42 @@
 """What a person orders: chapters on hosts, checked whole before anything is written or run."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from runbook_lib import inventory
-from runbook_lib.batch import binding
+from runbook_lib import inventory, places
+from runbook_lib.batch import approval
 from runbook_lib.batch.job import Job
-from runbook_lib.batch.notebooks import find_notebooks, select
+from runbook_lib.batch.notebooks import Notebook, find_notebooks, select
 from runbook_lib.batch.parameters import given_parameters, refuse_secret
-from runbook_lib.batch.results import BatchResult, Mode
+from runbook_lib.batch.results import BatchResult, HostResult, Mode
 from runbook_lib.batch.rollout import Watch, roll_out
-from runbook_lib.batch.written_order import WrittenOrder, notebook_sha256
-from runbook_lib.errors import UsageError
-from runbook_lib.records import current_run, origin, root
+from runbook_lib.batch.written_order import WrittenOrder
+from runbook_lib.errors import ApplyRefused, RecordNotWritten, UsageError
+from runbook_lib.inventory import Host as InventoryHost
+from runbook_lib.inventory import find
+from runbook_lib.inventory.typed import apply_command, needs_reason
+from runbook_lib.records import current_run, origin, root, run_id, use
+from runbook_lib.records.approved import Approved
+from runbook_lib.records.index import completed_run, keep_plan_digest
 from runbook_lib.records.publish import publish
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What decides a run, read once: nothing that is written into these files meanwhile changes what is done.
+
+    Args:
+        chapters: those of the order.
+        library: digest of the library's files.
+    """
+
+    book: inventory.Inventory
+    chapters: tuple[Notebook, ...]
+    library: str
+
 
 CELL_DEADLINE_S = 1800.0  # a slow mirror and a package manager that waits for another
 
@@ -33,7 +55,9 @@ class Order:
         parameters: pairs of name and value, for the chapters that have such a parameter.
         cell_deadline_s: seconds that a cell may take.
         run: the run that goes on; None: a new one.
+        ground: what was read for it already; None: nothing yet.
         plan: the digest of the plan that was approved, for the record; None: of none.
+        approved: for each host what its chapters may do; empty: nobody approved a plan.
         done: for each host the chapters that an earlier part of the run brought to their end.
     """
 
@@ -48,53 +72,89 @@ class Order:
     parameters: Sequence[tuple[str, str]] = ()
     cell_deadline_s: float = CELL_DEADLINE_S
     run: str | None = None
+    ground: Ground | None = None
     plan: str | None = None
+    approved: Mapping[str, Approved] = field(default_factory=dict)
     done: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    notebooks: Path = field(default=origin.CHECKOUT / "notebooks")
+    notebooks: Path = places.NOTEBOOKS
 
     def carry_out(self, watch: Watch) -> BatchResult:
         """Run the chapters and publish the record.
 
         Raises:
             InventoryError: the inventory is wrong, or has no such host.
-            UsageError: no such chapter or parameter, a wrong type, or apply on a production host without a reason.
+            UsageError: no such chapter or parameter, a wrong type, apply on a host off the lab without a reason of its
+                own, or $SSL_CERT_FILE names no roots.
             SecretInParameter: the reason or a parameter is shaped like a secret.
             SecretUnusable: a secret of the inventory is there and cannot be used: too short to be masked, or too long.
+            RecordNotWritten: nothing can be written where records go. Nothing was begun.
         """
-        jobs = self.jobs()
-        self.written(jobs).write(jobs[0].root / jobs[0].run)
-        results = roll_out(jobs, self.workers, watch)
+        ground = self.read()
+        jobs = replace(self, ground=ground).jobs()
         run, folder = jobs[0].run, jobs[0].root
-        index = publish(folder, run) if (folder / run).is_dir() else None
+        try:
+            self.written(jobs, ground.library).write(folder / run)
+        except RecordNotWritten as error:
+            raise RecordNotWritten(error.problem, error.where, error.remedy) from None
+        results = roll_out(jobs, self.workers, watch)
         digest = None
-        if self.mode == "plan" and all(host.state == "planned" for host in results):
-            digest = binding.decided(folder / run).digest
+        try:
+            if self.mode == "plan" and all(host.state == "planned" for host in results):
+                digest = approval.decided(folder / run).digest
+                keep_plan_digest(folder / run, digest)
+            index = publish(folder, run) if (folder / run).is_dir() else None
+        except RecordNotWritten as error:
+            return self._unpublished(run, results, folder, error)
         return BatchResult(
             run=run,
             mode=self.mode,
             hosts=results,
             index=folder / run / "index.html",
-            next_commands=index.next_commands(self.next_options, digest) if index else (),
+            next_commands=index.next_commands() if index else (),
             plan=digest,
         )
+
+    def _unpublished(
+        self, run: str, results: tuple[HostResult, ...], folder: Path, error: RecordNotWritten
+    ) -> BatchResult:
+        options = f" {self.next_options}" if self.next_options else ""
+        resumed = f"runbook resume {run}{options if origin.is_said_by_site() else ''}"
+        commands = [("when the records can be written", resumed)]
+        if any(host.sum("changes_made") for host in results):
+            commands.append(("to put back what this run changed", f"runbook rollback {run}{options}"))
+        told = f"{error}\n  The record of run {run} is not complete: pages and manifest are missing or of before."
+        return BatchResult(
+            run, self.mode, results, folder / run / "index.html", tuple(commands), problem=told
+        )
+
+    def read(self) -> Ground:
+        """What decides the run: read now, unless it was read before.
+
+        Raises:
+            InventoryError: the inventory is wrong.
+            UsageError: no such chapter.
+        """
+        if self.ground is not None:
+            return self.ground
+        chapters = select(find_notebooks(self.notebooks), self.only, self.start)
+        book = inventory.load(self.inventory)
+        use(book)
+        return Ground(book, chapters, origin.library_sha256())
 
     def jobs(self) -> list[Job]:
         """The work of each host; everything that can be wrong with the order is told here."""
         if self.workers is not None and self.workers < 1:
             raise UsageError(f"is {self.workers}", "--workers", "give 1 or more")
-        refuse_secret("reason", self.reason)
-        site = inventory.load(self.inventory)
+        ground = self.read()
+        site, chapters = ground.book, ground.chapters
         hosts = [site.host(name) for name in dict.fromkeys(self.hosts or site.hosts)]
-        chapters = select(find_notebooks(self.notebooks), self.only, self.start)
-        parameters = given_parameters(self.parameters, chapters)
-        unexplained = [host.name for host in hosts if host.production]
-        if self.mode == "apply" and unexplained and not self.reason:
-            raise UsageError(
-                f"apply on a production host ({', '.join(unexplained)}) needs a reason; it stands in the record",
-                "--reason",
-                "give a ticket or say why, as --reason 'MAIL-12: certificate for submission'",
-            )
+        # First: what it resolves is known to be a secret from here on.
         inventory.refuse_unusable(site.site, hosts)
+        refuse_secret("reason", self.reason)
+        parameters = given_parameters(self.parameters, chapters)
+        if self.mode == "apply":
+            self._refuse_reason(hosts)
+        _refuse_roots()
         by_name = self.inventory in ("lab", "site")
         return [
             Job(
@@ -106,31 +166,133 @@ class Order:
                 mode=self.mode,
                 reason=self.reason,
                 inventory=self.inventory if by_name else str(site.path),
-                inventory_sha256=site.digest,
+                content=site.content,
                 notebooks=tuple(c for c in chapters if c.chapter not in self.done.get(host.name, ())),
                 parameters=parameters,
                 cell_deadline_s=self.cell_deadline_s,
                 resumed=self.run is not None,
+                approved=self.approved.get(host.name),
             )
             for host in hosts
         ]
 
-    def bound_to(self, plan: str) -> "Order":
+    def _refuse_reason(self, hosts: Sequence[InventoryHost]) -> None:
+        """What each host's first chapter would refuse is refused before anything is begun."""
+        outside = [host for host in hosts if needs_reason(host)]
+        if outside and not self.reason:
+            names = ", ".join(host.name for host in outside)
+            raise UsageError(
+                f"apply on a host that is none of the lab's ({names}) needs a reason; it stands in the record",
+                "--reason",
+                "give a ticket or say why, as --reason 'MAIL-12: certificate for submission'",
+            )
+        for host in outside:
+            run = completed_run(root(), host.name, self.reason)
+            if run is not None and run != (self.run or current_run()):
+                raise UsageError(
+                    f"the reason {self.reason!r} is that of run {run}, which was applied to {host.name} and ended",
+                    "--reason",
+                    "give this run a reason of its own, such as the ticket and what is new",
+                )
+
+    def to_apply(self, plan: str) -> "Order":
         """The order to make what this one plans."""
         return replace(self, mode="apply", plan=plan, run=None)
 
-    def written(self, jobs: Sequence[Job]) -> WrittenOrder:
+    def written(self, jobs: Sequence[Job], library: str) -> WrittenOrder:
         """The order as it lies beside the records, for `runbook resume`."""
         by_name = {notebook.chapter: notebook for job in jobs for notebook in job.notebooks}
         return WrittenOrder(
             mode=self.mode,
             inventory=jobs[0].inventory,
-            inventory_sha256=jobs[0].inventory_sha256,
+            inventory_sha256=jobs[0].book.digest,
             hosts=tuple(job.host for job in jobs),
-            chapters={name: notebook_sha256(notebook) for name, notebook in sorted(by_name.items())},
+            chapters={name: notebook.code_sha256 for name, notebook in sorted(by_name.items())},
+            library=library,
             workers=self.workers,
             reason=self.reason,
             next_options=self.next_options,
             parameters=tuple(self.parameters),
             plan=self.plan,
         )
+
+
+def _refuse_roots() -> None:
+    """This machine's fault, which each host's chapters would meet, is told once, and as no host's.
+
+    Raises: UsageError as `trusted_roots.file`.
+    """
+    if "SSL_CERT_FILE" in os.environ:  # few have it, and what asks is slow to import
+        from runbook_lib.x509 import trusted_roots
+
+        trusted_roots.file()
+
+
+def apply_plan(
+    digest: str,
+    watch: Watch,
+    *,
+    reason: str,
+    workers: int | None,
+    notebooks: Path,
+    inventory: str | None = None,
+    others: Sequence[str] = (),
+) -> BatchResult:
+    """Make the changes of a plan, and no others.
+
+    Args:
+        digest: of the plan, or the beginning of it.
+        reason: why; empty: as it stands in the plan.
+        inventory: the one that was named for it; None: none was. It can only be the plan's.
+        others: options that were given beside, which the plan has decided already.
+    Raises:
+        UsageError: no such plan, or options that the plan has decided.
+        ApplyRefused: what would be done is not what was approved. Nothing was changed.
+    """
+    if others:
+        raise UsageError(
+            "is decided by the plan already", ", ".join(others), "leave it out, or make another plan with it"
+        )
+    folder, approved = approval.find_plan(root(), digest)
+    written = WrittenOrder.read(folder)
+    if inventory is not None and find(inventory) != find(written.inventory):
+        raise UsageError(
+            f"is decided by the plan already: {written.inventory}",
+            "--inventory",
+            "leave it out, or name that",
+        )
+    only, start = written.selection(min(written.chapters))
+    order = Order(
+        mode="plan",
+        inventory=written.inventory,
+        hosts=written.hosts,
+        only=only,
+        start=start,
+        workers=workers,
+        reason=reason or written.reason,
+        next_options=written.next_options,
+        parameters=written.parameters,
+        notebooks=notebooks,
+        run=run_id(datetime.now(UTC)),
+    )
+    order = replace(order, ground=order.read())  # once: what is compared is what is done
+    there = order.read().book
+    if there.digest != approved.inventory:  # before a secret is fetched: it names commands
+        raise ApplyRefused(
+            f"the inventory is no longer the one of the plan {approved.digest[:16]}",
+            str(there.path),
+            "make another plan, and have that approved: runbook plan",
+        )
+    apply = order.to_apply(approved.digest)
+    apply.jobs()  # whatever is wrong with the order is told before the host is asked
+    planned = order.carry_out(watch)
+    changes = approved.changes_to(approval.decided(root() / planned.run))
+    if planned.plan != approved.digest:
+        told = "\n    ".join(changes) or "a host could not be planned to the end"
+        raise ApplyRefused(
+            f"what would be done now is not what was approved as {approved.digest[:16]}:\n    {told}",
+            ", ".join(written.hosts),
+            f"read the new plan ({planned.index}), and have it approved"
+            + (f": {apply_command(plan=planned.plan[:16], reason=False)}" if planned.plan else ""),
+        )
+    return replace(apply, approved=approval.approved(root() / planned.run, approved)).carry_out(watch)

@@ -1,8 +1,8 @@
 """What a notebook is given: only parameters that it has, each of its type, and never a secret."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 
+from runbook_lib import secret_shape
 from runbook_lib.batch.notebooks import Notebook
 from runbook_lib.errors import SecretInParameter, UsageError
 from runbook_lib.records.redaction import secret_in
@@ -11,10 +11,6 @@ Value = str | int | float | bool
 
 # Given by the batch itself, each by an option of its own.
 OWN = {"inventory": "--inventory", "host": "--host", "mode": "plan or apply", "reason": "--reason"}
-_SECRET_WORDS = re.compile(
-    r"(^|_)(pass|passwd|password|passphrase|pw|pwd|pin|secret|token|credentials?|(api|private|ca|tls|ssh)_?key)s?(_|$)",
-    re.IGNORECASE,
-)
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -30,9 +26,9 @@ def refuse_secret(name: str, value: str) -> None:
 
     Parameters are written into the executed notebook, its page and its metadata, where all can read them.
     """
-    by_value = secret_in(value)
-    if by_value or _SECRET_WORDS.search(name):
-        what = f"holds {by_value}" if by_value else "is named like a secret"
+    known = secret_in(value)
+    what = f"holds {known}" if known else secret_shape.of_parameter(name, value)
+    if what:
         raise SecretInParameter(
             f"{what}; parameters are written into the record, for everybody to read",
             f"parameter {name}",

@@ -7,8 +7,12 @@ import gc
 import importlib
 import pkgutil
 
+import nbformat
+
 for _module in pkgutil.iter_modules(importlib.import_module("runbook_lib.chapters").__path__):
     importlib.import_module(f"runbook_lib.chapters.{_module.name}")
+# The schema of notebooks is made into a program at the first look at one, in each worker again where it is not here.
+nbformat.validate(nbformat.v4.new_notebook())
 # A collection writes into every object, which would copy each page of memory in each worker.
 gc.collect()
 gc.freeze()

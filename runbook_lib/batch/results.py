@@ -10,6 +10,7 @@ from runbook_lib.records.model import Outcome, RecordData
 
 Mode = Literal["plan", "apply"]
 Ended = Literal["failed", "interrupted"]
+LINES_SHOWN = 3
 HostState = Literal["passed", "planned", "not proven", "failed", "interrupted", "not started"]
 
 
@@ -22,6 +23,8 @@ class ChapterResult:
         cell: the code cell it stopped at, counted from 1; None when it did not stop at one.
         needed_root: names of the looks of a plan that needed root.
         left_to: who has lines of it to add, since the files are theirs.
+        not_proven: what could not be tested, a line for each reason.
+        open_decisions: the places that a person has to decide about before apply goes on.
     """
 
     chapter: str
@@ -38,6 +41,8 @@ class ChapterResult:
     cell: int | None = None
     needed_root: tuple[str, ...] = ()
     left_to: tuple[str, ...] = ()
+    not_proven: tuple[str, ...] = ()
+    open_decisions: tuple[str, ...] = ()
 
     @property
     def goes_on(self) -> bool:
@@ -69,6 +74,8 @@ def from_record(record: RecordData | None) -> dict[str, Any]:
         "claims_not_tested": record.count("could not test"),
         "needed_root": tuple(record.needed_root),
         "left_to": record.left_to,
+        "not_proven": record.not_proven,
+        "open_decisions": tuple(record.open_decisions),
     }
 
 
@@ -104,15 +111,23 @@ class HostResult:
                 told = "nothing to do"
             looks = dict.fromkeys(look for chapter in self.chapters for look in chapter.needed_root)
             rooted = f"\n    needed root to look at: {', '.join(looks)}" if looks else ""
-            return f"{self.host}: {told}{self._who_must_act()}{rooted}"
+            return f"{self.host}: {told}{self._who_must_act()}{self._who_must_decide()}{rooted}"
         done = f"changed {counted(made, 'thing')}" if made else "nothing to do"
         if self.left_to and not made:
             done = "changed nothing"
         passed = self.sum("claims_passed")
         claims = passed + self.sum("claims_failed") + self.sum("claims_not_tested")
         proof = f"; {passed} of {counted(claims, 'claim')} proved" if claims else ""
-        state = "; applied, not proven" if self.state == "not proven" else ""
-        return f"{self.host}: {done}{proof}{state}{self._who_must_act()}"
+        if self.state != "not proven":
+            return f"{self.host}: {done}{proof}{self._who_must_act()}"
+        state = "applied, not proven" if made else "not proven"
+        return f"{self.host}: {done}{proof}; {state}{self._who_must_act()}{self._not_proven()}"
+
+    def _not_proven(self) -> str:
+        """The first few of what could not be tested, each with its reason."""
+        lines = list(dict.fromkeys(line for chapter in self.chapters for line in chapter.not_proven))
+        more = [f"and {len(lines) - LINES_SHOWN} more, in the record"] if len(lines) > LINES_SHOWN else []
+        return "".join(f"\n    not proven: {line}" for line in [*lines[:LINES_SHOWN], *more])
 
     @property
     def left_to(self) -> tuple[str, ...]:
@@ -122,6 +137,16 @@ class HostResult:
     def _who_must_act(self) -> str:
         owners = " and ".join(self.left_to)
         return f"\n    {owners} must act: the lines to add are in the record of chapter 2" if owners else ""
+
+    def _who_must_decide(self) -> str:
+        places = dict.fromkeys(place for chapter in self.chapters for place in chapter.open_decisions)
+        if not places:
+            return ""
+        count = counted(len(places), "decision")
+        return (
+            f"\n    {count} open: apply refuses until you decide about {'; '.join(places)}"
+            "\n    (what each answer does, and the lines for the inventory: chapter 2 of the record)"
+        )
 
     def sum(self, field: str) -> int:
         """A count over all chapters."""
@@ -151,11 +176,14 @@ class BatchResult:
     index: Path  # the page to open
     next_commands: tuple[tuple[str, str], ...]
     plan: str | None = None  # its digest, where every host was planned to the end
+    problem: str | None = None  # what is wrong with the record of the run
 
     @property
     def exit_code(self) -> int:
         """0: done, or nothing to do, on every host; else 1."""
-        return 0 if all(host.state in ("passed", "planned") for host in self.hosts) else 1
+        return (
+            0 if not self.problem and all(host.state in ("passed", "planned") for host in self.hosts) else 1
+        )
 
     def document(self) -> dict[str, Any]:
         """The JSON document of `--json`."""
@@ -167,5 +195,6 @@ class BatchResult:
             "record": str(self.index),
             "plan": self.plan,
             "hosts": [asdict(host) for host in self.hosts],
+            "problem": self.problem,
             "next": [command for _, command in self.next_commands],
         }

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from nbformat import NotebookNode
 
-from runbook_lib.batch.closing import close_record, keep_what_ran
+from runbook_lib.batch import interpreters
+from runbook_lib.batch.closing import close_record, family_of, keep_what_ran, set_earlier_aside
 from runbook_lib.batch.job import (
     CellEnded,
     CellStarted,
@@ -27,13 +28,15 @@ from runbook_lib.batch.job import (
     Request,
     Said,
 )
-from runbook_lib.batch.results import ChapterResult, Ended, HostResult, from_record
-from runbook_lib.batch.worker import work
+from runbook_lib.batch.notebooks import Notebook
+from runbook_lib.batch.results import ChapterResult, Ended, HostResult, from_record, state_of
+from runbook_lib.errors import RecordNotWritten
+from runbook_lib.families.chapters import chapters_of_others
 from runbook_lib.records.model import Failure
 
 LAB_WORKERS = 4
 # What a worker needs is imported once, in the process that all of them are forked from; the last lets them share it.
-PRELOADED = ["runbook_lib.batch.worker", "runbook_lib.engine.shell", "runbook_lib.batch.preloaded"]
+PRELOADED = [__name__, "runbook_lib.batch.worker", "runbook_lib.engine.shell", "runbook_lib.batch.preloaded"]
 STOP_NOW_GRACE_S = 10.0
 HUNG_GRACE_S = 15.0  # beyond a cell's deadline, which the worker itself heeds if it can
 _TICK_S = 0.25
@@ -63,8 +66,15 @@ class _Worker:
     cell: int | None = None  # at work or last, from 1
     in_cell_until: float = float("inf")
     hung: bool = False
-    said: list[str] = field(default_factory=list)
+    said: str = ""
     result: HostResult | None = None
+
+    def stopped_at(self) -> Notebook | None:
+        """The chapter at work, or the one that would have been next; None where each has ended."""
+        if self.at_work:
+            return self.job.notebooks[self.at_work.number]
+        ended = {chapter.chapter for chapter in self.chapters} | chapters_of_others(family_of(self.job))
+        return next((one for one in self.job.notebooks if one.chapter not in ended), None)
 
 
 def roll_out(jobs: Sequence[Job], workers: int | None, watch: Watch) -> tuple[HostResult, ...]:
@@ -118,8 +128,9 @@ class _Rollout:
 
     def start(self, job: Job) -> None:
         here, there = self.context.Pipe()
-        process = self.context.Process(target=work, args=(job, there), name=f"runbook {job.host}")
-        process.start()
+        process = self.context.Process(target=_work, args=(job, there), name=f"runbook {job.host}")
+        with interpreters.never_from_here():
+            process.start()
         there.close()
         self.at_work.append(_Worker(job, process, here))
         self.watch.started(job)
@@ -153,7 +164,7 @@ class _Rollout:
             case HostEnded():
                 worker.result = event.result
             case Said():
-                worker.said.append(event.text)
+                worker.said = event.text
                 return
         self.watch.event(worker.job, event)
 
@@ -174,18 +185,29 @@ class _Rollout:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
         if worker.hung:
             how = f"did not heed the cell's deadline of {worker.job.cell_deadline_s:g} s, and was killed"
-        failure = Failure(type="WorkerDied", message="\n".join([f"the worker {how}", *worker.said]).strip())
+        failure = Failure(type="WorkerDied", message=f"the worker {how}\n{worker.said}".strip())
         state: Ended = "interrupted" if self.asked else "failed"
-        if worker.at_work:
-            notebook = worker.job.notebooks[worker.at_work.number]
-            record = close_record(worker.job, notebook, worker.at_work.started_at, state, failure)
-            if worker.notebook is not None:
-                failure = keep_what_ran(worker.job, notebook, worker.notebook, record, failure)
-            result = ChapterResult(
-                notebook.chapter, notebook.title, state, 0.0, notebook.code_cells, problem=failure.message,
-                cell=worker.cell, **from_record(record),
-            )  # fmt: skip
-            worker.chapters.append(result)
+        notebook = worker.stopped_at()
+        if notebook is None:
+            told = f"{failure.message}\nEvery chapter had ended; the end of the run may not be in the host's syslog"
+            return HostResult(
+                worker.job.host, state_of(worker.chapters), tuple(worker.chapters), problem=told
+            )
+        began = worker.at_work.began if worker.at_work else None
+        record = None
+        try:
+            if began is None:
+                set_earlier_aside(worker.job, notebook)
+            record = close_record(worker.job, notebook, state, failure, began)
+        except RecordNotWritten as error:
+            failure = Failure(type=failure.type, message=f"{failure.message}\n{error}")
+        if worker.at_work and worker.notebook is not None and record is not None:
+            failure = keep_what_ran(worker.job, notebook, worker.notebook, record, failure)
+        result = ChapterResult(
+            notebook.chapter, notebook.title, state, began.took_s() if began else 0.0, notebook.code_cells,
+            problem=failure.message, cell=worker.cell if worker.at_work else None, **from_record(record),
+        )  # fmt: skip
+        worker.chapters.append(result)
         return HostResult(worker.job.host, state, tuple(worker.chapters), problem=failure.message)
 
     def pass_on_interruptions(self) -> None:
@@ -203,6 +225,13 @@ class _Rollout:
             worker.hung = worker.hung or now > worker.in_cell_until
             if worker.hung or now > self.kill_at:
                 worker.process.kill()
+
+
+def _work(job: Job, line: Connection) -> None:
+    """As a worker; what it needs is never imported by the process that only waits for it."""
+    from runbook_lib.batch.worker import work
+
+    work(job, line)
 
 
 @contextmanager

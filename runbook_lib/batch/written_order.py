@@ -1,14 +1,14 @@
 """What was ordered, as it lies beside a run's records: enough to go on with the run."""
 
-import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from runbook_lib.batch.notebooks import Notebook
-from runbook_lib.errors import RecordError, UsageError
+from runbook_lib.credentials import another_writer
+from runbook_lib.errors import RecordError, RecordNotWritten, UsageError
 from runbook_lib.records import files, index
 
 NAME = index.ORDER
@@ -19,6 +19,7 @@ class WrittenOrder(BaseModel):
 
     Args:
         chapters: name to SHA-256 of the code that its cells are.
+        library: digest of the library's files; '' where a run of before does not say it.
         plan: the digest of the plan that was approved; None: nobody asked for one.
     """
 
@@ -29,6 +30,7 @@ class WrittenOrder(BaseModel):
     inventory_sha256: str
     hosts: tuple[str, ...]
     chapters: dict[str, str]
+    library: str = ""
     workers: int | None
     reason: str
     next_options: str
@@ -36,8 +38,17 @@ class WrittenOrder(BaseModel):
     plan: str | None = None
 
     def write(self, folder: Path) -> None:
-        """Write it into a run's folder, once: what was ordered first is what the run is."""
+        """Write it into a run's folder, once: what was ordered first is what the run is.
+
+        Raises: RecordNotWritten: nothing can be written there, or the run is another's.
+        """
         path = folder / NAME
+        if path.exists() and not os.access(folder, os.W_OK):
+            raise RecordNotWritten(
+                "the record of this run is another's: you may read it, and not go on with it",
+                str(folder),
+                "have its owner resume it, or begin a run of your own: runbook plan",
+            )
         if not path.exists():
             files.prepare_root(folder.parent)
             text = json.dumps(self.model_dump(), ensure_ascii=False, indent=1) + "\n"
@@ -53,11 +64,18 @@ class WrittenOrder(BaseModel):
 
         Raises:
             UsageError: there is no such run, or it was not ordered by `runbook plan` or `runbook apply`.
-            RecordError: the file is not one of this format.
+            RecordError: the file is not one of this format, or somebody else may write it.
         """
         path = folder / NAME
         try:
-            return cls.model_validate_json(path.read_bytes())
+            content = path.read_bytes()
+            if writer := another_writer(path):
+                raise RecordError(
+                    f"somebody else may write it, and it says which inventory is read: {writer}",
+                    str(path),
+                    "keep records in a folder of your own that only you can write (chmod -R go-w)",
+                )
+            return cls.model_validate_json(content)
         except FileNotFoundError:
             raise UsageError(
                 "there is no order of such a run, so nobody knows what to go on with",
@@ -70,10 +88,3 @@ class WrittenOrder(BaseModel):
                 str(path),
                 "take the record again from where it was kept, or begin a new run",
             ) from error
-
-
-def notebook_sha256(notebook: Notebook) -> str:
-    """A digest of the code of a chapter; its prose and its stored outputs may change meanwhile."""
-    cells = json.loads(notebook.path.read_bytes())["cells"]
-    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    return hashlib.sha256(json.dumps(code).encode()).hexdigest()

@@ -1,19 +1,49 @@
 """Who asks what of a host from outside: the target that inventory and host make together."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from runbook_lib import credentials, display
-from runbook_lib.chapters import mail_state, own_ca
+from runbook_lib.chapters import mail_state
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import Opened
-from runbook_lib.mail import logins
-from runbook_lib.mail.host_view import ShellHostView
-from runbook_lib.mail.postfix import MailFiles
-from runbook_lib.mail.probes import Account, Kept, Row, Survey, Target
+from runbook_lib.errors import RecordError
+from runbook_lib.families.known import FAMILIES
+from runbook_lib.mail.probes import Account, Kept, Row, Survey, Target, asked
+from runbook_lib.mail.probes.host_view import ShellHostView
+from runbook_lib.mail.target import logins, versions
+from runbook_lib.mail.target.postfix import MailFiles
+from runbook_lib.records import current_run, root
+from runbook_lib.records.index import read_run
+from runbook_lib.records.model import Change, RecordData
 from runbook_lib.remote.change import quote
-from runbook_lib.remote.facts import gather
+from runbook_lib.remote.facts import Fact, gather
 from runbook_lib.remote.vantage import HostItself
+from runbook_lib.site_ca import barred, own_ca
+from runbook_lib.x509 import trusted_roots
+
+UNCHANGED = "nothing that logins rest on was changed by this run"
+
+# What of main.cf and master.cf says who may log in, where, and who checks it.
+_OPTION = re.compile(
+    r"[a-z_]*(?:sasl|tls_auth_only)[a-z_]*(?:=\S*| = .*)|\S*saslauthd\S*|pwcheck\S*|mech_list.*"
+)
+_WHOLE = ("Packages", "SMTP AUTH")  # plans of chapter 2 that are about nothing else, or about who knows
+
+DELIVERED_HERE = {"mydestination": "postconf -hx mydestination", "myhostname": "postconf -h myhostname"}
+
+
+def domain_here(domain: str, facts: Mapping[str, Fact]) -> str:
+    """The mail domain where Postfix delivers that on this host itself, else the host's own name.
+
+    Args:
+        domain: the site's mail domain.
+        facts: with the answers to `DELIVERED_HERE`.
+    """
+    domains = facts["mydestination"].value.replace(",", " ").split()
+    return domain if domain in domains else facts["myhostname"].value
 
 
 @dataclass(repr=False)
@@ -31,13 +61,22 @@ class AskingChapter(Chapter):
 
         def measure() -> list[Row]:
             if self._survey is None:
+                self._wait_for_smtpd()
                 self._survey = survey_of(self.opened)
-            return claim(self._survey)
+            return asked(self._survey, claim)
 
         return self.verify(claim.__name__.replace("_", " "), measure)
 
+    def _wait_for_smtpd(self) -> None:
+        """What kept smtpd from starting before this chapter changed it says nothing about the port as it is now."""
+        waited = ShellHostView(self.remote).wait_while_throttled() if self._numbers else 0
+        if waited:
+            self.record.add_note(
+                f"Waited {waited} s before asking: Postfix lets an smtpd that died wait for a minute."
+            )
 
-def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
+
+def survey_of(opened: Opened, ports: Sequence[int] = (), *, unasked: str | None = None) -> Survey:
     """A new look at a host, by the name that its users type, trusting what they trust.
 
     The serial expected on each port is that of the certificate file on the host; the account for checks gets its
@@ -48,6 +87,8 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
     Args:
         opened: the host.
         ports: the ports to ask; none: 25 and those where the inventory has users submit mail.
+        unasked: why no wrong password of the account for checks is sent, empty where one is; None: as the run has it,
+            in which it is sent where the run changed what logins rest on, or has no chapter that could.
     """
     host, site = opened.host, opened.inventory.site
     files = MailFiles.of(opened.family, host)
@@ -56,13 +97,15 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
         {
             **files.facts,
             "certificate": f"cat {quote(files.certificate)}",
-            "mydestination": "postconf -hx mydestination",
-            "myhostname": "postconf -h myhostname",
+            **DELIVERED_HERE,
+            **versions.FACTS,
             "mynetworks": "postconf -hx mynetworks 2>/dev/null || postconf -h mynetworks",
         },
         root=True,
     )
     state = mail_state.read(opened)
+    policy = opened.facts["crypto_policy"].value
+    beside = f"the crypto policy ({policy}) does not reach smtpd" if policy else ""
     other = logins.other_login(state, opened.family, opened.release, host)
     as_found = other is not None and other.works
     leaf = facts["certificate"].value.encode() + b"\n"
@@ -72,13 +115,15 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
     if there and there.stays:
         ports_of_it = (25, *host.submission.ports) if there.serves else (25,)
         kept = Kept(there.found.leaves, ports_of_it, there.serves, "; ".join(there.reasons))
+        if (named := host.port_25.ca_file) is not None:
+            remedy = f"name the root of the CA of port 25, hosts.{host.name}.port_25.ca_file, or leave it out"
+            kept = replace(kept, ca_pem=trusted_roots.in_file(Path(named), remedy), ca_file=named)
     trusted = own_ca.roots_for(site, leaf, str(files.certificate)) if has_leaf else own_ca.roots(site)
     if there and there.serves:
         trusted = None
     account = None
     if host.check_account is not None:
-        domains = facts["mydestination"].value.replace(",", " ").split()
-        here = site.domain if site.domain in domains else facts["myhostname"].value
+        here = domain_here(site.domain, facts)
         user, _, realm = host.check_account.user.partition("@")
         with_domain = f"{user}@{realm or host.sasl.realm or site.domain}"
         documented, other_form = (with_domain, user) if realm or host.sasl.realm else (user, with_domain)
@@ -91,14 +136,16 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
             ),
             f"{user}@{here}" if here else "",
             other_form="" if as_found else other_form,
+            unasked=why_unasked(host.name) if unasked is None else unasked,
         )
     target = Target(
         name=host.names.smtp,
         domain=site.domain,
         ports=(25, *host.submission.ports),
         ca_pem=trusted,
-        ca_file=own_ca.root_file(site, leaf, str(files.certificate)) if has_leaf and trusted else "ca.pem",
+        ca_file=own_ca.root_file(site, leaf if has_leaf and trusted else None, str(files.certificate)),
         expected_serial=facts["certificate_serial"].value if has_leaf else None,
+        barred=barred.barred(site),
         kept=kept,
         expected_names=tuple(name for name in host.names.all if name != host.names.smtp),
         warn_days=host.certificate.renew_days,
@@ -109,8 +156,45 @@ def survey_of(opened: Opened, ports: Sequence[int] = ()) -> Survey:
         tls_floor_on_25=host.submission.floor_on_25,
         auth_on_25=host.submission.auth_on_25 or (None if logins.auth_on_25_stays(state, other) else False),
     )
+    target = replace(target, versions=versions.of_ports(state, target.ports, facts, beside))
     if ports:
         target = replace(target, ports=tuple(ports))
     return Survey(
         target, ShellHostView(opened.remote, mynetworks=facts["mynetworks"].value), HostItself(opened.remote)
     )
+
+
+def why_unasked(host: str) -> str:
+    """Why no wrong password is sent; empty: one is.
+
+    It is sent where no chapter of Postfix belongs to the run (the verification alone), and where one changed packages,
+    saslauthd, PAM, or the options of main.cf and master.cf that logins go by. What a run that was cut off had only
+    planned counts as changed.
+
+    Args:
+        host: its name in the inventory.
+    """
+    try:
+        entries = read_run(root() / current_run()).of_host(host)
+    except RecordError:
+        return ""
+    chapters = {family.postfix_chapter for family in FAMILIES}
+    of_postfix = [entry.record for entry in entries if entry.record.chapter in chapters]
+    return UNCHANGED if of_postfix and not any(map(touches_logins, of_postfix)) else ""
+
+
+def touches_logins(record: RecordData) -> bool:
+    """Whether a chapter changed, or was about to change, what logins rest on."""
+    return record.mode == "apply" and any(
+        plan.changes and (plan.title in _WHOLE or any(map(_is_about_logins, plan.changes)))
+        for plan in record.plans
+    )
+
+
+def _is_about_logins(change: Change) -> bool:
+    """Whether an option of a login is another one afterwards: a line of master.cf is shown whole for each change."""
+    sides = {"-": set[str](), "+": set[str]()}
+    for line in change.diff.splitlines():
+        if line[:1] in sides and not line.startswith(("---", "+++")):
+            sides[line[0]].update(found.strip() for found in _OPTION.findall(line))
+    return sides["-"] != sides["+"]

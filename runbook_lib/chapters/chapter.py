@@ -1,21 +1,36 @@
 """A chapter at work on a host: plan, apply, verify, summary; each is shown, and each is in the record."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar, Literal
 
-from runbook_lib import display, records
+from runbook_lib import display, records, warned
+from runbook_lib.chapters import decisions, progress
 from runbook_lib.chapters.opening import Opened
-from runbook_lib.errors import ApplyRefused, CommandFailed, RunbookError, VerificationFailed
+from runbook_lib.errors import (
+    ApplyRefused,
+    CommandFailed,
+    RecordNotWritten,
+    RunbookError,
+    StepInterrupted,
+    VerificationFailed,
+)
 from runbook_lib.inventory import Host as InventoryHost
+from runbook_lib.mail.differences.difference import Difference
 from runbook_lib.mail.probes.row import Row, Verdict
+from runbook_lib.places import shown_path
+from runbook_lib.records import approved
 from runbook_lib.remote import Host as RemoteHost
 from runbook_lib.remote import contexts
-from runbook_lib.remote.change import Plan
+from runbook_lib.remote.change import Plan, counted
 from runbook_lib.remote.journal import Journal
+from runbook_lib.site_ca import barred
 
 Outcome = Literal["passed", "planned", "not proven"]
+_LINES_SHOWN = 6
+_UNDO = "runbook rollback RUN (the run's id is in the record), or undo.sh on the host"
 
 
 @dataclass(repr=False)
@@ -29,9 +44,12 @@ class Chapter(display.Shown):
     journal: Journal
     what_is_there: display.Shown
     _numbers: list[str] = field(default_factory=list)
-    _planned: list[Plan] = field(default_factory=list)
+    _planned: list[Plan] = field(default_factory=list)  # of each title the last one
+    _made: list[Plan] = field(default_factory=list)  # carried out, whole
+    _making: str = ""  # the change that the host is at work on
     _rows: list[Row] = field(default_factory=list)
     _failed: bool = False
+    _open: dict[str, str] = field(default_factory=dict)  # what a person has to decide, by its place
     _meanwhile: list[tuple[str, str]] = field(default_factory=list)  # rows of the summary
     reads_only: ClassVar[bool] = False  # a chapter without changes: its claims count in every mode
 
@@ -60,16 +78,17 @@ class Chapter(display.Shown):
         """
         with self.at_work():
             plan = self._labelled(plan)
+            self._planned = [one for one in self._planned if one.title != plan.title]
             self._planned.append(plan)
             withheld = [one.as_data() for one in plan.withheld]
             self.record.add_plan(plan.title, plan.digest, plan.as_data(), plan.as_shell(), withheld)
         return plan
 
     def apply(self, plan: Plan) -> display.Text:
-        """Make the plan's changes; in plan mode say that nothing was made.
+        """Make the plan's changes; in plan mode, and where they are made already, say that nothing was made.
 
         Raises:
-            ApplyRefused: this chapter failed before.
+            ApplyRefused: this chapter failed before, or the run is bound to a plan that has not this in it.
             ChangedMeanwhile, CommandFailed, HostBusy: as the journal says.
         """
         if self._failed:
@@ -81,17 +100,30 @@ class Chapter(display.Shown):
         if plan.is_empty:
             return display.Text(f"{plan.title}: already so, nothing was made.")
         if not self.is_apply:
-            return display.Text(f"{plan.title}: nothing was made, since this is a plan ({_told(plan)}).")
+            return display.Text(f"{plan.title}: nothing was made, since this is a plan ({plan.told}).")
+        if any(plan is one for one in self._made):  # the cell was run again
+            return display.Text(
+                f"{plan.title}: this plan was carried out already, nothing was made again. To see whether it is still "
+                f"so, run the plan's cell again.\n{self._if_left()}"
+            )
         with self.at_work():
+            approved.check(self.notebook, plan, self.host.name)
+            progress.now(plan.title)
             ready = self._labelled(self.made_ready(contexts.plain(plan)))
             if not ready.changes:
-                return display.Text(f"{plan.title}: nothing is made here ({_told(plan)}).")
-            self.journal.apply(ready, self._numbers)
+                return display.Text(f"{plan.title}: nothing is made here ({plan.told}).")
+            self.journal.apply(ready, self._numbers, self._begin)
+            self._making = ""
             self.record.add_apply(
                 plan.digest, [change.title for change in ready.changes], str(self.journal.folder)
             )
-        left = f"; {_told(replace(plan, changes=()))}" if plan.withheld else ""
-        return display.Text(f"{plan.title}: {_count(len(plan.changes))} made{left}.\n{self._if_left()}")
+            self._made.append(plan)
+        left = f"; {replace(plan, changes=()).told}" if plan.withheld else ""
+        return display.Text(f"{plan.title}: {counted(len(plan.changes))} made{left}.\n{self._if_left()}")
+
+    def _begin(self, title: str) -> None:
+        self._making = title
+        progress.now(title)
 
     def _labelled(self, plan: Plan) -> Plan:
         return contexts.labelled(plan) if self.opened.selinux else plan
@@ -99,7 +131,7 @@ class Chapter(display.Shown):
     def _if_left(self) -> str:
         """What is so when nobody goes on from here: each change is whole, and has its undo on the host."""
         return (
-            f"If you close the laptop now: {_count(len(self._numbers))} so far, whole and with undo.sh on the host; "
+            f"If you close the laptop now: {counted(len(self._numbers))} so far, whole and with undo.sh on the host; "
             f"{self.unfinished}."
         )
 
@@ -107,6 +139,12 @@ class Chapter(display.Shown):
     def unfinished(self) -> str:
         """What is still to do after the plan that was applied last, for who thinks of stopping there."""
         return "nothing is verified yet"
+
+    def tell_open(self, found: Sequence[Difference]) -> None:
+        """Keep in the record what a person has to decide before apply makes what is planned."""
+        refused = decisions.refusal(found, self.host)
+        self._open = decisions.to_decide(found, self.host)
+        self.record.add_open_decisions(self._open, str(refused) if refused else None)
 
     def made_ready(self, plan: Plan) -> Plan:
         """What a chapter checks, or fills in, right before a plan is applied; raises to refuse."""
@@ -139,11 +177,14 @@ class Chapter(display.Shown):
         pending = sum(len(plan.changes) + len(plan.withheld) for plan in self._planned)
         if not self.is_apply and pending:
             self.record.add_verify(claim, [], "not verified")
-            return display.Text(f"Not verified: {_count(pending)} not made.")
+            return display.Text(f"Not verified: {counted(pending)} not made.")
         with self.at_work():
+            progress.now(claim)
             rows = list(measure())
             claim = rows[0].claim if rows else claim
-            self._rows += rows
+            self._rows = [
+                row for row in self._rows if row.claim != claim
+            ] + rows  # asked again: the last one counts
             self.record.add_verify(claim, [asdict(row) for row in rows], str(worst(rows)))
             if worst(rows) is not Verdict.FAIL or not self.is_apply:
                 return table_of(rows)
@@ -158,7 +199,12 @@ class Chapter(display.Shown):
         wrong = [row for row in rows if row.verdict is Verdict.FAIL]
         told = "\n    ".join(f"port {row.port or '-'} at {row.address}: {row.seen}" for row in wrong)
         changed = "This chapter had changed nothing, so nothing was put back."
-        if self._numbers:
+        kept = self._kept_from_coming_back() if self._numbers else ()
+        if kept:
+            stays = "What this chapter had changed stays: putting it back would bring back what shall serve no more:"
+            changed = f"{stays}\n    " + "\n    ".join(kept)
+            self.record.add_note(changed)
+        elif self._numbers:
             try:
                 back = self.put_back()
                 self.record.add_note(f"Put back:\n{back}")
@@ -171,9 +217,17 @@ class Chapter(display.Shown):
         raise VerificationFailed(
             f"reached and found wrong: {claim}\n    {told}",
             self.host.name,
-            f"repeat it by hand: {wrong[0].command}",
+            self.remedy(wrong),
             changed,
         )
+
+    def remedy(self, wrong: Sequence[Row]) -> str:
+        """What to do about rows of one claim that were found wrong."""
+        return f"repeat it by hand: {wrong[0].command}"
+
+    def _kept_from_coming_back(self) -> tuple[str, ...]:
+        site = self.opened.inventory.site
+        return barred.coming_back(site, self.host, self.remote, self.journal.run, self._numbers[0])
 
     def summary(self) -> display.Shown:
         """Changed, verified, how to undo it, what comes next; the record is complete with it."""
@@ -198,36 +252,53 @@ class Chapter(display.Shown):
                 else "passed"
             )
         elif not self.is_apply:
-            changed = f"planned: {_count(planned)}; nothing was changed" if planned else "nothing to do"
+            changed = f"planned: {counted(planned)}; nothing was changed" if planned else "nothing to do"
             if withheld and not planned:
                 changed = "planned: nothing; nothing was changed"
             outcome = "planned"
         else:
-            changed = f"{_count(made)} made" if made else "nothing to do" if not withheld else "nothing"
+            changed = f"{counted(made)} made" if made else "nothing to do" if not withheld else "nothing"
             outcome = "not proven" if counts[Verdict.UNTESTED] or owners else "passed"
         rows = [("changed", changed)]
         if withheld:
-            rows.append(("not made", _count(withheld)))
+            rows.append(("not made", counted(withheld)))
+        if self._open:
+            rows.append(("open decisions", f"{len(self._open)}: apply refuses until a person has decided"))
         if owners:
             rows.append(("who must act", ", ".join(owners)))
         if self._rows:
-            measured = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-            rows.append(("verified", measured))
+            rows.append(("verified", measured(self._rows)))
+        if outcome == "not proven":
+            rows += [("not proven", line) for line in _few(self.record.data.not_proven)]
         rows += self._meanwhile
         if made:
-            rows.append(
-                ("undo", "runbook rollback RUN (the run's id is in the record), or undo.sh on the host")
-            )
+            rows.append(("undo", _UNDO))
         needed_root = {name: command for name, command in (self.remote.needed_root or {}).items() if command}
         if needed_root:
             rows.append(("needed root to look at", ", ".join(needed_root)))
-        rows.append(("outcome", "applied, not proven" if outcome == "not proven" else outcome))
+        told = "applied, not proven" if outcome == "not proven" and not self.reads_only else outcome
+        rows.append(("outcome", told))
         table = display.Table(("", ""), rows)
         undo = f"runbook rollback {self.journal.run} --host {self.host.name}" if made else None
         self.record.finish(outcome, table.text(), undo, needed_root=needed_root)
         if self.record.data.changes_made:
             self._tell_host()
-        return table
+        return self._by_hand(rows) if progress.by_hand() else table
+
+    def _by_hand(self, rows: Sequence[tuple[str, str]]) -> display.Table:
+        """The summary with this run's own names, which what is stored and compared has not."""
+        undo = f"{self._undo_left()}, or as root on the host: {self.journal.undo_command}"
+        return display.Table(
+            ("", ""),
+            [
+                *((title, undo if text == _UNDO else text) for title, text in rows),
+                ("run", self.journal.run),
+                (
+                    "record",
+                    f"{shown_path(self.record.path)}; saving this notebook attaches it, and makes the pages",
+                ),
+            ],
+        )
 
     def _found_wrong(self) -> bool:
         return self.is_apply and any(row.verdict is Verdict.FAIL for row in self._rows)
@@ -240,35 +311,69 @@ class Chapter(display.Shown):
     def at_work(self) -> Iterator[None]:
         """Whatever stops a step is in the record, and no later apply goes on."""
         try:
-            yield
-        except RunbookError as error:
+            with progress.shown("looking at the host"):
+                yield
+        except RecordNotWritten as error:
             self._failed = True
-            self.record.finish("failed", None, self._undo_left(), error)
+            raise RecordNotWritten(error.problem, error.where, error.remedy, self._stands()) from None
+        except RunbookError as error:
+            self._failed, self._making = True, ""
+            with suppress(RecordNotWritten):  # who runs the chapter tells that too
+                self.record.finish("failed", None, self._undo_left(), error)
             if self.record.data.changes_made:
                 with suppress(RunbookError):  # the first error is the one to tell; the record has it all
                     self._tell_host()
             raise
-        except KeyboardInterrupt as error:
+        except KeyboardInterrupt:
             self._failed = True
-            self.record.finish("interrupted", None, self._undo_left(), error)
-            raise
+            interrupted = StepInterrupted(self._goes_on())
+            self.record.finish("interrupted", None, self._undo_left(), interrupted)
+            raise interrupted from None
+
+    def _goes_on(self) -> str:
+        """What an interruption does not stop: a change that was begun is made to its end."""
+        if not self._making:
+            return f"{self.host.name}: no change was being made. To do: run the notebook again from the top."
+        return (
+            f"{self.host.name} goes on by itself with what was begun: {self._making}\n"
+            "  It is made to its end, with its undo on the host. Nothing after it was begun.\n"
+            f"  To do: when `runbook status --host {self.host.name}` no longer says 'being made', run the notebook "
+            f"again from the top, or put the run back: {self._undo_left()}"
+        )
+
+    def _stands(self) -> str:
+        """What this chapter has changed on the host, where no record can say it."""
+        if not self._numbers:
+            return "This chapter changed nothing on the host."
+        made = f"{counted(len(self._numbers))} of this chapter on {self.host.name}"
+        return f"{made}: whole, with their undo there. {self._undo_left()} puts back what the run changed."
 
     def _undo_left(self) -> str | None:
-        return f"runbook rollback {self.journal.run} --host {self.host.name}" if self._numbers else None
+        is_any = self._numbers or self._making
+        return f"runbook rollback {self.journal.run} --host {self.host.name}" if is_any else None
 
 
 def worst(rows: Sequence[Row]) -> Verdict:
-    """The verdict of a claim: one that failed, else one that could not be tested, else pass."""
+    """The verdict of a claim: one that failed, else one that could not be tested, else pass, else not asked."""
     verdicts = {row.verdict for row in rows}
-    for verdict in (Verdict.FAIL, Verdict.UNTESTED):
+    for verdict in (Verdict.FAIL, Verdict.UNTESTED, Verdict.PASS, Verdict.UNASKED):
         if verdict in verdicts:
             return verdict
-    return Verdict.PASS if rows else Verdict.UNTESTED
+    return Verdict.UNTESTED
+
+
+def measured(rows: Sequence[Row]) -> str:
+    """How many rows came out how: '11 pass (1 with a warning), 1 could not test'."""
+    counts = Counter(row.verdict for row in rows)
+    warns = sum(row.told == "warning" for row in rows)
+    return ", ".join(
+        warned.counted(counts[verdict], verdict, warns) for verdict in Verdict if counts[verdict]
+    )
 
 
 def table_of(rows: Sequence[Row]) -> display.Shown:
     """Rows of one claim as a table, with the commands that repeat them folded below."""
-    body = [(str(row.port or ""), _over(row.address), row.seen, str(row.verdict)) for row in rows]
+    body = [(str(row.port or ""), _over(row.address), row.seen, row.told) for row in rows]
     commands = "\n".join(dict.fromkeys(row.command for row in rows if row.command))
     table = display.Table(("port", "over", "seen", "verdict"), body)
     if not any(port or over for port, over, _, _ in body):
@@ -281,15 +386,7 @@ def _over(address: str) -> str:
     return "" if not address else "IPv6" if ":" in address else "IPv4"
 
 
-def _told(plan: Plan) -> str:
-    """How many changes are ours, left to others, and waiting."""
-    left = sum(bool(one.owner) for one in plan.withheld)
-    waits = len(plan.withheld) - left
-    parts = [_count(len(plan.changes))] if plan.changes else []
-    parts += [f"{_count(left)} left to {' and '.join(plan.owners)}"] if left else []
-    parts += [f"{_count(waits)} waiting"] if waits else []
-    return ", ".join(parts)
-
-
-def _count(number: int) -> str:
-    return f"{number} change" if number == 1 else f"{number} changes"
+def _few(lines: Sequence[str]) -> list[str]:
+    """The first few; that there are more is said, and the record has them."""
+    more = len(lines) - _LINES_SHOWN
+    return [*lines[:_LINES_SHOWN], *([f"and {more} more, in the record"] if more > 0 else [])]

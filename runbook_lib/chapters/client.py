@@ -4,16 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
-from runbook_lib import clients, display
-from runbook_lib.chapters import own_ca
+from runbook_lib import clients, display, inventory
+from runbook_lib.chapters import progress
 from runbook_lib.chapters.asking import survey_of
+from runbook_lib.chapters.depends_on_postfix import DependsOnPostfix
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
-from runbook_lib.chapters.resting import RestingChapter
 from runbook_lib.clients import ClientSettings, Guide
+from runbook_lib.mail.configuration import bare_newlines
 from runbook_lib.mail.probes import Row, Survey, Verdict
 from runbook_lib.mail.probes.byhand import certificate as by_hand
-from runbook_lib.mail.probes.tls import covers, dns_names
+from runbook_lib.mail.probes.certificate import asked_by
+from runbook_lib.mail.probes.tls import Tls
 from runbook_lib.records.files import write_atomically
+from runbook_lib.remote.facts import gather
+from runbook_lib.site_ca import own_ca
+from runbook_lib.x509 import dns_id
 
 C = TypeVar("C", bound="ClientChapter")
 FILES_FOLDER = "for-users"
@@ -21,7 +26,7 @@ _NO_CA = "Not made yet: there is no CA. Chapter 1-2 makes it; then run this chap
 
 
 @dataclass(repr=False)
-class ClientChapter(RestingChapter):
+class ClientChapter(DependsOnPostfix):
     """Shows what users set, asks the server whether it is true, and writes the files that they get."""
 
     reads_only: ClassVar[bool] = True
@@ -64,15 +69,27 @@ class ClientChapter(RestingChapter):
         return self._shown(Guide.instead_shown)
 
     def ask_names(self) -> display.Shown:
-        """Ask each port for its certificate, and look for every name of the page in it (F5)."""
+        """Ask each port for its certificate, by every name of the page, and look for that in it."""
         settings = self.settings
         wanted = () if settings is None else tuple(filter(None, (settings.smtp_name, settings.pop_name)))
 
         def every_name_of_the_page_is_in_the_certificate(survey: Survey) -> list[Row]:
             claim = "every name of the page is in the certificate that the server shows"
             rows = []
-            for sight in survey.sights(self.host.submission.ports):
-                missing = [name for name in wanted if sight.tls and not covers(sight.tls.leaf, name)]
+            ports = self.host.submission.ports
+            answering = [at for at in survey.one_each(ports) if survey.sight(at).tls]
+            others = {
+                name: {at.port: one for at, one in asked_by(survey, answering, name)}
+                for name in wanted
+                if name != survey.target.name
+            }
+            for sight in survey.sights(ports):
+                shown = {name: others.get(name, {}).get(sight.endpoint.port, sight.tls) for name in wanted}
+                missing = [
+                    name
+                    for name, one in shown.items()
+                    if not (isinstance(one, Tls) and dns_id.covers(one.leaf, name))
+                ]
                 if sight.tls is None:
                     judged = Verdict.UNTESTED, "no certificate was shown"
                 elif missing:
@@ -93,14 +110,42 @@ class ClientChapter(RestingChapter):
             return display.Text(f"No page was written: no user has {self.client}, by the inventory.")
         files = clients.files_for_users(self.settings, (self.client,))
         folder = self.record.path.parent / FILES_FOLDER
-        folder.mkdir(exist_ok=True)
         for name, content in files.items():
-            write_atomically(folder / name, content)
+            write_atomically(folder / name, content, mode=0o644)  # to be copied to where users fetch them
         self.record.add_note(f"Files for users, in {FILES_FOLDER}: {', '.join(files)}")
         rows = [(name, _FOR.get(name.rpartition(".")[2], "")) for name in files]
-        return display.Table((f"in {FILES_FOLDER}, beside the record", "is"), rows)
+        table = display.Table((f"in {FILES_FOLDER}, beside the record", "is"), rows)
+        told = one_alone_is_served(self.opened.inventory, self.host) if _SETS_UP in files else ""
+        if not told:
+            return table
+        self.record.add_note(told)
+        return display.Parts([table, display.Text(told)])
 
 
+def one_alone_is_served(book: inventory.Inventory, host: inventory.Host) -> str:
+    """What to say where the inventory makes the same file for several hosts; '' where it makes one.
+
+    Programs ask `autoconfig.DOMAIN` for a user's address, and get one answer for the whole domain.
+
+    Args:
+        host: the one for which it is made now.
+    """
+    others = [
+        one.name
+        for one in book.hosts.values()
+        if one.name != host.name and one.names.pop and "thunderbird" in one.clients
+    ]
+    if not others:
+        return ""
+    domain = book.site.domain
+    return (
+        f"{_SETS_UP} is made for {', '.join(others)}, too, and one alone can be served: autoconfig.{domain} gives the "
+        f"same file to every user of {domain}. This one names {host.names.smtp} and {host.names.pop}. Publish that of "
+        "the server which the domain's users have; users of another one set their accounts up by its page."
+    )
+
+
+_SETS_UP = "config-v1.1.xml"
 _FOR = {
     "html": "the settings page: open it in a browser, print it, hand it to users",
     "cer": "the CA's certificate, for users to import",
@@ -108,6 +153,7 @@ _FOR = {
 }
 
 
+@progress.shown(progress.OPENING)
 def open_client(
     chapter: type[C],
     notebook: str,
@@ -145,7 +191,9 @@ def open_client(
         is_public = _is_public(survey, opened, shown=bool(shown))
         if ca or is_public:
             trusted = None if is_public else ca
-            made.settings = clients.settings_for(opened.inventory.site, opened.host, trusted, names)
+            facts = gather(opened.remote, bare_newlines.FACTS, root=True)
+            bare = bare_newlines.on_submission(facts, opened.host.submission.ports)
+            made.settings = clients.settings_for(opened.inventory.site, opened.host, trusted, names, bare)
     return made
 
 
@@ -162,5 +210,5 @@ def _is_public(survey: Survey, opened: Opened, *, shown: bool) -> bool:
 def _shown_names(survey: Survey, opened: Opened) -> tuple[str, ...]:
     """DNS names that every submission port's certificate has; empty where none shows one."""
     seen = [sight.tls for sight in survey.sights(opened.host.submission.ports) if sight.tls]
-    names = [dns_names(tls.leaf) for tls in seen]
+    names = [dns_id.of(tls.leaf) for tls in seen]
     return tuple(name for name in names[0] if all(name in others for others in names)) if names else ()

@@ -4,16 +4,20 @@ from collections.abc import Sequence
 
 from runbook_lib import display, inventory
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.mail import judged
-from runbook_lib.mail.difference import Difference
+from runbook_lib.hidden import hidden_value
+from runbook_lib.inventory.place import DNS, Place
+from runbook_lib.mail.differences import judged
+from runbook_lib.mail.differences.difference import Difference
 from runbook_lib.mail.findings.explained import Explained, untouched
+
+EMPTY = '""'
 
 
 def shown(found: Sequence[Difference], host: inventory.Host) -> display.Shown:
     """A table of what differs; below it what to write into the inventory where something is open."""
-    rows = [(one.where, one.found, one.fate, one.why) for one in found]
+    rows = [(str(one.where), _found(one), one.fate, one.why) for one in found]
     rows += [
-        (where, "a decision of the inventory", "no effect", why)
+        (str(where), "a decision of the inventory", "no effect", why)
         for where, why in judged.without_effect(tuple(found), host)
     ]
     table = display.Table(("where", "found", "", "why"), rows)
@@ -52,14 +56,31 @@ def explained(rows: Sequence[Explained], found: Sequence[Difference], host: inve
 
 
 def block(asked: Sequence[Difference], host: inventory.Host) -> str:
-    """Lines for the inventory: a decision for each place, its answers to choose from and what each does."""
-    lines = [f"# hosts.{host.name}: keep one answer of each, and say why", "decisions:"]
+    """Lines for the inventory: a decision for each place, its answers to choose from and what each does.
+
+    They can be pasted as they are; what is not filled in is refused with its line. Where there is one answer alone, it
+    stands there.
+    """
+    lines = [
+        f"# under hosts.{host.name}: write one of its answers behind each decide, and say why",
+        "decisions:",
+    ]
     for one in asked:
         answers = [word for word in ("keep", "replace") if getattr(one.choices, word)]
         lines.append(f"  - about: {one.where}")
-        lines += [f"    decide: {word}  # {getattr(one.choices, word)}" for word in answers]
-        lines.append('    reason: ""')
+        lines += [f"    # {word}: {getattr(one.choices, word)}" for word in answers]
+        lines += [f"    decide: {answers[0] if len(answers) == 1 else EMPTY}", f"    reason: {EMPTY}"]
     return "\n".join(lines)
+
+
+def to_decide(found: Sequence[Difference], host: inventory.Host) -> dict[str, str]:
+    """What a person still has to decide, or decided so that it cannot be had: each place with what is found there."""
+    wrong = {str(where): why for where, why in _cannot_be_had(found, host)}
+    return wrong | {
+        str(one.where): f"{_found(one)} ({one.why})"
+        for one in found
+        if one.is_open and str(one.where) not in wrong
+    }
 
 
 def refuse_open(found: Sequence[Difference], host: inventory.Host) -> None:
@@ -68,32 +89,45 @@ def refuse_open(found: Sequence[Difference], host: inventory.Host) -> None:
     Raises:
         ApplyRefused: with each place, and the lines for the inventory. Nothing was changed.
     """
-    wrong = [
-        f"{where}: {why}"
-        for where, why in judged.without_effect(tuple(found), host)
-        if any(one.where == where for one in found)
-    ]
-    if wrong:
+    if error := refusal(found, host):
+        raise error
+
+
+def refusal(found: Sequence[Difference], host: inventory.Host) -> ApplyRefused | None:
+    """What apply says of what is open; None where nothing is."""
+    if wrong := [f"{where}: {why}" for where, why in _cannot_be_had(found, host)]:
         told = "\n    ".join(wrong)
-        raise ApplyRefused(
+        return ApplyRefused(
             f"the inventory decides what this chapter cannot do:\n    {told}",
             host.name,
-            f"change it under hosts.{host.name}.decisions",
+            f"change it under hosts.{host.name}.decisions in the inventory",
         )
-    to_decide = [one for one in found if one.is_open]
-    if not to_decide:
-        return
-    told = "\n    ".join(f"{one.where}: {one.found} ({one.why})" for one in to_decide)
-    asked = [one for one in to_decide if one.choices.keep or one.choices.replace]
-    by_hand = [one.where for one in to_decide if one not in asked]
+    open_ones = [one for one in found if one.is_open]
+    if not open_ones:
+        return None
+    told = "\n    ".join(f"{where}: {what}" for where, what in to_decide(found, host).items())
+    asked = [one for one in open_ones if one.choices.keep or one.choices.replace]
+    by_hand = [str(one.where) for one in open_ones if one not in asked]
     ways = []
     if asked:
         indented = block(asked, host).replace("\n", "\n    ")
         ways.append(f"say in the inventory what becomes of them, with a reason:\n    {indented}")
     if by_hand:
         ways.append(f"put right on the host what only you can: {'; '.join(by_hand)}")
-    raise ApplyRefused(
-        f"this differs from what the package leaves, and a person has to decide about it:\n    {told}",
+    of_names = any(one.where.file == DNS for one in open_ones)
+    normal = f"what the package leaves{', or from where a name should lead' if of_names else ''}"
+    return ApplyRefused(
+        f"this differs from {normal}, and a person has to decide about it:\n    {told}",
         host.name,
         f"{'; '.join(ways)}\n  Plan and verification work all the same",
     )
+
+
+def _found(one: Difference) -> str:
+    """What is there, without a secret's value."""
+    return hidden_value(str(one.where), one.found)
+
+
+def _cannot_be_had(found: Sequence[Difference], host: inventory.Host) -> list[tuple[Place, str]]:
+    there = {one.where for one in found}
+    return [(where, why) for where, why in judged.without_effect(tuple(found), host) if where in there]

@@ -1,23 +1,23 @@
 """Chapter 1-1: the server's private key and its CSR, both made on the server."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from runbook_lib import credentials, display
-from runbook_lib.chapters import certificate_life, port_25
+from runbook_lib.chapters import first_change, others_files, port_25, progress
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import CsrRefused
 from runbook_lib.mail import ownership
-from runbook_lib.mail.kept_certificate import CertificateOnPort25
+from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import csr
 from runbook_lib.remote.change import Change, Plan, quote
 from runbook_lib.remote.facts import Fact, gather
-from runbook_lib.remote.files import Seen, looks, plan_directory, seen_in
-from runbook_lib.remote.journal import FUNCTIONS
+from runbook_lib.remote.files import FUNCTIONS, Seen, looks, plan_directory, refuse_barred, seen_in
 from runbook_lib.remote.keys import CsrChange, KeyPairChange
 from runbook_lib.remote.system import PackagesChange
+from runbook_lib.site_ca import renewal
 
 NOTEBOOK = "11-key-and-csr"
 TITLE = "1-1 Private key and CSR · サーバの秘密鍵と署名要求書（CSR）の作成"
@@ -73,7 +73,7 @@ class KeyAndCsr(Chapter):
             [self.opened.family.key_directory, self.paths.csr],
             [self.paths.encrypted, self.paths.plain],
         )
-        asked = {**self.paths.facts, **certificate_life.facts_of(self.opened), **looks(paths, secret)}
+        asked = {**self.paths.facts, **renewal.facts(self.opened.family, self.host), **looks(paths, secret)}
         facts = gather(self.remote, asked, root=True, functions=FUNCTIONS)
         return facts, seen_in(facts, paths, secret)
 
@@ -100,7 +100,7 @@ class KeyAndCsr(Chapter):
             both = (seen[self.paths.encrypted], seen[self.paths.plain])
             wanted = key_text(self.key_type, self.key_bits)
             good = all(s.line.startswith("file 600 root:root ") for s in both)
-            why = certificate_life.why_new_key(self.opened, facts)
+            why = renewal.why_new_key(self.opened.inventory.site, self.host, facts)
             if why or not (good and wanted in facts["key"].value):
                 passphrase = credentials.resolve(
                     self.host.certificate.key_passphrase, f"{self.host.name}, certificate.key_passphrase"
@@ -117,7 +117,7 @@ class KeyAndCsr(Chapter):
                     )
                 )
             plan = Plan("Private key", tuple(changes), self.there.notes if self.there else ())
-            return self.plan(ownership.left_to_puppet(plan, facts, self.paths.all))
+            return self.plan(self._noted(ownership.left_to_puppet(plan, facts, self.paths.all)))
 
     def plan_csr(self) -> Plan:
         """The CSR; none while it is for this key and asks for exactly the names that the inventory grants."""
@@ -135,7 +135,8 @@ class KeyAndCsr(Chapter):
             change = CsrChange(
                 self.paths.csr, seen[self.paths.csr].line, self.paths.plain, self.host.names.all
             )
-            return self.plan(ownership.left_to_puppet(Plan("CSR", (change,)), facts, self.paths.all))
+            plan = ownership.left_to_puppet(Plan("CSR", (change,)), facts, self.paths.all)
+            return self.plan(self._noted(plan))
 
     def _csr_names(self, text: str) -> set[str]:
         try:
@@ -146,6 +147,30 @@ class KeyAndCsr(Chapter):
             )
         except CsrRefused:
             return set()
+
+    def made_ready(self, plan: Plan) -> Plan:
+        """Before the first change: each file that will be written has to be one, or not there yet."""
+        first_change.refuse(self.opened, self.journal)
+        _, seen = self.read()
+        makes_key = any(isinstance(change, KeyPairChange) for change in plan.changes)
+        touched = {touched.path for change in plan.changes for touched in change.touches}
+        written = self.paths.all if makes_key else tuple(path for path in seen if path in touched)
+        refuse_barred({path: seen[path] for path in written}, self.host.name)
+        others_files.refuse(self.opened, self._written(plan))
+        return plan
+
+    def _written(self, plan: Plan) -> tuple[str, ...]:
+        """Fields of the inventory whose files this plan writes, and those of CSR and certificate, which come next."""
+        makes_key = any(isinstance(change, KeyPairChange) for change in plan.changes)
+        return (*(("key_file", "nopass_key_file") if makes_key else ()), "csr_file", "certificate_file")
+
+    def _noted(self, plan: Plan) -> Plan:
+        """The plan, with what apply refuses: a file that is somebody else's."""
+        if self.is_apply or not plan.changes:
+            return plan
+        notes = others_files.notes(self.opened, self._written(plan))
+        told = {note for before in self._planned for note in before.notes}
+        return replace(plan, notes=(*plan.notes, *(note for note in notes if note not in told)))
 
     def verify_key(self) -> display.Shown:
         """Both key files are readable by root alone, and hold the same key."""
@@ -225,6 +250,7 @@ def key_text(key_type: str, key_bits: int) -> str:
     return f"({key_bits} bit" if key_type == "rsa" else "(256 bit"
 
 
+@progress.shown(progress.OPENING)
 def open(inventory: str, host: str, mode: str = "", reason: str = "", key_bits: int = 0) -> KeyAndCsr:  # noqa: A001 - a cell reads `key_and_csr.open(…)`
     """Open the chapter on a host: connect, read, begin the record. Nothing is changed.
 

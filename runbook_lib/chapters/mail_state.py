@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
-from runbook_lib.chapters import certificate_life, port_25
+from runbook_lib.chapters import port_25, public_ca
 from runbook_lib.chapters.opening import Opened
+from runbook_lib.errors import CertificateRefused, UsageError
+from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.reading import read_mail
-from runbook_lib.mail.state import MailState
+from runbook_lib.pki.certificate import FITS, shown_dn
+from runbook_lib.remote.facts import gather
+from runbook_lib.site_ca import own_ca, renewal
 
 
 def read(opened: Opened) -> MailState:
@@ -23,5 +27,41 @@ def read(opened: Opened) -> MailState:
     return replace(
         state,
         certificate=port_25.judged(opened, state.facts),
-        pair_comes=certificate_life.what_comes(opened),
+        pair_comes=_what_comes(opened),
     )
+
+
+def _what_comes(opened: Opened) -> str:
+    """For a plan alone: why chapters 1-1 and 1-2 will leave another pair than is there; '' where they will not.
+
+    A plan is read before any of it is made. What those chapters will make is not on the host then, and chapter 2 has
+    to plan for it all the same.
+    """
+    if opened.mode != "plan":
+        return ""
+    facts = gather(opened.remote, renewal.facts(opened.family, opened.host), root=True)
+    why = renewal.why_new_key(opened.inventory.site, opened.host, facts)
+    if why or facts["certificate"].status != 0 or facts["key_is_there"].status != 0:
+        return why
+    leaf_pem = facts["certificate"].value.encode() + b"\n"
+    if opened.host.certificate.is_public:
+        return _what_came_back(opened, facts["public_key"].value, leaf_pem)
+    try:
+        if own_ca.roots_for(opened.inventory.site, leaf_pem, opened.host.name) is None:
+            return ""  # another CA's: what it returns next is not known here
+    except CertificateRefused as error:
+        return error.problem  # no certificate at all, so chapter 1-2 makes one
+    found = renewal.why_new_certificate(opened.inventory.site, opened.host, facts)
+    return "" if found == FITS else found
+
+
+def _what_came_back(opened: Opened, public_key: str, there: bytes) -> str:
+    """Whether chapter 1-2 puts what a public CA returned in the place of what is there."""
+    returned = opened.host.certificate.returned
+    if not returned:
+        return ""
+    try:
+        proven = public_ca.imported(opened.host, returned, public_key)
+    except (CertificateRefused, UsageError):
+        return ""  # chapter 1-2 refuses it and says why; nothing comes
+    return "" if proven.pem == there else f"what {shown_dn(proven.leaf.issuer)} returned"

@@ -7,13 +7,14 @@ from typing import Literal, cast
 from cryptography.x509 import Certificate
 
 from runbook_lib import inventory, records, remote
-from runbook_lib.chapters import lab_proof, parameters
+from runbook_lib.chapters import parameters
 from runbook_lib.errors import ApplyRefused, UsageError
 from runbook_lib.families import Family, Release
 from runbook_lib.families.known import ended, find, read
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory
-from runbook_lib.mail.pins import Pins
+from runbook_lib.inventory.lab_state import lab_state
+from runbook_lib.mail.certificates.pins import Pins
 from runbook_lib.records.index import completed_run
 from runbook_lib.remote import Fact
 from runbook_lib.remote import Host as RemoteHost
@@ -76,12 +77,13 @@ def open_host(
             "give 'plan', 'apply', or nothing (apply in the lab, plan elsewhere)",
         )
     book = inventory.load(inventory_name)
+    records.use(book)
     host = book.host(host_name)
     connected = remote.connect(book.site, host)
     facts = remote.gather(connected)
     family, release = find(facts["os_release"].value, facts["package_managers"].value, host.name)
     _refuse_wrong_claim(host, family)
-    lab = lab_proof.is_lab_host(connected, facts["lab_mark"].value)
+    lab = is_lab_host(connected, facts["lab_mark"].value)
     chosen = cast(Mode, mode or ("apply" if lab else "plan"))
     connected.needed_root = {} if chosen == "plan" else None
     if chosen == "apply" and not lab and not reason:
@@ -183,3 +185,21 @@ def begin_record(
         inventory_sha256=opened.inventory.digest,
     )
     return record, Journal(opened.remote, run, records.operator(), opened.reason, notebook)
+
+
+def is_lab_host(host: RemoteHost, mark: str) -> bool:
+    """Whether a host is one of the lab's: it is proven, never claimed by an inventory.
+
+    The lab's state file of this checkout holds the host's SSH key, and the host carries the same lab id.
+
+    Args:
+        mark: what stands in the host's /etc/runbook-lab.
+    """
+    state = lab_state()
+    if state is None:
+        return False
+    key = " ".join(host.host_key.line.split()[-2:])
+    known = {" ".join(line.split()[:2]) for entry in state["hosts"].values() for line in entry["host_keys"]}
+    if key not in known:
+        return False
+    return mark.strip() == str(state["lab_id"])

@@ -7,11 +7,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from runbook_lib.chapters.opening import Opened, open_host
 from runbook_lib.chapters.signing import NOTEBOOK
 from runbook_lib.errors import ApplyRefused
+from runbook_lib.inventory.typed import apply_to
 from runbook_lib.pki import csr, pem, request_form
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import gather
-
-_AGAIN = "make it anew, with what the inventory grants: runbook apply --host {} --only 11"
 
 
 def csr_to_send(inventory_name: str, host_name: str) -> tuple[bytes, list[tuple[str, str]]]:
@@ -26,7 +25,7 @@ def csr_to_send(inventory_name: str, host_name: str) -> tuple[bytes, list[tuple[
     opened = open_host(NOTEBOOK, frozenset(), inventory_name, host_name, "plan", "")
     path, key, public_key, content = _read(opened)
     where = f"{opened.host.name}, {path}"
-    again = _AGAIN.format(opened.host.name)
+    again = f"make it anew, with what the inventory grants: {_make(opened)}"
     if content is None:
         raise ApplyRefused("the server has no CSR yet", where, again)
     checked = csr.check_csr(content, opened.host.names.all, where)
@@ -51,6 +50,10 @@ def csr_to_send(inventory_name: str, host_name: str) -> tuple[bytes, list[tuple[
     others = [name for name in checked.names if name != domain and not name.endswith(f".{domain}")]
     domains = [domain, *others]
     return clean, request_form.rows(to_send, domains, f"{datetime.now(UTC):%Y-%m-%d}")
+
+
+def _make(opened: Opened) -> str:
+    return apply_to(opened.inventory, opened.host, chapter="11")
 
 
 def _read(opened: Opened) -> tuple[str, str, str, bytes | None]:
@@ -79,6 +82,6 @@ def public_key_of(inventory_name: str, host_name: str) -> str:
         raise ApplyRefused(
             f"the server has no key at {key}, so no certificate can be for it",
             opened.host.name,
-            f"make key and CSR: runbook apply --host {opened.host.name} --only 11",
+            f"make key and CSR: {_make(opened)}",
         )
     return public_key

@@ -4,21 +4,14 @@ papermill writes every parameter into the output notebook, whatever a cell does 
 one. So the first cell looks at what was injected before anything else happens.
 """
 
-import re
 from collections.abc import Mapping
 
 from IPython.core.getipython import get_ipython
 
+from runbook_lib import secret_shape
 from runbook_lib.errors import SecretInParameter, UsageError
 
-_SECRET_NAME = re.compile(r"(?i)(passw|passphrase|secret|token|credential|api_?key|private_?key)")
-_SECRET_VALUE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|^\$(1|5|6|y|2[aby])\$")
 COMMON = frozenset({"inventory", "host", "mode", "reason"})
-
-
-def looks_like_a_secret(name: str, value: object) -> bool:
-    """True for a name or a value that only a secret has."""
-    return bool(_SECRET_NAME.search(name)) or (isinstance(value, str) and bool(_SECRET_VALUE.search(value)))
 
 
 def check(given: Mapping[str, object], known: frozenset[str], notebook: str) -> None:
@@ -33,7 +26,7 @@ def check(given: Mapping[str, object], known: frozenset[str], notebook: str) -> 
         UsageError: one is unknown.
     """
     for name, value in given.items():
-        if looks_like_a_secret(name, value):
+        if secret_shape.of_parameter(name, value):
             raise SecretInParameter(
                 f"the parameter {name} is shaped like a secret. Parameters are written to the output notebook, so that "
                 "file holds it now: destroy it, and change the secret if anybody may have read it",

@@ -4,45 +4,51 @@ import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from runbook_lib.chapters import own_ca
 from runbook_lib.chapters.opening import Opened
-from runbook_lib.errors import CertificateRefused, VerificationFailed
-from runbook_lib.mail import found_certificate, kept_certificate, logins, pins, unreadable
-from runbook_lib.mail.found_certificate import FACTS, FoundCertificate, public_key_sha256
-from runbook_lib.mail.kept_certificate import CertificateOnPort25
-from runbook_lib.mail.pins import Pins
-from runbook_lib.mail.postfix import MailFiles
+from runbook_lib.errors import CertificateRefused
+from runbook_lib.inventory.place import Place
+from runbook_lib.mail.certificates import configured, on_port_25, pins
+from runbook_lib.mail.certificates.configured import FACTS, ConfiguredCertificate
+from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
+from runbook_lib.mail.certificates.pins import Pins
+from runbook_lib.mail.configuration import unreadable
+from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.probes import WARNING, Row, Verdict
-from runbook_lib.mail.state import MailState
+from runbook_lib.mail.target import logins
+from runbook_lib.mail.target.postfix import MailFiles
 from runbook_lib.pki import certificate, chain, pem
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact, gather
+from runbook_lib.site_ca import own_ca
+from runbook_lib.visible import one_line
+from runbook_lib.x509 import dns_id, trusted_roots
+from runbook_lib.x509.certificate import public_key_sha256
 
 
 def look(opened: Opened) -> CertificateOnPort25 | None:
     """Read and judge what main.cf names; None where it names nothing, or what an earlier run of ours made."""
-    return judged(opened, gather(opened.remote, FACTS, root=True))
+    return judged(opened, gather(opened.remote, {**unreadable.FACTS, **FACTS}, root=True))
 
 
 def judged(opened: Opened, facts: Mapping[str, Fact]) -> CertificateOnPort25 | None:
     """As `look`, from facts that were read by now.
 
     Args:
-        facts: with the answers to `found_certificate.FACTS`.
+        facts: with the answers to `unreadable.FACTS` and `configured.FACTS`.
     Raises:
         ApplyRefused, CommandFailed, CertificateRefused: what is there cannot be read.
-        VerificationFailed: this machine has no public roots to judge by.
+        UsageError, VerificationFailed: this machine has no public roots to judge by.
     """
     unreadable.check(facts, opened.host.name)
-    found = found_certificate.read(facts, opened.host.name)
+    found = configured.read(facts, opened.host.name)
     files = MailFiles.of(opened.family, opened.host)
     if found is None or {file.path for file in found.files} == {files.joined}:
         return None
     left = opened.release.main_cf
     of_package = all(value in left.get(name, ()) for name, value in found.entries.items())
-    decided = (opened.host.decided(f"main.cf, {name}") for name in found.entries)
+    decided = (opened.host.decided(Place.main(name)) for name in found.entries)
     kept = next((one.reason for one in decided if one is not None and one.decide == "keep"), "")
-    return kept_certificate.judge(
+    return on_port_25.judge(
         found,
         _pins(opened, found, of_package),
         _untrusted(opened, found),
@@ -52,7 +58,7 @@ def judged(opened: Opened, facts: Mapping[str, Fact]) -> CertificateOnPort25 | N
     )
 
 
-def _pins(opened: Opened, found: FoundCertificate, of_package: bool) -> Pins:
+def _pins(opened: Opened, found: ConfiguredCertificate, of_package: bool) -> Pins:
     """What pins it, asked once a chapter. A promise of a public certificate is not about the package's own."""
     if found.chain not in opened.pins:
         site = opened.inventory.site
@@ -62,7 +68,7 @@ def _pins(opened: Opened, found: FoundCertificate, of_package: bool) -> Pins:
     return opened.pins[found.chain]
 
 
-def _untrusted(opened: Opened, found: FoundCertificate) -> str:
+def _untrusted(opened: Opened, found: ConfiguredCertificate) -> str:
     """Why the certificate does not validate against the public roots; empty where it does.
 
     The site's own CA is no public root, though a site may have put it among those of this machine.
@@ -71,10 +77,10 @@ def _untrusted(opened: Opened, found: FoundCertificate) -> str:
         return "it is signed by its own key"
     roots = _roots(opened, found)
     if not roots:
-        return f"no public root leads to its issuer {found.leaves[0].issuer.rfc4514_string()}"
+        return f"no public root leads to its issuer {one_line(found.leaves[0].issuer.rfc4514_string())}"
     others = found.chain[len(found.leaves) :]
     for leaf in found.leaves:
-        names = certificate.dns_names(leaf)[:1]
+        names = dns_id.of(leaf)[:1]
         if not names:
             return "it has no DNS name"
         try:
@@ -85,22 +91,16 @@ def _untrusted(opened: Opened, found: FoundCertificate) -> str:
     return ""
 
 
-def _roots(opened: Opened, found: FoundCertificate) -> bytes:
+def _roots(opened: Opened, found: ConfiguredCertificate) -> bytes:
     """Those of this machine's public roots that bear the name of an issuer in the files, as PEM.
 
     OpenSSL reads the roots, as it does for every connection from here; only what may be needed is read further, since
     among public roots are some that `cryptography` will refuse to read (a serial number of zero).
 
     Raises:
-        VerificationFailed: this machine has no public roots.
+        UsageError, VerificationFailed: this machine has no public roots.
     """
-    roots = ssl.create_default_context().get_ca_certs(binary_form=True)
-    if not roots:
-        raise VerificationFailed(
-            "this machine has no file of public roots",
-            "controller",
-            "install ca-certificates here, then run this again",
-        )
+    roots = trusted_roots.context().get_ca_certs(binary_form=True)
     own = {
         one.der
         for one in pem.read(

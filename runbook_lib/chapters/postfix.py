@@ -1,27 +1,22 @@
 """Chapter 2: Postfix gets TLS on 25, 465 and 587, and SMTP AUTH through saslauthd and PAM."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 
 from runbook_lib import display, pictures
-from runbook_lib.chapters import decisions, mail_state, port_25
+from runbook_lib.chapters import decisions, first_change, mail_state, port_25, progress
+from runbook_lib.chapters.asking import DELIVERED_HERE, AskingChapter, domain_here
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
-from runbook_lib.chapters.sampled import SampledChapter
-from runbook_lib.errors import ApplyRefused
-from runbook_lib.mail import (
-    chapter_plans,
-    judged,
-    labels,
-    logins,
-    mta,
-    pairs,
-    postfix,
-    restrictions,
-    services,
-)
-from runbook_lib.mail.chapter_plans import ChapterPlans
-from runbook_lib.mail.difference import Difference
-from runbook_lib.mail.postfix import MailFiles
-from runbook_lib.mail.state import MailState, candidates
+from runbook_lib.errors import ApplyRefused, RunbookError
+from runbook_lib.mail import labels
+from runbook_lib.mail.configuration.state import MailState, candidates
+from runbook_lib.mail.differences import judged
+from runbook_lib.mail.differences.difference import Difference
+from runbook_lib.mail.flow import MailFlow, ports_to_sample
+from runbook_lib.mail.target import chapter_plans, logins, mta, pairs, postfix, restrictions, services, trial
+from runbook_lib.mail.target.chapter_plans import ChapterPlans
+from runbook_lib.mail.target.postfix import MailFiles
 from runbook_lib.remote import firewalld
 from runbook_lib.remote.change import Plan
 from runbook_lib.remote.facts import gather
@@ -30,10 +25,56 @@ TITLE = "2 Postfix with TLS and SMTP AUTH · Postfix を TLS での暗号化が�
 
 
 @dataclass(repr=False)
+class SampledChapter(AskingChapter):
+    """Begins to sample before its first change, and ends with its summary or its failure."""
+
+    _flow: MailFlow | None = None
+
+    def sampled(self, plan: Plan, state: MailState) -> Plan:
+        """Begin to sample, once, where mail is taken by now; the plan comes back as it is."""
+        if self._flow is None and not self._numbers:
+            ports = ports_to_sample(state)
+            self._flow = MailFlow.start(self.host.address, self.host.name, ports, self._recipient())
+        return plan
+
+    def _recipient(self) -> str:
+        """A real one, as other servers have them: the account for checks, else the domain's postmaster."""
+        account, site = self.host.check_account, self.opened.inventory.site
+        if account is None:
+            return f"postmaster@{site.domain}"
+        here = domain_here(site.domain, gather(self.remote, DELIVERED_HERE))
+        return f"{account.user.partition('@')[0]}@{here or site.domain}"
+
+    def summary(self) -> display.Shown:
+        """As every chapter's, with what came back meanwhile."""
+        self._end_sampling()
+        return super().summary()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """As every chapter's; what came back until a failure is in the record, too."""
+        with super().at_work():
+            try:
+                yield
+            except (RunbookError, KeyboardInterrupt):
+                self._end_sampling()
+                raise
+
+    def _end_sampling(self) -> None:
+        flow, self._flow = self._flow, None
+        if flow is None:
+            return
+        ports = flow.stop()
+        self.record.add_flow([asdict(port) for port in ports])
+        self._meanwhile = [("mail flow", port.told) for port in ports]
+
+
+@dataclass(repr=False)
 class Postfix(SampledChapter):
     """The chapter's own plans and claims; what is there is read anew before each plan."""
 
     _earlier: list[Plan] = field(default_factory=list)
+    _tried: bool = False
 
     @property
     def files(self) -> MailFiles:
@@ -47,6 +88,7 @@ class Postfix(SampledChapter):
         """What differs from what the package leaves: kept, or a person's decision."""
         with self.at_work():
             found = self._differences()
+            self.tell_open(found)
         if not found:
             return display.Text(
                 "Nothing here differs from what the package leaves, but for what this runbook made."
@@ -61,7 +103,17 @@ class Postfix(SampledChapter):
         """Before the first change: nothing that a person has to decide may be left, and there must be a certificate."""
         if not self._numbers:
             self._refuse_open_decisions()
+        self._try()
         return self.sampled(plan, self.read())
+
+    def _try(self) -> None:
+        """Once, as soon as there is a Postfix: whether smtpd takes what it will have to read."""
+        state = self.read()
+        if self._tried or not state.installed:
+            return
+        self._tried = True
+        if told := first_change.tried(self.opened, state, self.files):
+            self.record.add_note(told)
 
     @property
     def unfinished(self) -> str:
@@ -73,6 +125,7 @@ class Postfix(SampledChapter):
     def _refuse_open_decisions(self) -> None:
         decisions.refuse_open(self._differences(), self.host)
         state = self.read()
+        postfix.refuse_packages(state, self.host.name)
         pairs.check(state, self.files.key, self.files.certificate, self.host.name)
         if state.certificate and state.certificate.serves:
             return
@@ -133,7 +186,10 @@ class Postfix(SampledChapter):
     def plan_settings(self) -> Plan:
         """main.cf."""
         with self.at_work():
-            return self._kept(self._plans().settings)
+            plan = self._plans().settings
+            if plan.changes and not self.is_apply:
+                plan = replace(plan, notes=(*plan.notes, trial.TOLD))
+            return self._kept(plan)
 
     def show_services(self) -> display.Table:
         """The submission services, option by option; then what becomes of each restriction that is in use."""
@@ -143,9 +199,7 @@ class Postfix(SampledChapter):
             missing = "is not made here" if self._plans(state).services.withheld else "is made"
         rows = []
         for service in lines:
-            rows.append(
-                (service.name, service.why, "as wanted" if service.before == service.after else missing)
-            )
+            rows.append((service.name, service.why, "as wanted" if service.is_as_wanted else missing))
             rows += [("", f"-o {option}", "") for option in (service.after or "").split(" -o ")[1:]]
         for listed in restrictions.judge(state):
             rows.append((listed.parameter, listed.told, ""))
@@ -209,6 +263,7 @@ def plans(opened: Opened, files: MailFiles, state: MailState, *, with_firewall: 
     return chapter_plans.plans(state, opened.family, opened.release, opened.host, files, fqdn, firewall)
 
 
+@progress.shown(progress.OPENING)
 def open(  # noqa: A001 - a cell reads `postfix.open(…)`
     inventory: str,
     host: str,

@@ -2,24 +2,28 @@
 
 import ipaddress
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from runbook_lib import display, pictures
-from runbook_lib.chapters import decisions, mail_state
+from runbook_lib.chapters import decisions, mail_state, progress
 from runbook_lib.chapters.asking import AskingChapter, survey_of
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.chapters.postfix import plans as plans_of
-from runbook_lib.inventory.load import CHECKOUT
-from runbook_lib.mail import judged, wanted
-from runbook_lib.mail.difference import Difference
+from runbook_lib.inventory.place import Place
+from runbook_lib.mail.differences import judged
+from runbook_lib.mail.differences.difference import Difference
 from runbook_lib.mail.findings.explained import explain
 from runbook_lib.mail.findings.looking import look_at
-from runbook_lib.mail.postfix import MailFiles
 from runbook_lib.mail.probes import WARNING, Row, Verdict
 from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.reading import read_mail
 from runbook_lib.mail.registration import ADDRESSES_LEAD_BACK, DOMAIN_HAS_MX, NAMES_LEAD_HERE, Registration
+from runbook_lib.mail.target import wanted
+from runbook_lib.mail.target.postfix import MailFiles
+from runbook_lib.places import CAPTURE
 from runbook_lib.remote.facts import NOT_INSTALLED, Fact, gather
 
 NOTEBOOK = "00-preparation"
@@ -54,13 +58,15 @@ class Preparation(AskingChapter):
             self.facts = gather(self.remote, _FACTS)
         return self.facts
 
-    @property
+    @cached_property
     def registration(self) -> Registration:
-        """The questions to the DNS."""
-        site = self.opened.inventory.site
-        return Registration(
-            self.host.names.all, site.domain, own_addresses(self.seen["own"].value), site.resolver
-        )
+        """The questions to the DNS, each asked once."""
+        site, decided = self.opened.inventory.site, {}
+        for name in self.host.names.all:
+            if (decision := self.host.decided(Place.dns(name))) is not None:
+                decided[name] = decision.reason
+        own = own_addresses(self.seen["own"].value)
+        return Registration(self.host.names.all, site.domain, own, site.resolver, decided)
 
     def show_ports(self) -> display.Shown:
         """What answers on the three ports now, on each address of the name."""
@@ -76,8 +82,27 @@ class Preparation(AskingChapter):
         return display.Table(("port", "over", "now", "AUTH before TLS"), rows)
 
     def ask_names(self) -> display.Shown:
-        """Each name that goes into the certificate leads to this server."""
-        return self.verify(NAMES_LEAD_HERE, self.registration.names_lead_here)
+        """Each name that goes into the certificate leads to this server, or a person decided that it does."""
+        shown = self.verify(NAMES_LEAD_HERE, self.registration.names_lead_here)
+        asked = self.registration.to_decide()
+        if not asked:
+            return shown
+        lines = decisions.block(asked, self.host)
+        return display.Parts(
+            [shown, display.Folded("to write into the inventory, where it leads here", lines)]
+        )
+
+    def remedy(self, wrong: Sequence[Row]) -> str:
+        """What to do about rows that were found wrong: for a name, to lead it here, or to say that it is led here."""
+        by_hand = super().remedy(wrong)
+        asked = self.registration.to_decide() if wrong[0].claim == NAMES_LEAD_HERE else ()
+        if not asked:
+            return by_hand
+        indented = decisions.block(asked, self.host).replace("\n", "\n    ")
+        return (
+            f"{by_hand}\n  Where the name is wrong, put it right in the DNS. Where it leads here all the same, say so "
+            f"in the inventory, with a reason:\n    {indented}"
+        )
 
     def ask_addresses(self) -> display.Shown:
         """Each address has a name that leads back."""
@@ -109,7 +134,7 @@ class Preparation(AskingChapter):
         return display.Table(("who says it", "name", "where it stands"), rows)
 
     def ask_one_place(self) -> display.Shown:
-        """MX and mydestination agree on where mail for the domain goes (case P18)."""
+        """MX and mydestination agree on where mail for the domain goes."""
         return self.verify(DOMAIN_HAS_ONE_PLACE, self._one_place)
 
     def _one_place(self) -> list[Row]:
@@ -118,7 +143,9 @@ class Preparation(AskingChapter):
         names = self.seen["mydestination"].value if installed else self._mailname()
         here = domain in names.replace(",", " ").split()
         otherwise = domain in self.seen["elsewhere"].value.replace(",", " ").split()
-        verdict, words = one_place(domain, here, otherwise, self.registration.mx_leads_here())
+        asked = self.registration
+        mx_here = asked.mx_leads_here()
+        verdict, words = one_place(domain, here, otherwise, mx_here, takes_no_mail=asked.takes_no_mail)
         if not installed:
             words += f" (as the package will leave it: mydestination has {names})"
         return [Row(DOMAIN_HAS_ONE_PLACE, None, "", "-", verdict, words, command)]
@@ -160,8 +187,16 @@ class Preparation(AskingChapter):
             if not state.refused:
                 state = mail_state.read(opened)
                 differences = judged.found(state, opened.family, opened.release, self.host, files)
-            rows = explain(look_at(self.remote, state, self.host), differences)
+            known = opened.inventory.hosts.values()
+            rows = explain(look_at(self.remote, state, self.host, known), differences)
+            self.tell_open((*differences, *self._names_in_the_way()))
         return decisions.explained(rows, differences, self.host)
+
+    def _names_in_the_way(self) -> tuple[Difference, ...]:
+        """Names that stop this chapter in apply mode until a person has led them here, or decided about them."""
+        rows = self.registration.names_lead_here()
+        wrong = {row.address for row in rows if row.verdict is Verdict.FAIL and row.address}
+        return tuple(one for one in self.registration.to_decide() if wrong & set(one.found.split(", ")))
 
     def show_values(self) -> display.Table:
         """The document's table of values, as the inventory has them for this host."""
@@ -203,17 +238,27 @@ class Preparation(AskingChapter):
         return display.Table(("step", "what will be so afterwards"), rows)
 
 
-def one_place(domain: str, here: bool, otherwise: bool, mx_here: bool | None) -> tuple[Verdict, str]:
+def one_place(
+    domain: str, here: bool, otherwise: bool, mx_here: bool | None, *, takes_no_mail: bool = False
+) -> tuple[Verdict, str]:
     """Judge where mail for a domain goes.
 
     Args:
         here: it is in mydestination.
         otherwise: it is a virtual or relay domain of this Postfix.
         mx_here: its MX leads to this server; None: the DNS does not say.
+        takes_no_mail: its MX is the null MX, which says so (RFC 7505).
     Source: postconf(5), mydestination; BASIC_CONFIGURATION_README, 'What domains to receive mail for'.
     """
     if mx_here is None:
         return Verdict.UNTESTED, "the DNS does not say where mail for the domain goes"
+    if takes_no_mail and (here or otherwise):
+        return Verdict.PASS, (
+            f"{WARNING}{domain} says in the DNS that it takes no mail (null MX), and Postfix takes mail for it: no "
+            "other server sends any"
+        )
+    if takes_no_mail:
+        return Verdict.PASS, f"MX and Postfix agree: {domain} takes no mail (null MX)"
     if mx_here and not (here or otherwise):
         return Verdict.PASS, (
             f"{WARNING}the MX of {domain} leads here, and Postfix has it neither in mydestination nor as a virtual or "
@@ -259,9 +304,8 @@ def _answers(sight: Sight) -> tuple[str, str]:
 
 def show_threat() -> pictures.Picture:
     """The same login as it passes by on the network, before and after; captured by `python -m lab capture`."""
-    folder = CHECKOUT / "docs" / "capture"
     before, after = (
-        [pictures.CaptureLine(**line) for line in json.loads((folder / f"{name}.json").read_bytes())]
+        [pictures.CaptureLine(**line) for line in json.loads((CAPTURE / f"{name}.json").read_bytes())]
         for name in ("before", "after")
     )
     return pictures.capture(before, after)
@@ -275,6 +319,7 @@ def _postfix(version: Fact, coming: str) -> str:
     return "there, and it cannot read its own configuration"
 
 
+@progress.shown(progress.OPENING)
 def open(inventory: str, host: str, mode: str = "", reason: str = "") -> Preparation:  # noqa: A001 - a cell reads `preparation.open(…)`
     """Open the chapter on a host: connect and begin the record. Nothing is changed, in any mode."""
     opened = open_host(NOTEBOOK, frozenset(), inventory, host, mode, reason)

@@ -7,30 +7,32 @@ from pathlib import Path, PurePosixPath
 
 from cryptography import x509
 
-from runbook_lib.chapters import own_ca
 from runbook_lib.chapters.opening import Opened
-from runbook_lib.chapters.roots import system_roots
 from runbook_lib.errors import ApplyRefused, CertificateRefused, UsageError
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.pki import certificate, chain, chain_faults
 from runbook_lib.pki.certificate import shown_dn
 from runbook_lib.pki.chain import Chain
 from runbook_lib.pki.importing import canonical
-from runbook_lib.pki.returned import ARCHIVE_BYTES_MAX
+from runbook_lib.pki.returned import ARCHIVE_BYTES_MAX, is_something_else, left_out
 from runbook_lib.remote.change import Change, Plan, TouchedPath, Withheld, quote
 from runbook_lib.remote.files import FileChange, FileState, Seen
+from runbook_lib.site_ca import own_ca
+from runbook_lib.x509 import dns_id, trusted_roots
 
 WHO_ORDERS = "who orders from the public CA"
 _SAME_KEY = "The CSR may be the same: runbook csr shows it."
 
 
-def read_files(paths: Sequence[str | Path], where: str) -> list[tuple[str, bytes]]:
+def read_files(paths: Sequence[str | Path], where: str) -> tuple[list[tuple[str, bytes]], tuple[str, ...]]:
     """Name and content of the files; a folder stands for the files in it, sorted by name.
 
+    Returns: the files, and what is to be said of those in a folder that have nothing to do with certificates (README,
+        .DS_Store, Thumbs.db): they are left out, as in a zip archive.
     Raises:
         UsageError: one is not there, cannot be read, is no file, or is far too large.
     """
-    found = []
+    found, said = [], []
     for given in paths:
         path = Path(given).expanduser()
         try:
@@ -40,18 +42,23 @@ def read_files(paths: Sequence[str | Path], where: str) -> list[tuple[str, bytes
                     raise UsageError(
                         f"{file} is not there, or no file", where, "name the file that the CA returned"
                     )
-                if file.stat().st_size > ARCHIVE_BYTES_MAX:
+                size = file.stat().st_size
+                if size > ARCHIVE_BYTES_MAX:
                     raise UsageError(
-                        f"{file} has {file.stat().st_size} bytes; at most {ARCHIVE_BYTES_MAX} are read",
+                        f"{file} has {size} bytes; at most {ARCHIVE_BYTES_MAX} are read",
                         where,
                         "bring the certificates alone",
                     )
-                found.append((file.name, file.read_bytes()))
+                content = file.read_bytes()
+                if path.is_dir() and is_something_else(content):
+                    said.append(left_out(file.name))
+                else:
+                    found.append((file.name, content))
         except OSError as error:
             raise UsageError(
                 f"{path} cannot be read ({error.strerror})", where, "make it readable to you"
             ) from error
-    return found
+    return found, tuple(said)
 
 
 def imported(host: InventoryHost, paths: Sequence[str | Path], public_key_sha256: str) -> Chain:
@@ -61,16 +68,18 @@ def imported(host: InventoryHost, paths: Sequence[str | Path], public_key_sha256
         UsageError: a path is wrong.
         CertificateRefused: as `importing.canonical`.
     """
-    return canonical(
-        read_files(paths, f"{host.name}, what the CA returned"),
+    files, said = read_files(paths, f"{host.name}, what the CA returned")
+    proven = canonical(
+        files,
         public_key_sha256,
-        system_roots(),
+        trusted_roots.pem(),
         host.names.all,
         host.certificate.also_named,
         host.certificate.renew_days,
         datetime.now(UTC),
         host.name,
     )
+    return chain.noted(proven, *said)
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ def _is_public(opened: Opened, read: Chain, at: datetime, where: str) -> bool:
     if own and any(certificate.is_issued_by(read.leaf, one) for one in x509.load_pem_x509_certificates(own)):
         return False
     try:
-        chain.verify(read, system_roots(), certificate.dns_names(read.leaf), at, where)
+        chain.verify(read, trusted_roots.pem(), dns_id.of(read.leaf), at, where)
     except CertificateRefused:
         return False
     return True

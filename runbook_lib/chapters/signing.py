@@ -1,28 +1,30 @@
 """Chapter 1-2: the CSR comes back from the server, is checked, and a CA signs it."""
 
+import shlex
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from runbook_lib import display
-from runbook_lib.chapters import certificate_life, own_ca, port_25, public_ca
-from runbook_lib.chapters.certificate_to_issue import CertificateToIssue
+from runbook_lib.afterwards import way_back
+from runbook_lib.chapters import first_change, others_files, port_25, progress, public_ca
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.chapters.public_ca import CertificateToOrder
-from runbook_lib.chapters.roots import system_roots, users_roots
-from runbook_lib.errors import ApplyRefused, CertificateRefused
+from runbook_lib.errors import CertificateRefused
+from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import shown
 from runbook_lib.mail import ownership
-from runbook_lib.mail.kept_certificate import CertificateOnPort25
+from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import certificate, chain
-from runbook_lib.pki.certificate import FITS
 from runbook_lib.pki.clock import check_clock_skew, told_time
 from runbook_lib.remote.change import Plan, quote
 from runbook_lib.remote.facts import Fact, gather
-from runbook_lib.remote.files import FileChange, FileState, Seen, looks, seen_in
-from runbook_lib.remote.journal import FUNCTIONS
+from runbook_lib.remote.files import FUNCTIONS, FileChange, Seen, looks, refuse_barred, seen_in
+from runbook_lib.site_ca import issuing, own_ca, renewal
+from runbook_lib.site_ca.issuing import CertificateToIssue
+from runbook_lib.x509 import trusted_roots
 
 NOTEBOOK = "12-signing"
 TITLE = "1-2 Signing the CSR · 署名要求書（CSR）のCAへの送付"
@@ -48,7 +50,7 @@ class Signing(Chapter):
         """CSR, certificate and the key's public half as they are on the host; and what the certificate's path is."""
         facts = {
             "csr": f"cat {quote(self.csr_path)}",
-            **certificate_life.facts_of(self.opened),
+            **renewal.facts(self.opened.family, self.host),
             **looks([self.certificate_path]),
             **ownership.facts_of_puppet([self.certificate_path]),
         }
@@ -66,6 +68,10 @@ class Signing(Chapter):
             return self.plan(Plan("Certificate", (), (*self.there.notes, *unused)))
         notes = self.there.notes if self.there else ()
         with self.at_work():
+            if self.is_apply:
+                others_files.refuse(self.opened, ("certificate_file",))
+            elif noted := others_files.notes(self.opened, ("certificate_file",)):
+                return self.plan(Plan("Certificate", (), noted))
             facts, now = self.read()
             plan = self._returned_plan(facts, now) if self.returned else self._plan_without_file(facts, now)
             for note in plan.notes:
@@ -88,27 +94,11 @@ class Signing(Chapter):
         return public_ca.there(self.opened, content, facts["public_key"].value)
 
     def _plan_to_issue(self, facts: dict[str, Fact], seen: Seen) -> Plan:
-        why = self._why_a_new_one(facts)
-        if why == FITS:
-            return Plan("Certificate")
-        site = self.opened.inventory.site
-        change = CertificateToIssue(
-            self.certificate_path,
-            seen,
-            self.csr_path,
-            self.host.names.all,
-            self.host.certificate.valid_days,
-            f"CN={site.ca.common_name}",
-            self.host.name,
-            self.inventory_name,
-            why,
-        )
-        return Plan("Certificate", (change,))
-
-    def _why_a_new_one(self, facts: dict[str, Fact]) -> str:
-        if not self.is_apply and (why := certificate_life.why_new_key(self.opened, facts)):
-            return f"chapter 1-1 makes a new key: {why}"
-        return certificate_life.why_new_certificate(self.opened, facts)
+        site, comes = self.opened.inventory.site, ""
+        if not self.is_apply and (why := renewal.why_new_key(site, self.host, facts)):
+            comes = f"chapter 1-1 makes a new key: {why}"
+        file = self.certificate_path, seen
+        return issuing.propose(site, self.host, facts, file, self.csr_path, self.inventory_name, comes)
 
     def _returned_plan(self, facts: dict[str, Fact], seen: Seen) -> Plan:
         """What a public CA returned, as one chain; the record keeps the digest of each file as it came."""
@@ -129,6 +119,8 @@ class Signing(Chapter):
     def made_ready(self, plan: Plan) -> Plan:
         """Issue what the plan describes, so that what is applied is a file with its bytes."""
         facts, now = self.read()
+        first_change.refuse(self.opened, self.journal)
+        refuse_barred({self.certificate_path: now}, self.host.name)
         public_ca.refuse_to_wait(plan, self._present(facts, now), self.host.name)
         clock = told_time(self.remote.run("date -u +%s.%N").text, self.host.name)
         told = check_clock_skew(clock, datetime.now(UTC), self.host.name)
@@ -137,31 +129,17 @@ class Signing(Chapter):
         return replace(plan, changes=tuple(made))
 
     def _issued(self, change: CertificateToIssue, facts: dict[str, Fact]) -> FileChange:
-        where = f"{self.host.name}, {self.csr_path.name}"
-        if facts["csr"].status != 0:
-            raise ApplyRefused("the server has no CSR yet", where, "run chapter 1-1 first")
-        ca = own_ca.open_or_create(self.opened.inventory.site)
-        run = self.journal.run
-        checked = ca.check_csr(
-            (facts["csr"].value + "\n").encode(), self.host.names.all, where, host=self.host.name, run=run
-        )
-        if checked.public_key_sha256 != facts["public_key"].value:
-            raise ApplyRefused(
-                "the CSR is not for the server's key",
-                where,
-                "run chapter 1-1 again: it makes the CSR anew from the key that is there",
-            )
-        issued = ca.issue(
-            checked, self.host.names.all, self.host.certificate.valid_days, host=self.host.name, run=run
-        )
-        self.record.add_note(f"Issued serial {issued.serial}, valid to {issued.not_after.isoformat()}.")
-        return FileChange(change.path, change.before, FileState.wanted(issued.certificate_pem), change.why)
+        made, told = issuing.issue(self.opened.inventory.site, self.host, change, facts, self.journal.run)
+        self.record.add_note(told)
+        return made
 
     def put_back(self) -> str:
-        """Put the file back, and mark what was issued for it as withdrawn."""
-        told = super().put_back()
-        own_ca.withdraw(self.opened.inventory.site, self.host.name, self.journal.run)
-        return told
+        """Put the file back, and mark what was issued for it and is gone from the host as withdrawn."""
+        try:
+            return super().put_back()
+        finally:
+            there = way_back.serials_there(self.remote, self.host)
+            issuing.withdraw(self.opened.inventory.site, self.host.name, self.journal.run, there)
 
     def show_certificate(self) -> display.Shown:
         """The certificate on the server, as a person reads it."""
@@ -195,11 +173,13 @@ class Signing(Chapter):
             rows.append(
                 _row(claim, "it is for the server's key", True, f"openssl x509 -in {path} -noout -pubkey")
             )
-            own = users_roots(self.opened, body)
-            chain.verify(read, own or system_roots(), self.host.names.all, datetime.now(UTC), where)
+            own = own_ca.roots_for(self.opened.inventory.site, body, self.host.name)
+            chain.verify(read, own or trusted_roots.pem(), self.host.names.all, datetime.now(UTC), where)
             site = self.opened.inventory.site
-            trust = f"-CAfile {own_ca.root_file(site, body, where)}" if own else f"-untrusted {path}"
-            by_hand = f"openssl verify {trust} {path}"
+            by_hand = f"openssl verify -untrusted {path} {path}"
+            if own:  # the root is on this machine, and the certificate on the server
+                root = shlex.quote(own_ca.root_file(site, body, where))
+                by_hand = f"{_ssh(self.host)} cat {path} | openssl verify -CAfile {root}"
             names = ", ".join(self.host.names.all)
             rows.append(
                 _row(
@@ -214,6 +194,12 @@ class Signing(Chapter):
         return rows
 
 
+def _ssh(host: InventoryHost) -> str:
+    """How a person here reaches the server, where `~/.ssh/config` does not say it otherwise."""
+    port = ["-p", str(host.port)] if host.port != 22 else []
+    return shlex.join(["ssh", *port, f"{host.user}@{host.address}" if host.user else host.address])
+
+
 def _described(content: bytes) -> display.Table:
     told = ("subject", "issuer", "names", "key")
     return display.Table(("", ""), [row for row in certificate.describe(content) if row[0] in told])
@@ -223,6 +209,7 @@ def _row(claim: str, seen: str, good: bool, command: str) -> Row:
     return Row(claim, None, "", "-", Verdict.PASS if good else Verdict.FAIL, seen, command)
 
 
+@progress.shown(progress.OPENING)
 def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: str = "") -> Signing:  # noqa: A001 - a cell reads `signing.open(…)`
     """Open the chapter on a host: connect, read, begin the record. Nothing is changed.
 

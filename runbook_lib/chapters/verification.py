@@ -1,31 +1,132 @@
 """Notebook 90 and `runbook verify`: every claim, from outside, without a change."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
+from pathlib import Path
 from typing import ClassVar
 
-from runbook_lib import display
-from runbook_lib.chapters import parameters
+from runbook_lib import display, inventory, records, warned
+from runbook_lib.chapters import parameters, progress
 from runbook_lib.chapters.asking import survey_of
-from runbook_lib.chapters.by_name import ServerByName, open_by_name, target_of
-from runbook_lib.chapters.chapter import worst
+from runbook_lib.chapters.chapter import measured, table_of, worst
+from runbook_lib.chapters.depends_on_postfix import DependsOnPostfix
 from runbook_lib.chapters.opening import begin_record, open_host
-from runbook_lib.chapters.resting import RestingChapter
-from runbook_lib.mail.probes import CLAIMS, Row, Survey, Verdict
+from runbook_lib.errors import UsageError
+from runbook_lib.mail.probes import CLAIMS, Row, Survey, Target, Verdict, asked
+from runbook_lib.x509 import trusted_roots
 
 NOTEBOOK = "90-verification"
-BY_NAME = frozenset({"name", "ports", "resolver"})
+ON_REQUEST = "it counts against the account, so it is sent on request alone (--wrong-password)"
+BY_NAME = frozenset({"name", "ports", "resolver", "root"})
 TITLE = "Verification from outside · 外からの検証"
 
 
 @dataclass(repr=False)
-class Verification(RestingChapter):
+class Verification(DependsOnPostfix):
     """Asks; changes nothing, so nothing is put back."""
 
     reads_only: ClassVar[bool] = True
 
 
+@dataclass(repr=False)
+class ServerByName(display.Shown):
+    """A server of which only the name is known, asked one claim a cell: no inventory, no SSH, no password, no change.
+
+    A claim that fails is shown and stops nothing: there is nothing to put back.
+    """
+
+    name: str
+    survey: Survey
+    record: records.Record
+    _rows: list[Row] = field(default_factory=list)
+
+    def _shown(self) -> display.Table:
+        rows = [
+            ("server", self.name),
+            ("ports", ", ".join(map(str, self.survey.target.ports))),
+            ("asked with", "its name alone: no inventory, no SSH, no password"),
+        ]
+        return display.Table(("", ""), rows)
+
+    def text(self) -> str:
+        return self._shown().text()
+
+    def html(self) -> str:
+        return self._shown().html()
+
+    def ask(self, claim: Callable[[Survey], list[Row]]) -> display.Shown:
+        """Ask one claim of `runbook_lib.mail.probes`; keep its rows in the record."""
+        told = claim.__name__.replace("_", " ")
+        with progress.shown(told):
+            rows = asked(self.survey, claim)
+        told = rows[0].claim if rows else told  # about a port that is not asked
+        self._rows = [
+            row for row in self._rows if row.claim != told
+        ] + rows  # asked again: the last one counts
+        self.record.add_verify(told, [asdict(row) for row in rows], str(worst(rows)))
+        return table_of(rows)
+
+    def summary(self) -> display.Table:
+        """What was measured; the record is complete with it."""
+        told = measured(self._rows)
+        table = display.Table(("", ""), [("changed", "nothing: this chapter only asks"), ("verified", told)])
+        self.record.finish("planned", table.text())
+        return table
+
+
+def target_of(
+    name: str, resolver: str | None = None, ports: Sequence[int] = (), root: Path | None = None
+) -> Target:
+    """What to ask of a server that is known by name only.
+
+    Args:
+        name: what its users type, or the server's address: then what needs the name could not be tested.
+        resolver: address of the DNS server to ask; None: the system's.
+        ports: the ports to ask; none: 25, 465 and 587.
+        root: a file with the root certificates (PEM) that the server's users trust; None: the system's.
+    Raises:
+        UsageError: the name cannot be one, the resolver is no address, or the file has no certificate to trust.
+    """
+    try:
+        host = inventory.address(name)
+    except ValueError as error:
+        raise UsageError(f"'{name}' {error}", "the name", "give the name that users type") from None
+    try:
+        server = inventory.ip_address(resolver) if resolver else None
+    except ValueError as error:
+        raise UsageError(f"'{resolver}' {error}", "the resolver", "give the DNS server's address") from None
+    target = Target(name=host, domain=_domain_of(host), resolver=server)
+    if root is not None:
+        target = replace(
+            target, ca_pem=trusted_roots.in_file(root, "give the root that users trust"), ca_file=str(root)
+        )
+    return replace(target, ports=tuple(ports)) if ports else target
+
+
+def _domain_of(host: str) -> str:
+    """A mail domain that the server may have: the name's parent, or the address as a literal (RFC 5321, 4.1.3)."""
+    if ":" in host:
+        return f"[IPv6:{host}]"
+    if host.replace(".", "").isdigit():
+        return f"[{host}]"
+    return host.partition(".")[2] or host
+
+
+def ports_in(text: str) -> tuple[int, ...]:
+    """The ports of a list such as '465, 587'.
+
+    Raises:
+        UsageError: one of them is no port.
+    """
+    words = text.replace(",", " ").split()
+    for word in words:
+        if not word.isdecimal() or not 1 <= int(word) <= 65535:
+            raise UsageError(f"'{word}' is no port", "ports", "give numbers such as '465, 587', or nothing")
+    return tuple(map(int, words))
+
+
+@progress.shown(progress.OPENING)
 def open(  # noqa: A001 - a cell reads `verification.open(…)`
     inventory: str,
     host: str,
@@ -34,6 +135,7 @@ def open(  # noqa: A001 - a cell reads `verification.open(…)`
     name: str = "",
     ports: str = "",
     resolver: str = "",
+    root: str = "",
 ) -> Verification | ServerByName:
     """Open the chapter on a host, or on any server by its name. Nothing is changed, in any mode.
 
@@ -42,10 +144,25 @@ def open(  # noqa: A001 - a cell reads `verification.open(…)`
         name: a server's name or address. It is then asked without inventory, SSH and password, and `host` is not.
         ports: with `name`: the ports to ask, as '465, 587'; empty: 25, 465 and 587.
         resolver: with `name`: address of the DNS server to ask; empty: the system's.
+        root: with `name`: a file with the root certificate that the server's users trust; empty: the system's roots.
     """
     if name:
         parameters.check(parameters.of_this_notebook(), parameters.COMMON | BY_NAME, NOTEBOOK)
-        return open_by_name(NOTEBOOK, TITLE, name, resolver, ports, reason)
+        target = target_of(name, resolver, ports_in(ports), Path(root) if root else None)
+        record = records.Record.begin(
+            records.root(),
+            records.current_run(),
+            records.folder_of(target.name),
+            NOTEBOOK,
+            title=TITLE,
+            mode="plan",
+            reason=reason,
+            operator=records.operator(),
+            lab=False,
+            facts={"server": target.name, "ports": ", ".join(map(str, target.ports))},
+            inventory_sha256="",
+        )
+        return ServerByName(target.name, Survey(target), record)
     opened = open_host(NOTEBOOK, BY_NAME, inventory, host, mode, reason)
     account = opened.host.check_account
     rows = [
@@ -58,33 +175,44 @@ def open(  # noqa: A001 - a cell reads `verification.open(…)`
     return Verification(NOTEBOOK, TITLE, opened, record, journal, display.Table(("", ""), rows))
 
 
-def verify_host(inventory_name: str, host_name: str, ports: Sequence[int] = ()) -> list[Row]:
+def verify_host(
+    inventory_name: str, host_name: str, ports: Sequence[int] = (), *, wrong_password: bool = False
+) -> list[Row]:
     """Every claim about a host of the inventory, with SSH for what only the host can tell. Changes nothing.
 
     Args:
         inventory_name: 'lab', 'site', or a path.
         host_name: a host of it.
         ports: the ports to ask; none: 25 and those where the inventory has users submit mail.
+        wrong_password: whether one wrong password of the account for checks is sent, which may count against it.
     """
     opened = open_host(NOTEBOOK, frozenset(), inventory_name, host_name, "plan", "")
-    return _all(survey_of(opened, ports))
+    return _all(survey_of(opened, ports, unasked="" if wrong_password else ON_REQUEST))
 
 
-def verify_name(name: str, resolver: str | None = None, ports: Sequence[int] = ()) -> list[Row]:
+def verify_name(
+    name: str, resolver: str | None = None, ports: Sequence[int] = (), root: Path | None = None
+) -> list[Row]:
     """Every claim that needs neither SSH nor an account, about any server. Sends no password at all.
 
     Args:
         name: what its users type, or the server's address: then what needs the name could not be tested.
         resolver: address of the DNS server to ask; None: the system's.
         ports: the ports to ask; none: 25, 465 and 587.
+        root: a file with the root certificates (PEM) that the server's users trust; None: the system's.
     Raises:
-        UsageError: the name cannot be one, or the resolver is no address.
+        UsageError: the name cannot be one, the resolver is no address, or the file has no certificate to trust.
     """
-    return _all(Survey(target_of(name, resolver, ports)))
+    return _all(Survey(target_of(name, resolver, ports, root)))
+
+
+def is_reached(rows: Sequence[Row]) -> bool:
+    """Whether anything was learned of a server: with no port that answered, nothing was, and that is no success."""
+    return any(row.port is not None and row.verdict in (Verdict.PASS, Verdict.FAIL) for row in rows)
 
 
 def _all(survey: Survey) -> list[Row]:
-    return [row for claim in CLAIMS for row in claim(survey)]
+    return [row for claim in CLAIMS for row in asked(survey, claim)]
 
 
 def shown(rows: Sequence[Row]) -> display.Text:
@@ -96,7 +224,10 @@ def shown(rows: Sequence[Row]) -> display.Text:
     claims = [(claim, list(asked)) for claim, asked in groupby(rows, key=lambda row: row.claim)]
     lines = []
     for told, together in groupby(claims, key=lambda claim: _told(claim[1])):
-        lines += [f"{worst(asked)!s:<14}  {claim}" for claim, asked in together]
+        lines += [
+            f"{warned.told(worst(asked), (row.seen for row in asked)):<14}  {claim}"
+            for claim, asked in together
+        ]
         lines += [f"{'':<16}  {line}" for line in told]
     clients = sorted({row.client for row in rows} - {"", "-"})
     seen_as = [client for client in clients if not client.startswith("own: ")]

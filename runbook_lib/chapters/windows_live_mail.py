@@ -20,7 +20,7 @@ class WindowsLiveMail(ClientChapter):
     """Beside what every client's chapter asks: whether the TLS library of its day finds a suite."""
 
     def ask_old_windows(self) -> display.Shown:
-        """Offer each port what Windows 8.1 offers; the inventory says whether it is to be accepted (F6)."""
+        """Offer each port what Windows 8.1 offers; the inventory says whether it is to be accepted."""
         settings = self.settings
         if settings is None:
             return display.Text("Not asked: there is no CA yet, so there is nothing to connect to.")

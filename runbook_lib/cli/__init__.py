@@ -3,11 +3,23 @@
 0: done, or nothing to do. 1: something failed. 2: bad usage, a bad inventory, or a secret that is not to be had.
 """
 
+import os
 import sys
 
 import typer
 
-from runbook_lib.cli import batch, ca, certificate, doctor, inventories, records, rollback, status, verify
+from runbook_lib.cli import (
+    batch,
+    ca,
+    certificate,
+    doctor,
+    inventories,
+    jupyter,
+    records,
+    rollback,
+    status,
+    verify,
+)
 from runbook_lib.errors import RunbookError
 
 app = typer.Typer(
@@ -25,6 +37,9 @@ app.command("apply")(batch.apply)
 app.command("resume")(batch.resume)
 app.command("status")(status.status)
 app.command("rollback")(rollback.rollback)
+app.command("jupyter", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    jupyter.jupyter
+)
 app.add_typer(records.app, name="records")
 app.add_typer(ca.app, name="ca")
 app.command("csr")(certificate.csr)
@@ -34,6 +49,9 @@ app.command("schema")(inventories.schema)
 
 def main() -> None:
     """Run the command; an error of ours is told as its text, without a trace."""
+    # No program (git, ssh) is taken from the folder that one stands in: an empty word of PATH means it, too.
+    words = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join(filter(os.path.isabs, words)) or os.defpath
     try:
         app()
     except RunbookError as error:

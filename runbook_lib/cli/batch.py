@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Hosts, Inventory, Json, Notebooks, say, say_document
+from runbook_lib.cli.options import Hosts, Inventory, Json, Notebooks, RecordsOf, say, say_document
 from runbook_lib.errors import RunbookError, UsageError
+from runbook_lib.places import NOTEBOOKS
 
 if TYPE_CHECKING:  # papermill is slow to import, and only these commands need it
     from runbook_lib.batch.order import Order
@@ -22,7 +23,10 @@ PlanDigest = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", help="Hosts at work at the same time; without it 4 in a lab, 1 in production."),
+    typer.Option(
+        "--workers",
+        help="Hosts at work at the same time. Without it: 4 that are not in production, and of those that are, 1.",
+    ),
 ]
 Parameters = Annotated[
     list[str] | None,
@@ -59,8 +63,9 @@ def apply(
 ) -> None:
     """Make the changes, prove the result from outside, keep a record."""
     if plan is not None:
-        decided = {"--inventory": inventory, "--host": host, "--only": only, "--from": start, "-p": parameter}
-        _apply_plan(plan, reason, workers, as_json, notebooks, [name for name in decided if decided[name]])
+        decided = {"--host": host, "--only": only, "--from": start, "-p": parameter}
+        others = [name for name in decided if decided[name]]
+        _apply_plan(plan, inventory, reason, workers, as_json, notebooks, others)
     _run("apply", inventory, host, only, start, workers, reason, parameter, as_json, notebooks)
 
 
@@ -78,13 +83,12 @@ def _run(
 ) -> None:
     from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
     from runbook_lib.batch.order import Order
-    from runbook_lib.records import origin
 
     if only and start:
         raise UsageError("cannot be given together", "--only, --from", "choose one of them")
     order = Order(
         mode=mode,
-        inventory=inventory or inventories.default_name(),
+        inventory=inventories.named(inventory),
         next_options=inventories.as_option(inventory),
         hosts=hosts or (),
         only=only,
@@ -92,13 +96,14 @@ def _run(
         workers=workers,
         reason=reason,
         parameters=[_pair(text) for text in parameters or ()],
-        notebooks=notebooks or origin.CHECKOUT / "notebooks",
+        notebooks=notebooks or NOTEBOOKS,
     )
     _carry_out(order, as_json)
 
 
 def _apply_plan(
     digest: str,
+    inventory: str | None,
     reason: str,
     workers: int | None,
     as_json: bool,
@@ -106,30 +111,51 @@ def _apply_plan(
     others: list[str],
 ) -> None:
     from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
-    from runbook_lib.batch.bound import apply_plan
+    from runbook_lib.batch.order import apply_plan
     from runbook_lib.cli.progress import BatchProgress
-    from runbook_lib.records import origin
 
-    folder = notebooks or origin.CHECKOUT / "notebooks"
+    inventories.find_records(inventory)
+    folder = notebooks or NOTEBOOKS
     with BatchProgress(silent=as_json) as progress:
-        result = apply_plan(digest, progress, reason=reason, workers=workers, notebooks=folder, others=others)
+        result = apply_plan(
+            digest,
+            progress,
+            reason=reason,
+            workers=workers,
+            notebooks=folder,
+            inventory=inventory,
+            others=others,
+        )
     _end(result, as_json)
 
 
 def resume(
     run: Annotated[str, typer.Argument(help="The run's id, as its record has it.")],
+    inventory: RecordsOf = None,
     workers: Workers = None,
     as_json: Json = False,
     notebooks: Notebooks = None,
 ) -> None:
     """Go on with a run: each host from the chapter on that did not get through."""
     from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
+    from runbook_lib.batch.resumption import note_undone_there
     from runbook_lib.batch.resumption import resume as order_of
-    from runbook_lib.records import origin
+    from runbook_lib.records import manifest, root, undone
+    from runbook_lib.records.publish import publish
 
-    order = order_of(run, notebooks or origin.CHECKOUT / "notebooks", workers)
+    inventories.find_records(inventory)
+    unasked = note_undone_there(run)
+    order = order_of(run, notebooks or NOTEBOOKS, workers)
+    if not as_json:
+        for line in unasked:
+            say(line)
+        for name, one in undone.read(root() / run).items():
+            say(f"{name}: {one}, so it is left out")
     if order is None:
-        say(f"Run {run} got through on every host: there is nothing to go on with.")
+        if not (root() / run / manifest.NAME).exists():  # a full disk may have kept it from being written
+            publish(root(), run)
+        known = " by its record here" if unasked else ""
+        say(f"Run {run} got through on every host{known}: there is nothing to go on with.")
         return
     if not as_json:
         _tell_found(order)
@@ -182,7 +208,7 @@ def _tell(result: "BatchResult") -> None:
     for host in result.hosts:
         say(host.told())
     say()
-    say(f"Record: {result.index}")
+    say(result.problem or f"Record: {result.index}")
     if result.plan:
         say(f"Plan: sha256:{result.plan}")
     for reason, command in result.next_commands:

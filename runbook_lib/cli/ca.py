@@ -3,12 +3,14 @@
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Hosts, Inventory, Json, say
+from runbook_lib.cli.options import Hosts, Inventory, Json, say, say_beside, say_shown
+from runbook_lib.errors import UsageError
 
 app = typer.Typer(help="The site's own certificate authority.", no_args_is_help=True)
 
@@ -16,8 +18,8 @@ app = typer.Typer(help="The site's own certificate authority.", no_args_is_help=
 @app.command("init")
 def init(inventory: Inventory = None) -> None:
     """Make the CA of the inventory's site, if it is not there yet."""
-    from runbook_lib.chapters import own_ca
     from runbook_lib.pki import authority
+    from runbook_lib.site_ca import own_ca
 
     site = inventories.chosen(inventory).site
     place = own_ca.directory(site)
@@ -40,8 +42,8 @@ def sign(
 
     A CSR that asks for more than the inventory grants is refused, and the refusal is kept in the ledger.
     """
-    from runbook_lib.chapters import own_ca
     from runbook_lib.records import current_run
+    from runbook_lib.site_ca import own_ca
 
     book = inventories.chosen(inventory)
     target = book.host(host)
@@ -50,21 +52,27 @@ def sign(
         sys.stdin.buffer.read(), target.names.all, f"{host}, standard input", host=host, run=current_run()
     )
     issued = opened.issue(
-        checked, target.names.all, target.certificate.valid_days, host=host, run=current_run()
+        checked,
+        target.names.all,
+        target.certificate.valid_days,
+        host=host,
+        run=current_run(),
+        granted_again=target.certificate.granted_again,
+        domains=own_ca.domains(book.site),
     )
     sys.stdout.buffer.write(issued.certificate_pem)
     sys.stdout.buffer.flush()
     names = ", ".join(issued.names)
-    typer.echo(f"Issued serial {issued.serial} for {names}, valid to {issued.not_after:%Y-%m-%d}.", err=True)
+    say_beside(f"Issued serial {issued.serial} for {names}, valid to {issued.not_after:%Y-%m-%d}.")
 
 
 @app.command("list")
 def list_issuances(inventory: Inventory = None, host: Hosts = None, as_json: Json = False) -> None:
     """Say who has what until when: what the CA issued and revoked, by which root, and which CSRs it refused."""
-    from runbook_lib.chapters import ca_report
     from runbook_lib.display import Parts, Shown, Table
+    from runbook_lib.site_ca import report
 
-    told = ca_report.report(inventories.chosen(inventory).site, host or ())
+    told = report.report(inventories.chosen(inventory).site, host or ())
     if as_json:
         say(json.dumps({"format": 1, **asdict(told)}, indent=1, ensure_ascii=False))
         return
@@ -90,30 +98,59 @@ def list_issuances(inventory: Inventory = None, host: Hosts = None, as_json: Jso
     lists = [(str(one.number), str(one.generation), one.next_update, str(one.entries)) for one in told.crls]
     if lists:
         parts.append(Table(("CRL", "root", "to be renewed before", "entries"), lists, ""))
-    say(repr(Parts(parts)))
+    say_shown(Parts(parts))
 
 
 @app.command("revoke")
 def revoke(
-    serial: Annotated[str, typer.Argument(help="Of the certificate, as openssl or the ledger spell it.")],
     reason: Annotated[
         str, typer.Option("--reason", help="As RFC 5280 names it: keyCompromise, superseded, and so on.")
     ],
+    serial: Annotated[
+        str | None, typer.Argument(help="Of the certificate, as openssl or the ledger spell it.")
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--certificate",
+            metavar="FILE",
+            help="In place of SERIAL: what a root of this CA signed, also where the ledger lost it.",
+        ),
+    ] = None,
     inventory: Inventory = None,
 ) -> None:
     """Revoke a certificate, for good: the ledger has it, and each CRL from now on."""
-    from runbook_lib.chapters import own_ca
     from runbook_lib.pki import authority, revocation
+    from runbook_lib.pki.certificate import FILE_BYTES_MAX
     from runbook_lib.records import current_run
+    from runbook_lib.site_ca import own_ca
 
-    ledger = authority.open_ledger(own_ca.directory(inventories.chosen(inventory).site))
-    made = revocation.revoke(ledger, serial, reason, current_run())
+    if (serial is None) == (certificate is None):
+        raise UsageError(
+            "one certificate is revoked at a time", "SERIAL", "give its SERIAL, or --certificate FILE"
+        )
+    site = inventories.chosen(inventory).site
+    if certificate is not None:
+        try:
+            with certificate.open("rb") as file:
+                pem = file.read(FILE_BYTES_MAX)
+        except OSError as error:
+            raise UsageError(
+                f"it cannot be read ({error.strerror})", str(certificate), "name the certificate's file"
+            ) from error
+        made = own_ca.revoke_certificate(site, pem, str(certificate), reason, current_run())
+    else:
+        ledger = authority.open_ledger(own_ca.directory(site))
+        made = revocation.revoke(ledger, str(serial), reason, current_run())
     say(f"{made.serial} is revoked since {made.at.isoformat()}: {made.reason}")
     say("No CRL says so yet: runbook ca crl makes one.")
-    say(
-        "The next plan of its host has a new certificate"
-        + (", and a new key." if made.reason == revocation.KEY_COMPROMISE else ".")
-    )
+    if made.reason == revocation.PRIVILEGE_WITHDRAWN:
+        say("Its host gets no other before certificate.granted_again in the inventory names this serial.")
+    else:
+        say(
+            "The next plan of its host has a new certificate"
+            + (", and a new key." if made.reason == revocation.KEY_COMPROMISE else ".")
+        )
 
 
 @app.command("crl")
@@ -122,13 +159,74 @@ def crl(
     days: Annotated[int, typer.Option("--days", help="Until the next one is due.")] = 90,
 ) -> None:
     """Make the list of revoked certificates of each root, PEM and DER, beside the CA."""
-    from runbook_lib.chapters import own_ca
+    from runbook_lib.site_ca import own_ca
 
     for path, made in own_ca.make_crls(inventories.chosen(inventory).site, days):
         say(
             f"{path} and {path.with_suffix('.pem').name}: number {made.number}, {made.entries} revoked, "
             f"to be renewed before {made.next_update.isoformat()}"
         )
+
+
+@app.command("backup")
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; the keys in it stay encrypted.")],
+    inventory: Inventory = None,
+) -> None:
+    """Write the whole CA into one file: roots, keys, ledger, lists. Also while others work with it."""
+    from runbook_lib.pki import backup as backups
+    from runbook_lib.site_ca import own_ca
+
+    names = backups.write(own_ca.directory(inventories.chosen(inventory).site), file)
+    say(f"{file}: {', '.join(names)}")
+    say(
+        "Keep it elsewhere, and its passphrase not beside it. Make another after each run that signs or revokes:"
+    )
+    say("a restore knows nothing of what came later.")
+
+
+@app.command("restore")
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What runbook ca backup wrote.")],
+    inventory: Inventory = None,
+) -> None:
+    """Bring the CA back from a backup, and say what it lost. What is there is set aside; newer lists are kept."""
+    from runbook_lib.pki.ledger import written
+    from runbook_lib.site_ca import own_ca
+
+    site = inventories.chosen(inventory).site
+    back = own_ca.restore(site, file)
+    newest = f"the newest thing that it knows is of {written(back.newest)}" if back.newest else "it is empty"
+    say(f"{own_ca.directory(site)} is back from {file}; of its ledger, {newest}.")
+    if back.aside:
+        say(f"What was there is in {back.aside}.")
+    else:
+        say(
+            "No list of revoked certificates was there. Before runbook ca crl, put the newest that you published into "
+            "that directory, as crl.crl:"
+        )
+        say("else its number is given out a second time, and who stands in it alone is forgotten.")
+    for number in back.kept_lists:
+        say(
+            f"CRL number {number} was there and is newer than the backup: it is kept, and who is in it stays revoked."
+        )
+    for generation in back.kept_roots:
+        say(
+            f"Root {generation} was there and is not in the backup: it is kept. runbook ca roll-over begin takes it."
+        )
+    if back.lost is None:
+        say("The ledger that was there could not be read, so what this one lacks is not known.")
+    for one in back.lost or ():
+        say(f"Lost: {one.serial}, issued for {one.host}, valid to {one.not_after:%Y-%m-%d}.")
+    for lost in back.revoked:
+        say(f"Lost: the revocation of {lost}; revoke it again.")
+    say(
+        "Whatever was issued or revoked later than the backup is in no ledger now. Such a certificate is revoked by"
+    )
+    from runbook_lib.inventory.typed import apply_command
+
+    say("runbook ca revoke --certificate FILE; a host gets one that the ledger has by another run:")
+    say(apply_command())
 
 
 roll_over = typer.Typer(help="A new root takes the old one's place.", no_args_is_help=True)
@@ -139,16 +237,23 @@ app.add_typer(roll_over, name="roll-over")
 def begin(inventory: Inventory = None) -> None:
     """Make the new root. Users get it beside the old one; it signs nothing yet."""
     from runbook_lib import credentials
-    from runbook_lib.chapters import own_ca
-    from runbook_lib.pki import authority, certificate
+    from runbook_lib.inventory.typed import apply_command
+    from runbook_lib.pki import authority
+    from runbook_lib.site_ca import own_ca
+    from runbook_lib.x509.certificate import fingerprint
 
     site = inventories.chosen(inventory).site
     passphrase = credentials.resolve(site.ca.passphrase, "site.ca.passphrase")
     root = authority.begin_roll_over(
-        own_ca.directory(site), passphrase, site.ca.common_name, site.ca.valid_days
+        own_ca.directory(site),
+        passphrase,
+        site.ca.common_name,
+        site.ca.valid_days,
+        domains=own_ca.domains(site),
     )
-    say(f"Made: {root.subject.rfc4514_string()}, SHA-256 {certificate.fingerprint(root)}")
-    say("Hand it out: runbook apply --from 31 makes the pages with both. Then: runbook ca roll-over switch")
+    say(f"Made: {root.subject.rfc4514_string()}, SHA-256 {fingerprint(root)}")
+    again = apply_command(start="31", options=inventories.as_option(inventory))
+    say(f"Hand it out: {again} makes the pages with both. Then: runbook ca roll-over switch")
 
 
 @roll_over.command("switch")
@@ -159,8 +264,8 @@ def switch(
     ] = False,
 ) -> None:
     """Let the new root sign from now on. The next plan of each host has a certificate of the new root."""
-    from runbook_lib.chapters import own_ca
     from runbook_lib.pki import authority, rollover
+    from runbook_lib.site_ca import own_ca
 
     ledger = authority.open_ledger(own_ca.directory(inventories.chosen(inventory).site))
     generation = rollover.switch(ledger, handed_out=handed_out)
@@ -170,7 +275,7 @@ def switch(
 @roll_over.command("end")
 def end(inventory: Inventory = None) -> None:
     """Take the old root from the users' pages. Refused while a host has a certificate of it."""
-    from runbook_lib.chapters import own_ca
+    from runbook_lib.site_ca import own_ca
 
     generation = own_ca.end_roll_over(inventories.chosen(inventory).site)
     say(

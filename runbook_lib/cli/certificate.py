@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Inventory
+from runbook_lib.cli.options import Inventory, say_beside
 
 app = typer.Typer(help="What a public CA returned.", no_args_is_help=True)
 
@@ -23,15 +23,12 @@ def csr(
     """
     from runbook_lib.chapters import ordering
 
-    name = inventory or inventories.default_name()
+    name = inventories.named(inventory)
     pem, rows = ordering.csr_to_send(name, host)
     sys.stdout.buffer.write(pem)
     sys.stdout.buffer.flush()
     for what, answer in rows:
-        typer.echo(
-            f"{what}:\n{textwrap.fill(answer, 100, initial_indent='    ', subsequent_indent='    ')}",
-            err=True,
-        )
+        say_beside(f"{what}:\n{textwrap.fill(answer, 100, initial_indent='    ', subsequent_indent='    ')}")
 
 
 @app.command("check")
@@ -55,17 +52,17 @@ def check(
     to standard error. Nothing is changed, nothing is fetched.
     """
     from runbook_lib.chapters import ordering, public_ca
-    from runbook_lib.der import spelled_serial
     from runbook_lib.display import Table
     from runbook_lib.pki.certificate import shown_dn, shown_name
     from runbook_lib.pki.csr import check_csr
+    from runbook_lib.x509.certificate import spelled_serial
 
-    name = inventory or inventories.default_name()
+    name = inventories.named(inventory)
     target = inventories.chosen(name).host(host)
     if sent is None:
         public_key = ordering.public_key_of(name, host)
     else:
-        ((_, content),) = public_ca.read_files([sent], f"{host}, --csr")
+        ((_, content),), _ = public_ca.read_files([sent], f"{host}, --csr")
         public_key = check_csr(content, target.names.all, f"{host}, {sent}").public_key_sha256
     proven = public_ca.imported(target, files, public_key)
     sys.stdout.buffer.write(proven.pem)
@@ -79,8 +76,8 @@ def check(
         for one in proven.certificates
     ]  # fmt: skip
     told = Table(("certificate", "issued by", "serial", "valid to", "from"), rows, f"The chain for {host}:")
-    typer.echo(told.text(), err=True)
+    say_beside(told.text())
     for note in proven.notes:
-        typer.echo(f"Put right, or to know: {note}.", err=True)
+        say_beside(f"Put right, or to know: {note}.")
     for original in proven.originals:
-        typer.echo(f"{original.name}: SHA-256 {original.sha256}", err=True)
+        say_beside(f"{original.name}: SHA-256 {original.sha256}")

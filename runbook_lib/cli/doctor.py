@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Inventory, Json, say
+from runbook_lib.cli.options import Inventory, Json, say, say_shown
 
 
 def doctor(
@@ -32,7 +32,7 @@ def doctor(
             continue
         count = look.would_stop(findings)
         say(f"{target.name}: {count or 'nothing'} would stop a run")
-        say(repr(display.Table(("what", "", "seen"), [(f.what, f.standing, f.seen) for f in findings])))
+        say_shown(display.Table(("what", "", "seen"), [(f.what, f.standing, f.seen) for f in findings]))
         for finding in findings:
             if finding.to_do:
                 say(f"  To do, {finding.what}: {finding.to_do}")

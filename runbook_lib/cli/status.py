@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Hosts, Inventory, Json, say, say_document
+from runbook_lib.cli.options import Hosts, Inventory, Json, page_width, say, say_beside, say_document
 from runbook_lib.errors import RunbookError
 
 if TYPE_CHECKING:  # SSH and X.509 are slow to import for a `--help`
-    from runbook_lib.chapters.ca_standing import CaStanding
-    from runbook_lib.chapters.overview import Overview
+    from runbook_lib.afterwards.overview import Overview
     from runbook_lib.display import Table
+    from runbook_lib.site_ca.standing import CaStanding
 
 Days = Annotated[
     int | None,
@@ -29,7 +29,8 @@ def status(inventory: Inventory = None, host: Hosts = None, as_json: Json = Fals
 
     Touches nothing. Ends with 1 where something needs a person within the days, or a host could not be asked.
     """
-    from runbook_lib.chapters import ca_standing, overview
+    from runbook_lib.afterwards import overview
+    from runbook_lib.site_ca.standing import look_at_ca
 
     book = inventories.chosen(inventory)
     failures: list[RunbookError] = []
@@ -44,13 +45,13 @@ def status(inventory: Inventory = None, host: Hosts = None, as_json: Json = Fals
     longest = max(
         (host.certificate.valid_days for host in targets if not host.certificate.is_public), default=0
     )
-    ca = ca_standing.look_at_ca(book.site, limit, longest)
+    ca = look_at_ca(book.site, limit, longest)
     if as_json:
         say_document(_as_data(found, ca))
     else:
         say("\n".join(_told(found, ca, inventories.as_option(inventory))))
     for failure in failures:
-        typer.echo(str(failure), err=True)
+        say_beside(str(failure))
     needs = any((*ca.needs, *(one.needs for one in found)))
     code = max((failure.exit_code for failure in failures), default=1 if needs else 0)
     if code:
@@ -78,11 +79,17 @@ def _told(found: "list[Overview]", ca: "CaStanding", option: str) -> list[str]:
             words = ("runbook rollback", standing.last.run, "--host", one.host, option)
             lines.append(f"    To put it back, here: {' '.join(words).rstrip()}")
             lines.append(f"    on the host, without us: {standing.last.undo_command}")
+        elif standing.last and _is_news(one.host, standing.last.run):
+            words = ("runbook rollback", standing.last.run, "--host", one.host, option)
+            lines.append(
+                "    The record here does not say so yet, nor the CA's ledger what is withdrawn by it;"
+            )
+            lines.append(f"    this writes both down, and changes nothing there: {' '.join(words).rstrip()}")
         lines += [
             f"    Changed since run {d.run}: {d.what} (left: {d.left}; now: {d.now})" for d in one.drift
         ]
     if found:
-        lines += ["", repr(_table(found, ca))]
+        lines += ["", _table(found, ca).fitted(page_width())]
     needs = [f"{one.host}: {need}" for one in found for need in one.needs] + [
         f"CA: {need}" for need in ca.needs
     ]
@@ -91,6 +98,14 @@ def _told(found: "list[Overview]", ca: "CaStanding", option: str) -> list[str]:
         ["A person is needed:", *(f"    {need}" for need in needs)] if needs else ["Nothing needs a person."]
     )
     return lines
+
+
+def _is_news(host: str, run: str) -> bool:
+    """Whether a run that was put back on a host has a record here which does not know it: undo.sh was typed there."""
+    from runbook_lib.records import root, undone
+
+    folder = root() / run
+    return (folder / host).is_dir() and host not in undone.read(folder)
 
 
 def _table(found: "list[Overview]", ca: "CaStanding") -> "Table":

@@ -13,7 +13,7 @@ def autoconfig_xml(settings: ClientSettings) -> bytes:
     """`config-v1.1.xml`, to be served as `https://autoconfig.DOMAIN/mail/config-v1.1.xml`.
 
     Clients take the first outgoing server they can use, so 465 comes first. Only names that the
-    certificate covers are in it, since `ClientSettings` knows no others (F5).
+    certificate covers are in it, since `ClientSettings` knows no others.
 
     Args:
         settings: of one server; `pop_name` must be there, since clients refuse a file without an

@@ -1,4 +1,4 @@
-"""Clients that this server's settings shut out, and what would let them in (F6, S9)."""
+"""Clients that this server's settings shut out, and what would let them in."""
 
 from collections.abc import Sequence
 
@@ -20,6 +20,7 @@ def findings_shown(settings: ClientSettings, clients: Sequence[str]) -> Shown:
         for finding in live_mail_findings(settings)
         if "windows-live-mail" in clients
     ]
+    rows += [("devices and scripts", found.en) for found in bare_newline_findings(settings)]
     if not rows:
         return Text(
             f"No client of the inventory ({', '.join(clients) or 'none named'}) is shut out by these "
@@ -28,8 +29,62 @@ def findings_shown(settings: ClientSettings, clients: Sequence[str]) -> Shown:
     return Table(("client", "what shuts it out, and what lets it in"), rows)
 
 
+def bare_newline_findings(settings: ClientSettings) -> Sequence[Said]:
+    """Whom the guard against smuggled messages shuts out on the submission ports, with what lets them in.
+
+    Source: postconf(5), smtpd_forbid_bare_newline and smtpd_forbid_bare_newline_exclusions.
+    """
+    if settings.bare_newlines == "taken":
+        return ()
+    what, way = _BARE_NEWLINES[settings.bare_newlines]
+    return (
+        Said(
+            f"{what.en} {way.en} Clients in smtpd_forbid_bare_newline_exclusions (mynetworks, by default) are exempt.",
+            f"{what.ja}{way.ja}"
+            "smtpd_forbid_bare_newline_exclusions (既定では mynetworks) にある接続元は対象外です。",
+        ),
+    )
+
+
+_BARE_NEWLINES = {
+    "refused": (
+        Said(
+            "smtpd_forbid_bare_newline = reject: whoever ends a line with a newline alone is refused (550 5.5.2).",
+            "smtpd_forbid_bare_newline = reject のため、行末が LF だけの送信は拒否されます (550 5.5.2)。",
+        ),
+        Said(
+            "To let them in: normalize, which is as safe.",
+            "許可するには normalize にします。安全性は同じです。",
+        ),
+    ),
+    "cut off": (
+        Said(
+            "smtpd_forbid_bare_newline = yes, in the first form of it: whoever ends a line with a newline alone is cut "
+            "off.",
+            "smtpd_forbid_bare_newline = yes (最初の版) のため、行末が LF だけの接続は切断されます。",
+        ),
+        Said(
+            "To let them in: a Postfix that knows normalize, from your distribution.",
+            "許可するには、normalize に対応した Postfix に更新します。",
+        ),
+    ),
+    "normalized": (
+        Said(
+            "smtpd_forbid_bare_newline = normalize: lines that end with a newline alone are taken, but a message that "
+            "also ends so is not at its end for this server, and its sender waits until it gives up.",
+            "smtpd_forbid_bare_newline = normalize: 行末が LF だけの行は受け付けますが、メールの終わりまで LF だけの"
+            "場合は終わりと見なされず、送信側は応答を待ち続けます。",
+        ),
+        Said(
+            "Such a device has to be changed itself.",
+            "そのような機器は、機器側の変更が必要です。",
+        ),
+    ),
+}
+
+
 def live_mail_findings(settings: ClientSettings) -> Sequence[Said]:
-    """What in this server's settings keeps Live Mail out, with the change that lets it in (F6, S9)."""
+    """What in this server's settings keeps Live Mail out, with the change that lets it in."""
     found = []
     if not settings.lets_windows_8_1_in:
         found.append(

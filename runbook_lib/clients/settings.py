@@ -16,8 +16,10 @@ from cryptography.x509.oid import NameOID
 
 from runbook_lib.errors import NameNotCovered, UsageError
 from runbook_lib.inventory.models import Host, Site
+from runbook_lib.x509 import dns_id
 
 Security = Literal["SSL/TLS", "STARTTLS"]
+BareNewlines = Literal["taken", "normalized", "refused", "cut off"]
 
 # 465 is TLS from the first byte (RFC 8314 7.3), 587 begins in clear text, then STARTTLS (RFC 6409, 3207).
 SECURITY: dict[int, Security] = {465: "SSL/TLS", 587: "STARTTLS"}
@@ -100,6 +102,7 @@ class ClientSettings:
         ciphers: the list of the inventory; "strict" shuts out the TLS library of Windows 7 and 8.1.
         key_type: kind of the certificate's key; it decides which suites are left to old clients.
         auth_on_25: whether port 25 still takes a login, as in 2013.
+        bare_newlines: what becomes of a program that ends its lines with a newline alone.
     Raises:
         NameNotCovered: a name that clients would connect to is not in the certificate.
         UsageError: a port that is not a submission port, or none.
@@ -118,6 +121,7 @@ class ClientSettings:
     ciphers: Literal["base", "strict"] = "base"
     key_type: Literal["rsa", "p256"] = "rsa"
     auth_on_25: bool = False
+    bare_newlines: BareNewlines = "taken"
 
     @property
     def ca(self) -> CaFile | None:
@@ -141,7 +145,7 @@ class ClientSettings:
                 "give 465, 587 or both under submission.ports in the inventory",
             )
         for name in filter(None, (self.smtp_name, self.pop_name)):
-            if not _covers(self.certificate_names, name):
+            if not dns_id.cover(self.certificate_names, name):
                 raise NameNotCovered(
                     f"clients would connect to {name}, which the certificate does not name (it names "
                     f"{', '.join(self.certificate_names) or 'none'}), and would warn their users",
@@ -161,7 +165,11 @@ class ClientSettings:
 
 
 def settings_for(
-    site: Site, host: Host, ca_pem: bytes | None, certificate_names: Sequence[str]
+    site: Site,
+    host: Host,
+    ca_pem: bytes | None,
+    certificate_names: Sequence[str],
+    bare_newlines: BareNewlines = "taken",
 ) -> ClientSettings:
     """Client settings of one host of the inventory.
 
@@ -170,6 +178,7 @@ def settings_for(
         ca_pem: the certificates of the CA's roots that users are to trust, PEM, the one that signs first; None: the
             server shows one of a public CA.
         certificate_names: DNS names in the host's certificate, A-labels.
+        bare_newlines: as the server has it.
     Returns: the settings.
     Raises:
         NameNotCovered: the inventory names a server that the certificate does not name.
@@ -186,15 +195,9 @@ def settings_for(
         ciphers=host.submission.ciphers,
         key_type=host.certificate.key_type,
         auth_on_25=host.submission.auth_on_25,
+        bare_newlines=bare_newlines,
     )
 
 
 def _stem(text: str) -> str:
     return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in text.lower()).split())
-
-
-def _covers(certificate_names: Sequence[str], name: str) -> bool:
-    """Whether one of the certificate's names is `name`; a wildcard stands for one label (RFC 9525 6.3)."""
-    wanted = name.lower()
-    _, _, parent = wanted.partition(".")
-    return any(granted.lower() in (wanted, f"*.{parent}") for granted in certificate_names)

@@ -12,7 +12,7 @@ def same(text: str) -> Said:
 
 
 def user_name_entry(settings: ClientSettings) -> Said:
-    """What users enter as their name: the form that the inventory's realm makes work (S4)."""
+    """What users enter as their name: the form that the inventory's realm makes work."""
     address = f"hanako@{settings.domain}"
     login = settings.login_name("hanako")
     if login == address:
@@ -125,8 +125,63 @@ TEMPORARY_FAILURE = Trouble(
     ),
 )
 
+NOT_LOGGED_IN = Trouble(
+    same("454 4.7.1 … Relay access denied; 554 5.7.1 … Access denied"),
+    Said(
+        "The program did not log in: it still uses port 25, or the tick for the login is not set. The password was not "
+        "looked at.",
+        "ソフトが認証していません (25番のまま、または認証の設定がない)。パスワードは確認されていません。",
+    ),
+    Said(
+        "Set port and login as on this page.",
+        "ポート番号と認証をこのページのとおりに設定します。",
+    ),
+)
+
 TLS_NOT_AVAILABLE = Trouble(
     same("454 4.7.0 TLS not available due to local problem"),
     Said("The server cannot load its key or certificate.", "サーバーが鍵か証明書を読み込めません。"),
     Said("Tell your administrator.", "管理者に知らせます。"),
 )
+
+
+_SENDS_BARE_NEWLINES = Said(
+    "A scanner, a script or another device ends its lines with a newline alone (LF) where mail has CR LF",
+    "複合機やスクリプトなどが、行末に CR LF ではなく LF だけを送っています",
+)
+_BARE_NEWLINES = {
+    "refused": (
+        Said("550 5.5.2 … bare <LF> received", "550 5.5.2 … bare <LF> received"),
+        Said("; this server refuses such mail.", "。このサーバーはそのようなメールを拒否します。"),
+    ),
+    "cut off": (
+        Said("… bare <LF> received, and the connection ends", "… bare <LF> received (接続が切れる)"),
+        Said("; this server ends the connection then.", "。このサーバーはその接続を切ります。"),
+    ),
+    "normalized": (
+        Said(
+            "A scanner, a script or another device sends, and gets no answer until it gives up",
+            "複合機やスクリプトなどから送信すると、応答がないまま失敗する",
+        ),
+        Said(
+            ", at the end of the message too, so that this server goes on waiting for the end.",
+            "。メールの終わりも LF だけのため、このサーバーは終わりを待ち続けます。",
+        ),
+    ),
+}
+
+
+def bare_newline_troubles(settings: ClientSettings) -> Sequence[Trouble]:
+    """What programs that end lines with a newline alone meet; nothing where the server takes what they send.
+
+    Source: postconf(5), smtpd_forbid_bare_newline; RFC 5321, 2.3.8.
+    """
+    if settings.bare_newlines == "taken":
+        return ()
+    seen, then = _BARE_NEWLINES[settings.bare_newlines]
+    means = Said(f"{_SENDS_BARE_NEWLINES.en}{then.en}", f"{_SENDS_BARE_NEWLINES.ja}{then.ja}")
+    remedy = Said(
+        "Have the device end its lines with CR LF, or tell your administrator. Mail programs do so by themselves.",
+        "機器側で行末を CR LF にするか、管理者に知らせます。通常のメールソフトは自動で CR LF を送ります。",
+    )
+    return (Trouble(seen, means, remedy),)

@@ -11,6 +11,7 @@ from runbook_lib.clients.settings import POP_PORT, ClientSettings, Server
 from runbook_lib.clients.statements import (
     NOT_TRUSTED_REMEDY,
     NOTHING_TO_IMPORT,
+    bare_newline_troubles,
     ca_file_checked,
     ca_values,
     login_on_25_compared,
@@ -253,6 +254,7 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
             Said("The server has lost its certificate.", "サーバーが証明書を読み込めていません。"),
             Said("Tell your administrator.", "管理者に知らせます。"),
         ),
+        *bare_newline_troubles(settings),
     )
 
 

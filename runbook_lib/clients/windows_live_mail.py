@@ -10,10 +10,12 @@ from runbook_lib.clients.findings import live_mail_findings
 from runbook_lib.clients.guide import Compared, Guide, Said, Trouble, Value
 from runbook_lib.clients.settings import ClientSettings
 from runbook_lib.clients.statements import (
+    NOT_LOGGED_IN,
     NOT_TRUSTED_REMEDY,
     NOTHING_TO_IMPORT,
     TEMPORARY_FAILURE,
     TLS_NOT_AVAILABLE,
+    bare_newline_troubles,
     ca_file_checked,
     ca_values,
     login_on_25_compared,
@@ -275,7 +277,9 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
             ),
         ),
         TEMPORARY_FAILURE,
+        NOT_LOGGED_IN,
         TLS_NOT_AVAILABLE,
+        *bare_newline_troubles(settings),
     )
 
 

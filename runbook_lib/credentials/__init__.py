@@ -8,6 +8,7 @@
 | `cmd:COMMAND ARG…`     | what a command prints (pass, sops, age …), run without a shell             |
 
 `file:${CREDENTIALS_DIRECTORY}/NAME` reads what systemd's LoadCredential= hands to a unit.
+A byte order mark at the head of it is no part of it.
 A secret has at least 4 bytes: a shorter one cannot be kept out of texts.
 A secret is resolved where it is used. The process that resolves one can `mask` it in whatever it shows.
 """
@@ -15,11 +16,13 @@ A secret is resolved where it is used. The process that resolves one can `mask` 
 from runbook_lib.credentials.masking import Secret, mask, resolved
 from runbook_lib.credentials.reference import SecretRef
 from runbook_lib.credentials.resolving import LOGIN_PASSWORD_MAX_BYTES, resolve
+from runbook_lib.credentials.writers import another_writer
 
 __all__ = [
     "LOGIN_PASSWORD_MAX_BYTES",
     "Secret",
     "SecretRef",
+    "another_writer",
     "mask",
     "resolve",
     "resolved",

@@ -1,5 +1,6 @@
 """Fetching a secret from where its reference says it is."""
 
+import codecs
 import contextlib
 import os
 import re
@@ -33,7 +34,8 @@ def resolve(
         SecretUnusable: not UTF-8, empty, more than one line, shorter than 4 bytes, or longer than `max_bytes`.
     """
     place = f"{where} ({reference})"
-    content = _fetch(reference, place, command_timeout_s)
+    # Editors of Windows write a byte order mark in front; nobody types one.
+    content = _fetch(reference, place, command_timeout_s).removeprefix(codecs.BOM_UTF8)
     try:
         value = content.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from runbook_lib import inventory, remote
 from runbook_lib.doctor import judge, reached
 from runbook_lib.doctor.finding import Finding, ok, stops, untested
-from runbook_lib.doctor.looks import ALWAYS, BY_MANAGER
+from runbook_lib.doctor.looks import ALWAYS
 from runbook_lib.errors import (
     ApplyRefused,
     HostKeyChanged,
@@ -20,16 +20,27 @@ from runbook_lib.errors import (
     SecretUnavailable,
     SudoRefused,
 )
-from runbook_lib.families import Family
+from runbook_lib.families import Family, Release
 from runbook_lib.families.known import find
-from runbook_lib.remote import runs
+from runbook_lib.mail import reading
+from runbook_lib.mail.target import chapter_plans
+from runbook_lib.remote import files, runs
 from runbook_lib.remote.facts import Fact, gather
 
 _PORTS = (25, 465, 587)
 _AT_ONCE = 16
 _KEY_ERRORS = (HostKeyUnknown, HostKeyChanged, HostKeyRevoked)
 # In the order in which one rests on the other.
-_ON_THE_HOST = ("login shell", "sudo", "system", "clock", "disk", "package manager", "package sources")
+_ON_THE_HOST = (
+    "login shell",
+    "sudo",
+    "system",
+    "clock",
+    "files",
+    "disk",
+    "package manager",
+    "package sources",
+)
 
 
 def examine_all(
@@ -52,7 +63,7 @@ def examine(site: inventory.Site, host: inventory.Host) -> tuple[Finding, ...]:
     except RunbookError as error:
         return (*_not_connected(error), *found)
     found[:0] = [
-        ok("reach", f"{connected!r}".removeprefix(f"Host({host.name}: ").removesuffix(")")),
+        ok("reach", connected.way),
         ok("host key", f"{connected.host_key}, as known"),
         ok("login key", f"{connected.user} is let in"),
     ]
@@ -128,7 +139,8 @@ def _on_the_host(site: inventory.Site, host: inventory.Host, connected: remote.H
         yield judge.system(host, facts["os_release"].value, family, release)
     yield judge.clock(facts["time_utc"], now, host.name)
     if family is not None:
-        yield from _packages(connected, family, facts, missing, root)
+        yield from _packages(host, connected, (family, release), facts, missing, root)
+        yield _files(connected, family, root)
     yield from judge.disk(facts["disk"], bool(missing) or family is None)
     for number in _PORTS:
         why_not = reached.from_here(host.names.smtp, number, site.resolver)
@@ -139,21 +151,48 @@ def _on_the_host(site: inventory.Site, host: inventory.Host, connected: remote.H
         yield untested("other runs", "root alone may look")
 
 
+def _files(connected: remote.Host, family: Family, root: bool) -> Finding:
+    """What the mail's files are that chapter 2 writes: plain files, or not."""
+    if not root:
+        return untested("files", "root alone sees all of them")
+    paths = chapter_plans.paths(family)
+    facts = gather(connected, files.looks((), paths), root=True, functions=files.FUNCTIONS)
+    return judge.mail_files(files.seen_in(facts, (), paths))
+
+
 def _packages(
-    connected: remote.Host, family: Family, facts: dict[str, Fact], missing: list[str], root: bool
+    host: inventory.Host,
+    connected: remote.Host,
+    system: tuple[Family, Release],
+    facts: dict[str, Fact],
+    missing: list[str],
+    root: bool,
 ) -> Iterator[Finding]:
-    """The package manager and its sources; `missing` gets the packages that are to come."""
+    """The package manager and its sources; `missing` gets the packages that are to come.
+
+    A login that somebody else set up and that works needs none of SASL, as chapter 2 has it.
+    """
+    family, release = system
     manager = family.package_manager
-    looks = BY_MANAGER[manager.command]
     names = " ".join((*family.packages, family.openssl_package))
     facts |= gather(
         connected,
-        {"installed": manager.installed.format(names=names), "broken": looks.broken or ":"},
+        {"installed": manager.installed.format(names=names), "broken": manager.broken or ":"},
         root=root,
     )
-    facts |= gather(connected, {"sources": looks.sources})  # not as root: so nothing can be written
+    facts |= gather(connected, {"sources": manager.sources})  # not as root: so nothing can be written
     installed = set(facts["installed"].value.split())
     missing += [name for name in names.split() if name not in installed]
-    yield judge.packages(facts, missing, manager.command, looks.mend)
+    if root and set(missing) - {"postfix", family.openssl_package}:
+        wanted = {
+            *reading.read_mail(connected, family, release, host).missing_packages,
+            family.openssl_package,
+        }
+        missing[:] = [name for name in missing if name in wanted]
+    refused = ""
+    if missing and manager.refused:
+        asked = {"refused": manager.refused.format(names=" ".join(missing))}
+        refused = gather(connected, asked, root=root)["refused"].value
+    yield judge.packages(facts, missing, manager.command, manager.mend, refused)
     places = facts["sources"].value.split()
     yield judge.sources({place: reached.from_host(connected, place) for place in places}, missing)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import PurePosixPath
 
 from runbook_lib import inventory
 from runbook_lib.doctor.finding import Finding, ok, stops, untested, warning
@@ -11,6 +12,7 @@ from runbook_lib.families import Family, Release
 from runbook_lib.families.known import ended
 from runbook_lib.pki.clock import check_clock_skew, told_time
 from runbook_lib.remote.facts import Fact
+from runbook_lib.remote.files import Seen
 from runbook_lib.remote.runs import Standing as RunStanding
 
 MIB = 1024  # of KiB, which df counts in
@@ -45,6 +47,19 @@ def system(host: inventory.Host, os_release: str, family: Family, release: Relea
     if end:
         return warning("system", f"{name}, without security fixes since {end}", "plan its replacement")
     return ok("system", name)
+
+
+def mail_files(seen: Mapping[PurePosixPath, Seen]) -> Finding:
+    """Can the files that chapter 2 writes be written, each in one step?"""
+    barred = [f"{path}: {one.bar}" for path, one in seen.items() if one.bar]
+    if barred:
+        return warning(
+            "files",
+            "; ".join(barred),
+            "put a plain file in its place, or take that away; a run that has to write it is refused before it begins",
+        )
+    links = [f"{path} is {one.told}, which is written in its place" for path, one in seen.items() if one.link]
+    return ok("files", "; ".join(links) or "each is a plain file, or not there yet")
 
 
 def clock(time_utc: Fact, now: datetime, name: str) -> Finding:
@@ -93,8 +108,14 @@ def disk(told: Fact, packages_missing: bool) -> list[Finding]:
     return list(rows.values()) or [untested("disk", f"df says nothing (status {told.status})")]
 
 
-def packages(facts: Mapping[str, Fact], missing: Sequence[str], manager: str, mend: str) -> Finding:
-    """Is the package manager free, and is nothing half installed?"""
+def packages(
+    facts: Mapping[str, Fact], missing: Sequence[str], manager: str, mend: str, refused: str = ""
+) -> Finding:
+    """Is the package manager free, is nothing half installed, and would it install what is missing?
+
+    Args:
+        refused: why it would not, in its own words; '' where it would, or where nobody knows yet.
+    """
     what = "package manager"
     held = [line.split(" ", 2) for line in facts["locks"].value.splitlines()]
     if held:
@@ -108,6 +129,13 @@ def packages(facts: Mapping[str, Fact], missing: Sequence[str], manager: str, me
     if facts["broken"].value:
         first = facts["broken"].value.splitlines()[0]
         return stops(what, f"packages are half installed: {first}", f"on the host, as root: {mend}")
+    if refused:
+        return stops(
+            what,
+            f"{' '.join(missing)} cannot be installed ({refused})",
+            "on the host, as root: `apt-mark unhold NAME` where a hold is in the way, else see what "
+            "`apt-get -s install NAME` shows",
+        )
     wanted = f"to be installed: {', '.join(missing)}" if missing else "all that is needed is installed"
     return ok(what, f"{manager} is free; {wanted}")
 

@@ -69,7 +69,8 @@ class InProcessEngine(Engine):
             came_to_its_end = True
         finally:
             manager.cleanup_pbar()
-            manager.notebook_complete()
+            with manager.outputs.lock:
+                manager.notebook_complete()
             manager.end(write=not came_to_its_end)  # papermill writes what came to its end
         executed: NotebookNode = manager.nb
         return executed
@@ -95,7 +96,8 @@ class InProcessEngine(Engine):
         descriptors = Descriptors(nb_man.outputs)
         with descriptors.listening(), shell_for(nb_man.outputs) as shell:
             Cells(nb_man, descriptors, shell, execution_timeout, allow_errors, hooks).run_all()
-        nb_man.nb.metadata["language_info"] = LANGUAGE_INFO | {"version": sys.version.partition(" ")[0]}
+        with nb_man.outputs.lock:  # the saver may be reading it
+            nb_man.nb.metadata["language_info"] = LANGUAGE_INFO | {"version": sys.version.partition(" ")[0]}
 
 
 def _require_python(nb: NotebookNode, kernel_name: str) -> None:

@@ -5,6 +5,7 @@ is nearly all the time there is. Here a thread writes it once a second as long a
 where writing takes longer than that is worth; papermill itself writes it at the end.
 """
 
+import datetime
 import threading
 import time
 from typing import Any
@@ -13,6 +14,7 @@ from papermill.engines import NotebookExecutionManager
 from papermill.iorw import write_ipynb
 
 from runbook_lib.engine.outputs import Outputs
+from runbook_lib.records.origin import Moment
 
 EVERY_S = 1.0
 COST_SHARE = 0.05  # of the time, at most, goes into writing
@@ -23,9 +25,18 @@ class SavingManager(NotebookExecutionManager):
 
     def __init__(self, nb: Any, outputs: Outputs, **options: Any) -> None:
         self.outputs = outputs
+        self._began = Moment.now()
         self._ended = threading.Event()
         self._saver = threading.Thread(target=self._save_now_and_then, name="notebook saver", daemon=True)
         super().__init__(nb, **options)
+
+    def now(self) -> datetime.datetime:
+        """The time, as papermill asks for it: when this began, and how long it is ago by a clock that nobody sets.
+
+        Else a clock that is set meanwhile makes durations of hours, and negative ones.
+        """
+        seconds = self._began.wall + self._began.took_s()
+        return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
     def save(self, **_: Any) -> None:
         """Have it saved soon."""

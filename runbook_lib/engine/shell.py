@@ -134,8 +134,8 @@ def shell_for(outputs: Outputs) -> Iterator[ZMQInteractiveShell]:
         shell = ZMQInteractiveShell(outputs)
         for cls in ZMQInteractiveShell._walk_mro():
             cls._instance = shell  # type: ignore[assignment]  # traitlets declares None
-        if "" not in sys.path:
-            sys.path.insert(0, "")  # a notebook finds modules in its working directory
+        if "" not in sys.path and not sys.flags.safe_path:
+            sys.path.insert(0, "")  # as a kernel does: a notebook finds modules in its working directory
         try:
             yield shell
         finally:

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from runbook_lib.families import Family, Release
+from runbook_lib.families.family import Family, Release
 from runbook_lib.families.package_managers import APT
 
 _SOCKET_DIRECTORY = "/var/spool/postfix/var/run/saslauthd"

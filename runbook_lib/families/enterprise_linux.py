@@ -7,7 +7,7 @@ layout: Postfix's and Cyrus SASL's own packages could not be had.
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from runbook_lib.families import Family, Release
+from runbook_lib.families.family import Family, Release
 from runbook_lib.families.package_managers import DNF, YUM
 
 _SASL_CONF = PurePosixPath("/etc/sasl2/smtpd.conf")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.families import Family, Release
 from runbook_lib.families.debian import DEBIAN
 from runbook_lib.families.enterprise_linux import ENTERPRISE_LINUX
+from runbook_lib.families.family import Family, Release
 
 FAMILIES = (DEBIAN, ENTERPRISE_LINUX)
 

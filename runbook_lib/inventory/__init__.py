@@ -1,7 +1,7 @@
 """The inventory: models of site and host, loaded from YAML with a place for every complaint."""
 
 from runbook_lib.inventory.decisions import Decision
-from runbook_lib.inventory.load import CHECKOUT, Inventory, find, load
+from runbook_lib.inventory.load import Inventory, default, find, hold, is_default, load, parse
 from runbook_lib.inventory.managers import ManagerName
 from runbook_lib.inventory.models import (
     Ca,
@@ -18,7 +18,6 @@ from runbook_lib.inventory.names import address, dns_name, full_dns_name, ip_add
 from runbook_lib.inventory.secrets import refuse_unusable, secrets_of
 
 __all__ = [
-    "CHECKOUT",
     "Ca",
     "CertificateValues",
     "CheckAccount",
@@ -32,11 +31,15 @@ __all__ = [
     "Submission",
     "Sudo",
     "address",
+    "default",
     "dns_name",
     "find",
     "full_dns_name",
+    "hold",
     "ip_address",
+    "is_default",
     "load",
+    "parse",
     "refuse_unusable",
     "secrets_of",
     "shown",

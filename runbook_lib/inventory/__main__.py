@@ -1,7 +1,7 @@
 """`python -m runbook_lib.inventory` writes inventory/schema.json anew from the models."""
 
-from runbook_lib.inventory.load import CHECKOUT
+from runbook_lib import places
 from runbook_lib.inventory.schema import schema_text
 
 if __name__ == "__main__":
-    (CHECKOUT / "inventory" / "schema.json").write_text(schema_text(), encoding="utf-8")
+    places.SCHEMA.write_text(schema_text(), encoding="utf-8")

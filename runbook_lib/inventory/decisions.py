@@ -1,22 +1,15 @@
 """What a person decided about settings that were there before: never guessed, always with a reason."""
 
-import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
+from runbook_lib.inventory.place import DNS, Place
 from runbook_lib.inventory.strict import Model
 
 
 def _place(text: str) -> str:
-    if not re.fullmatch(
-        r"main\.cf, [A-Za-z0-9_]+|master\.cf, (\S+/(inet|unix|fifo|pass|unix-dgram)|port (465|587))", text
-    ):
-        raise ValueError(
-            "is no place that a decision can be about; expected it as `runbook plan` prints it, such as "
-            "'main.cf, smtpd_use_tls', 'master.cf, submission/inet' or 'master.cf, port 587'"
-        )
-    return text
+    return str(Place.parse(text))
 
 
 def _reason(text: str) -> str:
@@ -30,7 +23,7 @@ class Decision(Model):
 
     about: Annotated[str, AfterValidator(_place)] = Field(
         description="the place, as `runbook plan` and chapter 0 print it beside 'you decide'",
-        examples=["main.cf, smtpd_use_tls", "master.cf, submission/inet"],
+        examples=["main.cf, smtpd_use_tls", "master.cf, submission/inet", "DNS, mail.example.jp"],
     )
     decide: Literal["keep", "replace"] = Field(
         description="keep: it stays as it was found; replace: chapter 2 puts its own in its place, or takes it away"
@@ -38,6 +31,20 @@ class Decision(Model):
     reason: Annotated[str, AfterValidator(_reason)] = Field(
         description="why, in a few words; it stands in the plan and in the record"
     )
+
+    @property
+    def place(self) -> Place:
+        """What it is about."""
+        return Place.parse(self.about)
+
+    @model_validator(mode="after")
+    def _has_an_answer(self) -> Self:
+        if self.place.file == DNS and self.decide != "keep":
+            raise ValueError(
+                f"decides 'replace' about '{self.about}', and nothing here changes the DNS; expected 'keep', or no "
+                "decision and the name led to the server"
+            )
+        return self
 
 
 def _one_a_place(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:

@@ -10,17 +10,21 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from runbook_lib import places
+from runbook_lib.credentials import another_writer
 from runbook_lib.errors import InventoryError
 from runbook_lib.inventory import refusals
 from runbook_lib.inventory.models import HOST_NAME, Host, Site
 from runbook_lib.inventory.source import Location, Place, Source, read
 from runbook_lib.inventory.strict import Model
+from runbook_lib.places import shown_path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 # What is each host's own, and so never a default of all.
 OWN_FIELDS = frozenset({"name", "address", "names"})
 
 M = TypeVar("M", bound=Model)
+
+_held: dict[Path, bytes] = {}
 
 
 @dataclass(frozen=True)
@@ -31,14 +35,19 @@ class Inventory:
         site: what all hosts have in common.
         hosts: by name, in the file's order.
         path: the file.
-        digest: SHA-256 of the file's bytes, hex.
+        content: the file's bytes, as they were read.
     """
 
     site: Site
     hosts: Mapping[str, Host]
     path: Path
-    digest: str
+    content: bytes = field(repr=False)
     places: Mapping[Location, Place] = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file's bytes, hex."""
+        return hashlib.sha256(self.content).hexdigest()
 
     def host(self, name: str) -> Host:
         """One host.
@@ -61,7 +70,7 @@ class Inventory:
         A value that a host has from the defaults is in the defaults' line.
         """
         place = _place(Source(places=dict(self.places)), path)
-        return f"{_shown(self.path)}, line {place.line}"
+        return f"{shown_path(self.path)}, line {place.line}"
 
 
 def find(name_or_path: str) -> Path:
@@ -69,14 +78,39 @@ def find(name_or_path: str) -> Path:
 
     Args:
         name_or_path: `lab`, `site` or another word is `inventory/WORD.yaml` of the checkout that this package
-            is in, wherever one works (`lab` is `$RUNBOOK_LAB/lab.yaml` where that is set); anything with a
-            slash or an ending is a path.
+            is in, wherever one works (`lab` is `$RUNBOOK_LAB/lab.yaml` where that is set); where the package is
+            installed, `WORD.yaml` of the user's configuration folder. Anything with a slash or an ending is a path.
     """
     if "/" in name_or_path or name_or_path.endswith((".yaml", ".yml")):
         return Path(name_or_path).expanduser().absolute()
     lab = os.environ.get("RUNBOOK_LAB")
-    folder = Path(lab) if lab and name_or_path == "lab" else CHECKOUT / "inventory"
+    named = places.CHECKOUT / "inventory" if places.CHECKOUT else places.configuration()
+    folder = Path(lab) if lab and name_or_path == "lab" else named
     return folder / f"{name_or_path}.yaml"
+
+
+def default() -> str:
+    """The inventory that is meant where none is named, as `find` takes it; it need not be there.
+
+    In a checkout that is its `site`, else the user's own, else the lab. Installed it is the user's own, else that of
+    the folder in which one stands.
+    """
+    own = places.configuration() / "site.yaml"
+    if places.CHECKOUT:
+        if find("site").exists():
+            return "site"
+        return str(own) if own.exists() else "lab"
+    here = _where_one_stands()
+    return str(here) if here.exists() and not own.exists() else "site"
+
+
+def is_default(path: Path) -> bool:
+    """Whether a command takes this file without being told, wherever it is typed."""
+    return path == find(default()) and (places.CHECKOUT is not None or path != _where_one_stands())
+
+
+def _where_one_stands() -> Path:
+    return Path("inventory", "site.yaml").absolute()
 
 
 def load(name_or_path: str | Path) -> Inventory:
@@ -85,30 +119,64 @@ def load(name_or_path: str | Path) -> Inventory:
     Args:
         name_or_path: see `find`.
     Raises:
-        InventoryError: no such file, or everything that is wrong with it, a line each.
+        InventoryError: no such file, one that somebody else may write, or everything that is wrong with it, a line
+            each.
     """
     path = find(str(name_or_path))
+    if path in _held:
+        return parse(path, _held[path])
     try:
-        source, content = read(path)
+        content = path.read_bytes()
     except OSError as error:
+        example = shown_path(places.EXAMPLE)
         remedy = (
-            "make lab-up for the lab; for your own servers copy inventory/example.yaml to inventory/site.yaml"
-            if path.name == "lab.yaml"
-            else "copy inventory/example.yaml there and fill it in"
+            f"make lab-up for the lab; for your own servers copy {example} to inventory/site.yaml"
+            if path.name == "lab.yaml" and places.CHECKOUT
+            else f"copy {example} there and fill it in"
         )
         raise InventoryError(
-            f"the inventory cannot be read: {error.strerror}", _shown(path), remedy
+            f"the inventory cannot be read: {error.strerror}", shown_path(path), remedy
         ) from None
+    _refuse_another_writer(path)
+    return parse(path, content)
+
+
+def hold(name_or_path: str | Path, content: bytes) -> None:
+    """From now on `load` takes these bytes for the file in this process, whatever becomes of it.
+
+    A run is decided by one inventory: what is written into the file meanwhile is for the next.
+    """
+    _held[find(str(name_or_path))] = content
+
+
+def parse(path: Path, content: bytes) -> Inventory:
+    """Check the bytes of an inventory that was read from `path`.
+
+    Raises:
+        InventoryError: everything that is wrong with it, a line each.
+    """
+    source = read(content)
     check = _Check(source, path)
     site, hosts = check.run()
     if check.wrong or site is None:
         lines = sorted(set(check.wrong))
-        told = "\n".join(f"  {_shown(path)}:{line}:{column}: {text}" for line, column, text in lines)
+        told = "\n".join(f"  {shown_path(path)}:{line}:{column}: {text}" for line, column, text in lines)
         count = "one thing is" if len(lines) == 1 else f"{len(lines)} things are"
         raise InventoryError(
-            f"{count} wrong\n{told}", _shown(path), "correct the file, then run the same again"
+            f"{count} wrong\n{told}", shown_path(path), "correct the file, then run the same again"
         )
-    return Inventory(site, hosts, path, hashlib.sha256(content).hexdigest(), source.places)
+    return Inventory(site, hosts, path, content, source.places)
+
+
+def _refuse_another_writer(path: Path) -> None:
+    """An inventory names commands (`cmd:`), hosts and who signs: who may write it works as whoever reads it."""
+    writer = another_writer(path)
+    if writer:
+        raise InventoryError(
+            f"somebody else may write it, and an inventory names commands that run as you: {writer}",
+            shown_path(path),
+            "keep it in a file of your own that only you can write (chmod go-w), in folders of which the same is true",
+        )
 
 
 class _Check:
@@ -250,8 +318,3 @@ def _joined(hosts: dict[str, Host]) -> dict[str, Host]:
         return host.going_through(joined(other, passed | {host.name}))
 
     return {name: joined(host) for name, host in hosts.items()}
-
-
-def _shown(path: Path) -> str:
-    """A path for a message: from the checkout where it is inside."""
-    return str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)

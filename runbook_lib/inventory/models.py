@@ -4,12 +4,14 @@ Every model is strict (a number in quotes is not a number), frozen, and knows no
 description stands in `inventory/schema.json`, where an editor shows it, and in messages about wrong values.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
+from runbook_lib.families.known import FAMILIES
 from runbook_lib.inventory.decisions import Decision, Decisions
 from runbook_lib.inventory.managers import ManagerName
+from runbook_lib.inventory.place import DNS, Place
 from runbook_lib.inventory.strict import Model
 from runbook_lib.inventory.values import (
     Address,
@@ -24,8 +26,14 @@ from runbook_lib.inventory.values import (
     Port,
     Realm,
     Reference,
+    Serial,
     all_different,
 )
+
+if TYPE_CHECKING:
+    FamilyName = str
+else:  # one home: a family that is added is known here too
+    FamilyName = Literal[tuple(family.name for family in FAMILIES)]
 
 # Host names are folders of a record, on file systems that may not tell A from a.
 HOST_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
@@ -44,6 +52,28 @@ class Ca(Model):
         description="the CA's name, as users' devices show it; empty: the site's name and 'mail CA'",
     )
     valid_days: int = Field(3650, ge=1, le=36500, description="lifetime of the CA's own certificate, in days")
+    domains: tuple[DnsName, ...] = Field(
+        (),
+        description="domains beside the site's own in which the CA signs names; a root that is made bears them all",
+        examples=[["example.com"]],
+    )
+
+
+class Records(Model):
+    """Where a site's records lie, and who may read them."""
+
+    directory: LocalPath | None = Field(
+        None,
+        description="the folder of all records; without it records/ of the checkout, or, where the runbook is "
+        "installed, that of the user's data folder",
+        examples=["/srv/mail/records"],
+    )
+    group: str | None = Field(
+        None,
+        min_length=1,
+        description="a group here that may read them; without it they are their owner's alone",
+        examples=["mailadmin"],
+    )
 
 
 class Site(Model):
@@ -63,6 +93,7 @@ class Site(Model):
         description="the one file with the hosts' SSH keys; others are refused. Without it those that ssh looks in",
     )
     ca: Ca = Field(description="the site's certificate authority")
+    records: Records = Field(Records(), description="where the site's records lie, and who may read them")
 
     @model_validator(mode="before")
     @classmethod
@@ -112,6 +143,11 @@ class CertificateValues(Model):
         None,
         description="a key that was made before this day (UTC) is replaced, by the first run on or after it",
         examples=["2027-01-15"],
+    )
+    granted_again: Serial | None = Field(
+        None,
+        description="serial of a certificate that was revoked as privilegeWithdrawn: the host may have another again",
+        examples=["0AB0112233445566778899AABBCCDDEE"],
     )
     new_key_at_renewal: bool = Field(False, description="each renewal makes a new key, too")
     key_passphrase: Reference = Field(description="where the passphrase of the encrypted key file is")
@@ -176,6 +212,17 @@ class Submission(Model):
     )
 
 
+class Port25(Model):
+    """What others rely on at port 25, where other servers deliver."""
+
+    ca_file: LocalPath | None = Field(
+        None,
+        description="root certificates (PEM) by which the certificate that stays on port 25 is proven: those of a CA "
+        "that is neither public nor this site's own",
+        examples=["roots/partners-ca.pem"],
+    )
+
+
 class Sasl(Model):
     """How accounts are checked."""
 
@@ -228,6 +275,7 @@ class Host(Model):
     names: Names = Field(description="the names that users connect to")
     certificate: CertificateValues = Field(description="the server's key and certificate")
     submission: Submission = Field(Submission(), description="submission ports and what they ask for")
+    port_25: Port25 = Field(Port25(), description="what others rely on at port 25")
     sasl: Sasl = Field(Sasl(), description="how accounts are checked")
     check_account: CheckAccount | None = Field(
         None, description="account for login checks; without it none are made"
@@ -249,7 +297,7 @@ class Host(Model):
         description="hosts that stand in for each other, as a pair of MX or a pool: never at work together",
         examples=["mx"],
     )
-    family: Literal["Debian", "Enterprise Linux"] | None = Field(
+    family: FamilyName | None = Field(
         None,
         description="the family of systems that the host is expected to be of; it is looked at, and refused "
         "where it is another",
@@ -263,6 +311,16 @@ class Host(Model):
     )
     _through: "Host | None" = PrivateAttr(None)
 
+    @model_validator(mode="after")
+    def _decides_about_its_own_names(self) -> Self:
+        places = [one.place for one in self.decisions if one.place.file == DNS]
+        foreign = next((place for place in places if place.name not in self.names.all), None)
+        if foreign is not None:
+            raise ValueError(
+                f"decides about '{foreign}', which is no name of this host; expected one of {', '.join(self.names.all)}"
+            )
+        return self
+
     @property
     def through(self) -> "Host | None":
         """The host of the inventory that `jump` names; None where it names none."""
@@ -274,6 +332,6 @@ class Host(Model):
         host._through = other
         return host
 
-    def decided(self, about: str) -> Decision | None:
+    def decided(self, about: Place) -> Decision | None:
         """What was decided about a place; None where nothing was."""
-        return next((decision for decision in self.decisions if decision.about == about), None)
+        return next((decision for decision in self.decisions if decision.place == about.thing), None)

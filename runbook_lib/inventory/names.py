@@ -17,12 +17,18 @@ def dns_name(text: str) -> str:
     Raises:
         ValueError: not a name of a host, with what is wrong and what to write.
     Source: RFC 1123 2.1 (letters, digits, hyphen), RFC 1035 2.3.4 (63 and 253 octets), RFC 5891 (IDNA 2008),
-        RFC 9525 6.3 (a wildcard is a matter of policy).
+        UTS #46 (what a person's input method writes: full-width forms, 。 for the dot), RFC 9525 6.3 (a wildcard is a
+        matter of policy).
     """
     if not text:
         raise ValueError("is empty; expected a DNS name such as mail.example.jp")
     if text != "".join(text.split()):
         raise ValueError("has a blank in it; expected a DNS name without blanks")
+    try:
+        # What it becomes is looked at: 192。0。2。25 is an address only then.
+        text = text if text.isascii() else idna.uts46_remap(text, std3_rules=False)
+    except idna.IDNAError as error:
+        raise ValueError(f"cannot be a DNS name ({error}); expected a name that IDNA 2008 allows") from None
     if _is_address(text):
         raise ValueError(
             "is an IP address, which clients refuse as a DNS name in a certificate; "
@@ -40,7 +46,7 @@ def dns_name(text: str) -> str:
             "has an underscore, which a host name must not have; expected letters, digits and hyphens"
         )
     try:
-        name = text.lower() if text.isascii() else idna.encode(text, uts46=True).decode("ascii")
+        name = text.lower() if text.isascii() else idna.encode(text).decode("ascii")
         if "xn--" in name:
             idna.decode(name)
     except idna.IDNAError as error:
@@ -51,7 +57,20 @@ def dns_name(text: str) -> str:
         if not _LABEL.fullmatch(label):
             what = f"the part '{label}'" if label else "an empty part between two dots"
             raise ValueError(f"has {what}; expected letters, digits and inner hyphens, 1 to 63 in each part")
+    if ends_in_a_number(name):
+        raise ValueError(
+            f"ends in a number ('{name.rpartition('.')[2]}'), as addresses do, and no top-level domain is one; "
+            "expected a DNS name such as mail.example.jp"
+        )
     return name
+
+
+def ends_in_a_number(name: str) -> bool:
+    """Whether programs take a name for an IPv4 address, in one of its odd forms (0x7f.1, 0177.1), whatever is before.
+
+    Source: inet_aton(3); RFC 3696 2 (no top-level domain is all digits).
+    """
+    return re.fullmatch(r"[0-9]+|0x[0-9a-f]*", name.lower().rpartition(".")[2]) is not None
 
 
 def full_dns_name(text: str) -> str:
@@ -108,13 +127,14 @@ def ssh_destination(text: str) -> str:
     Raises:
         ValueError: none of them.
     """
-    if re.fullmatch(r"[a-z0-9][a-z0-9._-]*", text) and not _is_address(text) and not text.endswith("."):
+    is_alias = re.fullmatch(r"[a-z0-9][a-z0-9._-]*", text) is not None and not text.endswith(".")
+    if is_alias and not _is_address(text) and not ends_in_a_number(text):
         return text
     return address(text)
 
 
 def shown(name: str) -> str:
-    """`name` for a person: A-labels with their U-label form behind, others as they are (C8)."""
+    """`name` for a person: A-labels with their U-label form behind, others as they are."""
     return f"{name} ({idna.decode(name)})" if "xn--" in name else name
 
 

@@ -8,7 +8,6 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -54,13 +53,8 @@ class Source:
         return self.places.get(path, Place(1, 1, "a block"))
 
 
-def read(path: Path) -> tuple[Source, bytes]:
-    """The values of a YAML file, and its bytes.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    content = path.read_bytes()
+def read(content: bytes) -> Source:
+    """The values of a YAML file's bytes; what is wrong with them is in `problems`."""
     source = Source()
     try:
         node = _composed(content)
@@ -87,7 +81,7 @@ def read(path: Path) -> tuple[Source, bytes]:
         source.problems.append((Place(1, 1, "text"), (), "this is not YAML: it has a control character"))
     else:
         source.data = _value(source, node, (), frozenset()) if node is not None else None
-    return source, content
+    return source
 
 
 def _composed(content: bytes) -> Node | None:

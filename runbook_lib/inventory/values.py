@@ -81,6 +81,14 @@ def _day(text: str) -> str:
     return text
 
 
+def _serial(text: str) -> str:
+    if not re.fullmatch(r"([0-9A-F]{2}){1,20}", text):
+        raise ValueError(
+            f"is '{text}', which is no serial; expected upper-case hexadecimal digits, as runbook ca list has it"
+        )
+    return text
+
+
 def all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """A list without a value that stands in it twice."""
     twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
@@ -97,6 +105,7 @@ IpAddress = Annotated[str, AfterValidator(names.ip_address)]
 CertificateName = Annotated[str, AfterValidator(names.certificate_name)]
 FileName = Annotated[str, AfterValidator(_bare_file_name)]
 Day = Annotated[str, AfterValidator(_day)]
+Serial = Annotated[str, AfterValidator(_serial)]
 Login = Annotated[str, AfterValidator(_login)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Jump = Annotated[str, AfterValidator(_jump_hosts)]

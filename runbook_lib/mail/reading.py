@@ -4,18 +4,13 @@ from dataclasses import replace
 
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
-from runbook_lib.mail import (
-    chapter_plans,
-    found_certificate,
-    logins,
-    ownership,
-    pairs,
-    restrictions,
-    sasl,
-    surroundings,
-)
-from runbook_lib.mail.postfix import MailFiles
-from runbook_lib.mail.state import MailState, read_state
+from runbook_lib.mail import ownership
+from runbook_lib.mail.certificates import configured
+from runbook_lib.mail.configuration import unreadable
+from runbook_lib.mail.configuration.state import MailState, read_state
+from runbook_lib.mail.differences import surroundings
+from runbook_lib.mail.target import chapter_plans, logins, pairs, restrictions, sasl, sni
+from runbook_lib.mail.target.postfix import MailFiles
 from runbook_lib.remote.connection import Host
 
 
@@ -27,9 +22,11 @@ def read_mail(remote: Host, family: Family, release: Release, host: inventory.Ho
         **pairs.facts(files.key, files.certificate),
         **restrictions.FACTS,
         **logins.facts(family),
+        **sni.facts(host.names.all),
         **ownership.facts(chapter_plans.paths(family), (files.joined,)),
         **surroundings.FACTS,
-        **found_certificate.FACTS,
+        **unreadable.FACTS,
+        **configured.FACTS,
     }
     state = read_state(remote, family, release, files.joined, sasl.paths(family), facts)
     other = logins.other_login(state, family, release, host)

@@ -36,7 +36,7 @@ def capture(before: Sequence[CaptureLine], after: Sequence[CaptureLine]) -> Pict
     left, right = _written_out(before), _written_out(after)
     height = _TOP + _LINE * max(len(left), len(right)) + 16
     body = [
-        *_column(10, height, "before: port 25 without TLS", CLEAR, left),
+        *_column(10, height, "before: port 25, in clear text", CLEAR, left),
         *_column(_COLUMN + 20, height, "after: the same login with TLS", SECRET, right),
     ]
     seen = sum(line.decoded for line in (*left, *right))

@@ -15,14 +15,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from runbook_lib.credentials import Secret
-from runbook_lib.der import spelled_serial
-from runbook_lib.errors import CsrRefused, PolicyViolation
-from runbook_lib.pki import certificate, keys, profile, rollover, storage
-from runbook_lib.pki.clock import BACKDATE
+from runbook_lib.errors import AuthorityError, CsrRefused, PolicyViolation
+from runbook_lib.pki import certificate, profile, rollover, storage
+from runbook_lib.pki.clock import BACKDATE, now_for_signing
 from runbook_lib.pki.csr import NOTHING_SIGNED, CheckedCsr, check_csr
 from runbook_lib.pki.ledger import Issuance, Ledger
-from runbook_lib.pki.names import name_fault
-from runbook_lib.pki.revocation import compromised_keys
+from runbook_lib.pki.names import is_within, name_fault
+from runbook_lib.pki.revocation import compromised_keys, taken_away, withdrawn_privilege
+from runbook_lib.x509 import keys
+from runbook_lib.x509.certificate import spelled_serial
 
 VALID_DAYS_MAX = (
     398  # what browsers and Apple take from any CA since 2020; a private CA gains nothing by more
@@ -87,6 +88,8 @@ class Authority:
         *,
         host: str,
         run: str,
+        granted_again: str | None = None,
+        domains: Sequence[str] = (),
         now: datetime | None = None,
     ) -> Issued:
         """Issue a server certificate for the names the inventory grants, whatever the CSR asks for.
@@ -94,28 +97,55 @@ class Authority:
         Args:
             csr: a checked CSR (`check_csr`); only its public key is used.
             dns_names: DNS-IDs for the SAN, A-labels; the first is also the CN, up to 64 characters.
-            valid_days: lifetime in days, 1 to 398, counted from a start 5 minutes ago (C14).
+            valid_days: lifetime in days, 1 to 398, counted from a start 5 minutes ago.
             host, run: for the ledger.
+            granted_again: serial of a certificate that was revoked as privilegeWithdrawn, where a person says that the
+                host may have another again.
+            domains: the only ones in which names are signed, beside what the root itself says; none: any.
             now: aware; the default is the clock's.
         Returns: the certificate, in the ledger before it is returned.
         Raises:
             PolicyViolation: a name that is none, a lifetime out of range or past the CA's own end, the CA's
                 own key; kept among the refusals, nothing was issued.
-            LedgerBusy: another run held the ledger for 10 s; nothing was issued.
+            AuthorityError: the clock is behind what the ledger has, or another root signs since.
+            LedgerBusy: another run held the CA for 60 s, or its ledger for 10 s; nothing was issued.
         Source: RFC 5280 4.1.2.2 (serial) and 4.2.1 (extensions); RFC 9525 (names only in the SAN).
         """
-        at = (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+        with storage.locked(self.directory):
+            return self._issue(csr, dns_names, valid_days, host, run, granted_again, domains, now)
+
+    def _issue(
+        self,
+        csr: CheckedCsr,
+        dns_names: Sequence[str],
+        valid_days: int,
+        host: str,
+        run: str,
+        granted_again: str | None,
+        domains: Sequence[str],
+        now: datetime | None,
+    ) -> Issued:
+        if read_certificate(self.directory) != self.certificate_pem:
+            raise AuthorityError(
+                "another root signs since this one was opened; nothing was issued",
+                f"{host}, CA {self.directory}",
+                "run this again.",
+            )
+        at = now.astimezone(UTC).replace(microsecond=0) if now else self._now()
         names = tuple(dict.fromkeys(name.lower() for name in dns_names))
         not_before = at - BACKDATE
         # Both ends are part of the validity (RFC 5280 4.1.2.5), hence the second.
         not_after = not_before + timedelta(days=valid_days) - timedelta(seconds=1)
         reasons = self._policy_reasons(csr, names, valid_days, not_before, not_after)
+        reasons += outside(self.certificate, names, domains)
+        if taken := withdrawn_privilege(self.ledger, host, names, csr.public_key_sha256, granted_again):
+            reasons.append(taken_away(taken))
         if reasons:
             self.ledger.record_refusal(host, run, reasons, csr.csr_sha256, at)
             raise PolicyViolation(
                 "; ".join(reasons),
                 f"{host}, CA {self.directory}",
-                "change names or certificate.valid_days in the inventory, or make a new CA in time.",
+                "change what the inventory says of its names or its certificate, or make a new CA in time.",
                 NOTHING_SIGNED,
             )
         serial = self.draw_serial()
@@ -137,6 +167,9 @@ class Authority:
             )
         )
         return issued
+
+    def _now(self) -> datetime:
+        return now_for_signing(f"CA {self.directory}", self.ledger.newest_time())
 
     def _policy_reasons(
         self,
@@ -168,8 +201,36 @@ class Authority:
         return reasons
 
 
+def outside(root: x509.Certificate | None, names: Sequence[str], domains: Sequence[str]) -> list[str]:
+    """Why names are not signed since they are outside of the site's domains, or of the root's; a line each.
+
+    Args:
+        root: None: it is still to be made.
+        domains: the site's, from the inventory; none: any. The root's own stand in it, where it has any.
+    """
+    told = []
+    borne = profile.domains_of(root) if root else ()
+    for name in names:
+        if domains and not is_within(name, domains):
+            told.append(
+                f"the name '{name}' is outside of {', '.join(domains)}; where it is the site's, too, add its domain to "
+                "site.ca.domains in the inventory"
+            )
+        elif borne and not is_within(name, borne):
+            told.append(
+                f"the name '{name}' is outside of {', '.join(borne)}, which is all that the root is for; a new one has "
+                "the inventory's domains: runbook ca roll-over begin"
+            )
+    return told
+
+
 def create(
-    directory: Path, passphrase: Secret, common_name: str, valid_days: int = 3650, now: datetime | None = None
+    directory: Path,
+    passphrase: Secret,
+    common_name: str,
+    valid_days: int = 3650,
+    now: datetime | None = None,
+    domains: Sequence[str] = (),
 ) -> Authority:
     """Make a CA. Whole or not at all: the directory gets its name last.
 
@@ -179,8 +240,9 @@ def create(
         common_name: of the root, 1 to 64 characters (phones list a root by it).
         valid_days: lifetime in days, 1 to 7300.
         now: aware; the default is the clock's.
+        domains: the only ones in which its names are accepted, by clients too; none: any.
     Raises:
-        AuthorityError: something is there already, or it cannot be written.
+        AuthorityError: something is there already, it cannot be written, or the clock cannot be right.
         PolicyViolation: common name, lifetime or passphrase out of range.
     Source: RFC 5280 4.2.1.1 to 4.2.1.3 and 4.2.1.9 (what a CA's certificate bears).
     """
@@ -193,10 +255,10 @@ def create(
         faults.append(f"the passphrase has fewer than {storage.PASSPHRASE_CHARACTERS_MIN} characters")
     if faults:
         raise PolicyViolation("; ".join(faults), f"CA {directory}", "change site.ca in the inventory.")
-    at = (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    at = now.astimezone(UTC).replace(microsecond=0) if now else now_for_signing(f"CA {directory}")
     with storage.being_made(directory) as stage:
         key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-        root = profile.sign_root(key, common_name, random_serial(), _root_validity(at, valid_days))
+        root = profile.sign_root(key, common_name, random_serial(), _root_validity(at, valid_days), domains)
         storage.write_key(stage, key, passphrase)
         storage.write(stage / storage.CERTIFICATE, certificate.as_pem(root))
         Ledger.create(stage / storage.LEDGER)
@@ -204,7 +266,7 @@ def create(
 
 
 def open_ca(directory: Path, passphrase: Secret, generation: int | None = None) -> Authority:
-    """Open a CA that `create` made.
+    """Open a CA that `create` made. A key's file of before, which was quick to try passphrases on, is written anew.
 
     Args:
         generation: the root to open it with; None: the one that signs.
@@ -220,19 +282,40 @@ def open_ca(directory: Path, passphrase: Secret, generation: int | None = None) 
     name = storage.certificate_name(number)
     root = certificate.load(storage.read(directory / name), f"CA {directory}, {name}")
     key = storage.read_key(directory, passphrase, root, number)
+    storage.strengthen_key(directory, key, passphrase, number)
     return Authority(directory, root, ledger, key)
 
 
 def begin_roll_over(
-    directory: Path, passphrase: Secret, common_name: str, valid_days: int, now: datetime | None = None
+    directory: Path,
+    passphrase: Secret,
+    common_name: str,
+    valid_days: int,
+    now: datetime | None = None,
+    domains: Sequence[str] = (),
 ) -> x509.Certificate:
     """Make the root that will sign after this one, and count it among those that users get. It signs nothing yet.
+
+    A root that is in the directory already, though the ledger knows nothing of it, becomes that root.
 
     Raises:
         ApplyRefused: a roll-over is under way already.
         AuthorityError: no CA there, a wrong passphrase, a common name that gets too long.
         PolicyViolation: a lifetime out of range.
     """
+    read_root(directory, storage.FIRST)
+    with storage.locked(directory):
+        return _begin_roll_over(directory, passphrase, common_name, valid_days, now, domains)
+
+
+def _begin_roll_over(
+    directory: Path,
+    passphrase: Secret,
+    common_name: str,
+    valid_days: int,
+    now: datetime | None,
+    domains: Sequence[str],
+) -> x509.Certificate:
     opened = open_ca(directory, passphrase)  # the passphrase of the new key is the old one's
     generation = rollover.refuse_a_second(opened.ledger)
     name = rollover.name_of_next(common_name, generation)
@@ -242,12 +325,18 @@ def begin_roll_over(
             f"CA {directory}",
             "change site.ca.valid_days in the inventory.",
         )
-    at = (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
-    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-    root = profile.sign_root(key, name, random_serial(), _root_validity(at, valid_days))
-    storage.drop(directory, generation)  # what a begin left that was cut off before its last line
-    storage.write_key(directory, key, passphrase, generation)
-    storage.write(directory / storage.certificate_name(generation), certificate.as_pem(root))
+    at = now.astimezone(UTC).replace(microsecond=0) if now else opened._now()
+    there = directory / storage.certificate_name(generation)
+    if there.is_file():
+        # A begin was cut off before its last line; or the ledger is an older one, and users have this root already.
+        root = certificate.load(storage.read(there), f"CA {directory}, {there.name}")
+        storage.read_key(directory, passphrase, root, generation)
+    else:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+        root = profile.sign_root(key, name, random_serial(), _root_validity(at, valid_days), domains)
+        storage.drop_key(directory, generation)  # without its certificate it was nobody's
+        storage.write_key(directory, key, passphrase, generation)
+        storage.write(there, certificate.as_pem(root))
     rollover.begun(opened.ledger, generation, at)  # the last thing: until here there is no new root
     return root
 

@@ -5,22 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from runbook_lib import der
 from runbook_lib.errors import CertificateRefused
-from runbook_lib.pki import keys, pem
+from runbook_lib.pki import pem
 from runbook_lib.pki.names import printable
+from runbook_lib.visible import one_line
+from runbook_lib.x509 import der, dns_id, keys
+from runbook_lib.x509.certificate import fingerprint, spelled_serial
 
 LABELS = ("CERTIFICATE", "X509 CERTIFICATE")  # OpenSSL reads both
 FILE_BYTES_MAX = 256 * 1024
 FITS = "fits"
-
-
-def fingerprint(certificate: x509.Certificate) -> str:
-    """SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` prints it: AB:CD:…"""
-    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
 def as_pem(certificate: x509.Certificate) -> bytes:
@@ -63,15 +59,6 @@ def parse(block: pem.Block, where: str) -> x509.Certificate:
         ) from error
 
 
-def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The DNS names of the SAN, lower case; the common name does not count (RFC 9525 2)."""
-    try:
-        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    return tuple(name.lower() for name in alternatives.get_values_for_type(x509.DNSName))
-
-
 def alternatives(certificate: x509.Certificate) -> tuple[str, ...]:
     """Every entry of the SAN as text: DNS names as they are, lower case, others with their kind before them."""
     try:
@@ -92,7 +79,7 @@ def shown_name(certificate: x509.Certificate) -> str:
     """The subject for a message; without one, the names."""
     if certificate.subject:
         return shown_dn(certificate.subject)
-    return f"a certificate for {', '.join(dns_names(certificate))}"
+    return f"a certificate for {', '.join(dns_id.of(certificate))}"
 
 
 def shown_dn(name: x509.Name) -> str:
@@ -110,9 +97,9 @@ def describe(content: bytes, where: str = "certificate") -> list[tuple[str, str]
     return [
         ("subject", certificate.subject.rfc4514_string()),
         ("issuer", certificate.issuer.rfc4514_string()),
-        ("DNS names", ", ".join(dns_names(certificate)) or "none"),
+        ("DNS names", ", ".join(dns_id.of(certificate)) or "none"),
         ("key", keys.describe_key(certificate.public_key())),
-        ("serial", der.spelled_serial(certificate.serial_number)),
+        ("serial", spelled_serial(certificate.serial_number)),
         ("valid from", certificate.not_valid_before_utc.isoformat()),
         ("valid to", certificate.not_valid_after_utc.isoformat()),
         ("SHA-256", fingerprint(certificate)),
@@ -148,9 +135,9 @@ def leaf_status(
     if keys.public_key_sha256(leaf.public_key()) != public_key_sha256:
         return "it is for another key than the server's"
     if not is_issued_by(leaf, load(ca_pem, "the CA's certificate")):
-        return f"it was not issued by this CA (issuer: {leaf.issuer.rfc4514_string()})"
-    missing = sorted({name.lower() for name in names} - set(dns_names(leaf)))
-    extra = sorted(set(dns_names(leaf)) - {name.lower() for name in names})
+        return f"it was not issued by this CA (issuer: {one_line(leaf.issuer.rfc4514_string())})"
+    missing = sorted({name.lower() for name in names} - set(dns_id.of(leaf)))
+    extra = sorted(set(dns_id.of(leaf)) - {name.lower() for name in names})
     if missing or extra:
         return "; ".join(
             part

@@ -13,8 +13,9 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from runbook_lib.errors import CertificateRefused
-from runbook_lib.pki import certificate, chain_faults, keys, pem
+from runbook_lib.pki import certificate, chain_faults, pem
 from runbook_lib.pki.certificate import shown_dn, shown_name
+from runbook_lib.x509 import keys
 
 _ROOTS_BYTES_MAX = 4 * 1024 * 1024  # Mozilla's list is a quarter of a megabyte
 _AGAIN = "ask the CA for the server's certificate with its intermediates, as one PEM file, and bring that."
@@ -36,6 +37,9 @@ class Chain:
     notes: tuple[str, ...] = ()  # what was repaired, each to be shown
     originals: tuple[Original, ...] = ()
     places: tuple[tuple[x509.Certificate, str], ...] = ()  # where each certificate stood: file and line
+    roots: tuple[
+        x509.Certificate, ...
+    ] = ()  # that came with it and were left out: whether they are trusted is open
 
     @property
     def leaf(self) -> x509.Certificate:
@@ -51,8 +55,8 @@ class Chain:
 def read_pem(content: bytes, where: str) -> Chain:
     """Read every certificate of a file, in the file's order.
 
-    Text before, between and after the blocks, CRLF and a BOM are taken (C1); END and BEGIN on one line are
-    parted, and said (C2); any other odd framing is refused with its line (C3).
+    Text before, between and after the blocks, CRLF and a BOM are taken; END and BEGIN on one line are
+    parted, and said; any other odd framing is refused with its line.
 
     Args:
         content: the file.
@@ -104,7 +108,8 @@ def arrange(chain: Chain, public_key_sha256: str, where: str) -> Chain:
             notes.append(f"{shown_name(one)} left out: it issued nothing here")
     if [one for one in unique if one in kept] != list(kept):
         notes.append(f"order put right: {', then '.join(map(shown_name, kept))}")
-    return replace(chain, certificates=kept, notes=tuple(notes))
+    roots = tuple(one for one in path if one not in kept)
+    return replace(chain, certificates=kept, notes=tuple(notes), roots=roots)
 
 
 def verify(chain: Chain, roots_pem: bytes, names: Sequence[str], at: datetime, where: str) -> Chain:
@@ -122,13 +127,13 @@ def verify(chain: Chain, roots_pem: bytes, names: Sequence[str], at: datetime, w
     Source: RFC 5280 6.1 (path validation), RFC 9525 6 (names).
     """
     roots = _issuing_roots(chain, roots_pem)
-    faults, where_from = chain_faults.faults(chain.certificates, roots, names, at)
+    faults, where_from = chain_faults.faults(chain.certificates, roots, names, at, chain.roots)
     if faults:
         raise CertificateRefused("; ".join(faults), where, where_from or _AGAIN)
     proven, why = _paths(chain, roots, names, at)
     if not proven:
         raise CertificateRefused(why, where, _AGAIN)
-    # The path that lasts longest: a client that has its root alone accepts it, and one with an older root, too (C6).
+    # The path that lasts longest: a client that has its root alone accepts it, and one with an older root, too.
     best = max(proven, key=lambda path: (min(one.not_valid_after_utc for one in path[1:]), -len(path)))
     root = best[-1]
     path = best[:-1] or chain.certificates
@@ -176,24 +181,47 @@ def _paths(
     chain: Chain, roots: Sequence[x509.Certificate], names: Sequence[str], at: datetime
 ) -> tuple[list[tuple[x509.Certificate, ...]], str]:
     """A path for each root from which, as the only one, every name validates; and why there is none."""
-    paths = []
-    why = ""
+    paths: list[tuple[x509.Certificate, ...]] = []
+    name = fault = why = ""
     for root in roots:
         if not any(certificate.is_issued_by(one, root) for one in chain.certificates):
             continue
         builder = PolicyBuilder().store(Store([root])).time(at)
-        path: list[x509.Certificate] = []
-        try:
-            for name in names:
-                # *.example.jp in the inventory is proven with one name that it stands for.
-                host = x509.DNSName(name.replace("*", "any", 1))
-                path = builder.build_server_verifier(host).verify(chain.leaf, list(chain.certificates[1:]))
-        except VerificationError as error:
-            told = chain_faults.on_the_path((*chain.certificates, root), at) or [str(error)]
-            why = why or f"does not validate for {name} from the root {shown_name(root)}: {'; '.join(told)}"
+        # The verifier takes the first path that it finds. Of two intermediates with one key the longer-lasting is to
+        # count, whatever the order they came in: so those that last longest are tried alone, then with the next.
+        others = sorted(chain.certificates[1:], key=lambda one: one.not_valid_after_utc, reverse=True)
+        for count in _counts(others):
+            path, name, fault = _path(builder, chain.leaf, others[:count], names)
+            if not fault:
+                paths.append(path)
+                break
         else:
-            paths.append(tuple(path))
+            told = chain_faults.on_the_path((*chain.certificates, root), at) or [fault]
+            why = why or f"does not validate for {name} from the root {shown_name(root)}: {'; '.join(told)}"
     return paths, why
+
+
+def _counts(others: Sequence[x509.Certificate]) -> list[int]:
+    """How many of them end at some moment or after it, for each such moment; they are sorted, the last end first."""
+    ends = [one.not_valid_after_utc for one in others]
+    return [
+        count for count in range(1, len(ends) + 1) if count == len(ends) or ends[count] < ends[count - 1]
+    ] or [0]
+
+
+def _path(
+    builder: PolicyBuilder, leaf: x509.Certificate, others: Sequence[x509.Certificate], names: Sequence[str]
+) -> tuple[tuple[x509.Certificate, ...], str, str]:
+    """A path that validates for each name; else the first name without one, and why."""
+    path: list[x509.Certificate] = []
+    for name in names:
+        # *.example.jp in the inventory is proven with one name that it stands for.
+        host = x509.DNSName(name.replace("*", "any", 1))
+        try:
+            path = builder.build_server_verifier(host).verify(leaf, list(others))
+        except VerificationError as error:
+            return (), name, str(error) or "no path"
+    return tuple(path), "", ""
 
 
 def check_pair(leaf: x509.Certificate, public_key_sha256: str, where: str) -> None:

@@ -8,13 +8,18 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from runbook_lib.pki import certificate, keys
+from runbook_lib.pki import certificate
 from runbook_lib.pki.certificate import shown_dn, shown_name
-from runbook_lib.pki.names import matches_name, printable
+from runbook_lib.pki.names import printable
+from runbook_lib.x509 import dns_id, keys
 
 
 def faults(
-    chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], names: Sequence[str], at: datetime
+    chain: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    names: Sequence[str],
+    at: datetime,
+    came_with: Sequence[x509.Certificate] = (),
 ) -> tuple[list[str], str]:
     """Every fault of an arranged chain, and where to get what is missing ('': nothing is).
 
@@ -23,9 +28,10 @@ def faults(
         roots: what a client trusts.
         names: DNS names that clients connect to, A-labels.
         at: the time to judge by, aware.
+        came_with: roots that came with the chain and are no part of it.
     """
     leaf = chain[0]
-    covered = ", ".join(certificate.dns_names(leaf)) or "none"
+    covered = ", ".join(dns_id.of(leaf)) or "none"
     found = [
         f"{name} is not covered by the certificate (its names: {covered})"
         for name in names_not_covered(leaf, names)
@@ -35,6 +41,11 @@ def faults(
     if certificate.is_issued_by(leaf, leaf):
         found.append("the certificate is signed by its own key, not by a CA")
     elif not any(certificate.is_issued_by(one, root) for one in chain for root in roots):
+        own_roots = [one for one in (*chain, *came_with) if certificate.is_issued_by(one, one)]
+        signed = [one for one in chain if one not in own_roots]
+        untrusted = [root for root in own_roots if any(certificate.is_issued_by(one, root) for one in signed)]
+        if untrusted:
+            return [*found, _of_untrusted(untrusted[-1]), *out_of_time([leaf], at)], _OF_TRUSTED
         last = chain[-1]
         found.append(
             f"the chain ends at {shown_name(last)}: its issuer's certificate {shown_dn(last.issuer)} is neither in "
@@ -44,14 +55,23 @@ def faults(
     return found + out_of_time([leaf], at), remedy
 
 
+_OF_TRUSTED = (
+    "order a certificate from a CA that the users' programs trust; with a CA of your own they have to get its root, "
+    "as `signed_by: own CA` does."
+)
+
+
+def _of_untrusted(root: x509.Certificate) -> str:
+    return (
+        f"the chain leads to {shown_name(root)}, which came with it and is no trusted root here: clients that were not "
+        "given it say 'self-signed certificate in certificate chain'"
+    )
+
+
 def names_not_covered(leaf: x509.Certificate, names: Sequence[str]) -> list[str]:
     """Those of `names` that a client would not find in the certificate (RFC 9525 6.3)."""
-    covered = certificate.dns_names(leaf)
-    return [
-        name
-        for name in names
-        if name.lower() not in covered and not any(matches_name(one, name) for one in covered)
-    ]
+    covered = dns_id.of(leaf)
+    return [name for name in names if name.lower() not in covered and not dns_id.cover(covered, name)]
 
 
 def where_to_get(last: x509.Certificate) -> str:

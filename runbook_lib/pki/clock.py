@@ -1,16 +1,83 @@
 """The host's clock against the controller's: what starts in the host's future is not yet valid there."""
 
+import os
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from runbook_lib.errors import ApplyRefused, CommandFailed
+from runbook_lib.errors import ApplyRefused, AuthorityError, CommandFailed
 
 # Certificates start this much before now: a server, or a client, whose clock is a little behind would call a
 # fresh one 'not yet valid' otherwise. It is also the most by which a host's clock may differ.
 BACKDATE = timedelta(minutes=5)
 
 
+# This was written later than that: a clock that shows less is wrong.
+WRITTEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+# So long may a CA rest, or this program lie on a disk, before a clock that shows as much is doubted.
+AHEAD_MAX = timedelta(days=731)
+TODAY = "RUNBOOK_TODAY"
+
+_UNSIGNED = "Nothing was signed."
 _SECONDS = re.compile(r"[0-9]{1,11}(\.[0-9]+)?")
+
+
+def now_for_signing(where: str, known: datetime | None = None) -> datetime:
+    """The controller's time, to the second, where it can be true: what is signed bears it for years.
+
+    A clock that runs years ahead cannot be told from a CA that rested for years, so a person is asked: who
+    knows the day says it in `$RUNBOOK_TODAY`.
+
+    Args:
+        where: the CA, for the message.
+        known: the newest time that its ledger has.
+    Raises:
+        AuthorityError: the clock is behind what was written already, by more than 5 minutes; or two years after it, and
+            nobody says that this is the day; or on another day than the one that is said. Nothing was signed.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    latest, what = WRITTEN_AT, "this program was written after"
+    if known is not None and known > latest:
+        latest, what = known, "the CA's ledger has a row of"
+    if now < latest - BACKDATE:
+        raise AuthorityError(
+            f"this machine's clock says {_utc(now)}, and {what} {_utc(latest)}: one of the two is wrong",
+            where,
+            "set the clock (chrony or systemd-timesyncd keep it right), then run this again; where the clock is right, "
+            "the row was written by one that ran ahead, and what it signed has to be looked at.",
+            _UNSIGNED,
+        )
+    if not _is_the_day(now, where) and now - latest > AHEAD_MAX:
+        raise AuthorityError(
+            f"this machine's clock says {_utc(now)}, more than two years after {_utc(latest)}, the newest time that is "
+            "known here: what a clock signs that runs ahead is not valid for anybody yet",
+            where,
+            "set the clock (chrony or systemd-timesyncd keep it right); where it is right, say which day it is, by a "
+            f"calendar: {TODAY}=YEAR-MONTH-DAY before the command.",
+            _UNSIGNED,
+        )
+    return now
+
+
+def _is_the_day(now: datetime, where: str) -> bool:
+    """Whether a person said that this is the day; one day is left for the zones of the earth."""
+    said = os.environ.get(TODAY, "")
+    if not said:
+        return False
+    try:
+        day = date.fromisoformat(said)
+    except ValueError:
+        problem = f"{TODAY} is '{said}', which is no day"
+        remedy = "give year, month and day, such as 2027-01-15, or leave it out."
+        raise AuthorityError(problem, where, remedy, _UNSIGNED) from None
+    if abs(day - now.date()) > timedelta(days=1):
+        raise AuthorityError(
+            f"{TODAY} says {said}, and this machine's clock says {_utc(now)}: one of the two is wrong",
+            where,
+            "set the clock, then run this again.",
+            _UNSIGNED,
+        )
+    return True
 
 
 def told_time(told: str, where: str) -> datetime:

@@ -1,4 +1,4 @@
-"""The list of revoked certificates of each root (RFC 5280 5), with an end of its own that is watched (case C13)."""
+"""The list of revoked certificates of each root (RFC 5280 5), with an end of its own that is watched."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from runbook_lib.errors import PolicyViolation
-from runbook_lib.pki import pem, rollover
-from runbook_lib.pki.clock import BACKDATE
+from runbook_lib.pki import lists, pem, rollover, storage
+from runbook_lib.pki.clock import BACKDATE, now_for_signing
 from runbook_lib.pki.ledger import Ledger, read, written
-from runbook_lib.pki.revocation import REASONS, revocations
+from runbook_lib.pki.revocation import revocations
 
 DAYS = 90  # longer than the 30 days before an end at which status asks for a person
 DAYS_MAX = 398
@@ -52,7 +52,9 @@ def make(
     days: int = DAYS,
     now: datetime | None = None,
 ) -> Crl:
-    """Make the list of a root's revoked certificates; those that ended since stay in it.
+    """Make the list of a root's revoked certificates; those that ended since stay in it, and so does who is on disk.
+
+    Everything is read inside the CA's lock: a list that has a higher number never has fewer entries.
 
     Args:
         root, key, generation: of the root.
@@ -60,6 +62,7 @@ def make(
         now: aware; the default is the clock's.
     Raises:
         PolicyViolation: days out of range.
+        AuthorityError: the clock is behind what the ledger has.
         LedgerBusy: another process held the ledger too long; nothing was made.
     Source: RFC 5280 5.1.2 (fields), 5.2.1 and 5.2.3 (identifier and number, both required), 5.3.1 (a reason, left out
         where it is unspecified).
@@ -70,7 +73,23 @@ def make(
             "--days",
             "a short life means that a revocation is known soon; make the list again before it ends",
         )
-    at = (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    with storage.locked(ledger.path.parent):
+        return _make(ledger, root, key, generation, days, now)
+
+
+def _make(
+    ledger: Ledger,
+    root: x509.Certificate,
+    key: rsa.RSAPrivateKey,
+    generation: int,
+    days: int,
+    now: datetime | None,
+) -> Crl:
+    at = (
+        now.astimezone(UTC).replace(microsecond=0)
+        if now
+        else now_for_signing(f"CA {ledger.path.parent}", ledger.newest_time())
+    )
     this_update, next_update = at - BACKDATE, at + timedelta(days=days)
     identifier = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     builder = (
@@ -82,20 +101,23 @@ def make(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
         )
     )
+    there = lists.on_disk(ledger.path.parent)
+    of_root = {entry.serial for one in there if one.generation == generation for entry in one.entries}
     revoked = revocations(ledger)
-    for issuance in ledger.issuances():
-        if issuance.serial in revoked and rollover.is_of(issuance, root):
-            one = revoked[issuance.serial]
+    of_root |= {
+        one.serial for one in ledger.issuances() if one.serial in revoked and rollover.is_of(one, root)
+    }
+    for one in revoked.values():
+        if one.serial in of_root:
             entry = (
                 x509.RevokedCertificateBuilder().serial_number(int(one.serial, 16)).revocation_date(one.at)
             )
-            reason = REASONS[one.reason]
+            reason = x509.ReasonFlags(one.reason)
             if reason is not x509.ReasonFlags.unspecified:
                 entry = entry.add_extension(x509.CRLReason(reason), critical=False)
             builder = builder.add_revoked_certificate(entry.build())
-    with ledger.writing() as database:  # held from the number on, so that no two lists get the same
-        (last,) = database.execute("SELECT coalesce(max(number), 0) FROM crls").fetchone()
-        number = int(last) + 1
+    number = max(last_number(ledger), *(one.number for one in there), 0) + 1
+    with ledger.writing() as database:
         signed = builder.add_extension(x509.CRLNumber(number), critical=False).sign(key, hashes.SHA256())
         crl_pem = pem.block("X509 CRL", signed.public_bytes(Encoding.DER))
         database.execute(
@@ -103,6 +125,13 @@ def make(
             (number, generation, written(this_update), written(next_update), crl_pem.decode()),
         )
     return Crl(number, generation, this_update, next_update, crl_pem)
+
+
+def last_number(ledger: Ledger) -> int:
+    """The highest number that the ledger has given to a list; 0: none."""
+    with ledger.reading() as database:
+        (last,) = database.execute("SELECT coalesce(max(number), 0) FROM crls").fetchone()
+    return int(last)
 
 
 def newest(ledger: Ledger) -> tuple[Crl, ...]:

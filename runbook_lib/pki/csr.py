@@ -9,9 +9,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from runbook_lib.errors import CsrRefused
-from runbook_lib.pki import csr_rules, keys
+from runbook_lib.pki import csr_rules, odd_strings
 from runbook_lib.pki.pem import read as read_framing
+from runbook_lib.x509 import keys
 
+_IN_UTF8 = "write what is not ASCII as UTF-8 (`openssl req -utf8`, string_mask = utf8only)"
 NOTHING_SIGNED = "Nothing was signed; the issuance table is unchanged."
 SIZE_BYTES_MAX = 64 * 1024
 # OpenSSL reads both; the second is what old Netscape and Microsoft tools wrote (RFC 7468 7).
@@ -97,6 +99,8 @@ def _read(content: bytes, where: str) -> x509.CertificateSigningRequest:
         _ = request.subject  # read only when it is asked for, and garbled perhaps
         return request
     except (ValueError, TypeError, x509.InvalidVersion) as error:  # TypeError: a bit string in a name
+        if odd := odd_strings.first(framing.blocks[0].der):
+            raise refused([f"its subject has {odd}"], where, f"{_IN_UTF8}, or {again}") from error
         raise refused(
             ["the framing is right, and the content is no CSR: cut or altered"], where, again
         ) from error

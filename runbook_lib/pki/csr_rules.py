@@ -7,8 +7,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, ExtensionOID, NameOID
 
-from runbook_lib.pki.keys import STRONG_HASHES
 from runbook_lib.pki.names import name_fault, printable
+from runbook_lib.x509.keys import STRONG_HASHES
 
 NAMES_MAX = 100
 

@@ -3,6 +3,8 @@
 Nothing of a private key is ever shown, copied or parsed: that one is there is all that is said.
 """
 
+import base64
+import binascii
 import re
 
 _PEM_KEY = re.compile(rb"PRIVATE\s+KEY|PuTTY-User-Key-File")
@@ -17,6 +19,13 @@ _PKCS12 = re.compile(
     rb"\x30(?:[\x00-\x7f]|\x80|\x81.|\x82..|\x83...)\x02\x01\x03\x30", re.DOTALL
 )  # RFC 7292 4
 _HTML = re.compile(rb"\s*<(!doctype\s+html|html|head|body)", re.IGNORECASE)
+
+# '-----BEGIN ' in base64, with what follows; in YAML and mail its lines may be broken.
+_PEM_IN_BASE64 = re.compile(
+    rb"LS0tLS1CRUdJTi[A-Za-z0-9+/]*={0,2}(?:\r?\n[ \t]*[A-Za-z0-9+/]+={0,2}(?=[ \t]*\r?(?:\n|\Z)))*"
+)
+_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]+={0,2}\s*")
+_ESCAPED_LINE_END = re.compile(rb"(?:\\+r)?\\+n")
 
 PRIVATE_KEY = "a private key"
 PKCS12 = "a PKCS #12 file (.pfx, .p12), which is made to carry a private key"
@@ -78,6 +87,39 @@ def plain_text(content: bytes) -> tuple[bytes, str]:
         if content.startswith(start):
             return content.decode(encoding, errors="replace").encode(), "was UTF-16 text; read as such"
     return content, ""
+
+
+def unwrapped(content: bytes) -> tuple[bytes, str]:
+    r"""What programs wrapped once more, taken out of that; and what was done ('': nothing).
+
+    Base64 of a bare certificate has no framing that says what it is, and stays refused; of a private key it is known.
+
+    Line ends that are the two characters \n, as JSON and variables of an environment have them; base64 of PEM,
+    alone or in the values of a Kubernetes secret (tls.crt, tls.key).
+    """
+    if b"-----BEGIN" in content:
+        if not _ESCAPED_LINE_END.search(content):
+            return content, ""
+        lines = _ESCAPED_LINE_END.sub(b"\n", content).replace(b"\\/", b"/")
+        framed = re.sub(rb"(-----BEGIN [^-\n]+-----)", rb"\n\1", lines)
+        framed = re.sub(rb"(-----END [^-\n]+-----)", rb"\1\n", framed)
+        return framed, r"had line ends that were the two characters \n (JSON, a variable); read as such"
+    if _BASE64.fullmatch(content):
+        whole = _decoded(content)
+        if b"-----BEGIN" in whole or secret_in(whole):
+            return whole, "was base64 of the file (as `base64 -d` undoes it); decoded"
+    values = [_decoded(value) for value in _PEM_IN_BASE64.findall(content)]
+    if values:
+        return b"\n".join(values), "holds base64 of PEM (a secret of Kubernetes has such values); decoded"
+    return content, ""
+
+
+def _decoded(text: bytes) -> bytes:
+    """The bytes, b'' where it is no base64."""
+    try:
+        return base64.b64decode(b"".join(text.split()), validate=True)
+    except binascii.Error:
+        return b""
 
 
 def der_elements(content: bytes) -> list[bytes]:

@@ -14,6 +14,12 @@ from runbook_lib.errors import CertificateRefused
 from runbook_lib.pki import certificate, chain, returned
 from runbook_lib.pki.certificate import shown_dn, shown_name
 from runbook_lib.pki.chain import Chain
+from runbook_lib.x509.certificate import demands_stapling
+
+_STAPLING = (
+    "it demands a stapled OCSP answer ('must-staple'), and Postfix staples none: programs that heed that refuse the "
+    "server; order one without"
+)
 
 
 def canonical(
@@ -51,6 +57,8 @@ def canonical(
         raise CertificateRefused(
             f"{refusal.problem}\n  What came back:{_held(came)}", where, refusal.remedy, refusal.changed
         ) from refusal
+    if demands_stapling(proven.leaf):
+        proven = chain.noted(proven, _STAPLING)
     left = proven.leaf.not_valid_after_utc - at
     if left <= timedelta(days=renew_days):
         ends = proven.leaf.not_valid_after_utc
@@ -60,7 +68,7 @@ def canonical(
 
 
 def check_names(leaf: x509.Certificate, names: Sequence[str], also_named: Sequence[str], where: str) -> None:
-    """The certificate bears the inventory's names and no others, but those that somebody decided to accept (C10).
+    """The certificate bears the inventory's names and no others, but those that somebody decided to accept.
 
     A name more is a door more: whoever has this server's key speaks for it.
 
@@ -89,7 +97,7 @@ def check_names(leaf: x509.Certificate, names: Sequence[str], also_named: Sequen
 
 
 def check_openssl_reads(proven: Chain, where: str) -> None:
-    """OpenSSL, which is what Postfix reads with, finds exactly these certificates in the clean file (C2).
+    """OpenSSL, which is what Postfix reads with, finds exactly these certificates in the clean file.
 
     Raises:
         CertificateRefused: it does not.

@@ -15,8 +15,76 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook_lib.errors import AuthorityError, LedgerBusy
-from runbook_lib.pki import ledger_schema
-from runbook_lib.pki.ledger_schema import SCHEMA_VERSION
+
+SCHEMA_VERSION = 2
+
+# Serials are text: SQLite's integers end at 64 bits.
+_VERSION_1 = """
+CREATE TABLE issuances (
+    serial TEXT PRIMARY KEY CHECK (serial NOT GLOB '*[^0-9A-F]*' AND length(serial) % 2 = 0),
+    host TEXT NOT NULL,
+    run TEXT NOT NULL,
+    names TEXT NOT NULL,  -- JSON
+    public_key_sha256 TEXT NOT NULL,
+    not_before TEXT NOT NULL,
+    not_after TEXT NOT NULL,
+    certificate_pem TEXT NOT NULL,
+    issued_at TEXT NOT NULL,
+    withdrawn_at TEXT,
+    withdrawn_run TEXT
+) STRICT;
+CREATE TABLE refusals (
+    id INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    host TEXT NOT NULL,
+    run TEXT NOT NULL,
+    reasons TEXT NOT NULL,
+    csr_sha256 TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER issuances_are_kept BEFORE DELETE ON issuances
+    BEGIN SELECT RAISE(ABORT, 'an issuance is never deleted'); END;
+CREATE TRIGGER issuances_stay BEFORE UPDATE ON issuances
+    WHEN OLD.withdrawn_at IS NOT NULL OR NEW.withdrawn_at IS NULL OR NEW.withdrawn_run IS NULL
+      OR (NEW.serial, NEW.host, NEW.run, NEW.names, NEW.public_key_sha256, NEW.not_before, NEW.not_after,
+          NEW.certificate_pem, NEW.issued_at)
+      IS NOT (OLD.serial, OLD.host, OLD.run, OLD.names, OLD.public_key_sha256, OLD.not_before, OLD.not_after,
+          OLD.certificate_pem, OLD.issued_at)
+    BEGIN SELECT RAISE(ABORT, 'an issuance is only ever withdrawn, once'); END;
+CREATE TRIGGER refusals_are_kept BEFORE DELETE ON refusals
+    BEGIN SELECT RAISE(ABORT, 'a refusal is never deleted'); END;
+CREATE TRIGGER refusals_stay BEFORE UPDATE ON refusals
+    BEGIN SELECT RAISE(ABORT, 'a refusal is never altered'); END;
+"""
+# Additions only, each safe to be made twice: two processes may meet a file of version 1 at the same time.
+_VERSION_2 = """
+CREATE TABLE IF NOT EXISTS revocations (
+    serial TEXT PRIMARY KEY REFERENCES issuances (serial),
+    at TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    run TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS crls (
+    number INTEGER PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    this_update TEXT NOT NULL,
+    next_update TEXT NOT NULL,
+    crl_pem TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS roots (
+    generation INTEGER PRIMARY KEY CHECK (generation >= 2),  -- the first is there without a row
+    begun_at TEXT NOT NULL,
+    switched_at TEXT,
+    ended_at TEXT
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS revocations_are_kept BEFORE DELETE ON revocations
+    BEGIN SELECT RAISE(ABORT, 'a revocation is never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS revocations_stay BEFORE UPDATE ON revocations
+    BEGIN SELECT RAISE(ABORT, 'a revocation is never altered'); END;
+CREATE TRIGGER IF NOT EXISTS crls_are_kept BEFORE DELETE ON crls
+    BEGIN SELECT RAISE(ABORT, 'a CRL is never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS crls_stay BEFORE UPDATE ON crls
+    BEGIN SELECT RAISE(ABORT, 'a CRL is never altered'); END;
+"""
 
 BUSY_TIMEOUT_S = 10.0
 
@@ -70,7 +138,7 @@ class Ledger:
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
-            database.executescript(ledger_schema.made())
+            database.executescript(_made())
         return cls(path)
 
     def issuances(self, host: str | None = None) -> tuple[Issuance, ...]:
@@ -91,6 +159,16 @@ class Ledger:
         with self.reading() as database:
             rows = database.execute("SELECT at, host, run, reasons, csr_sha256 FROM refusals ORDER BY id")
             return tuple(Refusal(read(row[0]), *row[1:]) for row in rows)
+
+    def newest_time(self) -> datetime | None:
+        """When something was last issued, revoked or listed, by the clock of then; None: never."""
+        query = (
+            "SELECT max(at) FROM (SELECT issued_at AS at FROM issuances UNION ALL SELECT at FROM revocations "
+            "UNION ALL SELECT this_update FROM crls)"
+        )
+        with self.reading() as database:
+            (newest,) = database.execute(query).fetchone()
+        return read(newest) if newest else None
 
     def record_issuance(self, issuance: Issuance) -> None:
         """Add a certificate; from here on it may leave the CA.
@@ -169,7 +247,7 @@ class Ledger:
                 database.execute("PRAGMA synchronous = FULL")
                 (version,) = database.execute("PRAGMA user_version").fetchone()
                 if version == 1:
-                    database.executescript(ledger_schema.grown_from_1())
+                    database.executescript(_grown_from_1())
                     version = SCHEMA_VERSION
                 if version != SCHEMA_VERSION:
                     raise AuthorityError(
@@ -237,3 +315,13 @@ def written(value: object) -> object:
 def read(text: str) -> datetime:
     """A time as `written` wrote it."""
     return datetime.fromisoformat(text)
+
+
+def _made() -> str:
+    """The script that makes an empty ledger."""
+    return f"BEGIN; {_VERSION_1} {_VERSION_2} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+
+
+def _grown_from_1() -> str:
+    """The script that gives a ledger of version 1 what version 2 has besides; its rows stay as they are."""
+    return f"BEGIN IMMEDIATE; {_VERSION_2} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"

@@ -6,6 +6,9 @@ are here.
 
 import ipaddress
 import re
+from collections.abc import Sequence
+
+from runbook_lib.inventory.names import ends_in_a_number
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _SHOWN_CHARACTERS = 100
@@ -17,6 +20,11 @@ def printable(text: str) -> str:
     return (
         shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}… ({len(text)} characters)"
     )
+
+
+def is_within(name: str, domains: Sequence[str]) -> bool:
+    """Whether a name is one of the domains or below one (RFC 5280 4.2.1.10: labels added on the left)."""
+    return any(name == domain or name.endswith(f".{domain}") for domain in domains)
 
 
 def name_fault(name: str) -> str | None:
@@ -46,23 +54,9 @@ def name_fault(name: str) -> str | None:
     for label in labels:
         if not label or len(label) > 63 or not _LABEL.fullmatch(label):
             return f"has a label that no host name has ('{label}')"
-    if labels[-1].isdigit():
+    if ends_in_a_number(name):
         return "ends in a number, as addresses do; no top-level domain is one"
     return None
-
-
-def matches_name(pattern: str, name: str) -> bool:
-    """Whether the DNS-ID `pattern` of a certificate covers `name`, a host name that a client connects to.
-
-    Case does not count; a wildcard stands for exactly one label, the leftmost, and never for a part of one.
-    Source: RFC 9525 6.3.
-    """
-    pattern_labels, name_labels = pattern.lower().split("."), name.lower().split(".")
-    if len(pattern_labels) != len(name_labels) or "" in name_labels:
-        return False
-    if pattern_labels[0] == "*" and len(pattern_labels) > 2:
-        return pattern_labels[1:] == name_labels[1:]
-    return "*" not in pattern and pattern_labels == name_labels
 
 
 def _is_address(name: str) -> bool:

@@ -136,7 +136,10 @@ class _Reading:
         ):
             kind = "END" if self.begun is not None else "BEGIN"
             long = len(line) > _LINE_CHARACTERS_MAX
-            seen = "longer: its line breaks were lost" if long else f"'{ascii(line)[1:-1]}'"
+            lost = (
+                r"its line ends are the two characters \n" if r"\n" in line else "its line breaks were lost"
+            )
+            seen = f"longer: {lost}" if long else f"'{ascii(line)[1:-1]}'"
             self.faults.append(
                 f"line {number}: the framing is wrong, not the certificate: expected a line of its own with "
                 f"exactly -----{kind} {self.expected}-----, and it is {seen}"

@@ -1,5 +1,6 @@
 """What stands in the certificates: one profile for the root, one for a server (RFC 5280 4.2.1)."""
 
+import ipaddress
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -14,13 +15,27 @@ COMMON_NAME_CHARACTERS_MAX = 64  # ub-common-name, RFC 5280 appendix A
 Validity = tuple[datetime, datetime]
 
 
-def sign_root(key: rsa.RSAPrivateKey, common_name: str, serial: int, validity: Validity) -> x509.Certificate:
-    """The self-signed root: a CA that may sign servers, and no further CA (pathlen 0)."""
+def sign_root(
+    key: rsa.RSAPrivateKey, common_name: str, serial: int, validity: Validity, domains: Sequence[str] = ()
+) -> x509.Certificate:
+    """The self-signed root: a CA that may sign servers, and no further CA (pathlen 0).
+
+    Args:
+        domains: the only ones in which clients accept its names; then it is good for no address either. None: for any.
+    Source: RFC 5280 4.2.1.10 (name constraints, critical; what is not named there is not constrained).
+    """
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    builder = _begin(name, name, key.public_key(), serial, validity)
+    if domains:
+        every_address = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+        constraints = x509.NameConstraints(
+            permitted_subtrees=[x509.DNSName(domain) for domain in domains],
+            excluded_subtrees=[x509.IPAddress(network) for network in every_address],
+        )
+        builder = builder.add_extension(constraints, critical=True)
     return (
-        _begin(name, name, key.public_key(), serial, validity)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
         .add_extension(identifier, critical=False)
         .add_extension(
@@ -28,6 +43,15 @@ def sign_root(key: rsa.RSAPrivateKey, common_name: str, serial: int, validity: V
         )
         .sign(key, hashes.SHA256())
     )
+
+
+def domains_of(root: x509.Certificate) -> tuple[str, ...]:
+    """The domains in which a root's names are accepted; none where it bears no constraint."""
+    try:
+        constraints = root.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(one.value for one in constraints.permitted_subtrees or () if isinstance(one, x509.DNSName))
 
 
 def sign_leaf(

@@ -1,8 +1,8 @@
 """Whatever a CA sent back: several files in any form, read into the certificates that are in them.
 
-Taken: PEM (with any text around it), DER, PKCS #7 in both, zip archives of these, UTF-16 text. Refused, each with its
-file and line: what carries a private key, what holds no certificate, framing that nobody can be sure of. Every file is
-read before anything is said, so that all faults come at once. Nothing is fetched, and nothing is written.
+Taken: PEM (with any text around it), DER, PKCS #7 in both, zip archives of these, UTF-16 text, base64 of PEM. Refused,
+each with its file and line: what carries a private key, what holds no certificate, framing that nobody can be sure of.
+Every file is read before anything is said, so that all faults come at once. Nothing is fetched, and nothing is written.
 """
 
 import hashlib
@@ -18,8 +18,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 
 from runbook_lib.errors import CertificateRefused, PrivateKeyReturned
-from runbook_lib.pki import certificate, forms, keys, pem
+from runbook_lib.pki import certificate, forms, pem
 from runbook_lib.pki.chain import Chain, Original
+from runbook_lib.x509 import keys
 
 ARCHIVE_BYTES_MAX = 4 * 1024 * 1024
 ARCHIVE_FILES_MAX = 100
@@ -120,17 +121,20 @@ def _read_file(reading: _Reading, name: str, content: bytes, *, in_archive: bool
         reading.fault(name, f"has {len(content)} bytes; at most {certificate.FILE_BYTES_MAX} are read")
         return
     content, decoded = forms.plain_text(content)
+    content, unwrapped = forms.unwrapped(content)
+    decoded = "; ".join(filter(None, (decoded, unwrapped)))
     secret = forms.secret_in(content)
     if secret:
         reading.secrets.append((name, secret))
     elif other := forms.foreign(content):
         reading.fault(name, f"is {other[0]}", f"{other[1]}.")
-    elif content[:1] == b"\x30" and b"-----BEGIN" not in content:
-        _read_der(reading, name, content)
     else:
         if decoded:
             reading.notes.append(f"{name} {decoded}")
-        _read_pem(reading, name, content)
+        if content[:1] == b"\x30" and b"-----BEGIN" not in content:
+            _read_der(reading, name, content)
+        else:
+            _read_pem(reading, name, content)
 
 
 def _read_zip(reading: _Reading, name: str, content: bytes) -> None:
@@ -165,13 +169,28 @@ def _read_zip(reading: _Reading, name: str, content: bytes) -> None:
         reading.fault(name, f"cannot be unpacked ({error})", "unpack it yourself, and bring the files in it.")
 
 
+def is_something_else(content: bytes) -> bool:
+    """Whether a file that lies beside certificates has nothing to do with them: a text to read, a desktop's own."""
+    apart = _Reading()
+    _read_file(apart, "", content)
+    return _has_nothing(apart, content)
+
+
+def _has_nothing(read: _Reading, content: bytes) -> bool:
+    tried = read.found or read.secrets or b"-----BEGIN" in content or content[:1] == b"\x30"
+    return bool(read.faults) and not tried
+
+
+def left_out(place: str) -> str:
+    """What is said of such a file."""
+    return f"{place} left out: no certificate is in it"
+
+
 def _read_member(reading: _Reading, place: str, content: bytes) -> None:
     apart = _Reading()
     _read_file(apart, place, content, in_archive=True)
-    if apart.faults and not (
-        apart.found or apart.secrets or b"-----BEGIN" in content or content[:1] == b"\x30"
-    ):
-        reading.notes.append(f"{place} left out: no certificate is in it")
+    if _has_nothing(apart, content):
+        reading.notes.append(left_out(place))
         return
     reading.found += apart.found
     reading.secrets += apart.secrets

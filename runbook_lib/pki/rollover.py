@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from runbook_lib.errors import ApplyRefused, AuthorityError
-from runbook_lib.pki import certificate
+from runbook_lib.inventory.typed import apply_command
+from runbook_lib.pki import certificate, storage
 from runbook_lib.pki.ledger import Issuance, Ledger, read, written
 from runbook_lib.pki.revocation import revocations
 
@@ -102,7 +103,11 @@ def switch(ledger: Ledger, *, handed_out: bool, now: datetime | None = None) -> 
     Raises:
         ApplyRefused: no roll-over is under way, or the new root is too young.
     """
-    at = now or datetime.now(UTC)
+    with storage.locked(ledger.path.parent):
+        return _switch(ledger, now or datetime.now(UTC), handed_out=handed_out)
+
+
+def _switch(ledger: Ledger, at: datetime, *, handed_out: bool) -> int:
     there = roots(ledger)
     if there.coming is None or there.coming_since is None:
         raise ApplyRefused("no new root was made", str(ledger.path), "first runbook ca roll-over begin")
@@ -127,7 +132,11 @@ def end(ledger: Ledger, going: x509.Certificate, now: datetime | None = None) ->
     Raises:
         ApplyRefused: no roll-over came that far, or a host's certificate is still the old root's.
     """
-    at = now or datetime.now(UTC)
+    with storage.locked(ledger.path.parent):
+        return _end(ledger, going, now or datetime.now(UTC))
+
+
+def _end(ledger: Ledger, going: x509.Certificate, at: datetime) -> int:
     there = roots(ledger)
     if there.going is None:
         raise ApplyRefused(
@@ -139,7 +148,8 @@ def end(ledger: Ledger, going: x509.Certificate, now: datetime | None = None) ->
         raise ApplyRefused(
             f"the old root issued what these hosts have:\n    {told}",
             str(ledger.path),
-            "run the chapters on them (runbook apply --host HOST), or revoke what is in use no more; then this again",
+            f"run the chapters on them ({apply_command(dict.fromkeys(one.host for one in left))}), or revoke what is "
+            "in use no more; then this again",
         )
     with ledger.writing() as database:
         database.execute("UPDATE roots SET ended_at = ? WHERE generation = ?", (written(at), there.signing))

@@ -1,6 +1,7 @@
 """The CA's directory: its ledger, and of each root certificate and key, mode 0600 in 0700, made whole or not at all."""
 
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -10,23 +11,57 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from filelock import FileLock, Timeout
 
 from runbook_lib.credentials import Secret
-from runbook_lib.errors import AuthorityError
-from runbook_lib.pki import keys
+from runbook_lib.errors import AuthorityError, LedgerBusy
+from runbook_lib.pki import key_file
+from runbook_lib.x509 import keys
 
 CERTIFICATE = "ca.pem"
 KEY = "ca.key"
 LEDGER = "ledger.sqlite3"
+ROOT_NAME = re.compile(r"ca(-[0-9]{1,4})?\.pem")  # as `certificate_name` gives them
 FIRST = 1  # generation of the root that the CA began with
-# PKCS #8 as OpenSSL writes it stretches a passphrase 2,048 times only: a short one could be tried out.
 PASSPHRASE_CHARACTERS_MIN = 12
+
+
+LOCK_TIMEOUT_S = 60.0
+
+
+@contextmanager
+def locked(directory: Path, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
+    """The one lock of a CA: who issues, revokes, lists, rolls over, backs up or restores has it from look to last byte.
+
+    A thread that has it may take it again. It lies beside the directory, which a restore replaces.
+
+    Raises:
+        LedgerBusy: another thread or process had it for too long; nothing was done.
+        AuthorityError: the lock's file cannot be written.
+    """
+    place = directory.resolve()
+    path = place.with_name(f".{place.name}.lock")
+    # 0600: whoever may open a lock's file may hold it.
+    lock = FileLock(path, timeout=LOCK_TIMEOUT_S, mode=0o600, is_singleton=True)
+    try:
+        lock.acquire(timeout=timeout_s)
+    except Timeout as error:
+        raise LedgerBusy(
+            f"another process was at work with the CA for {timeout_s:g} s; nothing was done",
+            f"CA {directory}",
+            "wait until it has ended, then run this again.",
+        ) from error
+    except OSError as error:
+        raise AuthorityError(
+            f"the lock {path} cannot be taken ({error.strerror}); nothing was done",
+            f"CA {directory}",
+            "make the directory that the CA's lies in one that its owner may write to.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -93,15 +128,23 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def write_key(directory: Path, key: rsa.RSAPrivateKey, passphrase: Secret, generation: int = FIRST) -> None:
-    """The CA's key, PKCS #8, encrypted (AES-256, PBKDF2 with SHA-256)."""
-    encryption = BestAvailableEncryption(passphrase.reveal().encode())
-    write(directory / key_name(generation), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    """The CA's key, encrypted (`key_file`)."""
+    write(directory / key_name(generation), key_file.encrypted(key, passphrase))
 
 
-def drop(directory: Path, generation: int) -> None:
-    """Remove the files of a root that never came to be."""
-    for name in (certificate_name(generation), key_name(generation)):
-        (directory / name).unlink(missing_ok=True)
+def strengthen_key(
+    directory: Path, key: rsa.RSAPrivateKey, passphrase: Secret, generation: int = FIRST
+) -> None:
+    """Write a key's file anew where it is of before, when trying passphrases was quick; a copy elsewhere stays so."""
+    path = directory / key_name(generation)
+    if key_file.is_weak(read(path)):
+        with locked(directory):
+            replace(path, key_file.encrypted(key, passphrase))
+
+
+def drop_key(directory: Path, generation: int) -> None:
+    """Remove the key of a root that never came to be."""
+    (directory / key_name(generation)).unlink(missing_ok=True)
 
 
 def read(path: Path) -> bytes:
@@ -136,7 +179,7 @@ def read_key(
         raise AuthorityError(
             "the key is not encrypted",
             where,
-            f"encrypt it: openssl pkcs8 -topk8 -v2 aes256 -in {name} -out {name}.new",
+            f"encrypt it: openssl pkcs8 -topk8 -v2 aes256 -iter {key_file.ROUNDS} -in {name} -out {name}.new",
         ) from error
     except ValueError as error:
         raise AuthorityError(

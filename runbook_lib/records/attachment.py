@@ -1,56 +1,80 @@
 """An executed notebook becomes part of the record of the chapter that it ran."""
 
 import ast
+import html
 import json
 import os
+import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from runbook_lib import inventory
-from runbook_lib.errors import RecordMissing, UsageError
+from runbook_lib import inventory, places
+from runbook_lib.credentials.reference import SCHEMES
+from runbook_lib.errors import RecordError, RecordMissing, UsageError
 from runbook_lib.records import files, index, origin
 from runbook_lib.records.index import Entry
 from runbook_lib.records.notebook_page import notebook_page
 from runbook_lib.records.publish import publish
 from runbook_lib.records.redaction import refuse_secrets, resolve_references
 
+_TAG = re.compile(r"<[^<>]*>")
 RUN_AGAIN = "see that no cell shows it, then run the chapter again"
 
 
-def add_notebook(path: Path, root: Path, run: str | None = None) -> Entry:
+def add_notebook(path: Path, root: Path, run: str | None = None, schemes: Collection[str] = SCHEMES) -> Entry:
     """Attach an executed notebook to its chapter's record, and publish the run anew.
+
+    A notebook names an inventory, and an inventory names commands: it is believed only where its digest is the one
+    that the record has, which is what the chapter was run with.
 
     Args:
         path: the notebook, as papermill or JupyterLab saved it; it is copied.
         root: the folder of all records.
         run: the run it belongs to; None: $RUNBOOK_RUN, else the newest with this chapter and host.
+        schemes: of references to secrets that may be followed, to look for the secrets in the notebook.
     Returns: the record it was attached to.
     Raises:
         UsageError: not a notebook, or none that says which host it is about.
         SecretUnavailable: a secret of its inventory cannot be had here, so nobody can look for it.
         RecordMissing: no such record.
-        RecordError: the notebook holds a secret. Nothing was written.
+        RecordError: the notebook holds a secret, or names another inventory than its record. Nothing was written.
     """
     notebook = read_notebook(path)
     values = parameters(notebook, path)
+    chapter = chapter_of(path, notebook)
+    run = run or os.environ.get("RUNBOOK_RUN")
     host = values.get("host")
     if values.get("name"):  # a server that is known by its name alone has no secrets here
-        host = origin.folder_of(inventory.address(str(values["name"])))
+        entry = _find(root, run, origin.folder_of(inventory.address(str(values["name"]))), chapter)
     elif isinstance(host, str):
-        unavailable = resolve_references(inventory.load(str(values.get("inventory") or "lab")), host)
+        entry = _find(root, run, host, chapter)
+        site = inventory.load(str(values.get("inventory") or "lab"))
+        _refuse_other_inventory(site, entry, path)
+        origin.use(site)
+        unavailable = resolve_references(site, host, schemes)
         if unavailable:
             raise unavailable[0]
     else:
         raise UsageError("has no parameter 'host'", str(path), "give a chapter's notebook, executed")
-    chapter = chapter_of(path, notebook)
-    entry = _find(root, run or os.environ.get("RUNBOOK_RUN"), host, chapter)
     folder = root / entry.record.run
     remedy = f"destroy {path}; {RUN_AGAIN}"
-    keep_notebook(notebook, folder, entry, origin.CHECKOUT / "notebooks", remedy)
+    keep_notebook(notebook, folder, entry, places.NOTEBOOKS, remedy)
     publish(root, entry.record.run, replaced={entry.notebook.as_posix(), entry.notebook_page.as_posix()})
     return entry
+
+
+def _refuse_other_inventory(site: inventory.Inventory, entry: Entry, path: Path) -> None:
+    if site.digest != entry.record.inventory_sha256:
+        raise RecordError(
+            f"names the inventory {site.path}, which is not (or no longer) the one that run {entry.record.run} had "
+            f"on {entry.record.host}, so the secrets in it may be others",
+            str(path),
+            "run the chapter again with the inventory as it is now, then add the notebook",
+            "The notebook was not attached, and no secret was fetched.",
+        )
 
 
 def keep_notebook(
@@ -65,11 +89,34 @@ def keep_notebook(
     Raises: RecordError when a secret is in it; nothing was written then.
     """
     where = f"{entry.record.host}, {entry.notebook.name}"
-    refuse_secrets(notebook, where, remedy)
+    refuse_secrets([notebook, *_told_in_pieces(notebook), *_shown_by_markup(notebook)], where, remedy)
     page = notebook_page(notebook, entry.record.title, entry.page.name, pictures)
     text = nbformat.writes(notebook)
     files.write_atomically(folder / entry.notebook, (text.rstrip("\n") + "\n").encode())
     files.write_atomically(folder / entry.notebook_page, page.encode())
+
+
+def _told_in_pieces(notebook: NotebookNode) -> Iterator[str]:
+    """What the outputs say one after the other, and each stream alone: a secret may be told in halves."""
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", ())
+        yield "\n".join(map(_told_by, outputs))
+        for stream in ("stdout", "stderr"):
+            yield "\n".join(_told_by(output) for output in outputs if output.get("name") == stream)
+
+
+def _shown_by_markup(notebook: NotebookNode) -> Iterator[str]:
+    """What markup shows, without its tags: a colour for the digits of a secret leaves it readable."""
+    for cell in notebook.cells:
+        texts = [cell.source] if cell.cell_type == "markdown" else []
+        texts += [text for output in cell.get("outputs", ()) for text in output.get("data", {}).values()]
+        for text in texts:
+            if isinstance(text, str) and "<" in text:
+                yield html.unescape(_TAG.sub("", text))
+
+
+def _told_by(output: NotebookNode) -> str:
+    return str(output.get("text") or output.get("data", {}).get("text/plain", ""))
 
 
 def read_notebook(path: Path) -> NotebookNode:

@@ -1,17 +1,59 @@
 """Files of a record: replaced in one step, and never lost when a chapter runs again."""
 
 import os
+import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from runbook_lib.errors import RecordNotWritten
 
 # What belongs to one chapter of one host: data, its page, its plan as a script, the executed notebook, that one's page.
 SUFFIXES = (".json", ".html", ".sh", ".ipynb", ".notebook.html")
+_SHARED_FOLDER = 0o2750  # what is made in it has its group
+_group: int | None = None
 GIT_ATTRIBUTES = "# Records are evidence: no transport may touch a byte of them.\n* binary\n"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`: a reader, or a crash at any moment, sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def share_with(group: int | None) -> None:
+    """From now on what this process writes may be read by a group (its id), too; None: by its owner alone."""
+    global _group
+    _group = group
+
+
+def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Replace `path` by `content`: a reader, or a crash at any moment, sees the old file or the new one.
+
+    It is for its owner alone, and for the group that records are shared with: a record tells how a server can be
+    reached and by whom.
+
+    Raises: RecordNotWritten: the disk is full, or takes nothing.
+    """
+    with told_where(path):
+        _replace(path, content, mode)
+
+
+@contextmanager
+def told_where(path: Path) -> Iterator[None]:
+    """Tell what the system says of a file of a record as an error with its path.
+
+    Raises: RecordNotWritten.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RecordNotWritten(
+            f"the record cannot be written: {error.strerror or error}",
+            str(path),
+            "make room there, or let it be written, or name another folder in RUNBOOK_RECORDS (with the run's folder "
+            "copied to it, where the run is to go on)",
+            "",
+        ) from None
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    _make_folder(path.parent)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     part = Path(name)
     try:
@@ -19,12 +61,28 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o644)
+        part.chmod(mode)
+        _share(part, mode | 0o040)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """Each folder that is not there is made for who may read records; one that is there keeps its mode."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _share(folder, _SHARED_FOLDER)
+
+
+def _share(path: Path, mode: int) -> None:
+    """Give what was made to the group that may read it, where there is one."""
+    if _group is not None:
+        os.chown(path, -1, _group)  # first: it takes the bits of set-id away (chown(2))
+        path.chmod(mode)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -36,16 +94,29 @@ def _sync_folder(folder: Path) -> None:
 
 
 def prepare_root(root: Path) -> None:
-    """Make the folder of records and tell git, once, to keep its bytes; a file of one's own there stays."""
+    """Make the folder of records and tell git, once, to keep its bytes; a file of one's own there stays.
+
+    One that is there, and is one's own, is opened to the group that records are shared with; runs in it stay as they
+    are.
+    """
     attributes = root / ".gitattributes"
     if not attributes.exists():
         write_atomically(attributes, GIT_ATTRIBUTES.encode())
+    there = root.stat()
+    if _group is not None and there.st_uid == os.geteuid():
+        with told_where(root):
+            _share(root, stat.S_IMODE(there.st_mode) | _SHARED_FOLDER)
 
 
 def set_aside(folder: Path, chapter: str) -> None:
     """Rename what an earlier run of `chapter` left to CHAPTER.1.json, CHAPTER.2.json, … with its pages."""
     if not (folder / f"{chapter}.json").exists():
         return
+    with told_where(folder / f"{chapter}.json"):
+        _set_aside(folder, chapter)
+
+
+def _set_aside(folder: Path, chapter: str) -> None:
     number = 1
     while any((folder / f"{chapter}.{number}{suffix}").exists() for suffix in SUFFIXES):
         number += 1

@@ -1,16 +1,23 @@
 """What ran: the records of one run in order, counted, and what to type next."""
 
+import os
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runbook_lib.errors import RecordError
-from runbook_lib.records import model
+from runbook_lib.families.chapters import chapters_of_others
+from runbook_lib.inventory.typed import apply_command
+from runbook_lib.records import files, model, origin
 from runbook_lib.records.model import RecordData
 
 ORDER = "order.json"  # what was ordered, where the command line did
+PLAN = "plan.sha256"  # the digest of what was planned, once every host was planned to its end
 _EARLIER = re.compile(r"(?P<chapter>.+)\.(?P<number>[0-9]+)")
 
 
@@ -50,6 +57,8 @@ class RunIndex:
     run: str
     folder: Path
     entries: tuple[Entry, ...]
+    ordered: "Ordered | None" = None
+    plan: str | None = None  # the digest of what was planned
 
     @property
     def current(self) -> tuple[Entry, ...]:
@@ -58,7 +67,23 @@ class RunIndex:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(entry.record.host for entry in self.entries))
+        """Those with a record, then those that were ordered and have none."""
+        recorded = [entry.record.host for entry in self.entries]
+        return tuple(dict.fromkeys([*recorded, *(self.ordered.hosts if self.ordered else ())]))
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """Hosts whose last chapter has no record, and none that says why: cut off, stopped in between, not begun."""
+        if self.ordered is None:
+            return ()
+        stopped = {entry.record.host for entry in self.stopped}
+        return tuple(h for h in self.ordered.hosts if h not in stopped and not self._at_end(h, self.ordered))
+
+    def _at_end(self, host: str, ordered: "Ordered") -> bool:
+        records = [entry.record for entry in self.of_host(host) if entry.attempt == 0]
+        family = next((record.facts["family"] for record in records if record.facts.get("family")), None)
+        wanted = ordered.chapters.keys() - chapters_of_others(family)
+        return not wanted or max((record.chapter for record in records), default="") >= max(wanted)
 
     def of_host(self, host: str) -> tuple[Entry, ...]:
         """The entries of one host, earlier attempts included."""
@@ -89,6 +114,14 @@ class RunIndex:
         return bool(self.current) and all(entry.record.mode == "plan" for entry in self.current)
 
     @property
+    def open_decisions(self) -> dict[str, tuple[str, ...]]:
+        """For each host the places that a person has to decide about before apply goes on."""
+        found: dict[str, dict[str, str]] = {}
+        for entry in self.current:
+            found.setdefault(entry.record.host, {}).update(entry.record.open_decisions)
+        return {host: tuple(places) for host, places in found.items() if places}
+
+    @property
     def left_to(self) -> tuple[str, ...]:
         """Who owns files on the hosts, and has lines to add to them; each once."""
         return tuple(dict.fromkeys(owner for owners in self._waiting().values() for owner in owners))
@@ -103,7 +136,7 @@ class RunIndex:
 
     def headline(self) -> str:
         """What was done, in one sentence."""
-        if not self.current:
+        if not self.hosts:
             return "Nothing was recorded"
         hosts = counted(len(self.hosts), "host")
         nothing = f"lines left to {' and '.join(self.left_to)}" if self.left_to else "nothing to do"
@@ -112,56 +145,124 @@ class RunIndex:
             more = f", and {len(self.stopped) - 1} more" if len(self.stopped) > 1 else ""
             title = first.title.partition(" · ")[0]  # without the Japanese title behind it
             return f"{first.host} {_STOPPED[first.outcome]} {title}{more}"
+        if self.unfinished:
+            return self._cut_off()
         if self.is_plan:
             planned = self.changes_planned
             told = f"{counted(planned, 'change')} planned, none made" if planned else nothing
-            return f"{hosts}: {told}"
+            waits = sum(map(len, self.open_decisions.values()))
+            return f"{hosts}: {told}" + (f"; {counted(waits, 'decision')} open" if waits else "")
         made = f"{counted(self.changes_made, 'change')} made" if self.changes_made else nothing
-        claims = sum(len(entry.record.verifications) for entry in self.current)
+        claims = sum(len(entry.record.verifications) for entry in self.current) - self.count("not asked")
         proof = f"; {self.count('pass')} of {counted(claims, 'claim')} proved" if claims else ""
         return f"{hosts}: {made}{proof}"
 
-    def next_commands(self, options: str = "", plan: str | None = None) -> tuple[tuple[str, str], ...]:
-        """What to type next: pairs of a reason and a command.
+    def _cut_off(self) -> str:
+        host = self.unfinished[0]
+        more = f", and {counted(len(self.unfinished) - 1, 'more host')}" if len(self.unfinished) > 1 else ""
+        reached = [
+            entry.record.title.partition(" · ")[0] for entry in self.current if entry.record.host == host
+        ]
+        return f"{host} did not get beyond {reached[-1]}{more}" if reached else f"{host} was not begun{more}"
 
-        Args:
-            options: what this run was started with and the next needs too, as "--inventory FILE".
-            plan: the digest of what was planned, to which apply is bound.
-        """
-        tail = f" {options}" if options else ""
-        commands: list[tuple[str, str]] = []
-        again: dict[tuple[str, str, bool], list[str]] = {}
-        for record in (entry.record for entry in self.stopped):
-            again.setdefault((record.mode, record.chapter, record.outcome == "failed"), []).append(
-                record.host
-            )
-        if again and (self.folder / ORDER).exists():
-            failed_on = [host for (*_, failed), hosts in again.items() if failed for host in hosts]
-            reason = f"when the cause on {' and '.join(failed_on)} is mended" if failed_on else "to go on"
-            commands.append((reason, f"runbook resume {self.run}"))
-            again = {}
-        for (mode, chapter, failed), hosts in again.items():
-            names = " and ".join(hosts)
-            reason = f"when the cause on {names} is mended" if failed else f"to go on with {names}"
-            commands.append((reason, f"runbook {mode}{_hosts(hosts)} --from {chapter}{tail}"))
+    def next_commands(self) -> tuple[tuple[str, str], ...]:
+        """What to type next: pairs of a reason and a command. What was ordered with options is gone on with by them."""
+        tail = f" {self.ordered.next_options}" if self.ordered and self.ordered.next_options else ""
+        commands = [*self._to_go_on(tail)]
         unproven = dict.fromkeys(entry.record.host for entry in self.not_proven)
         commands += [(f"to test {host} again", f"runbook verify {host}{tail}") for host in unproven]
         for host, owners in self._waiting().items():
-            reason = f"when {' and '.join(owners)} has the lines on {host} (chapter 2 of the record)"
+            have = "has" if len(owners) == 1 else "have"
+            reason = f"when {' and '.join(owners)} {have} the lines on {host} (chapter 2 of the record)"
+            again = f"runbook plan{_hosts([host])}{tail}" if self.is_plan else self._apply([host])
+            commands.append((reason, again))
+        through = not self.stopped and not self.unfinished
+        if self.is_plan and self.open_decisions and through:
+            names = " and ".join(self.open_decisions)
             commands.append(
-                (reason, f"runbook {'plan' if self.is_plan else 'apply'} --host {shlex.quote(host)}{tail}")
+                (f"when what is open on {names} is decided", f"runbook plan{_hosts(self.hosts)}{tail}")
             )
-        if self.is_plan and self.changes_planned and not self.stopped:
-            bound = f" --plan {plan[:16]}" if plan else f"{_hosts(self.hosts)}{tail}"
-            commands.append(("to make these changes and no others", f"runbook apply{bound}"))
-        elif self.hosts and not self.stopped and not self.not_proven:
-            commands.append(("to prove it from outside at any time", f"runbook verify {self.hosts[0]}{tail}"))
+        elif self.is_plan and self.changes_planned and through and self.plan:
+            bound = apply_command(
+                plan=self.plan[:16],
+                options=_whose(tail).strip(),
+                reason=not self._reason_serves and self._needs_reason,
+            )
+            commands.append(("to make these changes and no others", bound))
+        elif self.is_plan and self.changes_planned and through:  # in JupyterLab: nobody bound it to a digest
+            again = f"runbook plan{_hosts(self.hosts)}{tail}"
+            commands.append(("to have these changes approved and made by the command line", again))
+        elif self.current and through and not self.not_proven:
+            commands.append(
+                (
+                    "to prove it from outside at any time",
+                    f"runbook verify {self.current[0].record.host}{tail}",
+                )
+            )
         if self.changes_made:
             commands.append(("to put back what this run changed", f"runbook rollback {self.run}{tail}"))
         return tuple(commands)
 
+    def _to_go_on(self, tail: str) -> Iterator[tuple[str, str]]:
+        """How the hosts that did not get through go on; resume refuses where the inventory is another by then."""
+        elsewhere = [entry for entry in self.stopped if _mended_in_the_inventory(entry.record)]
+        if elsewhere:
+            hosts = [entry.record.host for entry in elsewhere]
+            yield (
+                f"when the inventory has what {' and '.join(hosts)} needs",
+                f"runbook plan{_hosts(hosts)}{tail}",
+            )
+        rest = [entry.record for entry in self.stopped if entry not in elsewhere]
+        # What is mended in the inventory ends the run: its other half would be decided by another file.
+        if (rest or self.unfinished) and self.ordered is not None:
+            failed_on = [record.host for record in rest if record.outcome == "failed"]
+            reason = f"when the cause on {' and '.join(failed_on)} is mended" if failed_on else "to go on"
+            if elsewhere:
+                reason += ", before the inventory is changed"
+            yield reason, f"runbook resume {self.run}{_whose(tail)}"
+            return
+        again: dict[tuple[str, str, bool], list[str]] = {}
+        for record in rest:
+            again.setdefault((record.mode, record.chapter, record.outcome == "failed"), []).append(
+                record.host
+            )
+        for (mode, chapter, failed), hosts in again.items():
+            names = " and ".join(hosts)
+            reason = f"when the cause on {names} is mended" if failed else f"to go on with {names}"
+            again_from = self._apply(hosts, chapter)
+            yield (
+                reason,
+                again_from if mode == "apply" else f"runbook plan{_hosts(hosts)} --from {chapter}{tail}",
+            )
+
+    @property
+    def _reason_serves(self) -> bool:
+        """Apply takes the plan's reason: hosts of the lab need none, others one that no completed run had."""
+        records = [entry.record for entry in self.current if not entry.record.lab]
+        used = (completed_run(self.folder.parent, one.host, one.reason) for one in records)
+        return all(record.reason for record in records) and not any(used)
+
+    @property
+    def _needs_reason(self) -> bool:
+        """Whether a host is no host of the lab."""
+        return not all(entry.record.lab for entry in self.current)
+
+    def _apply(self, hosts: Iterable[str], start: str = "") -> str:
+        options = self.ordered.next_options if self.ordered else ""
+        return apply_command(hosts, start=start, options=options, reason=self._needs_reason)
+
+
+def _mended_in_the_inventory(record: RecordData) -> bool:
+    remedy = record.error.message.partition("To do: ")[2] if record.error else ""
+    return record.outcome == "failed" and "inventory" in remedy
+
 
 _STOPPED = {"failed": "failed at", "interrupted": "was interrupted at", "running": "did not finish"}
+
+
+def _whose(tail: str) -> str:
+    """The options of a command that looks for records: their inventory, where that says the place."""
+    return tail if origin.is_said_by_site() else ""
 
 
 def _hosts(hosts: Iterable[str]) -> str:
@@ -180,6 +281,7 @@ def read_run(folder: Path) -> RunIndex:
         folder: the run's folder, `records/RUN`.
     Raises: RecordError when there is no such folder, or a record is not readable.
     """
+    refuse_unreadable(folder)
     if not folder.is_dir():
         raise RecordError(
             "there is no such run", str(folder), "runbook records list shows the runs that are here"
@@ -190,15 +292,77 @@ def read_run(folder: Path) -> RunIndex:
         attempt = int(earlier["number"]) if earlier else 0
         entries.append(Entry(path.relative_to(folder), attempt, model.read(path)))
     entries.sort(key=lambda e: (e.record.host, e.record.chapter, e.attempt != 0, e.attempt))
-    return RunIndex(folder.name, folder, tuple(entries))
+    return RunIndex(folder.name, folder, tuple(entries), _ordered(folder), _planned(folder))
+
+
+def refuse_unreadable(folder: Path) -> None:
+    """Refuse a folder of records that is there, and is another's.
+
+    Raises: RecordError.
+    """
+    try:
+        if not folder.is_dir() or _may_read(folder):
+            return
+    except PermissionError:  # of a folder above it
+        pass
+    raise RecordError(
+        "these records are another's, and you may not read them",
+        str(folder),
+        "have yourself added to the group that the inventory's site.records.group names, or ask their owner",
+    )
+
+
+def keep_plan_digest(folder: Path, digest: str) -> None:
+    """Keep the digest of what a run planned beside its records: what apply is bound to."""
+    files.write_atomically(folder / PLAN, f"{digest}\n".encode())
+
+
+def _planned(folder: Path) -> str | None:
+    path = folder / PLAN
+    digest = path.read_text(encoding="ascii", errors="replace").strip() if path.exists() else ""
+    return digest if re.fullmatch("[0-9a-f]{64}", digest) else None
+
+
+class Ordered(BaseModel):
+    """What of an order says whether a run is complete: on which hosts which chapters were to run."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    hosts: tuple[str, ...]
+    chapters: Annotated[dict[str, str], Field(min_length=1)]
+    next_options: str = ""
+
+
+def _ordered(folder: Path) -> Ordered | None:
+    path = folder / ORDER
+    try:
+        return Ordered.model_validate_json(path.read_bytes()) if path.exists() else None
+    except ValidationError as error:
+        raise RecordError(
+            f"the order cannot be read: {error.errors()[0]['msg']}",
+            str(path),
+            "take the record again from where it was kept",
+        ) from error
 
 
 def runs(root: Path) -> tuple[str, ...]:
-    """The runs under a folder of records, the newest first."""
+    """The runs under a folder of records that one may read, the newest first."""
+    return tuple(name for name in _all_runs(root) if _may_read(root / name))
+
+
+def runs_of_others(root: Path) -> tuple[str, ...]:
+    """The runs under a folder of records that one may not read, the newest first."""
+    return tuple(name for name in _all_runs(root) if not _may_read(root / name))
+
+
+def _all_runs(root: Path) -> list[str]:
     if not root.is_dir():
-        return ()
+        return []
     found = (path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return tuple(sorted(found, reverse=True))
+    return sorted(found, reverse=True)
+
+
+def _may_read(folder: Path) -> bool:
+    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def completed_run(root: Path, host: str, reason: str) -> str | None:

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from runbook_lib import warned
 from runbook_lib.errors import RecordError
 
-Verdict = Literal["pass", "fail", "could not test", "not verified", "not tested"]
+Verdict = Literal["pass", "fail", "could not test", "not asked", "not verified", "not tested"]
 Outcome = Literal["running", "passed", "planned", "not proven", "failed", "interrupted"]
 
 
@@ -58,6 +59,11 @@ class Row(_Part):
     seen: str
     command: str
 
+    @property
+    def told(self) -> str:
+        """The verdict in a word; `warning` where a pass has one."""
+        return warned.told(self.verdict, (self.seen,))
+
 
 class PlanStep(_Part):
     """What would change, shown before anything did; no change is 'nothing to do'."""
@@ -86,6 +92,11 @@ class VerifyStep(_Part):
     claim: str
     rows: tuple[Row, ...]
     verdict: Verdict
+
+    @property
+    def told(self) -> str:
+        """The verdict in a word; `warning` where a pass has one."""
+        return warned.told(self.verdict, (row.seen for row in self.rows))
 
 
 class PortFlow(_Part):
@@ -125,7 +136,11 @@ class Failure(_Part):
 
 
 class RecordData(_Part):
-    """A whole record. Times are UTC with their offset."""
+    """A whole record. Times are UTC with their offset, and those of a clock that may be set.
+
+    `took_s` is by a clock that only runs (None: written before that was measured); `clock_set_by_s` is by how much the
+    other one was set meanwhile.
+    """
 
     format: Literal[1] = 1
     run: str
@@ -138,6 +153,8 @@ class RecordData(_Part):
     lab: bool
     started_at: Time
     ended_at: Time | None = None
+    took_s: float | None = None
+    clock_set_by_s: float | None = None
     library: str
     commit: str | None
     clean_tree: bool | None
@@ -149,19 +166,27 @@ class RecordData(_Part):
     error: Failure | None = None
     undo: str | None = None
     needed_root: dict[str, str] = Field(default_factory=dict)
+    open_decisions: dict[str, str] = Field(default_factory=dict)
+    refusal: str | None = None
 
     @property
     def plans(self) -> tuple[PlanStep, ...]:
         return tuple(step for step in self.steps if isinstance(step, PlanStep))
 
     @property
+    def last_plans(self) -> tuple[PlanStep, ...]:
+        """Of each title the plan that was shown last: by hand a cell may be run again."""
+        return tuple({plan.title: plan for plan in self.plans}.values())
+
+    @property
     def verifications(self) -> tuple[VerifyStep, ...]:
-        return tuple(step for step in self.steps if isinstance(step, VerifyStep))
+        """Of each claim how it came out when it was asked last."""
+        return tuple({step.claim: step for step in self.steps if isinstance(step, VerifyStep)}.values())
 
     @property
     def changes_planned(self) -> int:
         """How many differences the plans showed."""
-        return sum(len(plan.changes) for plan in self.plans)
+        return sum(len(plan.changes) for plan in self.last_plans)
 
     @property
     def changes_made(self) -> int:
@@ -171,12 +196,32 @@ class RecordData(_Part):
     @property
     def left_to(self) -> tuple[str, ...]:
         """Who has lines of this chapter to add, since the files are theirs; each once."""
-        owners = (one.owner for plan in self.plans for one in plan.withheld if one.owner)
+        owners = (one.owner for plan in self.last_plans for one in plan.withheld if one.owner)
         return tuple(dict.fromkeys(owners))
+
+    @property
+    def not_proven(self) -> tuple[str, ...]:
+        """What could not be tested, a line for each reason; the reason says who must act."""
+        reasons: dict[str, list[str]] = {}
+        for step in self.verifications:
+            for row in step.rows:
+                if row.verdict == "could not test":
+                    reasons.setdefault(row.seen, []).append(row.claim)
+        lines = []
+        for seen, claims in reasons.items():
+            others = len(dict.fromkeys(claims)) - 1
+            more = f" (and {others} more)" if others else ""
+            lines.append(f"{claims[0]}{more}: {seen}")
+        return tuple(lines)
 
     def count(self, verdict: Verdict) -> int:
         """How many claims ended with this verdict."""
         return sum(step.verdict == verdict for step in self.verifications)
+
+    @property
+    def warned(self) -> int:
+        """How many of those that passed have a warning."""
+        return sum(step.told == "warning" for step in self.verifications)
 
 
 def to_bytes(data: RecordData) -> bytes:

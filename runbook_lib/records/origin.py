@@ -2,19 +2,28 @@
 
 import functools
 import getpass
+import grp
+import hashlib
 import importlib.metadata
 import os
 import re
 import secrets
 import subprocess
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runbook_lib.errors import UsageError
+from runbook_lib import places
+from runbook_lib.errors import InventoryError, UsageError
+from runbook_lib.records import files
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:  # models are slow to import
+    from runbook_lib.inventory import Inventory
+
 _GIT_TIMEOUT_S = 10.0
+_ADJUSTED_S = 2.0  # adjtime(3) moves a clock by 0.9 s in half an hour, the longest that a cell may take
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -49,10 +58,52 @@ def _process_run() -> str:
     return run_id(datetime.now(UTC))
 
 
+def chapters_of_run() -> frozenset[str]:
+    """The chapters that a batch runs on the host one after the other; none where a person runs them by hand."""
+    return frozenset(os.environ.get("RUNBOOK_CHAPTERS", "").split())
+
+
+_of_site: Path | None = None
+
+
+def use(book: "Inventory") -> None:
+    """From now on the records of this process lie where an inventory says, and are for the group that it names.
+
+    Raises:
+        InventoryError: there is no such group here, or the person at work is not in it.
+    """
+    global _of_site
+    said = book.site.records
+    files.share_with(_group_id(said.group, book) if said.group else None)
+    _of_site = Path(said.directory) if said.directory else None
+
+
+def _group_id(name: str, book: "Inventory") -> int:
+    try:
+        number = grp.getgrnam(name).gr_gid
+    except KeyError:
+        problem, remedy = f"there is no group {name} on this machine", "name one that `getent group` lists"
+    else:
+        if os.geteuid() == 0 or number in {os.getegid(), *os.getgroups()}:
+            return number
+        problem = f"you are not in the group {name}, so nothing can be shared with it"
+        remedy = "have yourself added to it and log in anew, or leave records.group out"
+    raise InventoryError(f"{problem}. Nothing was written", book.where("site", "records", "group"), remedy)
+
+
 def root() -> Path:
-    """The folder of all records: $RUNBOOK_RECORDS, else records/ of the checkout."""
+    """The folder of all records, wherever one stands.
+
+    It is $RUNBOOK_RECORDS, else what the inventory in use says; else records/ of the checkout, or of the user's data
+    folder where the package is installed.
+    """
     given = os.environ.get("RUNBOOK_RECORDS")
-    return Path(given).absolute() if given else CHECKOUT / "records"
+    return Path(given).absolute() if given else _of_site or (places.CHECKOUT or places.data()) / "records"
+
+
+def is_said_by_site() -> bool:
+    """Whether the inventory in use says where the records lie: then who looks for them has to name it."""
+    return _of_site is not None and not os.environ.get("RUNBOOK_RECORDS")
 
 
 def operator() -> str:
@@ -86,19 +137,72 @@ def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A moment by the clock on the wall, which may be set, and by one that only runs, whatever is set."""
+
+    wall: float
+    running: float
+
+    @classmethod
+    def now(cls) -> "Moment":
+        """This moment."""
+        return cls(time.time(), _running())
+
+    def took_s(self) -> float:
+        """How long it is ago, in seconds, whatever became of the clock on the wall."""
+        return round(_running() - self.running, 3)
+
+    def clock_set_by_s(self) -> float | None:
+        """By how many seconds the clock on the wall was set since; None where it only ran, or was adjusted slowly."""
+        moved = (time.time() - self.wall) - (_running() - self.running)
+        return round(moved, 1) if abs(moved) > _ADJUSTED_S else None
+
+
+def _running() -> float:
+    # CLOCK_BOOTTIME runs on while a laptop sleeps, which CLOCK_MONOTONIC does not: a night would pass for a set clock.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 def library_version() -> str:
     """The version of runbook_lib that runs."""
     return importlib.metadata.version("runbook-lib")
 
 
+def library_sha256(folder: Path = places.PACKAGE) -> str:
+    """SHA-256 over the names and bytes of the library's files as they are now, committed or not."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
 @functools.cache
-def code_state(checkout: Path = CHECKOUT) -> CodeState:
-    """Commit and cleanness of the checkout, asked once a process; None without git or a repository."""
-    commit = _git(checkout, "rev-parse", "--verify", "HEAD")
-    if commit is None:
+def code_state(checkout: Path | None = places.CHECKOUT) -> CodeState:
+    """Commit and cleanness of the checkout, asked once a process; None where there is none, or no git or repository."""
+    commit = _git(checkout, "rev-parse", "--verify", "HEAD") if checkout else None
+    if checkout is None or commit is None:
         return CodeState(None, None)
     changes = _git(checkout, "status", "--porcelain")
     return CodeState(commit.strip(), None if changes is None else not changes.strip())
+
+
+def _environment(checkout: Path) -> dict[str, str]:
+    """What git is asked in: this checkout, whatever a hook left behind (GIT_DIR), and whoever owns it.
+
+    Its code runs already, so git's fear of a repository that belongs to somebody else protects nothing here.
+    Source: git(1), environment variables; git-config(1), safe.directory, which git heeds so since 2.38.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return kept | {
+        "GIT_CEILING_DIRECTORIES": str(checkout.parent),  # no repository around it, where it is none itself
+        "GIT_OPTIONAL_LOCKS": "0",  # a look must not take the index's lock from somebody who commits
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": str(checkout),
+    }
 
 
 def _git(checkout: Path, *arguments: str) -> str | None:
@@ -106,8 +210,7 @@ def _git(checkout: Path, *arguments: str) -> str | None:
         done = subprocess.run(
             ["git", "-C", str(checkout), *arguments],
             capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=False,
-            # A look must not take the index's lock from somebody who commits.
-            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"},
+            env=_environment(checkout),
         )  # fmt: skip
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None

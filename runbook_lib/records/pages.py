@@ -14,7 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from runbook_lib.records.index import Entry, RunIndex, counted
-from runbook_lib.records.model import Outcome, RecordData, Verdict
+from runbook_lib.records.model import Outcome, RecordData
 from runbook_lib.visible import visible
 
 # No script, no frame, no form, no request: what is shown is in the file.
@@ -30,10 +30,12 @@ OUTCOMES: dict[Outcome, tuple[str, str, str]] = {
     "interrupted": ("fail", "■", "interrupted"),
     "running": ("unsure", "…", "not finished"),
 }
-VERDICTS: dict[Verdict, tuple[str, str]] = {
+VERDICTS: dict[str, tuple[str, str]] = {
     "pass": ("pass", "✓"),
+    "warning": ("unsure", "!"),
     "fail": ("fail", "✕"),
     "could not test": ("unsure", "?"),
+    "not asked": ("plan", "◇"),
     "not verified": ("plan", "◇"),
     "not tested": ("plan", "◇"),
 }
@@ -144,12 +146,25 @@ def spoken(kind: str) -> str:
 
 
 def span(record: RecordData) -> str:
-    """How long a chapter worked, in seconds, or minutes and seconds."""
+    """How long a chapter worked, in seconds, or minutes and seconds; and whether the clock was set meanwhile.
+
+    A record without `took_s` is told by its times, where these can be true.
+    """
     if record.ended_at is None:
         return ""
-    seconds = (
-        datetime.fromisoformat(record.ended_at) - datetime.fromisoformat(record.started_at)
-    ).total_seconds()
+    seconds = record.took_s
+    if seconds is None:
+        ended, started = map(datetime.fromisoformat, (record.ended_at, record.started_at))
+        seconds = (ended - started).total_seconds()
+        if seconds < 0:
+            return "not known: the clock was set"
+    if record.clock_set_by_s:
+        word = "forward" if record.clock_set_by_s > 0 else "back"
+        return f"{_spelled(seconds)}; the clock was set {word} by {_spelled(abs(record.clock_set_by_s))} meanwhile"
+    return _spelled(seconds)
+
+
+def _spelled(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
 
 

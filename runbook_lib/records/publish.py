@@ -1,10 +1,11 @@
 """Pages and manifest of a run, made anew from its records."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from runbook_lib.errors import RecordError
 from runbook_lib.records import files, index, manifest, pages
@@ -25,11 +26,12 @@ def publish(root: Path, run: str, *, replaced: Collection[str] = ()) -> RunIndex
         replaced: paths in the run's folder that were replaced on purpose.
     Returns: what the run consists of.
     Raises:
-        RecordError: a record of the run is not readable, or is no longer what the manifest says.
-        filelock.Timeout: another process published for 30 s.
+        RecordError: a record of the run is not readable, or is no longer what the manifest says; another process
+            published for 30 s.
+        RecordNotWritten: the disk is full, or takes nothing.
     """
     folder = root / run
-    with FileLock(root / ".lock", timeout=LOCK_TIMEOUT_S):
+    with _locked(root):
         found = index.read_run(folder)
         if (folder / manifest.NAME).exists():
             _refuse_altered(folder, replaced)
@@ -40,6 +42,25 @@ def publish(root: Path, run: str, *, replaced: Collection[str] = ()) -> RunIndex
         files.write_atomically(folder / "index.html", pages.index_page(found).encode())
         manifest.write(found)
     return found
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    lock = FileLock(root / ".lock", mode=0o600)  # whoever may open it may hold it
+    with files.told_where(root / ".lock"):
+        try:
+            lock.acquire(timeout=LOCK_TIMEOUT_S)
+        except Timeout:
+            raise RecordError(
+                f"another process has been publishing records for {LOCK_TIMEOUT_S:g} s",
+                str(root),
+                "wait for it to end, then: runbook records add NOTEBOOK, or runbook resume RUN, publishes again",
+                "",
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _refuse_altered(folder: Path, replaced: Collection[str]) -> None:

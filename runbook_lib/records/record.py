@@ -1,14 +1,15 @@
 """A record writes itself while a chapter works, so that a crash leaves all that happened before it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from runbook_lib import credentials
+from runbook_lib.excerpt import excerpt
 from runbook_lib.records import files, model, origin
 from runbook_lib.records.model import Failure, RecordData
 from runbook_lib.records.redaction import masked, refuse_secrets
-from runbook_lib.remote.excerpt import excerpt
 
 _FACT_CHARACTERS_MAX = 4000
 
@@ -22,9 +23,11 @@ class Record:
     would bring a secret raises RecordError and leaves the file as it was.
     """
 
-    def __init__(self, path: Path, data: RecordData) -> None:
+    def __init__(self, path: Path, data: RecordData, began: origin.Moment | None = None) -> None:
         self.path = path
         self.data = data
+        self.began = began
+        self._known: Collection[credentials.Secret] = ()  # the secrets that what is written was searched for
 
     @classmethod
     def begin(
@@ -72,17 +75,22 @@ class Record:
             "facts": {name: _kept(value) for name, value in facts.items()},
         }
         path = folder / f"{chapter}.json"
+        began = origin.Moment.now()
         data = RecordData.model_validate(_clean(fields, path))
         files.prepare_root(root)
         files.set_aside(folder, chapter)
-        record = cls(path, data)
+        record = cls(path, data, began)
         record._write()
         return record
 
     @classmethod
-    def open(cls, path: Path) -> "Record":
-        """A record that is on disk already, to close it where its chapter could not."""
-        return cls(path, model.read(path))
+    def open(cls, path: Path, began: origin.Moment | None = None) -> "Record":
+        """A record that is on disk already, to close it where its chapter could not.
+
+        Args:
+            began: when its chapter began; None: nobody knows, so how long it took is not said.
+        """
+        return cls(path, model.read(path), began)
 
     @property
     def sha256(self) -> str:
@@ -119,6 +127,14 @@ class Record:
         """Add what a sampler outside saw of mail while changes were made: for each port the fields of `PortFlow`."""
         self._add({"kind": "flow", "ports": list(ports)})
 
+    def add_open_decisions(self, places: Mapping[str, str], refusal: str | None) -> None:
+        """Add what a person has to decide before apply goes on: each place with what is found there.
+
+        Args:
+            refusal: what apply says of them, with what to write; None: it would go on.
+        """
+        self._update({"open_decisions": dict(places), "refusal": refusal})
+
     def add_note(self, text: str) -> None:
         """Add a sentence for the reader of the record."""
         self._add({"kind": "note", "text": text})
@@ -151,15 +167,30 @@ class Record:
                 "undo": undo,
                 "error": failure.model_dump() if failure else None,
                 "ended_at": origin.now_text(),
+                "took_s": self.began.took_s() if self.began else None,
+                "clock_set_by_s": self.began.clock_set_by_s() if self.began else None,
                 "needed_root": dict(needed_root or {}),
             }
         )
 
     def _add(self, step: Mapping[str, object]) -> None:
-        self._update({"steps": [*(done.model_dump() for done in self.data.steps), _clean(step, self.path)]})
+        written = self._written()
+        self._replace({**written, "steps": [*written["steps"], _clean(step, self.path)]})
 
     def _update(self, fields: Mapping[str, object]) -> None:
-        self.data = RecordData.model_validate({**self.data.model_dump(), **_clean(fields, self.path)})
+        self._replace({**self._written(), **_clean(fields, self.path)})
+
+    def _written(self) -> dict[str, Any]:
+        """What is written so far; searched again where another secret is known by now, which may stand in it."""
+        written = self.data.model_dump()
+        known = credentials.resolved()
+        if known == self._known:
+            return written
+        self._known = known
+        return _clean(written, self.path)
+
+    def _replace(self, fields: Mapping[str, object]) -> None:
+        self.data = RecordData.model_validate(fields)
         self._write()
 
     def _write(self) -> None:

@@ -15,6 +15,9 @@ from pathlib import PurePosixPath
 
 from runbook_lib import display
 from runbook_lib.credentials import Secret
+from runbook_lib.visible import one_line
+
+_LINES_MAX = 40  # about a screen; of a longer plan each change is folded in a browser, below the plan's title
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,16 @@ class Plan(display.Shown):
         return tuple(dict.fromkeys(one.owner for one in self.withheld if one.owner))
 
     @property
+    def told(self) -> str:
+        """How many changes are ours, left to others, and waiting."""
+        left = sum(bool(one.owner) for one in self.withheld)
+        waits = len(self.withheld) - left
+        parts = [counted(len(self.changes))] if self.changes else []
+        parts += [f"{counted(left)} left to {' and '.join(self.owners)}"] if left else []
+        parts += [f"{counted(waits)} waiting"] if waits else []
+        return ", ".join(parts)
+
+    @property
     def digest(self) -> str:
         """SHA-256 over what decides the plan: kinds, titles, diffs and commands, in order, and what is withheld."""
         told = [[c.kind, c.title, c.diff(), c.commands()] for c in self.changes]
@@ -186,7 +199,7 @@ class Plan(display.Shown):
                 f"printf '%s: ' {name}; read -r {name}; export {name}  # a secret: it is asked, never written here\n"
                 for name in change.secrets
             )
-            parts.append(f"# {change.title}\n{asked}{change.commands().rstrip()}\n")
+            parts.append(f"# {one_line(change.title)}\n{asked}{change.commands().rstrip()}\n")
         return "\n".join(parts)
 
     def as_data(self) -> list[dict[str, str]]:
@@ -201,9 +214,14 @@ class Plan(display.Shown):
             return display.Parts(
                 [display.Text(f"{self.title}: nothing to do."), *map(display.Text, self.notes)]
             )
-        parts: list[display.Shown] = [display.Text(note) for note in self.notes]
-        for change in self.changes:
-            parts.append(display.Diff(f"@ {change.title}\n{change.diff()}"))
+        parts: list[display.Shown] = [display.Text(f"{self.title}: {self.told}.")]
+        parts += map(display.Text, self.notes)
+        diffs = [display.Diff(f"@ {change.title}\n{change.diff()}") for change in self.changes]
+        lengths = [len(diff.body.splitlines()) for diff in diffs]
+        for change, diff, lines in zip(self.changes, diffs, lengths, strict=True):
+            title = f"{one_line(change.title)} ({lines} lines)"
+            is_long = sum(lengths) > _LINES_MAX and lines > 1
+            parts.append(display.Foldable(title, diff) if is_long else diff)
         if self.changes:
             parts.append(display.Folded("the same as commands to type as root", self.as_shell()))
         parts += [one.shown() for one in self.withheld]
@@ -214,6 +232,11 @@ class Plan(display.Shown):
 
     def html(self) -> str:
         return self._shown().html()
+
+
+def counted(number: int) -> str:
+    """So many changes, in words."""
+    return f"{number} change" if number == 1 else f"{number} changes"
 
 
 def quote(word: str | PurePosixPath) -> str:

@@ -9,13 +9,15 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 import paramiko
 
 from runbook_lib import credentials, display, inventory
 from runbook_lib.errors import DeadlineExceeded, HostUnreachable
-from runbook_lib.remote import hostkeys, login, route, sudo
+from runbook_lib.remote import hostkeys, instead, login, route, sudo
 from runbook_lib.remote.exchange import OUTPUT_LIMIT_BYTES, Deadline, Exchange
 from runbook_lib.remote.held import Held
 from runbook_lib.remote.route import Hop
@@ -82,10 +84,18 @@ class Host:
         # asked, so it is not found out.
         self.needed_root: dict[str, str] | None = None
         self._sudo = sudo.Sudo()
+        # True once asking for all facts in one shell took too long here: then each has a shell and seconds of its own.
+        self.looks_slowly = False
         self._answers: dict[object, tuple[float, object]] = {}
+        self._looking: Deadline | None = None
 
     def __repr__(self) -> str:
-        return f"Host({self.name}: {' → '.join(map(str, self._way)) or 'not connected'})"
+        return f"Host({self.name}: {self.way})"
+
+    @property
+    def way(self) -> str:
+        """The hops of the connection, each as it is reached: 'admin@192.0.2.1'."""
+        return " → ".join(map(str, self._way)) or "not connected"
 
     @property
     def user(self) -> str:
@@ -137,6 +147,19 @@ class Host:
         """Something on the host changes: everything is to be asked anew."""
         self._answers.clear()
 
+    @contextmanager
+    def looking(self, timeout_s: float) -> Iterator[Deadline]:
+        """One deadline for all that `run` is asked in here; for looking alone, since what is at work is not cut off.
+
+        Args:
+            timeout_s: seconds for all of it together, however many questions there are.
+        """
+        before, self._looking = self._looking, Deadline(timeout_s)
+        try:
+            yield self._looking
+        finally:
+            self._looking = before
+
     @property
     def is_open(self) -> bool:
         """Is there a living connection?"""
@@ -173,7 +196,14 @@ class Host:
             SudoRefused: root was asked for, and sudo does not give it.
             HostUnreachable: no connection, or it broke on the way.
         """
-        deadline = Deadline(timeout_s)
+        looking = self._looking
+        if looking is not None and not looking.left_s:
+            raise DeadlineExceeded(
+                f"the {looking.timeout_s:g} s for looking at this host are over",
+                self.name,
+                "see on the host what keeps it so busy (`uptime`, `ps -ef`), then type the same again",
+            )
+        deadline = Deadline(timeout_s if looking is None else min(timeout_s, looking.left_s))
         if not self._sessions.acquire(timeout=timeout_s):
             raise DeadlineExceeded(
                 f"{SESSIONS_AT_ONCE} other commands were still running after {timeout_s:g} s",
@@ -186,6 +216,7 @@ class Host:
                 exchange.send(exchange.script.sent + stdin, last=True)
                 exchange.pump(lambda: False)
                 self._require_begun(exchange)
+                self._require_read(exchange, root)
                 result = exchange.result()
             finally:
                 exchange.close()
@@ -213,6 +244,7 @@ class Host:
             exchange.send(exchange.script.sent)
             if not exchange.pump(lambda: b"\n" in exchange.out.partition(mark)[2]):
                 self._require_begun(exchange)
+                self._require_read(exchange, root)
                 raise exchange.failed(exchange.result())
         except BaseException:
             exchange.close()
@@ -232,7 +264,13 @@ class Host:
 
         reference = self._inventory_host.sudo.password
         password = credentials.resolve(reference, f"{self.name}, sudo.password") if reference else None
-        return self._sudo.start(begin, script, self.user, password, reference)
+        try:
+            return self._sudo.start(begin, script, self.user, password, reference)
+        except sudo.NotHeard:
+            self.run(
+                ":", timeout_s=deadline.left_s
+            )  # raises where it is no command at all that is run for the account
+            raise
 
     def _exchange(self, command: str, script: Script, deadline: Deadline, limit_bytes: int) -> Exchange:
         """Start a command. It has read no script yet, so a connection found dead here is made anew, once."""
@@ -268,10 +306,18 @@ class Host:
         if exchange.begun:
             return
         exchange.result()  # raises when the connection broke
+        raise instead.refusal(self.user, exchange.said, self.name)
+
+    def _require_read(self, exchange: Exchange, root: bool) -> None:
+        """The shell that began has read its script: where it may start no program, it has not, and nothing was done."""
+        if not exchange.unread:
+            return
+        if root and self.user != "root":
+            raise sudo.starts_nothing(exchange, self.user)
         raise HostUnreachable(
-            f"the login shell of {self.user} does not run commands; it said: {exchange.said}",
+            f"the shell of {self.user} starts no program; it said: {exchange.said}",
             self.name,
-            f"give {self.user} a shell that does (`getent passwd {self.user}` names the one there is)",
+            f"log in as {self.user} and try `dd --version`",
         )
 
     def _released(self, held: Held) -> None:

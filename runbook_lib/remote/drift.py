@@ -1,16 +1,67 @@
 """What runs of ours left on a host, by their journals, and is otherwise now: somebody changed it since."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from runbook_lib.errors import CommandFailed
 from runbook_lib.remote.facts import Fact
 from runbook_lib.remote.journal import ROOT
 
-# A line each, tabs between its fields. What a run left has the number of run and change, so that the last counts.
 _END = "all was read"
-_SCRIPT = rf"""
+# firewalld keeps the file of before its last change beside it, whoever makes that change.
+_KEPT_BY_OTHERS = (".xml.old",)
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A file that is put back entry by entry: what it says is compared in place of its bytes.
+
+    Args:
+        kind: 'setting', 'service'; the journal's file of such changes is named for it, with an s behind.
+        where: the file.
+        now: shell that prints each entry as it is, behind 'now', the kind and tabs.
+        form: what it prints; the groups `name` (a blank for a slash) and `text`, the first one is the kind.
+        absent: words for one that is not there.
+    """
+
+    kind: str
+    where: str
+    now: str
+    form: re.Pattern[str]
+    absent: str = "not there"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of the host whose configuration runs change.
+
+    Args:
+        unit: its unit, which a run leaves active.
+        back: the function of undo.sh that has it take up what was put back.
+    """
+
+    unit: str
+    back: str
+    entries: tuple[Entries, ...]
+
+
+_PATHS_AND_UNITS = re.compile(r"now\t(path|unit)\t(?P<name>[^\t]+)\t(?P<text>.*)")
+
+
+def fact(service: Service) -> dict[str, str]:
+    """What to ask for, as root and with the journal's functions.
+
+    A line each, tabs between its fields. What a run left has the number of run and change, so that the last counts.
+    """
+    by_value = "\n        ".join(
+        f'if [ -e "$n.{one.kind}s" ]; then cut -f 1,3 "$n.{one.kind}s" | left {one.kind}; by_value=$n.0.path; fi'
+        for one in service.entries
+    )
+    unit, back = service.unit, service.back
+    now = "\n    ".join(one.now for one in service.entries)
+    return {
+        "drift": rf"""
 left() {{ sed "s|^|left\t$at\t${{J##*/}}\t$1\t|"; }}
 for J in {ROOT}/*/; do
     J=${{J%/}}
@@ -19,38 +70,27 @@ for J in {ROOT}/*/; do
         n=${{done%.done}}
         if [ ! -e "$done" ] || [ -e "$n.undone" ]; then continue; fi
         at="$sequence.${{n##*/}}" by_value=
-        if [ -e "$n.settings" ]; then cut -f 1,3 "$n.settings" | left setting; by_value=$n.0.path; fi
-        if [ -e "$n.services" ]; then cut -f 1,3 "$n.services" | left service; by_value=$n.0.path; fi
+        {by_value}
         for path in "$n".*.path; do
             if [ ! -e "$path" ] || [ "$path" = "$by_value" ]; then continue; fi
             printf '%s\t%s\n' "$(cat "$path")" "$(cat "${{path%.path}}.is")" | left path
         done
         if grep -q '^systemctl stop ' "$n.commands"; then is=inactive; else is=active; fi
-        sed -n "s/^unit_back [^ ]* \(.*\)/\1\t$is/p; s/^postfix_back .*/postfix\tactive/p" "$n.undo" | left unit
+        sed -n "s/^unit_back [^ ]* \(.*\)/\1\t$is/p; s/^{back} .*/{unit}\tactive/p" "$n.undo" | left unit
     done
 done
 cat {ROOT}/*/*.path 2>/dev/null | sort -u | while read -r path; do
     printf 'now\tpath\t%s\t%s\n' "$path" "$(state "$path")"
 done
-sed -n 's/^unit_back [^ ]* //p; s/^postfix_back .*/postfix/p' {ROOT}/*/*.undo 2>/dev/null | sort -u |
+sed -n 's/^unit_back [^ ]* //p; s/^{back} .*/{unit}/p' {ROOT}/*/*.undo 2>/dev/null | sort -u |
     while read -r unit; do printf 'now\tunit\t%s\t%s\n' "$unit" "$(systemctl is-active "$unit")"; done
 if [ -d {ROOT} ]; then
-    postconf -n 2>/dev/null | sed 's/^/now\tsetting\t/'
-    postconf -M 2>/dev/null | awk '{{ $1 = $1; print }}' | sed 's/^/now\tservice\t/'
+    {now}
 fi
 echo {_END}
 """
-FACT = {"drift": _SCRIPT}
-_WORDS = {"setting": "/etc/postfix/main.cf, ", "service": "/etc/postfix/master.cf, ", "unit": "unit "}
-# firewalld keeps the file of before its last change beside it, whoever makes that change.
-_KEPT_BY_OTHERS = (".xml.old",)
+    }
 
-_LEFT = re.compile(r"left\t([0-9]{1,9})\.([0-9]{1,9})\t([^\t]+)\t(path|setting|service|unit)\t([^\t]+)\t(.*)")
-_NOW = (
-    re.compile(r"now\t(path|unit)\t(?P<name>[^\t]+)\t(?P<text>.*)"),
-    re.compile(r"now\t(setting)\t(?P<text>(?P<name>.+?) =.*)"),
-    re.compile(r"now\t(service)\t(?P<text>(?P<name>[^ ]+ [^ ]+) .*)"),
-)
 
 _Thing = tuple[str, str]  # kind and name
 
@@ -72,27 +112,30 @@ class Drifted:
     now: str
 
 
-def drifted(fact: Fact) -> tuple[Drifted, ...]:
-    """What differs, from the fact that `FACT` asked for as root with the journal's functions.
+def drifted(answer: Fact, service: Service) -> tuple[Drifted, ...]:
+    """What differs, from the answer to `fact`.
 
     Raises:
         CommandFailed: the host did not get to the end.
     """
-    *lines, last = fact.value.rstrip("\n").split("\n")
+    *lines, last = answer.value.rstrip("\n").split("\n")
     if last != _END:  # too slow, or cut off: then 'nothing was changed' would be a guess
         raise CommandFailed(
-            f"what runs left could not be compared to the end (status {fact.status})",
+            f"what runs left could not be compared to the end (status {answer.status})",
             str(ROOT),
             "ask again when the host has less to do",
         )
+    kinds = "|".join(("path", "unit", *(one.kind for one in service.entries)))
+    left_by_run = re.compile(rf"left\t([0-9]{{1,9}})\.([0-9]{{1,9}})\t([^\t]+)\t({kinds})\t([^\t]+)\t(.*)")
+    forms = (_PATHS_AND_UNITS, *(one.form for one in service.entries))
     rows: list[tuple[int, int, str, _Thing, str]] = []
     now: dict[_Thing, str] = {}
     for line in lines:
-        if match := _LEFT.fullmatch(line):
+        if match := left_by_run.fullmatch(line):
             sequence, number, run, kind, name, value = match.groups()
             rows.append((int(sequence), int(number), run, (kind, name), value))
-        elif match := next(filter(None, (form.fullmatch(line) for form in _NOW)), None):
-            name = match["name"].replace(" ", "/") if match[1] == "service" else match["name"]
+        elif match := next(filter(None, (form.fullmatch(line) for form in forms)), None):
+            name = match["name"] if match.re is _PATHS_AND_UNITS else match["name"].replace(" ", "/")
             now[match[1], name] = match["text"].rstrip()
         else:
             raise CommandFailed(
@@ -101,15 +144,17 @@ def drifted(fact: Fact) -> tuple[Drifted, ...]:
                 "see whether a file's name there has a tab or a line end in it, and whether a disk was full",
             )
     left = {thing: (run, value) for _, _, run, thing, value in sorted(rows, key=lambda row: row[:2])}
-    return tuple(_compared(left, now))
+    return tuple(_compared(left, now, {one.kind: one for one in service.entries}))
 
 
-def _compared(left: dict[_Thing, tuple[str, str]], now: dict[_Thing, str]) -> Iterator[Drifted]:
+def _compared(
+    left: dict[_Thing, tuple[str, str]], now: dict[_Thing, str], entries: Mapping[str, Entries]
+) -> Iterator[Drifted]:
     for (kind, name), (run, was) in left.items():
         found = now.get((kind, name), "-")
-        if found != was and not name.endswith(_KEPT_BY_OTHERS):
-            yield Drifted(f"{_WORDS.get(kind, '')}{name}", run, _told(kind, was), _told(kind, found))
-
-
-def _told(kind: str, value: str) -> str:
-    return {"-": "not set" if kind == "setting" else "not there"}.get(value, value)
+        if found == was or name.endswith(_KEPT_BY_OTHERS):
+            continue
+        here = entries.get(kind)
+        what = f"{here.where}, {name}" if here else f"unit {name}" if kind == "unit" else name
+        absent = here.absent if here else "not there"
+        yield Drifted(what, run, absent if was == "-" else was, absent if found == "-" else found)

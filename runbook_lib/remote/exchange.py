@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator
 import paramiko
 
 from runbook_lib import credentials, display
+from runbook_lib.credentials.masking import MASK
 from runbook_lib.errors import CommandFailed, DeadlineExceeded, HostUnreachable, OutputTooLong
-from runbook_lib.remote.excerpt import excerpt
+from runbook_lib.excerpt import excerpt
 from runbook_lib.remote.script import Result, Script
 
 OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024
 LINGER_S = 2.0  # how long a stream may stay open, and silent, after the command itself has ended
 _SETTLE_S = 0.5  # and how much longer, when sshd has answered: what it still had to send is on its way
 _CHUNK_BYTES = 128 * 1024
+_MET_BYTES = 16 * 1024  # of each stream, where one might go on with a secret that the other began
+_KEPT_BYTES = 64 * 1024  # of each stream, with an error
 _UNKNOWN_CHANGE = "Whether the command changed something before it stopped is not known."
 
 
@@ -114,6 +117,11 @@ class Exchange:
         """Has the script's own shell spoken on stderr?"""
         return self.script.mark.encode() + b"\n" in self.err
 
+    @property
+    def unread(self) -> bool:
+        """Could the script's shell not read it? Then nothing was done."""
+        return self.script.unread.encode() + b"\n" in self.err
+
     def pump(self, until: Callable[[], bool]) -> bool:
         """Move bytes both ways until `until` holds or the command has ended and all is read.
 
@@ -178,17 +186,21 @@ class Exchange:
             "ask for less, or give the command more room",
             _UNKNOWN_CHANGE,
         )
-        error.stdout, error.stderr = self._own(self.out)[:65536], self._own(self.err)[:65536]
+        error.stdout, error.stderr = self._own(self.out)[:_KEPT_BYTES], self._own(self.err)[:_KEPT_BYTES]
         raise error
 
     def _too_late(self) -> DeadlineExceeded:
-        return DeadlineExceeded(
+        out, err = self._own(self.out), self._own(self.err)
+        said = _shown("what came", stderr=err, stdout=out)
+        error = DeadlineExceeded(
             f"`{self.script.title}` did not end within {self.deadline.timeout_s:g} s; "
-            "it may still run on the host",
+            "it may still run on the host" + (f". Until then it said:\n{said}" if said else ""),
             self.where,
             "look on the host (`ps -ef`) before you try again",
             _UNKNOWN_CHANGE,
         )
+        error.stdout, error.stderr = out[:_KEPT_BYTES], err[:_KEPT_BYTES]
+        return error
 
     def result(self) -> Result:
         """Exit status and output, without what came before the mark (a shell's greeting, sudo's lecture).
@@ -244,7 +256,8 @@ class Exchange:
     @property
     def said(self) -> str:
         """All that came so far, for the message about a command that never began."""
-        return credentials.mask(display.escape_bytes(bytes(self.out + self.err))[:2000]).strip() or "nothing"
+        said = display.escape_bytes(bytes(self.out + self.err)[:_MET_BYTES])
+        return credentials.mask(said)[:2000].strip() or "nothing"
 
     def close(self) -> None:
         """Give the channel back. sshd closes the command's pipes; it does not kill the command."""
@@ -254,9 +267,26 @@ class Exchange:
 def _shown(whole: str, **streams: bytes) -> str:
     """What a command wrote on its streams, indented under their names; one alone needs none."""
     said = {name: excerpt(stream, whole) for name, stream in streams.items() if stream.strip()}
+    if _in_halves(*streams.values()):
+        return "  | (not shown: a secret stands in it, half on each stream)"
     lines = [
         line
         for name, text in said.items()
         for line in ([f"{name}:"] if len(said) > 1 else []) + text.split("\n")
     ]
     return "\n".join(f"  | {line}" for line in lines)
+
+
+def _in_halves(one: bytes, other: bytes) -> bool:
+    """Is there a secret that neither stream has, and both together have?"""
+    return any(
+        _secrets_in(first + second) > _secrets_in(first) + _secrets_in(second)
+        for first, second in (
+            (one[-_MET_BYTES:], other[:_MET_BYTES]),
+            (other[-_MET_BYTES:], one[:_MET_BYTES]),
+        )
+    )
+
+
+def _secrets_in(content: bytes) -> int:
+    return credentials.mask(display.escape_bytes(content)).count(MASK)

@@ -61,7 +61,8 @@ def gather(
         facts: name to POSIX sh command; each has a shell of its own.
         root: look as root.
         timeout_s: seconds for all of them.
-        fact_timeout_s: seconds for each, where the host has timeout(1).
+        fact_timeout_s: seconds for each, where the host has timeout(1). All are asked in one shell first, which saves
+            a host some hundreds of processes a look; on a host where that took twice as long, each has its own.
         functions: shell functions that the commands use.
     Returns: a fact for each name, in the order of `facts`.
     Raises:
@@ -80,8 +81,18 @@ def gather(
         f"fact {shlex.quote(name)} {shlex.quote(command)} {'' if name in tried else shlex.quote(host.user)}"
         for name, command in facts.items()
     )
-    begin = f"limit='timeout {fact_timeout_s}' functions={shlex.quote(functions)}\n"
-    result = host.run(f"{begin}{_LOOK}{calls}", root=root, timeout_s=timeout_s)
+    begin = f"functions={shlex.quote(functions)}\n"
+    if not host.looks_slowly:
+        together = f"{_TOGETHER.format(seconds=2 * fact_timeout_s)}{begin}{_LOOK}{calls}\n{_END}\n"
+        try:
+            result = host.run(together, root=root, timeout_s=timeout_s)
+        except CommandFailed as error:
+            if error.status != TIMED_OUT:
+                raise
+            host.looks_slowly = True
+    if host.looks_slowly:
+        each = f"limit='timeout {fact_timeout_s}'; command -v timeout >/dev/null || limit=\n"
+        result = host.run(f"{each}{begin}{_LOOK}{calls}", root=root, timeout_s=timeout_s)
     words = result.stdout.split(b"\0")[:-1]
     names = [display.escape_bytes(word) for word in words[::4]]
     statuses = [word.decode("ascii", "replace") for word in words[1::4]]
@@ -105,17 +116,28 @@ def gather(
     return dict(found)
 
 
+# What is read is a script of its own, since the shell that reads it is the one to be ended.
+_END = "all-facts-were-asked"
+_TOGETHER = f"limit= run='timeout {{seconds}}'; command -v timeout >/dev/null || run=\n$run sh <<'{_END}'\n"
+
 # Where a user is named, the look is made as that user too: it needed root when the user sees something else, and root
 # sees the same again (so that it is not the time that passed). setpriv, since runuser writes to the login logs.
-_LOOK = r"""command -v timeout >/dev/null || limit=
-look() { value=$($as $limit sh -c "$functions
-$1" 2>/dev/null </dev/null) && status=0 || status=$?; }
+_LOOK = r"""eval "$functions"
+look() {
+  if [ -n "${as:-}${limit:-}" ]; then
+    value=$($as ${limit:-} sh -c "$functions
+$1" 2>/dev/null </dev/null) && status=0 || status=$?
+  else
+    value=$(eval "$1" 2>/dev/null </dev/null) && status=0 || status=$?
+  fi
+}
 fact() {
   as= needed=
   look "$2"
   root_value=$value root_status=$status
   if [ -n "${3:-}" ]; then
-    as="setpriv --reuid=$(id -u "$3") --regid=$(id -g "$3") --init-groups"
+    user=${user:-"setpriv --reuid=$(id -u "$3") --regid=$(id -g "$3") --init-groups"}
+    as=$user
     look "$2"
     if [ "$status $value" != "$root_status $root_value" ]; then
       as=

@@ -4,12 +4,18 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import PurePosixPath
 
 from runbook_lib import display
-from runbook_lib.errors import CommandFailed
+from runbook_lib.errors import ApplyRefused, CommandFailed
+from runbook_lib.remote import journal
 from runbook_lib.remote.change import Change, TouchedPath, here_document, quote
 from runbook_lib.remote.facts import Fact
+from runbook_lib.visible import one_line
+
+# What `looks` needs on the host.
+FUNCTIONS = journal.FUNCTIONS + resources.files(__package__).joinpath("places.sh").read_text()
 
 
 @dataclass(frozen=True)
@@ -40,36 +46,50 @@ class FileState:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a path is on the host: the line that `state` prints, and the file's state if it is one."""
+    """What a path is on the host; of a symbolic link, what it leads to.
+
+    Args:
+        line: as `state` prints it.
+        file: the file's state if it is one.
+        link: the link itself, as `state` prints it; "" where the path is none.
+        real: where the file is; None: at the path itself.
+        bar: why it cannot be replaced in one step (a mount point, an attribute); "" where it can.
+    """
 
     line: str
     file: FileState | None = None
+    link: str = ""
+    real: PurePosixPath | None = None
+    bar: str = ""
 
     @property
     def is_absent(self) -> bool:
         return self.line == "absent"
 
+    @property
+    def told(self) -> str:
+        """That it is no plain file, for a person; "" where there is nothing to say."""
+        return self.bar or (f"a link to {self.real}" if self.link else "")
+
 
 def looks(paths: Iterable[PurePosixPath], secret: Iterable[PurePosixPath] = ()) -> dict[str, str]:
-    """Facts that say what paths are, to be gathered as root with the journal's functions, and read by `seen_in`.
+    """Facts that say what paths are, to be gathered as root with `FUNCTIONS`, and read by `seen_in`.
 
     Args:
         paths: files whose bytes are wanted too; directories and absent paths are fine.
         secret: files of which only state and digest are read.
     """
-    told = {str(path): f"state {quote(path)}" for path in secret}
+    look = 'p=$(place {path}); a=${{p#*\t}}; a=${{a%\t*}}; state "$a"; printf "%s\\n" "$p"'
+    told = {str(path): look.format(path=quote(path)) for path in secret}
     for path in paths:
-        word = quote(path)
-        told[str(path)] = (
-            f"state {word}; if [ -f {word} ] && [ ! -L {word} ]; then base64 < {word} | tr -d '\\n'; fi"
-        )
+        told[str(path)] = f'{look.format(path=quote(path))}; if [ -f "$a" ]; then base64 -w 0 < "$a"; fi'
     return told
 
 
 def seen_in(
     facts: Mapping[str, Fact], paths: Iterable[PurePosixPath], secret: Iterable[PurePosixPath] = ()
 ) -> dict[PurePosixPath, Seen]:
-    """What each path is, from the facts that `looks` asked for; a symbolic link is seen as a link.
+    """What each path is, from the facts that `looks` asked for; a symbolic link is what it leads to.
 
     Raises: CommandFailed: a path could not be looked at.
     """
@@ -77,18 +97,75 @@ def seen_in(
     found = {}
     for path in (*paths, *bare):
         fact = facts[str(path)]
-        line, _, body = fact.value.partition("\n")
-        if fact.status != 0:
+        line, _, rest = fact.value.partition("\n")
+        place, _, body = rest.partition("\n")
+        if fact.status != 0 or place.count("\t") != 2:
             raise CommandFailed(
                 f"looking at it ended with status {fact.status}", str(path), "look at it on the host"
             )
         kind, _, rest = line.partition(" ")
         file = None
         if kind == "file":
-            mode, owner, digest = rest.rsplit(" ", 2)
+            mode, _, rest = rest.partition(" ")
+            owner, _, digest = rest.rpartition(" ")  # a group may have a blank in its name: domain users
             file = FileState(None if path in bare else base64.b64decode(body), owner, int(mode, 8), digest)
-        found[path] = Seen(line, file)
+        link, real, bar = place.split("\t")
+        found[path] = Seen(line, file, link, PurePosixPath(real) if link else None, bar)
     return found
+
+
+def refuse_barred(seen: Mapping[PurePosixPath, Seen], where: str) -> None:
+    """Refuse files that are made whole, as keys and certificates, where something else than a plain file is there.
+
+    Args:
+        seen: those that would be written.
+        where: the host, for the message.
+    Raises:
+        ApplyRefused: with each path. Nothing was changed.
+    """
+    barred = [f"{path}: {one.told}" for path, one in seen.items() if one.told]
+    if barred:
+        told = "\n    ".join(barred)
+        raise ApplyRefused(
+            f"this has to be written, and cannot be replaced by a file as it is:\n    {told}",
+            where,
+            "put a plain file in its place, or take away what keeps it from being written; or name another file in "
+            "the inventory (certificate)",
+        )
+
+
+def touched(
+    path: PurePosixPath, seen: Seen | None, was: str | None, will: str | None = None
+) -> Sequence[TouchedPath]:
+    """What a change touches that writes a file: the file itself, and the link that leads to it, which stays."""
+    if seen is None or not seen.link:
+        return (TouchedPath(path, was, will),)
+    return (TouchedPath(seen.real or path, was, will), TouchedPath(path, seen.link, seen.link))
+
+
+def real(path: PurePosixPath, seen: Seen | None) -> PurePosixPath:
+    """Where a file is that a path leads to."""
+    return (seen and seen.real) or path
+
+
+def rewritten(path: PurePosixPath, making: str, first: Sequence[str] = ()) -> str:
+    """Lines that write a file anew in one step; what it has beside its bytes stays: owner, mode, ACL, attributes.
+
+    Args:
+        path: the file itself, no link to it.
+        making: the command that prints the new bytes; below it, the here-document that it reads.
+        first: commands that alter what the copy has beside its bytes.
+    """
+    new = quote(beside(path))
+    command, _, document = making.partition("\n")
+    rest = [document] if document else []
+    lines = [f"cp -a {quote(path)} {new}", *first, f"{command} > {new}", *rest, f"sync {new}"]
+    return "\n".join([*lines, f"mv {new} {quote(path)}"])
+
+
+def beside(path: PurePosixPath) -> PurePosixPath:
+    """Where a file is written before it is renamed."""
+    return path.with_name(f".{path.name}.new")
 
 
 @dataclass(frozen=True)
@@ -114,7 +191,7 @@ class FileChange(Change):
 
     @property
     def touches(self) -> Sequence[TouchedPath]:
-        return (TouchedPath(self.path, self.before.line if self.before else None, self.after.line),)
+        return touched(self.path, self.before, self.before.line if self.before else None, self.after.line)
 
     def diff(self) -> str:
         old = self.before.file if self.before else None
@@ -126,18 +203,21 @@ class FileChange(Change):
         return text
 
     def as_lines(self) -> str:
-        head = f"# {self.path}, {self.after.owner} {self.after.mode:04o}"
+        head = f"# {one_line(str(self.path))}, {self.after.owner} {self.after.mode:04o}"
         return f"{head}\n{display.escape_bytes(self.after.content or b'')}"
 
     def commands(self) -> str:
         assert self.after.content is not None, "a file whose bytes stay on the host is not written from here"
         text = self.after.content.decode("utf-8", errors="surrogateescape")
-        new = self.path.with_name(f".{self.path.name}.new")
-        owner, group = self.after.owner.split(":")
+        path = real(self.path, self.before)
+        owner, mode, new = self.after.owner, f"{self.after.mode:04o}", quote(beside(path))
+        if self.before and self.before.file:
+            first = (f"chown {quote(owner)} {new}", f"chmod {mode} {new}")
+            return rewritten(path, f"cat {here_document(text)}", first)
+        user, group = owner.split(":")
         return (
-            f"install -o {quote(owner)} -g {quote(group)} -m {self.after.mode:04o} /dev/stdin {quote(new)} "
-            f"{here_document(text)}\n"
-            f"sync {quote(new)}\nmv {quote(new)} {quote(self.path)}"
+            f"install -o {quote(user)} -g {quote(group)} -m {mode} /dev/stdin {new} {here_document(text)}\n"
+            f"sync {new}\nmv {new} {quote(path)}"
         )
 
 

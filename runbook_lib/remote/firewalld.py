@@ -20,12 +20,12 @@ _ZONE = (
     "z=$(firewall-cmd --get-zone-of-interface=\"$(ip route show default | awk '{ print $5; exit }')\" 2>/dev/null)"
     " || z=$(firewall-cmd --get-default-zone)"
 )
+# One look for all: each call of firewall-cmd is a Python that starts.
+_PERMANENT = "permanent:"
 FACTS = {
     "firewalld": "systemctl is-active firewalld",
-    "firewall_zone": f"systemctl is-active -q firewalld && {_ZONE} && echo $z",
-    "firewall_running": f"systemctl is-active -q firewalld && {_ZONE} && firewall-cmd --zone=$z --list-all",
-    "firewall_permanent": "systemctl is-active -q firewalld"
-    f" && {_ZONE} && firewall-cmd --permanent --zone=$z --list-all",
+    "firewall": f"systemctl is-active -q firewalld && {_ZONE} && echo $z && firewall-cmd --zone=$z --list-all"
+    f" && echo {_PERMANENT} && firewall-cmd --permanent --zone=$z --list-all",
 }
 
 
@@ -57,6 +57,13 @@ class Opening:
         return service in self.services or any(
             int(first) <= port <= int(last or first) for first, last in (found.groups() for found in ranges)
         )
+
+
+def read(fact: str) -> tuple[str, Opening, Opening]:
+    """The zone, and what it lets in now and after a restart, of the look `firewall`."""
+    zone, _, lists = fact.partition("\n")
+    running, _, permanent = lists.partition(f"\n{_PERMANENT}\n")
+    return zone, Opening.of(running), Opening.of(permanent)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ firewalld_back() {
         for _service in "$@"; do service_out --permanent "$_service"; done
         if [ -n "$_same" ]; then
             for _i in 0 1; do state "$(cat "$J/$_number.$_i.path")" > "$J/$_number.$_i.is"; done
+            keep_parts "$_number"
             paths_back "$_number"
         fi
     fi

@@ -9,24 +9,27 @@ All of that is on disk and synced before the change's first command runs, so wha
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import PurePosixPath
 
-from runbook_lib import display
+from runbook_lib import credentials, display
 from runbook_lib.errors import NOTHING_CHANGED, ChangedMeanwhile, CommandFailed, HostBusy
+from runbook_lib.excerpt import excerpt
+from runbook_lib.hidden import hidden
 from runbook_lib.remote.change import Change, Plan, quote
 from runbook_lib.remote.connection import Host
-from runbook_lib.remote.excerpt import excerpt
 from runbook_lib.remote.held import Held
+from runbook_lib.visible import one_line
 
 ROOT = PurePosixPath("/var/lib/runbook")
 LOCK = "/run/runbook.lock"
 WORK_LOCK = "/run/runbook.work"
 FUNCTIONS = resources.files(__package__).joinpath("journal.sh").read_text()
 
+_SAID = "/run/runbook.undo"
 _CHANGED = 75  # sysexits.h: EX_TEMPFAIL
 _BEGUN = re.compile(
     rb"^NUMBER ([0-9]+)\n", re.MULTILINE
@@ -78,10 +81,12 @@ class Journal:
             yield
             return
         held = self.host.hold(
-            f"exec 9>>{LOCK}\n"
+            # Who may open it may lock it, so nobody else may; also where a version before left it open to all.
+            f"umask 077; exec 9>>{LOCK}; chmod 600 {LOCK}\n"
             f"own() {{ grep -q {quote(f'^run {self.run} of ')} {LOCK}; }}\n"
             f"if flock -n 9 || {{ own && flock -w {_OWN_LOCK_S} 9; }}; then\n"
-            f"printf '%s\\n' {quote(f'run {self.run} of {self.operator}')} > {LOCK}; echo LOCKED\n"
+            f"printf '%s, since %s\\n' {quote(f'run {self.run} of {self.operator}')} "
+            f"\"$(date -u '+%Y-%m-%d %H:%M UTC')\" > {LOCK}; echo LOCKED\n"
             f"else printf 'BUSY '; cat {LOCK}; echo; exit 0; fi\n"
             f"( exec 9>&-; while sleep {_BEAT_S} > /dev/null 2>&1 && echo; do :; done ) &\ncat > /dev/null; kill $!",
             root=True,
@@ -102,11 +107,12 @@ class Journal:
             self._lock = None
             held.release()
 
-    def apply(self, plan: Plan, numbers: list[str]) -> None:
+    def apply(self, plan: Plan, numbers: list[str], tell: Callable[[str], None] = lambda _: None) -> None:
         """Make every change of the plan, in order.
 
         Args:
             numbers: gets each change's number in the journal ('001', …) as it is begun, also when it fails.
+            tell: told the title of each change before it is begun.
         Raises:
             ChangedMeanwhile: the host is no longer as the plan saw it; changes before that one are made and kept
                 in the journal, that one and later ones are not.
@@ -115,6 +121,7 @@ class Journal:
         """
         with self.locked():
             for change in plan.changes:
+                tell(change.title)
                 self._apply(change, numbers, plan.digest)
 
     def _apply(self, change: Change, numbers: list[str], plan_digest: str) -> None:
@@ -183,7 +190,9 @@ class Journal:
 
     @property
     def _asked(self) -> str:
-        return f"operator={json.dumps(self.operator)} reason={json.dumps(self.reason)}"
+        # A log server keeps it for years, and many people read there.
+        reason = hidden(credentials.mask(self.reason))
+        return f"operator={json.dumps(self.operator)} reason={json.dumps(reason)}"
 
     def _script(self, change: Change, plan_digest: str) -> str:
         folder = quote(str(self.folder))
@@ -194,7 +203,8 @@ class Journal:
             f"J={folder}",
             # One change at a time on the host, also when a killed controller's last one is still being made.
             f"exec 8>>{WORK_LOCK}",
-            f"flock -w 600 8 || {{ say CHANGED another change is still being made; exit {_CHANGED}; }}",
+            "flock -n 8 || { _waited=1; flock -w 600 8; } || "
+            f"{{ say CHANGED another change is still being made; exit {_CHANGED}; }}",
         ]
         # Later changes of a run build on its earlier ones, so nobody else may have changed the host in between.
         lines.append(
@@ -214,20 +224,23 @@ class Journal:
                 'found "${_now:-nothing}"; _stop=1; fi'
             )
         lines += [
+            # What was waited for is the likely cause, and no riddle then.
+            'if [ -n "${_stop:-}" ] && [ -n "${_waited:-}" ]; then say CHANGED a change of an earlier run, which '
+            "nobody followed any more, was still being made and has ended just now; fi",
             f'if [ -n "${{_stop:-}}" ]; then exit {_CHANGED}; fi',
             "set -e",  # without a whole journal, as on a full disk, nothing is begun
             'umask 022; mkdir -p /var/lib/runbook; umask 077; mkdir -p -m 0700 "$J"',
             'N=$(printf "%03d" $(($(ls "$J" | grep -c "\\.title$") + 1)))',
-            'if [ ! -e "$J/journal.sh" ]; then whole "$J/journal.sh" ' + _heredoc(FUNCTIONS) + "\nfi",
+            'whole "$J/journal.sh" ' + heredoc(FUNCTIONS),
         ]
         lines.append(f"begin_run {quote(f'plan=sha256:{plan_digest} {self._asked}')}")
         for name, text in change.functions.items():
-            lines.append(f'whole "$J/functions.{name}.sh" {_heredoc(text)}')
+            lines.append(f'whole "$J/functions.{name}.sh" {heredoc(text)}')
         if change.functions:
             lines.append(f'for _f in {" ".join(change.functions)}; do . "$J/functions.$_f.sh"; done')
-        lines.append(f'printf "%s\\n" {quote(change.title)} > "$J/$N.title"')
+        lines.append(f'printf "%s\\n" {quote(one_line(change.title))} > "$J/$N.title"')
         lines.append(f'printf "%s\\n" {quote(self.chapter)} > "$J/$N.chapter"')
-        lines.append(f'cat > "$J/$N.commands" {_heredoc(change.commands())}')
+        lines.append(f'cat > "$J/$N.commands" {heredoc(change.commands())}')
         for index, path in enumerate(change.touches):
             lines.append(f"keep_before {index} {quote(path.path)}")
             if path.will is not None:
@@ -235,18 +248,18 @@ class Journal:
         if change.before_commands():
             lines.append(change.before_commands())
         lines += [
-            f'sed "s/\\$N\\b/$N/g" > "$J/$N.undo.new" {_heredoc(change.undo())}',
+            f'sed "s/\\$N\\b/$N/g" > "$J/$N.undo.new" {heredoc(change.undo())}',
             'mv "$J/$N.undo.new" "$J/$N.undo"',
+            'keep_parts "$N" is',  # what a path is afterwards is known when it is made
             'sync "$J"/"$N".* "$J"',
             "write_undo",
             ': > "$J/$N.begun"',
             'sync "$J/$N.begun" "$J"',
             "set +e",
             'say "NUMBER $N"',
-            f"umask 022\n( set -e\n{_exports(change)}{change.commands()}",
+            f"( umask 022; set -e\n{_exports(change)}{change.commands()}",
             ') > "$J/$N.log" 2>&1 < /dev/null 8>&-',  # a daemon that starts here must not inherit the lock
             "_status=$?",
-            "umask 077",
         ]
         for index, path in enumerate(change.touches):
             lines.append(f"keep_after {index} {quote(path.path)}{' secret' if path.secret else ''}")
@@ -254,6 +267,7 @@ class Journal:
             lines.append(change.after_commands())
         folders = " ".join(dict.fromkeys(quote(path.path.parent) for path in change.touches))
         lines += [
+            'keep_parts "$N"',
             'sync "$J"/"$N".* "$J"',
             f'if [ "$_status" -ne 0 ]; then cat "$J/$N.log"; no_space {folders} >&2; exit "$_status"; fi',
             ': > "$J/$N.done"',
@@ -269,7 +283,7 @@ class Journal:
         try:
             with self.locked():
                 result = self.host.run(
-                    f"sh {quote(str(self.folder))}/undo.sh --from {shlex.quote(first)}",
+                    f"umask 077\n{undoing(self.folder, first)}",
                     root=True,
                     timeout_s=600,
                     check=False,
@@ -286,6 +300,23 @@ class Journal:
         return result.text
 
 
+def undoing(folder: PurePosixPath, first: str = "") -> str:
+    """Lines that run a run's undo.sh and print what it said; whatever becomes of this end, it gets to its end.
+
+    What it says goes to a file, which never breaks as a connection does; in memory, so that a full disk is in no way.
+
+    Args:
+        first: the change from which on to put back; '': all of them.
+    """
+    only = f" --from {shlex.quote(first)}" if first else ""
+    return f"""trap '' HUP PIPE
+sh {quote(folder)}/undo.sh{only} > {_SAID} 2>&1
+_status=$?
+cat {_SAID}
+rm -f {_SAID}
+exit "$_status\""""
+
+
 def shown(text: str) -> str:
     """At most 200 characters of an expected value, for a message."""
     return text if len(text) <= 200 else text[:200] + "…"
@@ -298,7 +329,8 @@ def _exports(change: Change) -> str:
     )
 
 
-def _heredoc(text: str) -> str:
+def heredoc(text: str) -> str:
+    """`<<'MARK'` with a text for a command of a longer script; the mark is one that is no line of it."""
     mark = "RUNBOOK_EOF"
     while mark in text.split("\n"):
         mark += "_"

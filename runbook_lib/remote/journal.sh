@@ -11,7 +11,9 @@ whole() { cat > "$1.new" && mv "$1.new" "$1"; }
 state() {
     if [ -L "$1" ]; then printf 'link %s\n' "$(readlink "$1")"
     elif [ -d "$1" ]; then printf 'dir %s\n' "$(stat -c '%a %U:%G' "$1")"
-    elif [ -f "$1" ]; then printf 'file %s %s\n' "$(stat -c '%a %U:%G' "$1")" "$(sha256sum < "$1" | cut -c1-64)"
+    elif [ -f "$1" ]; then
+        _sum=$(sha256sum < "$1")
+        printf 'file %s %s\n' "$(stat -c '%a %U:%G' "$1")" "${_sum%% *}"
     elif [ -e "$1" ]; then printf 'other\n'
     else printf 'absent\n'
     fi
@@ -33,6 +35,52 @@ keep_before() {
     printf '%s\n' "$2" > "$J/$N.$1.path"
     state "$2" > "$J/$N.$1.was"
     if [ -f "$2" ] || [ -L "$2" ]; then cp -a "$2" "$J/$N.$1.before"; fi
+}
+
+# Digests of what the journal has of change $1 beside the bytes of files, so that a damaged journal is told and never
+# believed. $2 a kind of part that is not yet final. What undo.sh has in itself is not among it.
+keep_parts() {
+    {
+        for _part in "$J/$1".*; do
+            case $_part in
+            *.sums | *.undo | *.title | *.chapter | *.commands | *.log | *.begun | *.before | *.after | *.new) ;;
+            *."${2:-sums}") ;;
+            *) say "$(digest "$_part") ${_part##*/}" ;;
+            esac
+        done
+        say '# all'
+    } | whole "$J/$1.sums"
+}
+
+digest() { { sha256sum < "$1"; } 2>/dev/null | cut -c1-64; }
+
+# Whether the journal still has what change $1 was kept with; else the change is left alone and the damage is named.
+intact() {
+    if [ "$(tail -n 1 "$J/$1.sums" 2>/dev/null)" != '# all' ]; then _damaged=" $1.sums"
+    else
+        _damaged=$(grep -v '^#' "$J/$1.sums" | while read -r _sum _part; do
+            if [ "$(digest "$J/$_part")" != "$_sum" ]; then printf ' %s' "$_part"; fi
+        done)
+    fi
+    if [ -z "$_damaged" ]; then return; fi
+    conflict "change $1 is left alone: the journal is damaged ($J:$_damaged, missing or altered): $(one_line "$(cat "$J/$1.title")")"
+    return 1
+}
+
+# Whether the function $2 that puts change $1 back is here.
+can() {
+    if command -v "${2:-}" >/dev/null 2>&1; then return; fi
+    conflict "change $1 is left alone: the journal is damaged ($J: ${2:+functions with }${2:-$1.undo}, missing)"
+    return 1
+}
+
+# Whether the journal's copy of before is what was seen then. $1 number, $2 index.
+before_is_whole() {
+    _seen=$(cat "$J/$1.$2.was")
+    case $_seen in
+    link*) [ "$(state "$J/$1.$2.before")" = "$_seen" ] ;;
+    *) [ "$(digest "$J/$1.$2.before")" = "${_seen##* }" ] ;;
+    esac
 }
 
 # Keep what a path is after it was touched. $3 'secret': its bytes are not copied.
@@ -80,9 +128,13 @@ path_back() {
             mkdir -p "$J/removed" && mv -f "$_path" "$J/removed/$1.$2" || { not_back "$_path"; return; }
         fi ;;
     dir*)
-        set -- $_was
-        chown "$3" "$_path" && chmod "$2" "$_path" || { not_back "$_path"; return; } ;;
+        _mode=${_was#dir } # a group may have a blank in its name
+        chown "${_mode#* }" "$_path" && chmod "${_mode%% *}" "$_path" || { not_back "$_path"; return; } ;;
     *)
+        if ! before_is_whole "$1" "$2"; then
+            conflict "$_path: left as it is, since the journal's copy of before is missing or was altered ($J/$1.$2.before)"
+            return
+        fi
         if [ "$_is" = "not reached" ]; then mkdir -p "$J/removed" && cp -a "$_path" "$J/removed/$1.$2"; fi
         cp -a "$J/$1.$2.before" "$_path.runbook-undo" && sync "$_path.runbook-undo" &&
             mv -f "$_path.runbook-undo" "$_path" || { rm -f "$_path.runbook-undo"; not_back "$_path"; return; } ;;
@@ -104,8 +156,26 @@ afterwards() {
     case " ${after_all:-} " in *" $1 "*) ;; *) after_all="${after_all:-} $1" ;; esac
 }
 
-# Change numbers from $FROM on are put back; the others are left alone.
-wanted() { [ "$1" -ge "${FROM:-0}" ] && [ -e "$J/$1.begun" ]; }
+# Change numbers from $FROM on are put back, each once; the others are left alone.
+wanted() {
+    if [ "$1" -lt "${FROM:-0}" ] || [ -e "$J/$1.undone" ]; then return 1; fi
+    [ -e "$J/$1.begun" ] || [ -e "$J/$1.done" ]
+}
+
+# Runs that changed this host later and are not put back, the newest first: they rest on this one.
+later_runs() {
+    _mine=$(cat "$J/sequence" 2>/dev/null)
+    for _run in "${J%/*}"/*/; do
+        _its=$(cat "${_run}sequence" 2>/dev/null)
+        if [ "${_its:-0}" -le "${_mine:-0}" ]; then continue; fi
+        for _begun in "$_run"*.begun; do
+            if [ -e "$_begun" ] && [ ! -e "${_begun%.begun}.undone" ]; then say "$_its $(basename "$_run")"; break; fi
+        done
+    done | sort -rn | cut -d ' ' -f 2
+}
+
+# A text as one line of a script, whatever is in it.
+one_line() { printf '%s' "$1" | LC_ALL=C tr '\000-\037\177' '?'; }
 
 # What was cut off in a chapter is whole, since the chapter got through later: it looked anew, and made what was left.
 # $1 the chapter; '' all of them.
@@ -117,11 +187,13 @@ settle() {
     done
 }
 
-# Write undo.sh anew from the fragments, the last change first, in one step.
+# Write undo.sh anew from the fragments, the last change first, in one step. It is one command, so that nothing of one
+# that was cut off is done.
 write_undo() {
     {
         say '#!/bin/sh'
         say '# Puts back what this run changed, and spares what somebody changed since: sh undo.sh [--from NUMBER]'
+        say '{'
         say 'umask 077'
         say 'J=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)'
         say 'if [ "${1:-}" = --from ]; then FROM=$2; fi'
@@ -130,22 +202,46 @@ write_undo() {
         say 'flock -n 8 || { echo "a change is still being made; waiting for it"; flock -w 600 8 || exit 2; }'
         cat "$J/journal.sh"
         for _file in "$J"/functions.*.sh; do if [ -e "$_file" ]; then cat "$_file"; fi; done
-        for _file in $(ls -r "$J"/*.undo 2>/dev/null); do
-            _n=$(basename "$_file" .undo)
+        say 'for _later in $(later_runs); do'
+        say '    conflict "run $_later changed this host later and rests on this run: put it back first: sh ${J%/*}/$_later/undo.sh"'
+        say 'done'
+        say 'if [ -n "${conflicts:-}" ]; then say "nothing was put back: the newest run comes back first"; exit 1; fi'
+        for _file in "$J"/*.services "$J"/*.settings; do
+            if [ ! -e "$_file" ]; then continue; fi
+            _kind=${_file##*.}
+            _n=$(basename "$_file" ".$_kind")
+            say "if wanted $_n && [ -e \"\$J/$_n.done\" ]; then ${_kind}_hold $_n; fi"
+        done
+        say 'if [ -n "${conflicts:-}" ]; then say "nothing was put back: roll back again then"; exit 1; fi'
+        for _n in $(ls "$J" | sed -n 's/^\([0-9]*\)\.\(undo\|begun\|done\)$/\1/p' | sort -ru); do
+            _title=$(one_line "$(cat "$J/$_n.title" 2>/dev/null)")
             say ""
-            say "# $_n: $(cat "$J/$_n.title")"
+            say "# $_n: $_title"
             say "if wanted $_n; then"
-            say 'before=${conflicts:-0}'
-            cat "$_file"
+            say 'before=${conflicts:-0} began=yes'
+            say "if intact $_n && can $_n $(sed -n '1{s/ .*//;p;}' "$J/$_n.undo" 2>/dev/null); then"
+            cat "$J/$_n.undo" 2>/dev/null || say ':'
+            say 'fi'
             say "if [ \"\${conflicts:-0}\" = \"\$before\" ]; then : > \"\$J/$_n.undone\"; fi"
             say "fi"
         done
         say ""
         say 'for _do in ${after_all:-}; do "$_do"; done'
         say 'if [ -n "${conflicts:-}" ]; then say "$conflicts left alone; read the lines above"; exit 1; fi'
-        say 'if [ -z "${FROM:-}" ]; then : > "$J/undone"; fi'
+        say 'if [ -z "$(ls "$J" | grep "\.begun$")" ]; then say "no change of this run was begun: everything is as before the run"; exit 0; fi'
+        say 'if [ -z "${began:-}" ]; then say "nothing to put back: what this run changed is back already"; exit 0; fi'
         say 'tell_syslog "undone run=${J##*/} sequence=$(cat "$J/sequence")${FROM:+ from=$FROM}"'
-        say 'say "everything is as before the run"'
+        say 'if [ -n "${FROM:-}" ]; then say "everything from change $FROM on is as before it"; exit 0; fi'
+        say 'say "everything is as before the run"; exit 0'
+        say '}'
     } > "$J/undo.sh.new"
     sync "$J/undo.sh.new" && mv "$J/undo.sh.new" "$J/undo.sh"
+}
+
+# Whether undo.sh is there to its end.
+undo_is_whole() {
+    case $(tail -n 1 "$J/undo.sh" 2>/dev/null) in
+    '}' | 'say "everything is as before the run"') sh -n "$J/undo.sh" 2>/dev/null ;;
+    *) return 1 ;;
+    esac
 }

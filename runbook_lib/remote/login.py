@@ -12,6 +12,7 @@ from pathlib import Path
 
 import paramiko
 
+from runbook_lib import display
 from runbook_lib.errors import HostKeyRevoked, HostKeyUnknown, HostUnreachable, LoginRefused
 from runbook_lib.remote import hostkeys, identities, reach
 from runbook_lib.remote.route import Hop
@@ -29,6 +30,7 @@ _LOGGER = "runbook_lib.remote.transport"
 logging.getLogger(_LOGGER).addHandler(logging.NullHandler())
 logging.getLogger(_LOGGER).propagate = False
 
+_BANNER_CHARACTERS_MAX = 500
 _KRL = b"SSHKRL\n\0"  # how a key revocation list begins (OpenSSH's PROTOCOL.krl)
 
 Reach = Callable[[], reach.Stream]  # a new stream to the machine
@@ -191,11 +193,7 @@ def _log_in(transport: paramiko.Transport, hop: Hop) -> None:
             except paramiko.SSHException as error:
                 if transport.is_active():
                     continue
-                raise LoginRefused(
-                    f"the host ends the login of {hop.user} ({error}); offered: {', '.join(tried)}",
-                    hop.where,
-                    f"name the one right key as {hop.key_field}: sshd counts each key as a try",
-                ) from None
+                raise _ended(transport, hop, error, tried) from None
             if not missing:
                 return
             raise LoginRefused(
@@ -206,8 +204,40 @@ def _log_in(transport: paramiko.Transport, hop: Hop) -> None:
     left = identities.passed_over(hop)
     raise LoginRefused(
         f"the host refuses {hop.user}; offered: {', '.join(tried) or 'nothing, since no key was found'}"
-        + (f"; passed over: {left}" if left else ""),
+        + (f"; passed over: {left}" if left else "")
+        + _banner(transport),
         hop.where,
         f"put the public key into ~{hop.user}/.ssh/authorized_keys on the host, or correct user and key in "
         f"the inventory or ~/.ssh/config",
     )
+
+
+def _ended(
+    transport: paramiko.Transport, hop: Hop, error: paramiko.SSHException, tried: Sequence[str]
+) -> LoginRefused:
+    """The refusal of a host that ends the connection during the login.
+
+    Of one key it says that the key was right: sshd ends it then where PAM does not let the account in (auth2-pubkey.c,
+    monitor.c). Of several, sshd may have counted them (MaxAuthTries).
+    """
+    said = _banner(transport)
+    if said or len(tried) == 1:
+        remedy = (
+            f"as root on the host: `journalctl -u ssh -u sshd` says why {hop.user} is not let in; an account that has "
+            f"expired is shown by `chage -l {hop.user}` and goes on with `chage -E -1 {hop.user}`"
+        )
+    else:
+        remedy = f"name the one right key as {hop.key_field}: sshd counts each key as a try"
+    return LoginRefused(
+        f"the host ends the login of {hop.user} ({error}); offered: {', '.join(tried)}{said}",
+        hop.where,
+        remedy,
+    )
+
+
+def _banner(transport: paramiko.Transport) -> str:
+    """What sshd said during the login, its last lines (RFC 4252, 5.4); '' where it said nothing."""
+    # get_banner() tells it of a living connection alone.
+    banner: bytes | None = getattr(transport.auth_handler, "banner", None)
+    text = display.escape_bytes(banner).strip() if banner else ""
+    return f"; it said: {text[-_BANNER_CHARACTERS_MAX:]}" if text else ""

@@ -12,6 +12,28 @@ _if_asked() { LC_ALL=C "$packages_with" --assumeno --setopt=clean_requirements_o
 # What an install of "$@" will bring, by name.
 packages_brought() { _if_asked --setopt=install_weak_deps=False install "$@" | _in_transaction Installing; }
 
+# What is removed leaves settings behind under another name; no package is known without being there.
+packages_known() { :; }
+packages_half() { :; }
+packages_settings() { :; }
+
+# What scripts of Postfix and cyrus-sasl make, and their settings.
+packages_paths() {
+    say "/etc/aliases.db
+/etc/aliases.lmdb
+/etc/pam.d/smtp.postfix
+/etc/pki/tls/certs/postfix.pem
+/etc/pki/tls/private/postfix.key
+/etc/sasl2/smtpd.conf
+/etc/sysconfig/saslauthd
+/etc/postfix"
+}
+
+# Folders that rpm leaves where something was in them or another package had a part of them, the innermost first.
+packages_folders() {
+    say /etc/postfix/dynamicmaps.cf.d /etc/postfix/postfix-files.d /etc/postfix /etc/sasl2 /var/lib/postfix
+}
+
 packages_mend() { :; }
 
 # All that would go with "$@".
@@ -21,4 +43,24 @@ packages_files() { rpm -ql "$1"; }
 
 packages_own() { rpm -qf "$1" >/dev/null 2>&1; }
 
+# rpm moves settings that somebody changed to NAME.rpmsave, also over one that is there.
+packages_changed() {
+    for _package; do
+        rpm -V "$_package" | awk '$1 ~ /5/ && $2 == "c" { print $3 }'
+    done
+}
+
+packages_overwrite() {
+    for _path in $(packages_changed "$@"); do
+        if [ -e "$_path.rpmsave" ]; then printf '%s ' "$_path.rpmsave"; fi
+    done
+}
+
 packages_remove() { "$packages_with" -q -y --setopt=clean_requirements_on_remove=0 remove "$@"; }
+
+# What others made in folders of a package that is gone stays, and is named.
+packages_settled() {
+    if ! grep -qx postfix "$J/$1.brought" || there "$J/$1.kept.before/etc/postfix" || [ -x /usr/sbin/postfix ]; then return; fi
+    strange_to_postfix > "$J/$1.strange.log"
+    while IFS= read -r _path; do kept "$_path: made by somebody else"; done < "$J/$1.strange.log"
+}

@@ -33,13 +33,16 @@ packages_litter() {
     for _room in /var/tmp/runbook.*; do
         if [ -d "$_room" ] && [ ! -L "$_room" ] && [ -O "$_room" ]; then rm -rf "$_room"; fi
     done
-    for _listing in /var/lib/runbook/*/*.listing; do
-        if [ ! -e "$_listing" ] || [ -e "${_listing%.listing}.appeared" ]; then continue; fi
-        rpm_scripts | grep -vxF -f "$_listing" | while read -r _path; do rm -f "$_path"; done
+    for _scripts in /var/lib/runbook/*/*.scripts; do
+        if [ ! -e "$_scripts" ] || [ -e "${_scripts%.scripts}.made" ]; then continue; fi
+        rpm_scripts | grep -vxF -f "$_scripts" | while IFS= read -r _path; do rm -f "$_path"; done
     done
 }
 
-rpm_scripts() { find /var/tmp -maxdepth 1 -type f -user 0 -name 'rpm-tmp.*'; }
+# Anybody may make files there: so only root's, and only names that are one line whatever stands in them.
+rpm_scripts() {
+    find /var/tmp -maxdepth 1 -type f -user 0 -name 'rpm-tmp.*' ! -name '*[!A-Za-z0-9.]*'
+}
 
 # A folder for what package managers and their scripts lay aside; packages_litter removes it.
 packages_room() {
@@ -47,7 +50,64 @@ packages_room() {
     chmod 1777 "$TMPDIR"  # apt fetches as a user of its own
 }
 
-# Remove by name what change $1 brought, where nothing else needs it; never autoremove.
+# What an install may make or change beside the files that its packages list: a fixed list by path, so that nothing goes
+# with the packages because it appeared in the meantime. What is there before is copied, for change $1.
+packages_note() {
+    packages_known $(cat "$J/$1.brought") > "$J/$1.known"
+    packages_half > "$J/$1.half"
+    rpm_scripts > "$J/$1.scripts"
+    mkdir -p "$J/$1.kept.before"
+    { packages_paths; packages_settings $(cat "$J/$1.known") | cut -d ' ' -f 1; } | sort -u | while IFS= read -r _path; do
+        if there "$_path"; then copy_under "$J/$1.kept.before" "$_path" || exit 1; else say "$_path"; fi
+    done > "$J/$1.absent"
+    for _path in $(packages_folders); do if ! there "$_path"; then say "$_path"; fi; done > "$J/$1.no-folder"
+    (cd "$J/$1.kept.before" && find . -type f -exec sha256sum {} +) > "$J/$1.kept"
+}
+
+# Coreutils 9.1 fail at cp -a --parents with a path from the root.
+copy_under() { mkdir -p "$1${2%/*}" && cp -a "$2" "$1${2%/*}/"; }
+
+there() { [ -e "$1" ] || [ -L "$1" ]; }
+
+# What the install of change $1 made of it, with states; where it was cut off, this is done when it is completed.
+packages_made() {
+    if [ ! -e "$J/$1.made" ]; then : > "$J/$1.made"; fi
+    while IFS= read -r _path; do
+        if [ ! -d "$_path" ] && there "$_path" && ! grep -qF "$_path$tab" "$J/$1.made" "$J/$1.theirs" 2>/dev/null; then
+            say "$_path$tab$(state "$_path")" >> "$J/$1.made"
+        fi
+    done < "$J/$1.absent"
+    if [ -e "$J/$1.kept.after" ]; then return; fi
+    mkdir "$J/$1.kept.after"
+    (cd "$J/$1.kept.before" && find . ! -type d -exec sh -c '
+        for _path do
+            _path=/${_path#./}
+            if [ -e "$_path" ] || [ -L "$_path" ]; then mkdir -p "$0${_path%/*}"; cp -a "$_path" "$0${_path%/*}/"; fi
+        done' "$J/$1.kept.after" {} +)
+}
+
+tab=$(printf '\t')
+
+# An install that was cut off is completed as far as it can be, and what it made is noted as for one that was not; what
+# somebody made later than a minute after its last word is his.
+packages_complete() {
+    if [ -e "$J/$1.done" ] || [ ! -e "$J/$1.log" ]; then packages_mend; return; fi
+    touch -d "@$(($(stat -c %Y "$J/$1.log") + 60))" "$J/$1.until"
+    while IFS= read -r _path; do
+        if [ -n "$(find "$_path" -maxdepth 0 -cnewer "$J/$1.until" 2>/dev/null)" ]; then say "$_path$tab"; fi
+    done < "$J/$1.absent" > "$J/$1.theirs"
+    packages_mend
+    packages_made "$1"
+    keep_parts "$1"
+}
+
+# $* what stays that would have gone.
+kept() {
+    conflicts=$((${conflicts:-0} + 1))
+    say "KEPT $*"
+}
+
+# Remove by name what change $1 brought, where nothing else needs it; never autoremove, and never what others made.
 packages_back() {
     _brought=$(cat "$J/$1.brought")
     if ! packages_wait 120; then
@@ -55,33 +115,44 @@ packages_back() {
         return
     fi
     packages_litter
-    etc_when_cut_off "$1"
+    packages_complete "$1"
+    _half=$(cat "$J"/*.brought | grep -vxF -f - "$J/$1.half" | tr '\n' ' ')
+    if [ -n "$_half" ]; then kept "packages: half installed before the run, and whole now: $_half"; fi
     _here=$(packages_now)
     _remove=
     for _package in $_brought; do
-        if say "$_here" | grep -qx "$_package"; then _remove="$_remove $_package"; fi
+        if say "$_here" | grep -qxF "$_package"; then _remove="$_remove $_package"; fi
     done
-    if [ -z "$_remove" ]; then say "AS BEFORE packages"; etc_back "$1"; return; fi
+    if [ -z "$_remove" ]; then say "AS BEFORE packages"
+    else packages_out "$1" || return
+    fi
+    packages_rest "$1"
+}
+
+# Remove the packages of change $1 that are here, unless that would take something along.
+packages_out() {
     for _path in ${left_alone:-}; do
         case $_path in /etc/postfix/*) ;; /*) packages_own "$_path" || continue ;; *) continue ;; esac
-        say "KEPT packages: $_path, which was left alone, would go with them"
-        conflicts=$((conflicts + 1))
-        return
+        kept "packages: $_path, which was left alone, would go with them"
+        return 1
     done
     case " $_remove " in *" postfix "*)
         if queued_mail | grep -q .; then
             systemctl stop postfix
-            say "KEPT packages: mail is in the queue, and removing Postfix would destroy it; Postfix is stopped"
-            conflicts=$((${conflicts:-0} + 1))
-            return
+            kept "packages: mail is in the queue, and removing Postfix would destroy it; Postfix is stopped"
+            return 1
         fi ;;
     esac
     _others=$(packages_going $_remove | while read -r _package; do
         case " $_remove " in *" $_package "*) ;; *) printf '%s ' "$_package" ;; esac; done)
     if [ -n "$_others" ]; then
-        say "KEPT packages: these need them: $_others"
-        conflicts=$((${conflicts:-0} + 1))
-        return
+        kept "packages: these need them: $_others"
+        return 1
+    fi
+    _over=$(packages_overwrite $_remove)
+    if [ -n "$_over" ]; then
+        kept "packages: removing them would write over $_over: move it, then roll back again"
+        return 1
     fi
     # Debian 13's Postfix removes its files from under a running daemon, which goes on listening.
     for _package in $_remove; do
@@ -89,71 +160,96 @@ packages_back() {
             systemctl stop "$_unit" 2>/dev/null || :
         done
     done
-    _folders=$(for _package in $_remove; do packages_files "$_package"; done | sort -ru | grep '^/usr/')
-    if packages_remove $_remove > "$J/$1.purge.log" 2>&1 < /dev/null; then
-        say "PUT BACK packages: removed$_remove"
-        # Of two packages with files in a directory, the one that owns it may have gone first.
-        for _path in $_folders; do
-            if [ -d "$_path" ] && [ ! -L "$_path" ] && [ -z "$(ls -A "$_path")" ] && ! packages_own "$_path"; then
-                rmdir "$_path"
-            fi
-        done
-        etc_back "$1"
-    else
-        conflict "packages: they could not be removed, see $J/$1.purge.log"
+    # Where its settings were left by an earlier Postfix, that one's sockets were too.
+    case " $_remove " in *" postfix "*) grep -qx postfix "$J/$1.known" || made_by_running ;; esac
+    for _package in $_remove; do packages_files "$_package"; done | sort -ru | grep '^/usr/' > "$J/$1.folders.log"
+    packages_changed $_remove > "$J/$1.changed.log"
+    if ! packages_remove $_remove > "$J/$1.remove.log" 2>&1 < /dev/null; then
+        conflict "packages: they could not be removed, see $J/$1.remove.log"
+        return 1
     fi
+    say "PUT BACK packages: removed$_remove"
+    while IFS= read -r _path; do kept "$_path: changed since the install"; done < "$J/$1.changed.log"
+    # Of two packages with files in a directory, the one that owns it may have gone first.
+    while IFS= read -r _path; do
+        if [ -d "$_path" ] && [ ! -L "$_path" ] && ! packages_own "$_path"; then rmdir "$_path" 2>/dev/null || :; fi
+    done < "$J/$1.folders.log"
 }
 
-# Files under /etc and the mail spool that the install made and the removal left: each is removed if nobody changed it.
-etc_listing() {
-    { find /etc /var/spool /var/lib/postfix /var/mail -xdev ! -type s 2>/dev/null; rpm_scripts; } | sort
-}
-
-etc_back() {
-    if [ ! -e "$J/$1.appeared" ]; then return; fi
-    sort -r "$J/$1.appeared" | while IFS="$(printf '\t')" read -r _path _state; do
-        if [ ! -e "$_path" ] && [ ! -L "$_path" ]; then continue; fi
-        if packages_own "$_path"; then continue; fi
-        if [ -d "$_path" ] && [ ! -L "$_path" ]; then rmdir "$_path" 2>/dev/null || :
-        elif [ "$(state "$_path")" = "$_state" ]; then rm -f "$_path"
-        else say "KEPT $_path: changed since the install"
-        fi
-    done
-    # Directories that a daemon made later in Postfix's chroot, as saslauthd does for its socket, and left empty; and
-    # what the removed Postfix made when it ran: sockets, pid files, its random state, the index of aliases.
-    for _path in $(made_by_running | grep -vxF -f "$J/$1.listing"); do
-        if ! packages_own "$_path"; then rm -f "$_path"; fi
-    done
-    etc_listing | comm -13 "$J/$1.listing" - | grep -E '^/var/(spool|lib)/postfix(/|$)' | sort -r | while read -r _path; do
-        if [ -d "$_path" ] && [ ! -L "$_path" ]; then rmdir "$_path" 2>/dev/null || :; fi
-    done
-}
-
+# What a Postfix made that ran: sockets, pid files, caches. Names that it has itself, in folders of root's that nobody can
+# exchange; what else is there was made by others.
 made_by_running() {
-    if command -v postfix >/dev/null; then return; fi
-    find /var/spool/postfix/private /var/spool/postfix/public -type s 2>/dev/null
-    find /var/spool/postfix/pid /var/lib/postfix /etc/aliases.db /etc/aliases.lmdb -type f 2>/dev/null
+    find /var/spool/postfix/private /var/spool/postfix/public -maxdepth 1 \( -type s -o -type p \) -user postfix -delete
+    find /var/spool/postfix/pid -maxdepth 1 -type f -delete
+    find /var/lib/postfix -maxdepth 1 -type f \( -name master.lock -o -name prng_exch -o \
+        -name '*_scache.*db' -o -name '*_cache.*db' -o -name '*cache.lmdb-lock' \) -user postfix -delete
+} 2>/dev/null
+
+# What scripts made and settings of the packages that change $1 brought go where nobody changed them; what was there before
+# comes back; and what is left of others is named and stays.
+packages_rest() {
+    while IFS="$tab" read -r _path _state; do
+        case $_path in /etc/aliases.*) continue ;; esac
+        if ! there "$_path" || packages_own "$_path"; then continue; fi
+        if [ "$(state "$_path")" = "$_state" ]; then rm -f "$_path"
+        else kept "$_path: changed since the install"
+        fi
+    done < "$J/$1.made"
+    # Indexes that Postfix made when it ran, of what was there before or is gone.
+    if [ ! -x /usr/sbin/postfix ] && { ! there /etc/aliases || ! grep -qF "/etc/aliases$tab" "$J/$1.made"; }; then
+        rm -f $(grep '^/etc/aliases[.]' "$J/$1.absent")
+    fi
+    kept_back "$1"
+    packages_settled "$1"
+    while IFS= read -r _path; do
+        if [ -d "$_path" ] && [ ! -L "$_path" ] && ! packages_own "$_path"; then rmdir "$_path" 2>/dev/null || :; fi
+    done < "$J/$1.no-folder"
 }
 
-etc_appeared() { etc_listing | comm -13 "$J/$1.listing" - | with_states > "$J/$1.appeared"; }
+# What was there before and was changed by the install comes back; where somebody changed it since, it stays.
+kept_back() {
+    if [ ! -s "$J/$1.kept" ]; then return; fi
+    if ! (cd "$J/$1.kept.before" && sha256sum -c --status "$J/$1.kept"); then
+        conflict "packages: the journal's copies of before are damaged ($J/$1.kept.before); nothing of them was put back"
+        return
+    fi
+    _told=$(cd "$J/$1.kept.before" && find . ! -type d -exec sh -c '
+        . "$0/journal.sh"; . "$0/functions.packages.sh"; J=$0; N=$1; shift
+        for _path do kept_one_back "$N" "${_path#./}"; done' "$J" "$1" {} +) || conflict "packages: see $J/$1.kept.before"
+    if [ -z "$_told" ]; then return; fi
+    say "$_told"
+    conflicts=$((${conflicts:-0} + $(say "$_told" | grep -c '^KEPT')))
+}
 
-with_states() { while read -r _path; do printf '%s\t%s\n' "$_path" "$(state "$_path")"; done; }
+kept_one_back() {
+    _was=$J/$1.kept.before/$2
+    _now=$(state "/$2")
+    if [ "$_now" = "$(state "$_was")" ]; then return; fi
+    # What the install left as it was is nobody's here: another change of the run put it back, or left it alone and said so.
+    if [ "$_now" != absent ] && [ "$(state "$_was")" = "$(state "$J/$1.kept.after/$2")" ]; then return; fi
+    if [ "$_now" != absent ] && [ "$_now" != "$(state "$J/$1.kept.after/$2")" ]; then
+        say "KEPT $(one_line "/$2"): changed since the install"
+        return
+    fi
+    mkdir -p "/${2%/*}" && cp -a "$_was" "/$2.runbook-undo" && mv -f "/$2.runbook-undo" "/$2" && say "PUT BACK $(one_line "/$2")"
+}
 
-# An install that was cut off is completed as far as it can be, and what appeared by it and by that is noted as for one
-# that was not; what somebody made later than a minute after its last word is his.
-etc_when_cut_off() {
-    if [ -e "$J/$1.done" ] || [ ! -e "$J/$1.log" ]; then packages_mend; return; fi
-    etc_listing > "$J/$1.cut"
-    packages_mend
-    touch -d "@$(($(stat -c %Y "$J/$1.log") + 60))" "$J/$1.until"
-    {
-        if [ -e "$J/$1.appeared" ]; then cat "$J/$1.appeared"  # the install failed, and its change noted that much
-        else
-            comm -13 "$J/$1.listing" "$J/$1.cut" | while read -r _path; do
-                find "$_path" -maxdepth 0 ! -cnewer "$J/$1.until" 2>/dev/null
-            done | with_states
-        fi
-        etc_listing | comm -13 "$J/$1.cut" - | with_states
-    } > "$J/$1.all"
-    mv "$J/$1.all" "$J/$1.appeared"
+# What is in the folders of Postfix and is neither its own nor its distribution's, a path a line, odd characters escaped.
+strange_to_postfix() {
+    _chroot=/var/spool/postfix
+    _queues='active|bounce|corrupt|defer|deferred|flush|hold|incoming|maildrop|saved|trace'
+    _lib='(usr/)?lib(32|64|x32)?(/[a-z0-9_-]+)*'
+    _inside='etc|etc/ssl|etc/ssl/certs|dev|pid|private|public|usr|usr/lib/zoneinfo|var|var/run|var/run/saslauthd'
+    _copies='host.conf|hosts|localtime|nsswitch.conf|resolv.conf|services|nss_mdns.config|ssl/certs/ca-certificates.crt'
+    find /etc/postfix $_chroot /var/lib/postfix /etc/systemd/system/postfix.service.d -xdev -mindepth 1 -regextype posix-extended ! \( \
+        -type d -regex "/etc/postfix/(sasl|dynamicmaps\.cf\.d|postfix-files\.d)" -o \
+        -type d -regex "$_chroot/(($_queues)(/[0-9A-F])*|$_inside|$_lib)" -o \
+        -type f -regex "$_chroot/(restart|etc/($_copies)|$_lib/lib[A-Za-z0-9_.+-]+|var/run/saslauthd/(mux.accept|saslauthd.pid|cache.*))" -o \
+        -type s -regex "$_chroot/(dev/log|var/run/saslauthd/mux)" -o \
+        -type c -regex "$_chroot/dev/u?random" -o \
+        -type l -regex "$_chroot/(etc/(localtime|resolv.conf)|usr/lib/zoneinfo/localtime|etc/ssl/certs/[^/]+)" -o \
+        -type f -regex "$_chroot/etc/ssl/certs/[^/]+" -exec sh -c '
+            _name=${0##*/}; [ -e "/etc/ssl/certs/$_name" ] || [ "$_name" = ssl-cert-snakeoil.pem ] ||
+                grep -qxF "/etc/ssl/certs/$_name" "$1"/*.path 2>/dev/null' {} "$J" \; \
+        \) -exec ls -d --quoting-style=escape -- {} + 2>/dev/null
 }

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from runbook_lib import display
 from runbook_lib.errors import CommandFailed
@@ -11,23 +12,26 @@ from runbook_lib.remote.journal import LOCK, ROOT, WORK_LOCK
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 # Who has a lock's file open is at work: taking the lock to see would be in a run's way, and proc_locks(5) tells nothing
-# in a container once the flock(1) that took it has ended.
+# in a container once the flock(1) that took it has ended. Links are compared whole: anybody may name a file so that a
+# list of links ends like one.
 _SCRIPT = rf"""
-held() {{ ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q -- "-> $1\$"; }}
+held() {{ find /proc/[0-9]*/fd -lname "$1" 2>/dev/null | grep -q .; }}
 if held {LOCK}; then cat {LOCK}; fi
 printf '\0'
 if held {WORK_LOCK}; then printf yes; fi
 printf '\0'
 for run in $(ls -1tr {ROOT} 2>/dev/null); do
     cd {ROOT}/"$run" || continue
-    made=0 open= last=
+    made=0 back=0 open= last=
     for begun in *.begun; do
         n=${{begun%.begun}}
-        if [ ! -e "$begun" ] || [ -e "$n.undone" ]; then continue; fi
+        if [ ! -e "$begun" ]; then continue; fi
+        if [ -e "$n.undone" ]; then back=$((back + 1)); continue; fi
         if [ -e "$n.done" ] || [ -e "$n.settled" ]; then made=$((made + 1)) last=$(cat "$n.title")
         else open=$(cat "$n.title"); fi
     done
-    printf '%s\0' "$run" "$(cat sequence 2>/dev/null)" "$made" "$last" "$open"
+    at=$(stat -c %Y *.undone 2>/dev/null | sort -n | tail -n 1)
+    printf '%s\0' "$run" "$(cat sequence 2>/dev/null)" "$made" "$last" "$open" "$back" "${{at:-0}}"
 done
 """
 
@@ -43,6 +47,8 @@ class JournaledRun:
             once its chapter got through.
         last: the title of the last of them.
         open: the title of a change that was begun and has no end: being made, failed, or cut off; else ''.
+        back: how many of its changes were put back: by a rollback, by a chapter that failed, or by hand on the host.
+        back_at: when the last of them was, by the host's clock, as ISO 8601 has it; '' where none was.
     """
 
     run: str
@@ -50,6 +56,8 @@ class JournaledRun:
     made: int
     last: str
     open: str
+    back: int = 0
+    back_at: str = ""
 
     @property
     def is_back(self) -> bool:
@@ -94,6 +102,8 @@ class Standing:
         told = f"{at_work}; the last to change something, {run.run} (number {run.sequence} here), made {made}"
         if run.made:
             told += f", the last of them: {run.last}"
+        if run.back:
+            told += f"; put back: {run.back} more"
         if run.open and self.changing:
             told += f"; being made: {run.open}"
         elif run.open:
@@ -117,15 +127,24 @@ def look(host: Host) -> Standing:
     """
     words = [display.escape_bytes(word) for word in host.run(_SCRIPT, root=True).stdout.split(b"\0")[:-1]]
     holder, changing, *rest = words if len(words) >= 2 else ("", "", "")
-    if len(rest) % 5 or not all(re.fullmatch("[0-9]{1,6}", made) for made in rest[2::5]):
+    counts = [*rest[2::7], *rest[5::7]]
+    if (
+        len(rest) % 7
+        or not all(re.fullmatch("[0-9]{1,6}", count) for count in counts)
+        or not all(re.fullmatch("[0-9]{1,11}", at) for at in rest[6::7])
+    ):
         raise CommandFailed(
             f"what it says of its journals is not understood ({len(words)} words)",
             f"{host.name}, {ROOT}",
             f"look there on the host: ls -l {ROOT}; sh is to be a POSIX shell",
         )
     runs = [
-        JournaledRun(run, sequence, int(made), last, begun)
-        for run, sequence, made, last, begun in zip(*(rest[at::5] for at in range(5)), strict=True)
+        JournaledRun(run, sequence, int(made), last, begun, int(back), _time(int(at)))
+        for run, sequence, made, last, begun, back, at in zip(*(rest[at::7] for at in range(7)), strict=True)
         if ID.fullmatch(run)
     ]
     return Standing(holder.strip(), changing == "yes", tuple(runs))
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else ""

@@ -75,9 +75,14 @@ class Script:
         )
 
     @property
+    def unread(self) -> str:
+        """The word that the shell says on stderr where it could not read the script, and so has done nothing."""
+        return f"unread-{self.mark}"
+
+    @property
     def reading(self) -> str:
         """Words of sh that read the script from standard input and run it. Their only quotes are double."""
-        return reading(self.sent)
+        return reading(self.sent, self.unread)
 
     @property
     def command(self) -> str:
@@ -85,9 +90,11 @@ class Script:
         return f"exec sh -c '{self.greeting}; {self.reading}'"
 
 
-def reading(words: bytes) -> str:
+def reading(words: bytes, unread: str) -> str:
     """Words of sh that read these bytes from standard input and run them. Their only quotes are double.
 
-    dd reads no byte too many, which head does not promise in every implementation.
+    Where dd cannot be started (sudoers(5), noexec), `unread` is said, and nothing was run. dd reads no byte too many,
+    which head does not promise in every implementation.
     """
-    return f'x=$(dd bs={len(words)} count=1 iflag=fullblock status=none) && eval "${{x:?}}"'
+    read = f"x=$(dd bs={len(words)} count=1 iflag=fullblock status=none)"
+    return f'{read} || {{ echo {unread} >&2; exit 126; }}; eval "${{x:?}}"'

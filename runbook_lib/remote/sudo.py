@@ -16,6 +16,7 @@ import re
 import shlex
 from collections.abc import Callable
 
+from runbook_lib import display
 from runbook_lib.credentials import Secret
 from runbook_lib.errors import DeadlineExceeded, SudoRefused
 from runbook_lib.remote.exchange import Deadline, Exchange
@@ -27,9 +28,18 @@ _WANTS_TERMINAL = "must have a tty"
 _NO_SCRIPT = "no script(1) here"
 _NOTHING = "nothing"
 _LINE = re.compile(r"^(/[^:\n]+):([0-9]+):(.*)$", re.MULTILINE)  # as grep -Hn prints one
+_GREP = "grep -rniE '{}' /etc/sudoers /etc/sudoers.d"
+_OF_ACCOUNT = (
+    r"(?i)password (is )?expired|account (has )?expired|account validation failure|change expired password"
+)
 _REMEDIES = {  # what sudo says in the C locale: what to do
     r"^env: .*No such file": "install sudo on the host, or log in as root",
     r"not in the sudoers file|may not run sudo": "add this line to sudoers (visudo): {user} ALL=(ALL) ALL",
+    # pam_acct_mgmt(3), by sudo's own words (auth/pam.c): of the user, or of whose password is asked for
+    _OF_ACCOUNT: (
+        "as root on the host: `chage -l {user}` and `chage -l root` say whose; `passwd` sets another, "
+        "`chage -E -1 NAME` lets the account go on"
+    ),
     r"not allowed to execute": "sh is run as root; allow it in sudoers (visudo): {user} ALL=(ALL) ALL",
 }
 
@@ -38,7 +48,11 @@ class _TerminalWanted(SudoRefused):
     """sudo is not run without a terminal (`requiretty`)."""
 
 
-class _NothingSaid(SudoRefused):
+class NotHeard(SudoRefused):
+    """Nothing that came back is sudo's own word: perhaps it was not sudo that was run."""
+
+
+class _NothingSaid(NotHeard):
     """Neither sudo nor root's shell said a word."""
 
 
@@ -95,10 +109,14 @@ class Sudo:
 
 
 def command(script: Script) -> str:
-    """The line for the login shell. The prompt is a word of ours, so that sudo's questions can be counted."""
+    """The line for the login shell.
+
+    The prompt is a word of ours, so that sudo's questions can be counted, with the name of whose password it asks for
+    (sudo(8), %p).
+    """
     wait = f'while IFS= read -r x; do [ "$x" = {script.mark} ] && break; done'
     inner = f"{script.greeting}; {wait}; {script.reading}"
-    return f"exec env LC_ALL=C sudo -S -p {_question(script)} -- sh -c '{inner}'"
+    return f"exec env LC_ALL=C sudo -S -p {_question(script)}%p: -- sh -c '{inner}'"
 
 
 def with_terminal(script: Script) -> tuple[str, bytes]:
@@ -113,7 +131,7 @@ def with_terminal(script: Script) -> tuple[str, bytes]:
         "SHELL=/bin/sh; export SHELL; exec 3<&0 4>&1 5>&2\n"
         f"exec script -qec {line} /dev/null </dev/null >/dev/null 2>&1\n"
     ).encode()
-    return f"exec sh -c '{reading(first)}'", first
+    return f"exec sh -c '{reading(first, script.unread)}'", first
 
 
 def _question(script: Script) -> str:
@@ -137,7 +155,14 @@ def become_root(exchange: Exchange, user: str, password: Secret | None, referenc
     allowed = 0 if password is None else 1
     whole, exchange.deadline = exchange.deadline, Deadline(min(ASK_TIMEOUT_S, exchange.deadline.left_s))
     try:
-        answered = exchange.pump(lambda: exchange.begun or exchange.err.count(question) > allowed)
+        answered = exchange.pump(
+            # sudo goes on to have a password changed that is expired, which is nobody's to answer here.
+            lambda: (
+                exchange.begun
+                or exchange.err.count(question) > allowed
+                or re.search(_OF_ACCOUNT.encode(), exchange.err) is not None
+            )
+        )
     except DeadlineExceeded:
         raise SudoRefused(
             f"sudo did not make {user} root in {exchange.deadline.timeout_s:g} s; it said: {_said(exchange)}",
@@ -154,7 +179,8 @@ def become_root(exchange: Exchange, user: str, password: Secret | None, referenc
 
 
 def _said(exchange: Exchange) -> str:
-    return exchange.said.replace(_question(exchange.script), "").strip() or _NOTHING
+    asked = re.escape(_question(exchange.script)) + r"[^:\n]*:"
+    return re.sub(asked, "", exchange.said).strip() or _NOTHING
 
 
 def _refusal(exchange: Exchange, user: str, reference: str | None) -> SudoRefused:
@@ -171,8 +197,19 @@ def _refusal(exchange: Exchange, user: str, reference: str | None) -> SudoRefuse
             _no_terminal(user, bool(lines)) + "; or install script(1) (package util-linux, or bsdutils)",
         )
     for pattern, remedy in _REMEDIES.items():
-        if re.search(pattern, said, re.MULTILINE):
-            return SudoRefused(said.splitlines()[-1], exchange.where, remedy.format(user=user))
+        # The cause, and not what sudo says of it last ('a password is required').
+        cause = next((line for line in said.splitlines() if re.search(pattern, line)), "")
+        if cause:
+            return SudoRefused(cause, exchange.where, remedy.format(user=user))
+    whose = _asked_for(exchange)
+    if whose not in ("", user):
+        return SudoRefused(
+            f"sudo asks {user} for the password of {whose} (targetpw, rootpw or runaspw in sudoers)"
+            + (f", and the one that {reference} names is not that" if reference else ""),
+            exchange.where,
+            f"add this line to sudoers on the host (visudo), behind that: Defaults:{user} !targetpw, !rootpw, "
+            f"!runaspw; root sees which line it is: {_GREP.format('targetpw|rootpw|runaspw')}",
+        )
     if asked and reference is None:
         return SudoRefused(
             f"sudo asks {user} for a password, and the inventory names none",
@@ -186,9 +223,35 @@ def _refusal(exchange: Exchange, user: str, reference: str | None) -> SudoRefuse
             exchange.where,
             f"put the right password where {reference} points",
         )
-    kind = _NothingSaid if said == _NOTHING else SudoRefused
+    kind = (
+        _NothingSaid
+        if said == _NOTHING
+        else SudoRefused
+        if re.search(r"^sudo: ", said, re.MULTILINE)
+        else NotHeard
+    )
     return kind(
         f"sudo does not make {user} root; it said: {said}", exchange.where, "try `sudo sh` on the host"
+    )
+
+
+def _asked_for(exchange: Exchange) -> str:
+    """Whose password sudo asks for; '' where it did not ask, or by a prompt of its own."""
+    asked = re.search(
+        re.escape(_question(exchange.script)) + r"([^:\n]*):", display.escape_bytes(bytes(exchange.err))
+    )
+    return asked[1] if asked else ""
+
+
+def starts_nothing(exchange: Exchange, user: str) -> SudoRefused:
+    """The refusal where root's shell began, and may start no program."""
+    said = exchange.said.rpartition(exchange.script.mark)[0].rpartition(exchange.script.mark)[2]
+    said = said.removesuffix("unread-").strip()
+    return SudoRefused(
+        f"sudo makes {user} root, and no program that root's shell starts may run (noexec in sudoers); it said: {said}",
+        exchange.where,
+        f"add this line to sudoers on the host (visudo), behind that: Defaults:{user} !noexec; or the tag EXEC: before "
+        f"the commands of {user}; root sees which line it is: {_GREP.format('noexec')}",
     )
 
 

@@ -97,10 +97,10 @@ class PackagesChange(Change):
         )
         wait = f'packages_wait {_LOCK_PATIENCE_S} || {{ say "BUSY $(packages_held)"; exit 1; }}\n'
         brought = f"{refresh}packages_brought {self._names}" if self.packages else ":"
-        return f'{wait}packages_litter\n{brought} > "$J/$N.brought"\netc_listing > "$J/$N.listing"\npackages_room'
+        return f'{wait}packages_litter\n{brought} > "$J/$N.brought"\npackages_note "$N"\npackages_room'
 
     def after_commands(self) -> str:
-        return 'etc_appeared "$N"\npackages_litter\nTMPDIR=/var/tmp'
+        return 'packages_made "$N"\npackages_litter\nTMPDIR=/var/tmp'
 
     def undo(self) -> str:
         return "packages_back $N"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runbook_lib.remote.change import Change, Guard, TouchedPath, quote
+from runbook_lib.remote.files import Seen, real, rewritten, touched
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class VariablesChange(Change):
 
     path: PurePosixPath
     variables: tuple[Variable, ...]
+    seen: Seen | None = None  # what the path is; None where the plan could not know it
 
     @property
     def title(self) -> str:
@@ -45,7 +47,7 @@ class VariablesChange(Change):
 
     @property
     def touches(self) -> Sequence[TouchedPath]:
-        return (TouchedPath(self.path, None),)
+        return touched(self.path, self.seen, None)
 
     @property
     def guards(self) -> Sequence[Guard]:
@@ -67,7 +69,6 @@ class VariablesChange(Change):
         return "".join(f"{variable.after}\n" for variable in self.variables)
 
     def commands(self) -> str:
-        new = self.path.with_name(f".{self.path.name}.new")
         edits = []
         for variable in self.variables:
             if variable.before is None:
@@ -75,15 +76,12 @@ class VariablesChange(Change):
             else:
                 after = variable.after.replace("\\", "\\\\").replace("&", "\\&").replace("|", "\\|")
                 edits.append(f"-e {quote(f's|^{variable.name}=.*|{after}|')}")
-        return (
-            f"cp -p {quote(self.path)} {quote(new)}\n"
-            f"sed {' '.join(edits)} {quote(self.path)} > {quote(new)}\n"
-            f"sync {quote(new)}\nmv {quote(new)} {quote(self.path)}"
-        )
+        path = real(self.path, self.seen)
+        return rewritten(path, f"sed {' '.join(edits)} {quote(path)}")
 
 
 def plan_variables(
-    path: PurePosixPath, content: str, wanted: Sequence[tuple[str, str, str]]
+    path: PurePosixPath, content: str, wanted: Sequence[tuple[str, str, str]], seen: Seen | None = None
 ) -> tuple[VariablesChange, ...]:
     """The change that sets (name, line, why) in a settings file; none when all are set."""
     differing = []
@@ -91,4 +89,4 @@ def plan_variables(
         found = lines_of(content, name)
         if found != [line]:
             differing.append(Variable(name, "\n".join(found) or None, line, why))
-    return (VariablesChange(path, tuple(differing)),) if differing else ()
+    return (VariablesChange(path, tuple(differing), seen),) if differing else ()

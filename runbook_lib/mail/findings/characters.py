@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from runbook_lib import display
+from runbook_lib.inventory.place import MAIN_CF, MASTER_CF, Place
 from runbook_lib.mail.findings.finding import Finding, Look
 
 _UNSEEN = {
@@ -24,22 +25,32 @@ _CR = (
 )
 
 
+_CR_INSIDE = (
+    "a carriage return stands in it, which nobody sees: Postfix takes it for white space, so that a value is longer "
+    "than it looks, or a line continues the one above"
+)
+_CR_HAND = "take the carriage return out (`grep -n $'\\r'` shows such lines, `sed -i 's/\\r//g'` takes all of them out)"
+
+
 def find(look: Look) -> Iterator[Finding]:
     """Carriage returns, once a file; then each line with a character that is not what it looks like."""
-    for file, content in (("main.cf", look.main), ("master.cf", look.master)):
+    for file, content in ((MAIN_CF, look.main), (MASTER_CF, look.master)):
         lines = content.split(b"\n")
         with_cr = [number for number, raw in enumerate(lines, start=1) if raw.endswith(b"\r")]
         if with_cr:
-            yield Finding(f"{file}, its line ends", with_cr[0], f"CR LF in {len(with_cr)} lines", _CR)
+            yield Finding(Place(file, "its line ends", with_cr[0]), f"CR LF in {len(with_cr)} lines", _CR)
         for number, raw in enumerate(lines, start=1):
             text = display.escape_bytes(raw)
             if text.lstrip().startswith("#"):
                 continue
+            if b"\r" in raw.rstrip(b"\r"):
+                yield Finding(
+                    Place(file, line=number), text.strip().replace("\r", "\\r"), _CR_INSIDE, _CR_HAND
+                )
             for character in dict.fromkeys(one for one in text if one in _UNSEEN or one == "\0"):
                 name = _UNSEEN.get(character, "a NUL byte")
                 yield Finding(
-                    f"{file}, line {number}",
-                    number,
+                    Place(file, line=number),
                     text.strip().replace("\0", "\\0"),
                     f"it has {name}, which is part of the word beside it",
                     "type that place anew with plain characters",
@@ -51,8 +62,7 @@ def _comments(look: Look) -> Iterator[Finding]:
     for entry in look.state.main:
         if entry.name and " #" in entry.value:
             yield Finding(
-                f"main.cf, {entry.name}",
-                entry.number,
+                Place.main(entry.name, entry.number),
                 entry.text,
                 "a comment needs a line of its own: here the # and what follows are part of the value (postconf(5))",
                 "put the comment on a line above",

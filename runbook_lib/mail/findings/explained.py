@@ -1,10 +1,11 @@
 """Everything that is remarkable about a host's configuration, with what becomes of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runbook_lib.mail import decisions
-from runbook_lib.mail.difference import Difference
+from runbook_lib.inventory.place import MAIN_CF, MASTER_CF, Place
+from runbook_lib.mail.configuration.bare_newlines import BARE_NEWLINE
+from runbook_lib.mail.differences.difference import Difference, Effect
 from runbook_lib.mail.findings import (
     characters,
     mail_names,
@@ -12,6 +13,7 @@ from runbook_lib.mail.findings import (
     obsolete,
     overridden,
     paths,
+    refused,
     services,
     smuggling,
     tls,
@@ -19,8 +21,19 @@ from runbook_lib.mail.findings import (
 )
 from runbook_lib.mail.findings.finding import Finding, Look
 
-_RULES = (services, characters, overridden, obsolete, unknown, paths, tls, networks, mail_names, smuggling)
-_UNTOUCHED = "neither written nor read here: it stays"
+_RULES = (
+    services,
+    characters,
+    overridden,
+    obsolete,
+    unknown,
+    paths,
+    tls,
+    refused,
+    networks,
+    mail_names,
+    smuggling,
+)
 
 
 @dataclass(frozen=True)
@@ -53,46 +66,45 @@ def explain(look: Look, differences: Sequence[Difference]) -> tuple[Explained, .
     """
     by_place = {one.where: one for one in differences}
     lines = _lines(look)
-    rows: dict[tuple[str, int, str], list[tuple[str, str]]] = {}  # meaning and fate of each
+    rows: dict[tuple[Place, str], list[tuple[str, str]]] = {}  # meaning and fate of each
     told = set()
     for finding in findings(look):
-        at = (finding.place, finding.line, finding.found)
-        told.add(finding.place)
-        rows.setdefault(at, []).append((finding.meaning, _fate(finding, by_place.get(finding.place), look)))
+        thing = finding.place.thing
+        told.add(thing)
+        at = finding.place, finding.found
+        rows.setdefault(at, []).append((finding.meaning, _fate(finding, by_place.get(thing), look)))
     for one in differences:
-        if one.where not in told and one.why != _UNTOUCHED:
-            name = one.where.removeprefix("main.cf, ")
-            text = f"{name} = {one.found}" if one.where.startswith("main.cf, ") else one.found
-            rows[one.where, lines.get(one.where, 0), text] = [(one.why, _answers(one))]
-    ordered = sorted(rows, key=lambda at: (at[0].split(", ")[0], at[1] or 10**6))
+        if one.where not in told and one.effect is not Effect.UNTOUCHED:
+            text = f"{one.where.name} = {one.found}" if one.where.file == MAIN_CF else one.found
+            rows[replace(one.where, line=lines.get(one.where, 0)), text] = [(one.why, _answers(one))]
+    ordered = sorted(rows, key=lambda at: (at[0].file, at[0].line or 10**6))
     return tuple(
         Explained(
-            _where(place, line),
+            _where(place),
             found,
-            "; ".join(dict.fromkeys(meaning for meaning, _ in rows[place, line, found])),
-            "; ".join(dict.fromkeys(fate for _, fate in rows[place, line, found])),
+            "; ".join(dict.fromkeys(meaning for meaning, _ in rows[place, found])),
+            "; ".join(dict.fromkeys(fate for _, fate in rows[place, found])),
         )
-        for place, line, found in ordered
+        for place, found in ordered
     )
 
 
-def _where(place: str, line: int) -> str:
-    file = place.split(", ")[0]
-    if line:
-        return f"{file}, line {line}"
-    return f"{file}, not in it" if file in ("main.cf", "master.cf") else place
+def _where(place: Place) -> str:
+    if place.line:
+        return str(Place(place.file, line=place.line))
+    return f"{place.file}, not in it" if place.file in (MAIN_CF, MASTER_CF) else str(place)
 
 
 def untouched(differences: Sequence[Difference]) -> tuple[str, ...]:
     """Places that differ, that nobody has to look at, and that stay."""
-    return tuple(one.where for one in differences if one.why == _UNTOUCHED)
+    return tuple(str(one.where) for one in differences if one.effect is Effect.UNTOUCHED)
 
 
 def _fate(finding: Finding, difference: Difference | None, look: Look) -> str:
     hand = f"by hand: {finding.by_hand}" if finding.by_hand else ""
     if difference is not None:
         return "; ".join(filter(None, (_answers(difference), hand)))
-    if finding.place.startswith(f"main.cf, {decisions.BARE_NEWLINE}") and not finding.by_hand:
+    if finding.place.thing == Place.main(BARE_NEWLINE) and not finding.by_hand:
         decided = look.host.decided(finding.place)
         if decided:
             return f"decided: {decided.decide}: {decided.reason}"
@@ -112,6 +124,6 @@ def _answers(one: Difference) -> str:
     return f"you decide: {' or '.join(offered)}"
 
 
-def _lines(look: Look) -> Mapping[str, int]:
-    found = {f"main.cf, {entry.name}": entry.number for entry in look.state.main if entry.name}
-    return found | {f"master.cf, {one.name}": one.number for one in look.state.master}
+def _lines(look: Look) -> Mapping[Place, int]:
+    found = {Place.main(entry.name): entry.number for entry in look.state.main if entry.name}
+    return found | {Place.master(one.name): one.number for one in look.state.master}

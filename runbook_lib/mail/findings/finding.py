@@ -1,10 +1,11 @@
 """What is remarkable about a line of main.cf or master.cf."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runbook_lib import inventory
-from runbook_lib.mail.state import MailState
+from runbook_lib.inventory.place import Place
+from runbook_lib.mail.configuration.state import MailState
 
 
 @dataclass(frozen=True)
@@ -12,15 +13,13 @@ class Finding:
     """A line, and what it means.
 
     Args:
-        place: 'main.cf, NAME' or 'master.cf, SERVICE', as decisions and differences call it.
-        line: where it stands, from 1; 0: nowhere, a default counts.
+        place: what it is about, with its line; a line of 0: nowhere, a default counts.
         found: what is there.
         meaning: what it means for mail, in a sentence.
         by_hand: what a person does about it on the host; "" where nothing has to be done there.
     """
 
-    place: str
-    line: int
+    place: Place
     found: str
     meaning: str
     by_hand: str = ""
@@ -37,6 +36,7 @@ class Look:
         map_types: those that this Postfix was built with, or has a plug-in for (`postconf -m`).
         parameters: every name that this Postfix knows (`postconf -d`).
         paths: files that the configuration names, each with its state, 'absent' where there is none.
+        others: names of the inventory's other hosts, each with its host.
         defaults: effective values of parameters that a rule asks for, whether main.cf sets them or not.
     """
 
@@ -48,6 +48,7 @@ class Look:
     parameters: frozenset[str] = frozenset()
     paths: Mapping[str, str] | None = None
     defaults: Mapping[str, str] | None = None
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def version(self) -> tuple[int, int]:

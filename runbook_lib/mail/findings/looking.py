@@ -1,13 +1,14 @@
 """What the rules need beside the settings: asked of the host in two round trips."""
 
 import base64
+from collections.abc import Iterable
 from dataclasses import replace
 
 from runbook_lib import inventory
-from runbook_lib.mail.decisions import BARE_NEWLINE
+from runbook_lib.mail.configuration.bare_newlines import BARE_NEWLINE
+from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.findings import paths
 from runbook_lib.mail.findings.finding import Look
-from runbook_lib.mail.state import MailState
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.facts import gather
@@ -21,8 +22,14 @@ _FACTS = {
 }
 
 
-def look_at(remote: Host, state: MailState, host: inventory.Host) -> Look:
-    """Ask for what this Postfix knows, and for each file that its settings name."""
+def look_at(
+    remote: Host, state: MailState, host: inventory.Host, known: Iterable[inventory.Host] = ()
+) -> Look:
+    """Ask for what this Postfix knows, and for each file that its settings name.
+
+    Args:
+        known: all hosts of the inventory.
+    """
     facts = gather(remote, _FACTS, root=True)
     look = Look(
         state,
@@ -31,6 +38,7 @@ def look_at(remote: Host, state: MailState, host: inventory.Host) -> Look:
         base64.b64decode(state.facts["master_cf_file"].value),
         frozenset(facts["map_types"].value.split()),
         frozenset(facts["parameters"].value.split()),
+        others={name: one.name for one in known if one.name != host.name for name in one.names.all},
         defaults={name: facts[name].value for name in (*_DEFAULTS, "elsewhere")},
     )
     return replace(look, paths=_states(remote, tuple(paths.named(look))))

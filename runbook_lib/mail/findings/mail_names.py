@@ -1,12 +1,34 @@
 """Names that clash: what the server calls itself, and what it takes mail for."""
 
+import re
 from collections.abc import Iterator
 
+from runbook_lib.inventory.place import Place
 from runbook_lib.mail.findings.finding import Finding, Look
+
+# Names that each machine gives itself, and that are in no DNS (RFC 6761, RFC 6762).
+_NOBODYS = re.compile(r"(^|\.)(localhost|localdomain|local|invalid)$")
+
+
+def _of_somebody_else(look: Look, own: str) -> str:
+    """Why a name with a domain is not this server's; '' where nothing speaks against it."""
+    name = own.lower()
+    if name in look.host.names.all:
+        return ""
+    if name in look.others:
+        return (
+            f"{own} is the name of {look.others[name]} in the inventory: two servers greet as one, and mail between "
+            "them 'loops back to myself'"
+        )
+    if _NOBODYS.search(name):
+        return (
+            f"{own} is a name that no server has in the DNS: others are greeted with it, and many refuse that"
+        )
+    return ""
 
 
 def find(look: Look) -> Iterator[Finding]:
-    """A host name without a domain, and one that mail is not taken for (case P18)."""
+    """A host name without a domain, and one that mail is not taken for."""
     if look.state.refused:
         return  # Postfix could not be asked
     lines = {entry.name: entry for entry in look.state.main if entry.name}
@@ -19,9 +41,13 @@ def find(look: Look) -> Iterator[Finding]:
             "Postfix's"
         )
         yield Finding(
-            "main.cf, myhostname", line, text, meaning, "write the name that the DNS has for this server"
+            Place.main("myhostname", line), text, meaning, "write the name that the DNS has for this server"
         )
         return
+    if meaning := _of_somebody_else(look, own):
+        yield Finding(
+            Place.main("myhostname", line), text, meaning, "write the name that the DNS has for this server"
+        )
     taken = look.state.facts["mydestination"].value.replace(",", " ").split()
     elsewhere = (look.defaults or {}).get("elsewhere", "").replace(",", " ").split()
     if own and own not in (*taken, *elsewhere):
@@ -29,5 +55,5 @@ def find(look: Look) -> Iterator[Finding]:
         line, text = (there.number, there.text) if there else (0, "mydestination")
         meaning = f"mail for this server's own name, {own}, is not taken: it 'loops back to myself'"
         yield Finding(
-            "main.cf, mydestination", line, text, meaning, f"add {own} (or $myhostname) to mydestination"
+            Place.main("mydestination", line), text, meaning, f"add {own} (or $myhostname) to mydestination"
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from runbook_lib.inventory.place import Place
 from runbook_lib.mail.findings.finding import Finding, Look
 
 
@@ -62,4 +63,4 @@ def find(look: Look) -> Iterator[Finding]:
         words = f"obsolete since Postfix {old.since}; in its place: {old.instead}"
         if old.warns and look.version >= old.warns:
             words += "; this Postfix warns of it at each command"
-        yield Finding(f"main.cf, {entry.name}", entry.number, entry.text, words)
+        yield Finding(Place.main(entry.name, entry.number), entry.text, words)

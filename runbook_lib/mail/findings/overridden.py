@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from runbook_lib.inventory.place import Place
 from runbook_lib.mail.findings.finding import Finding, Look
 
 # What takes the place of others when it is set (postconf(5)).
@@ -30,8 +31,7 @@ def find(look: Look) -> Iterator[Finding]:
             continue
         same = "the same" if winner.value == entry.value else winner.value or "nothing"
         yield Finding(
-            f"main.cf, {entry.name}",
-            entry.number,
+            Place.main(entry.name, entry.number),
             entry.text,
             f"it is set again in line {winner.number} ({same}), and the last one counts",
             "take out the line that does not count",
@@ -42,8 +42,7 @@ def find(look: Look) -> Iterator[Finding]:
         for name in idle:
             if name in last:
                 yield Finding(
-                    f"main.cf, {name}",
-                    last[name].number,
+                    Place.main(name, last[name].number),
                     last[name].text,
                     f"it has no effect beside {winning} in line {last[winning].number}",
                 )

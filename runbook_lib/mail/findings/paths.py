@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from runbook_lib.inventory.place import Place
 from runbook_lib.mail.findings.finding import Finding, Look
 
 # Parameters whose value is the name of a file (postconf(5)); the second: more than one may stand there.
@@ -14,14 +15,18 @@ _KEYS = re.compile(r"_tls_(chain_files|\w*key_file)$")
 _TABLE = re.compile(r"(?<![\w$./:-])(?:proxy:)?(?P<type>[a-z]{2,12}):(?P<name>(?:\$\{?\w+\}?)?/[^\s,{}]+)")
 _NO_TABLES = frozenset(("inet", "unix", "http", "https", "local", "file"))
 _INDEXED = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
+# Types that ask a server or a program, with no file to convert; and those that distributions have as plug-ins.
+_ASKED = frozenset(("mysql", "pgsql", "ldap", "sqlite", "mongodb", "memcache", "tcp", "socketmap", "nis"))
+_PLUG_INS = frozenset(("mysql", "pgsql", "ldap", "sqlite", "mongodb", "pcre", "lmdb", "cdb"))
 _CACHES = re.compile(r"(_cache_map|_cache_database|_map_cache)$")
+_OF_KEYS = "tls_server_sni_maps"  # made with -F, and no mail needs it: target/sni.py says what it lacks
 _QUEUE = "/var/spool/postfix"
 
 
 def named(look: Look) -> dict[str, str]:
     """Every file that an entry names, and the index that Postfix reads for each table, with the name as written."""
     found = {}
-    for _, _, _, value, name in _values(look):
+    for _, _, value, name in _values(look):
         for path in _files(name, value):
             found[path if path.startswith("/") else f"{_QUEUE}/{path}"] = path
         for kind, path in _tables(value):
@@ -33,26 +38,25 @@ def named(look: Look) -> dict[str, str]:
 
 def find(look: Look) -> Iterator[Finding]:
     """What is wrong with them, with the line."""
-    for place, line, text, value, name in _values(look):
+    for place, text, value, name in _values(look):
         for path in _files(name, value):
             meaning, hand = _of_file(look, name, path)
             if meaning:
-                yield Finding(place, line, text, meaning, hand)
-        for kind, path in _tables(value):
+                yield Finding(place, text, meaning, hand)
+        for kind, path in _tables(value) if name != _OF_KEYS else ():
             meaning, hand = _of_table(look, name, kind, path)
             if meaning:
-                yield Finding(place, line, text, meaning, hand)
+                yield Finding(place, text, meaning, hand)
 
 
-def _values(look: Look) -> Iterator[tuple[str, int, str, str, str]]:
-    """Place, line, text, value and parameter of each entry that counts, and of each option of a service."""
+def _values(look: Look) -> Iterator[tuple[Place, str, str, str]]:
+    """Place, text, value and parameter of each entry that counts, and of each option of a service."""
     last = {entry.name: entry for entry in look.state.main if entry.name}
     for entry in last.values():
-        yield f"main.cf, {entry.name}", entry.number, entry.text, entry.value, entry.name
+        yield Place.main(entry.name, entry.number), entry.text, entry.value, entry.name
     for service in look.state.master:
         for option in service.options:
-            place = f"master.cf, {service.name}"
-            yield place, option.number, f"-o {option.raw}", option.value, option.name
+            yield Place.master(service.name, option.number), f"-o {option.raw}", option.value, option.name
 
 
 def _files(name: str, value: str) -> list[str]:
@@ -93,18 +97,25 @@ def _of_file(look: Look, name: str, path: str) -> tuple[str, str]:
 
 def _of_table(look: Look, name: str, kind: str, path: str) -> tuple[str, str]:
     if look.map_types and kind not in look.map_types:
+        plug_in = f"install its plug-in (package postfix-{kind})" if kind in _PLUG_INS else ""
+        convert = f"convert it with {_maker(name)} to {_default(look)}, and write that type"
         return (
             f"tables of type {kind} are not built into this Postfix: mail that needs this one is put off",
-            f"convert it with postmap to {_default(look)}, and write that type",
+            ", or ".join(filter(None, (plug_in, "" if kind in _ASKED else convert)))
+            + f"; this Postfix has {', '.join(sorted(look.map_types))}",
         )
     if "$" in path or _CACHES.search(name):
         return "", ""  # Postfix makes it itself
     index = path + _INDEXED.get(kind, "")
     if (look.paths or {}).get(index) == "absent":
-        how = f"postmap {kind}:{path}" if kind in _INDEXED else f"put {path} there"
-        how = how.replace("postmap", "postalias") if "alias_maps" in name and "virtual" not in name else how
+        how = f"{_maker(name)} {kind}:{path}" if kind in _INDEXED else f"put {path} there"
         return f"{index} is not there: mail that needs the table is put off", how
     return "", ""
+
+
+def _maker(name: str) -> str:
+    """The program that makes a parameter's table: aliases(5) has a form of its own, with a colon behind the key."""
+    return "postalias" if name in ("alias_maps", "alias_database") else "postmap"
 
 
 def _default(look: Look) -> str:

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from runbook_lib.inventory.place import MAIN_CF, MASTER_CF, Place
+from runbook_lib.mail.configuration.parse import Service
 from runbook_lib.mail.findings.finding import Finding, Look
-from runbook_lib.mail.findings.parse import Service
 
 _PORTS = {
     "smtp": "25",
@@ -24,14 +25,12 @@ def find(look: Look) -> Iterator[Finding]:
     for entry in look.state.main:
         if not entry.name:
             meaning = "it has no '=' where Postfix looks for one: it cannot be parsed, and no command of Postfix works"
-            yield Finding(f"main.cf, line {entry.number}", entry.number, entry.text, meaning, _FIRST)
+            yield Finding(Place(MAIN_CF, line=entry.number), entry.text, meaning, _FIRST)
     for service in look.state.master:
-        place = f"master.cf, {service.name}"
         if service.broken:
             meaning = f"it cannot be parsed: {service.broken}; no command of Postfix works"
             yield Finding(
-                f"master.cf, line {service.number}",
-                service.number,
+                Place(MASTER_CF, line=service.number),
                 service.text,
                 meaning,
                 _FIRST,
@@ -42,13 +41,12 @@ def find(look: Look) -> Iterator[Finding]:
                 f"the line of {option.under} above it is commented out and this one is not, so Postfix takes it for "
                 f"an option of {service.name} (line {service.number})"
             )
-            yield Finding(place, option.number, f"-o {option.raw}", meaning)
+            yield Finding(Place.master(service.name, option.number), f"-o {option.raw}", meaning)
         for option in service.options:
             if "=" not in option.raw:
                 meaning = "an -o without a value: a blank beside the '=' makes words of it that nobody reads"
                 yield Finding(
-                    place,
-                    option.number,
+                    Place.master(service.name, option.number),
                     f"-o {option.raw}",
                     meaning,
                     "write -o name=value, or -o { name = value }",
@@ -57,7 +55,7 @@ def find(look: Look) -> Iterator[Finding]:
 
 
 def _on_one_port(look: Look) -> Iterator[Finding]:
-    """Services of one name, or on one port by several names: Postfix takes the last (case P5)."""
+    """Services of one name, or on one port by several names: Postfix takes the last."""
     by_port: dict[str, list[Service]] = defaultdict(list)
     for service in look.state.master:
         if service.broken:
@@ -70,6 +68,6 @@ def _on_one_port(look: Look) -> Iterator[Finding]:
         for service in others:
             on = f"port {_PORTS.get(service.columns[0], service.columns[0])}"
             where = on if service.columns[1] == "inet" else service.name
-            place = f"master.cf, {where if on in ('port 465', 'port 587') else service.name}"
+            name = where if on in ("port 465", "port 587") else service.name
             meaning = f"line {last.number} ({last.columns[0]}) is for {where} too, and the last one counts"
-            yield Finding(place, service.number, " ".join(service.text.split()), meaning)
+            yield Finding(Place.master(name, service.number), " ".join(service.text.split()), meaning)

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from runbook_lib.mail.decisions import protocols
+from runbook_lib.inventory.place import Place
 from runbook_lib.mail.findings.finding import Finding, Look
+from runbook_lib.mail.target.decisions import protocols, shut_out
 
 _PROTOCOLS = re.compile(r"^(smtpd|smtp|lmtp|tlsproxy)_tls_(mandatory_)?protocols$")
 _EXCLUDED = ("smtpd_tls_exclude_ciphers", "smtpd_tls_mandatory_exclude_ciphers")
@@ -16,26 +17,10 @@ _KIND = {"p256": "an elliptic-curve key", "rsa": "an RSA key"}
 def find(look: Look) -> Iterator[Finding]:
     """Version lists that this Postfix cannot read or that let old versions in; exclusions that hit the certificate."""
     for entry in look.state.main:
-        place = f"main.cf, {entry.name}"
+        place = Place.main(entry.name, entry.number)
         if _PROTOCOLS.match(entry.name) and "$" not in entry.value:
-            left = protocols(entry.value, look.version)
-            if left is None:
-                meaning = (
-                    "this Postfix cannot read the list and turns TLS off for what it governs; nothing says so"
-                )
-                yield Finding(
-                    place, entry.number, entry.text, meaning, "write !SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
-                )
-            elif not left & {"TLSv1.2", "TLSv1.3"}:
-                meaning = (
-                    "it leaves neither TLS 1.2 nor 1.3, and hardly anybody speaks anything else any more"
-                )
-                yield Finding(place, entry.number, entry.text, meaning)
-            elif left & {"SSLv2", "SSLv3", "TLSv1", "TLSv1.1"} and entry.name.startswith("smtpd_"):
-                old = ", ".join(sorted(left & {"SSLv3", "TLSv1", "TLSv1.1"}))
-                where = "ports that demand TLS" if "mandatory" in entry.name else "port 25"
-                meaning = f"it lets in {old} on {where}, as far as OpenSSL has them (retired by RFC 8996)"
-                yield Finding(place, entry.number, entry.text, meaning)
+            for meaning, hand in _of_list(entry.name, protocols(entry.value, look.version)):
+                yield Finding(place, entry.text, meaning, hand)
         if entry.name in _EXCLUDED:
             kind = look.host.certificate.key_type
             hit = [word for word in re.split(r"[\s,:]+", entry.value) if word.upper() in _NEEDED[kind]]
@@ -44,4 +29,30 @@ def find(look: Look) -> Iterator[Finding]:
                     f"{', '.join(hit)} takes away every cipher of TLS 1.2 for a certificate with {_KIND[kind]}, as "
                     "this host gets one: who does not speak TLS 1.3 finds no shared cipher"
                 )
-                yield Finding(place, entry.number, entry.text, meaning)
+                yield Finding(place, entry.text, meaning)
+
+
+def _of_list(name: str, left: frozenset[str] | None) -> Iterator[tuple[str, str]]:
+    """What a list of versions means, and what to write; nothing where it leaves those of today."""
+    if left is None:
+        meaning = "this Postfix cannot read the list and turns TLS off for what it governs; nothing says so"
+        yield meaning, "write !SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
+        return
+    if not left & {"TLSv1.2", "TLSv1.3"}:
+        yield "it leaves neither TLS 1.2 nor 1.3, and hardly anybody speaks anything else any more", ""
+        return
+    old = sorted(left & {"SSLv3", "TLSv1", "TLSv1.1"})
+    if old and name.startswith("smtpd_"):
+        yield (
+            f"it lets in {', '.join(old)} on {_where(name)}, as far as OpenSSL has them (retired by RFC 8996)",
+            "",
+        )
+    if out := shut_out(left):
+        yield f"it shuts out {out} on {_where(name)}", ""
+
+
+def _where(name: str) -> str:
+    if not name.startswith("smtpd_"):
+        kind = {"smtp": "SMTP", "lmtp": "LMTP", "tlsproxy": "tlsproxy's"}[name.partition("_")[0]]
+        return f"{kind} connections"
+    return "ports that demand TLS" if "mandatory" in name else "port 25"

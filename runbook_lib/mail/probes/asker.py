@@ -8,7 +8,7 @@ from dataclasses import replace
 from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage, Stopped, limited
 from runbook_lib.mail.probes.smtp import Conversation, Reply
 from runbook_lib.mail.probes.target import Endpoint, Target
-from runbook_lib.mail.probes.tls import blind, trusting
+from runbook_lib.mail.probes.tls import ANONYMOUS_CIPHERS, blind, trusting
 from runbook_lib.mail.probes.vantage import Vantage
 
 IMPLICIT_TLS_PORT = 465
@@ -38,6 +38,14 @@ class Asker:
         self._elsewhere: set[str] = set()
         self.timeout_s = timeout_s
         self.trusting = trusting(target.ca_pem)
+        # For a client that sends no name: the chain alone is OpenSSL's to verify.
+        self.trusting_any_name = trusting(target.ca_pem)
+        self.trusting_any_name.check_hostname = False
+        self._kept, kept_root = target.kept, target.kept.named_root if target.kept else None
+        self._kept_trusting = trusting(kept_root) if kept_root else None
+        self._kept_any_name = trusting(kept_root) if kept_root else None
+        if self._kept_any_name:
+            self._kept_any_name.check_hostname = False  # other servers come by the MX's name
         self.blind = blind()
         self.old = blind(ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
         self.only = {
@@ -47,12 +55,26 @@ class Asker:
             "TLS 1.3": blind(ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3),
         }
 
+        # A client that takes no certificate at all: encrypted, with whoever answers.
+        self.anonymous = blind(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2)
+        self.anonymous.set_ciphers(ANONYMOUS_CIPHERS)
+
         # For servers that take no other group, as under FIPS.
         self.p256 = {
             version: blind(only.minimum_version, only.maximum_version) for version, only in self.only.items()
         }
         for context in self.p256.values():
             context.set_ecdh_curve("prime256v1")
+
+    def looking_at(self, endpoint: Endpoint) -> ssl.SSLContext:
+        """By whom an endpoint is judged: the users' root and the target's name, or the root named for what stays."""
+        named = self._kept and endpoint.port in self._kept.ports and self._kept_any_name
+        return named or self.trusting
+
+    def trusted_at(self, endpoint: Endpoint) -> ssl.SSLContext:
+        """What a password may go through at an endpoint: the name is always verified."""
+        named = self._kept and endpoint.port in self._kept.ports and self._kept_trusting
+        return named or self.trusting
 
     def connect(self, endpoint: Endpoint) -> Conversation:
         """Connect; raises `Stopped` where that fails."""
@@ -100,10 +122,14 @@ class Asker:
         self._clients[endpoint] = client
         return Conversation(endpoint, connected, client, deadline)
 
-    def begin_tls(self, talk: Conversation, context: ssl.SSLContext) -> ssl.SSLSocket:
-        """Start TLS as the port wants it: from the first byte on 465, by STARTTLS elsewhere."""
+    def begin_tls(self, talk: Conversation, context: ssl.SSLContext, name: str | None = "") -> ssl.SSLSocket:
+        """Start TLS as the port wants it: from the first byte on 465, by STARTTLS elsewhere.
+
+        Args:
+            name: whom to ask for in place of the target; None: no name is sent (no SNI).
+        """
         self._up_to_tls(talk)
-        return talk.handshake(context, self.target.name)
+        return talk.handshake(context, self.target.name if name == "" else name)
 
     def begin_raw(self, talk: Conversation, hello: bytes) -> bytes:
         """Send a TLS hello where TLS begins; returns the first record of the answer."""

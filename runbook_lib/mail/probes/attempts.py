@@ -6,13 +6,14 @@ with the users' root.
 
 import base64
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runbook_lib.mail.probes.asker import Asker
 from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage, Stopped
 from runbook_lib.mail.probes.smtp import Conversation, Reply
 from runbook_lib.mail.probes.survey import Survey
 from runbook_lib.mail.probes.target import SUBMISSION_PORTS, Account, Endpoint
+from runbook_lib.mail.probes.view import LoginLock
 
 MECHANISMS = ("PLAIN", "LOGIN")
 # After two refusals of one client Dovecot lets the third login wait 8 s, later ones 15 s, and PAM adds 2 s to each
@@ -20,6 +21,7 @@ MECHANISMS = ("PLAIN", "LOGIN")
 LOGIN_WAIT_S = 30.0
 UNKNOWN_USER = "runbook-probe-nobody"
 NO_ACCOUNT = "no account for checks: name one under check_account in the inventory"
+MADE_UP = "a made-up password"
 _OLD_ENCODINGS = ("cp1252", "cp932")  # what old Windows clients send, in the West and in Japan
 
 
@@ -30,19 +32,29 @@ class Attempt:
     Args:
         reply: the server's last reply to AUTH, or None where it was not reached.
         obstacle: why it was not.
-        note: what was special about the password, for the row.
+        note: what was special about the password, for the row; or why it was not sent.
+        is_recoded: the password was the right one in an old client's encoding.
+        as_another: after the login: the reply to a message in the name of somebody else, at MAIL or RCPT.
     """
 
     reply: Reply | None = None
     obstacle: Obstacle | None = None
     note: str = ""
+    is_recoded: bool = False
+    as_another: Reply | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the server let it in."""
+        return self.reply is not None and self.reply.code == 235
 
 
 @dataclass(frozen=True)
 class Logins:
     """All logins of one survey: the refusals at one endpoint, then the right password at each.
 
-    `other` has the right password with the name in its other form; None where there is none.
+    `other` has the right password with the name in its other form; None where there is none. `lock` is what counted
+    wrong logins before.
     """
 
     first: Endpoint | None
@@ -50,6 +62,12 @@ class Logins:
     wrong: Attempt
     right: dict[tuple[Endpoint, str], Attempt]
     other: Attempt | None = None
+    lock: LoginLock | None = None
+
+    @property
+    def leading(self) -> Attempt | None:
+        """The first login with the right password; None where nobody logged in."""
+        return self.right.get((self.first, "PLAIN")) if self.first else None
 
 
 def login_ports(survey: Survey) -> tuple[int, ...]:
@@ -61,9 +79,10 @@ def login_ports(survey: Survey) -> tuple[int, ...]:
 
 
 def log_in(survey: Survey) -> Logins:
-    """Make all the logins: the wrong ones first, once each and in a row, then the right one everywhere.
+    """Make all the logins: the wrong ones first, once each and in a row, directly after them the right one.
 
-    The right password with the other form of the name stands between them: nobody knows yet which of the two it is.
+    Then the name in its other form, and the right login everywhere else: so that wherever wrong logins are counted, the
+    count is at nothing again. What it was before is looked at first: where one more locks the account, none is sent.
     """
     account = survey.target.account
     endpoints = survey.endpoints(login_ports(survey))
@@ -74,35 +93,55 @@ def log_in(survey: Survey) -> Logins:
             None, unasked, unasked, {(at, mechanism): unasked for at in endpoints for mechanism in MECHANISMS}
         )
     password = account.password.reveal().encode()
-    wrong, note = _wrong_password(account)
-    tries = [(UNKNOWN_USER, _made_up(), ""), (account.user, wrong, note)]
-    tries += [(account.other_form, password, "")] if account.other_form else []
-    unknown, refused, *others, leading = _attempts_in_a_row(
-        survey.asker, first, [*tries, (account.user, password, "")]
-    )
+    lock = _lock(survey, account)
+    wrong, note, is_recoded = _wrong_password(account)
+    unsent = _why_no_wrong_one(account, lock)
+    tries = [(UNKNOWN_USER, _made_up(), "")]
+    tries += [(account.user, wrong, note)] if not unsent else []
+    tries += [(account.user, password, "")]
+    with_other = account.other_form and not (lock and lock.next_locks)
+    tries += [(account.other_form, password, "")] if with_other else []
+    attempts = _attempts_in_a_row(survey.asker, first, tries, account)
+    unknown = attempts.pop(0)
+    refused = Attempt(note=unsent) if unsent else replace(attempts.pop(0), is_recoded=is_recoded)
+    leading, *others = attempts
 
     def log_in_at(endpoint: Endpoint) -> list[Attempt]:
-        if leading.reply is None or leading.reply.code != 235:
+        if not leading.is_accepted:
             # A refused password is not sent again: repeated, it may lock the account.
             again = Attempt(note="not tried, since the first login with it failed")
             return [leading if endpoint == first else again, again]
-        plain = (
-            leading
-            if endpoint == first
-            else _attempt(survey.asker, endpoint, account.user, password, "PLAIN")
-        )
-        return [plain, _attempt(survey.asker, endpoint, account.user, password, "LOGIN")]
+        plain = leading if endpoint == first else attempt(survey, endpoint, "PLAIN")
+        return [plain, attempt(survey, endpoint, "LOGIN")]
 
     right = {
-        (endpoint, mechanism): attempt
-        for endpoint, attempts in survey.at_once(log_in_at, endpoints)
-        for mechanism, attempt in zip(MECHANISMS, attempts, strict=True)
-        if _is_asked_of(survey, endpoint, mechanism)
+        (endpoint, mechanism): made
+        for endpoint, both in survey.at_once(log_in_at, endpoints)
+        for mechanism, made in zip(MECHANISMS, both, strict=True)
+        if is_asked_of(survey, endpoint, mechanism)
     }
-    return Logins(first, unknown, refused, right, *others)
+    return Logins(first, unknown, refused, right, others[0] if others else None, lock)
 
 
-def _is_asked_of(survey: Survey, endpoint: Endpoint, mechanism: str) -> bool:
+def _lock(survey: Survey, account: Account) -> LoginLock | None:
+    """What counts wrong logins of the account; with a domain in its name PAM may know it by either form."""
+    view = survey.view
+    if view is None:
+        return None
+    found = (view.wrong_logins(name) for name in dict.fromkeys((account.mailbox, account.user)))
+    return max((lock for lock in found if lock), key=lambda lock: lock.counted, default=None)
+
+
+def _why_no_wrong_one(account: Account, lock: LoginLock | None) -> str:
+    """Why no wrong password of the account is sent; empty: it is."""
+    if account.unasked:
+        return account.unasked
+    if lock and lock.next_locks:
+        return f"not asked: {lock.words}, and the next one locks {account.mailbox}"
+    return ""
+
+
+def is_asked_of(survey: Survey, endpoint: Endpoint, mechanism: str) -> bool:
     """PLAIN is always; LOGIN is where the target demands it, or else where it is offered."""
     hello = survey.sight(endpoint).secure_hello
     offered = (hello.extension("AUTH") if hello else None) or ()
@@ -115,49 +154,87 @@ def first_trusted(survey: Survey, endpoints: list[Endpoint]) -> Endpoint | None:
     return min(fit, key=lambda endpoint: endpoint.port != 587, default=None)
 
 
-def authenticate(talk: Conversation, user: str, password: bytes, mechanism: str) -> Reply:
-    """Send AUTH PLAIN (RFC 4616) or AUTH LOGIN and return the last reply, whatever its code."""
+def authenticate(
+    talk: Conversation, user: str, password: bytes, mechanism: str, *, otherwise: bool = False
+) -> Reply:
+    """Send a login and return the last reply, whatever its code.
+
+    Args:
+        mechanism: PLAIN, in one line with AUTH (RFC 4616), or LOGIN, where the server asks for name and password.
+        otherwise: the other way to write it, which clients use as well (RFC 4954, 4): PLAIN after the server's 334,
+            LOGIN with the name in the line with AUTH.
+    """
     talk.wait_up_to(LOGIN_WAIT_S)
-    if mechanism == "PLAIN":
-        return talk.command("AUTH PLAIN " + _base64(b"\0" + user.encode() + b"\0" + password))
-    reply = talk.command("AUTH LOGIN")
-    for answer in (user.encode(), password):
+    name = user.encode()
+    answers = [b"\0" + name + b"\0" + password] if mechanism == "PLAIN" else [name, password]
+    first = "" if (mechanism == "PLAIN") is otherwise else f" {_base64(answers.pop(0))}"
+    reply = talk.command(f"AUTH {mechanism}{first}")
+    for answer in answers:
         if reply.code != 334:
             return reply
         reply = talk.command(_base64(answer))
     return reply
 
 
-def _attempt(asker: Asker, endpoint: Endpoint, user: str, password: bytes, mechanism: str) -> Attempt:
+def attempt(survey: Survey, endpoint: Endpoint, mechanism: str, *, otherwise: bool = False) -> Attempt:
+    """Log the account in with the right password, in a conversation of its own.
+
+    Args:
+        mechanism, otherwise: as for `authenticate`.
+    """
+    asker, account = survey.asker, survey.target.account
+    if account is None:
+        return Attempt(note=NO_ACCOUNT)
     try:
         with asker.connect(endpoint) as talk:
-            hello = asker.secure(talk, asker.trusting)
+            hello = asker.secure(talk, asker.trusted_at(endpoint))
             if mechanism not in (hello.extension("AUTH") or ()):
                 return Attempt(
                     obstacle=Obstacle(Stage.SECURE, Kind.NOT_OFFERED, f"{mechanism} is not offered")
                 )
-            return Attempt(authenticate(talk, user, password, mechanism))
+            password = account.password.reveal().encode()
+            return Attempt(authenticate(talk, account.user, password, mechanism, otherwise=otherwise))
     except Stopped as stop:
         return Attempt(obstacle=stop.obstacle)
 
 
 def _attempts_in_a_row(
-    asker: Asker, endpoint: Endpoint, tries: list[tuple[str, bytes, str]]
+    asker: Asker, endpoint: Endpoint, tries: list[tuple[str, bytes, str]], account: Account
 ) -> list[Attempt]:
-    """Try user, password and note one after the other, in one conversation as long as it lasts."""
+    """Try user, password and note one after the other, in one conversation as long as it lasts.
+
+    Whoever comes in names another's address as sender, in the same conversation; no message is sent.
+    """
     attempts: list[Attempt] = []
     while len(attempts) < len(tries):
         try:
             with asker.connect(endpoint) as talk:
-                asker.secure(talk, asker.trusting)
+                asker.secure(talk, asker.trusted_at(endpoint))
                 for user, password, note in tries[len(attempts) :]:
                     reply = authenticate(talk, user, password, "PLAIN")
                     attempts.append(Attempt(reply, note=note))
                     if reply.code == 235:
+                        attempts[-1] = replace(attempts[-1], as_another=_as_another(talk, asker, account))
                         break  # who has logged in cannot log in again (RFC 4954, 4)
         except Stopped as stop:
             attempts.append(Attempt(obstacle=stop.obstacle, note=tries[len(attempts)][2]))
     return attempts
+
+
+def _as_another(talk: Conversation, asker: Asker, account: Account) -> Reply | None:
+    """MAIL and RCPT in the name of the domain's postmaster, who is not the account; the reply that decides.
+
+    Returns: None where the conversation ended before.
+    """
+    domain = asker.target.domain
+    try:
+        reply = talk.command(f"MAIL FROM:<postmaster@{domain}>")
+        if reply.code == 250:
+            reply = talk.command(f"RCPT TO:<{account.address_in(domain)}>")
+            talk.command("RSET")
+    except Stopped:
+        return None
+    return reply
 
 
 def _unasked(survey: Survey, endpoints: list[Endpoint]) -> Attempt:
@@ -170,16 +247,16 @@ def _unasked(survey: Survey, endpoints: list[Endpoint]) -> Attempt:
     return Attempt(obstacle=sights[0].obstacle if sights else None)
 
 
-def _wrong_password(account: Account) -> tuple[bytes, str]:
-    """The one wrong password: the former one, the right one as old clients encode it, or a made-up one."""
+def _wrong_password(account: Account) -> tuple[bytes, str, bool]:
+    """The one wrong password: the former one, the right one as old clients encode it (then True), or a made-up one."""
     if account.former_password is not None:
-        return account.former_password.reveal().encode(), "the former password"
+        return account.former_password.reveal().encode(), "the former password", False
     password = account.password.reveal()
     if not password.isascii():
         sent = (password.encode(encoding, errors="replace") for encoding in _OLD_ENCODINGS)
         fewest_replaced = min(sent, key=lambda octets: octets.count(b"?"))
-        return fewest_replaced, "the right letters in an old client's encoding, not in UTF-8"
-    return _made_up(), "a made-up password"
+        return fewest_replaced, "the right letters in an old client's encoding, not in UTF-8", True
+    return _made_up(), MADE_UP, False
 
 
 def _made_up() -> bytes:

@@ -4,21 +4,26 @@ import datetime
 
 from cryptography import x509
 
-from runbook_lib.der import spelled_serial
 from runbook_lib.mail.probes import byhand
 from runbook_lib.mail.probes.names import look_up
-from runbook_lib.mail.probes.obstacle import Stage
+from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage
+from runbook_lib.mail.probes.protocol import new_answers
 from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.shown import shown_to
 from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
-from runbook_lib.mail.probes.target import Endpoint
-from runbook_lib.mail.probes.tls import covers
+from runbook_lib.mail.probes.target import Endpoint, Kept
+from runbook_lib.mail.probes.tls import Tls
+from runbook_lib.mail.probes.versions import NO_NAME_IN
+from runbook_lib.x509 import dns_id
+from runbook_lib.x509.certificate import demands_stapling, public_key_sha256, spelled_serial
 
 CHAIN_VALIDATES = "Name and chain validate, trusting only the users' root"
 SERIAL_ON_EACH_PORT = "Each port shows the certificate that was signed"
 DAYS_LEFT = "Days are left along the whole path"
 NAMES_COVERED = "The certificate covers each name that leads here"
 
+_CHOSEN_BY = "tls_server_sni_maps"
 _REPLACED: Judged = (Verdict.FAIL, "another certificate than the one that stays")
 GUESSED_LABELS = ("smtp", "imap", "pop", "mail")  # what clients try when they are given an address only
 
@@ -32,11 +37,7 @@ def chain_validates(survey: Survey) -> list[Row]:
             return blocked(sight.obstacle, Stage.HANDSHAKE)
         kept = target.kept_on(sight.endpoint.port)
         if kept and not kept.for_users:
-            return (
-                (Verdict.PASS, f"the one that stays: {kept.why}")
-                if sight.tls.leaf in kept.leaves
-                else _REPLACED
-            )
+            return _judge_kept(sight.tls, kept)
         if target.is_address and sight.tls.untrusted.startswith("IP address mismatch"):
             # OpenSSL looks for the name after it has found the way to a root.
             return (
@@ -47,23 +48,43 @@ def chain_validates(survey: Survey) -> list[Row]:
             alone = ", and the server sends its own certificate only" if len(sight.tls.sent) == 1 else ""
             words = sight.tls.untrusted.partition(", certificate is not valid for")[0].rstrip(".")
             return Verdict.FAIL, f"not trusted: {words}{alone if 'issuer' in words else ''}"
+        if demands_stapling(sight.tls.leaf):
+            words = "it demands a stapled OCSP answer ('must-staple'), and Postfix staples none"
+            return Verdict.PASS, f"{WARNING}name and chain are valid; {words}: clients that heed it refuse"
         return Verdict.PASS, "name and chain are valid"
 
     def command(endpoint: Endpoint) -> str:
         if target.is_for_users(endpoint.port):
             return byhand.validation(endpoint, target)
+        kept = target.kept_on(endpoint.port)
+        if kept and kept.named_root:
+            return byhand.chain(endpoint, target, kept.ca_file)
         return byhand.certificate(endpoint, target, "-fingerprint", "-sha256")
 
     return survey.judge_each(CHAIN_VALIDATES, target.ports, judge, command)
 
 
+def _judge_kept(tls: Tls, kept: Kept) -> Judged:
+    """A certificate that stays for other servers: it is the one, and the root that was named for it leads to it."""
+    if tls.leaf not in kept.leaves:
+        return _REPLACED
+    if kept.named_root is None:
+        return Verdict.PASS, f"the one that stays: {kept.why}"
+    if tls.untrusted:
+        return Verdict.FAIL, f"the one that stays is not trusted by port_25.ca_file: {tls.untrusted}"
+    return Verdict.PASS, f"the one that stays, and its chain is valid by port_25.ca_file: {kept.why}"
+
+
 def serial_on_each_port(survey: Survey) -> list[Row]:
-    """The serial in a handshake is the one that the CA's ledger has (a reload may have been forgotten)."""
+    """The serial in a handshake is the one that the CA's ledger has (a reload may have been forgotten), not revoked."""
     target = survey.target
 
     def judge(sight: Sight) -> Judged:
         if sight.tls is None:
             return blocked(sight.obstacle)
+        seen = _serial(sight.tls)
+        if reason := target.barred.get(seen) or target.barred.get(public_key_sha256(sight.tls.leaf)):
+            return Verdict.FAIL, f"serial {seen}, which {reason}"
         if kept := target.kept_on(sight.endpoint.port):
             same = sight.tls.leaf in kept.leaves
             return (Verdict.PASS, "the serial of the certificate that stays") if same else _REPLACED
@@ -72,10 +93,12 @@ def serial_on_each_port(survey: Survey) -> list[Row]:
                 Verdict.UNTESTED,
                 "which certificate was signed is not known here: ask with the host's inventory",
             )
-        seen = spelled_serial(sight.tls.leaf.serial_number)
         if seen == target.expected_serial:
             return Verdict.PASS, "the serial that was signed"
-        return Verdict.FAIL, f"serial {seen}, but {target.expected_serial} was signed"
+        unnamed = shown_to(survey.asker, sight.endpoint, survey.asker.blind, None)
+        by_name = isinstance(unnamed, Tls) and _serial(unnamed) == target.expected_serial
+        cause = f", and is shown to who asks by no name: {_CHOSEN_BY} chooses the other" if by_name else ""
+        return Verdict.FAIL, f"serial {seen}, but {target.expected_serial} was signed{cause}"
 
     def command(endpoint: Endpoint) -> str:
         return byhand.certificate(endpoint, target, "-serial")
@@ -106,6 +129,8 @@ def days_left(survey: Survey, now: datetime.datetime | None = None) -> list[Row]
 def names_covered(survey: Survey) -> list[Row]:
     """The certificate has the name that users type, the inventory's others, and those that clients guess.
 
+    Each port is asked by each of the inventory's names, and by none: a server may choose another certificate by the
+    name that a client sends (Postfix: tls_server_sni_maps), and old clients send none.
     A guessed name that leads to this server and is not covered is a warning: somebody takes it out of the DNS
     or has it signed.
     """
@@ -121,19 +146,98 @@ def names_covered(survey: Survey) -> list[Row]:
         command = byhand.certificate(seen[0].endpoint, survey.target, "-ext", "subjectAltName")
         return [survey.general(NAMES_COVERED, judged, command)]
     granted = tuple(dict.fromkeys((survey.target.name, *survey.target.expected_names)))
-    rows_of_granted = [_row_of_granted(survey, seen, name) for name in granted]
-    return rows_of_granted + _rows_of_guessed(survey, seen, granted)
+    rows = [_row_of_name(survey, seen, name) for name in granted]
+    return [*rows, _row_of_no_name(survey, sights), *_rows_of_guessed(survey, seen, granted)]
 
 
-def _row_of_granted(survey: Survey, seen: list[Sight], name: str) -> Row:
+def _row_of_name(survey: Survey, seen: list[Sight], name: str) -> Row:
+    """Whether each port shows a certificate with the name, to who asks by it."""
+    command = byhand.certificate(seen[0].endpoint, survey.target, "-ext", "subjectAltName", name=name)
     without = sorted({sight.endpoint.port for sight in seen if not _covers(sight, name)})
+    ports = {sight.endpoint.port for sight in seen}
+    answers = [] if name == survey.target.name else asked_by(survey, survey.one_each(ports), name)
+    for endpoint, answer in answers:
+        judged = _judge_other(survey, endpoint, name, answer)
+        if judged is None:
+            continue
+        verdict, words = judged
+        if verdict is not Verdict.PASS:
+            command = byhand.certificate(endpoint, survey.target, "-subject", "-issuer", "-serial", name=name)
+            told = f"{name}: port {endpoint.port} shows {words} to who asks by this name"
+            return survey.general(NAMES_COVERED, (verdict, told), command)
+        without = [port for port in without if port != endpoint.port]
     if without:
-        ports = ", ".join(map(str, without))
-        judged = Verdict.FAIL, f"{name}: not in the certificate of port {ports}"
+        judged = Verdict.FAIL, f"{name}: not in the certificate of port {', '.join(map(str, without))}"
     else:
         judged = Verdict.PASS, f"{name}: covered"
-    command = byhand.certificate(seen[0].endpoint, survey.target, "-ext", "subjectAltName")
     return survey.general(NAMES_COVERED, judged, command)
+
+
+def _row_of_no_name(survey: Survey, sights: list[Sight]) -> Row:
+    """Whether a client that sends no name gets the certificate that others get, or another good one."""
+    endpoints = [sight.endpoint for sight in sights if sight.tls]
+    chosen: tuple[Endpoint, Judged] | None = None
+    for endpoint, answer in asked_by(survey, endpoints, None):
+        judged = _judge_other(survey, endpoint, None, answer)
+        if judged is not None and (chosen is None or judged[0] is not Verdict.PASS):
+            chosen = endpoint, judged
+            if judged[0] is not Verdict.PASS:
+                break
+    if chosen is None:
+        command = byhand.certificate(endpoints[0], survey.target, "-subject", name=None)
+        judged = Verdict.PASS, "without a name: the same certificate"
+        return survey.general(NAMES_COVERED, judged, command)
+    endpoint, (verdict, words) = chosen
+    words = f"without a name: port {endpoint.port} shows {words}"
+    command = byhand.certificate(endpoint, survey.target, "-subject", "-issuer", "-serial", name=None)
+    warning = WARNING if verdict is Verdict.PASS else ""
+    return survey.general(NAMES_COVERED, (verdict, f"{warning}{words}"), command)
+
+
+def asked_by(
+    survey: Survey, endpoints: list[Endpoint], name: str | None
+) -> list[tuple[Endpoint, Tls | Obstacle]]:
+    """What endpoints show to who asks by a name, or by none; nothing is trusted."""
+    if name is None:
+        answers = dict(survey.once(new_answers))
+        known = {endpoint: answers[endpoint][NO_NAME_IN].unnamed for endpoint in endpoints}
+    else:
+        known = dict.fromkeys(endpoints)
+
+    def ask(endpoint: Endpoint) -> Tls | Obstacle:
+        return known[endpoint] or shown_to(survey.asker, endpoint, survey.asker.blind, name)
+
+    return survey.at_once(ask, endpoints)
+
+
+def _judge_other(
+    survey: Survey, endpoint: Endpoint, name: str | None, answer: Tls | Obstacle
+) -> Judged | None:
+    """Judge what is shown to who asks by a name, or by none; None: the certificate that the target's name gets."""
+    first = survey.sight(endpoint).tls
+    if name is None and isinstance(answer, Tls) and first is not None and answer.leaf != first.leaf:
+        # Asked with an old version; one of two kinds of certificates may go with that, and not with the name.
+        answer = shown_to(survey.asker, endpoint, survey.asker.blind, None)
+    if isinstance(answer, Obstacle):
+        return Verdict.UNTESTED if answer.kind is not Kind.REFUSED else Verdict.FAIL, f"none ({answer.words})"
+    if first is not None and answer.leaf == first.leaf:
+        return None
+    other = f"another certificate than to who asks by {survey.target.name} (Postfix chooses by {_CHOSEN_BY})"
+    kept = survey.target.kept_on(endpoint.port)
+    if kept and not kept.for_users:
+        return (Verdict.PASS, other) if answer.leaf in kept.leaves else (Verdict.FAIL, other)
+    context = survey.asker.trusting if name else survey.asker.trusting_any_name
+    trusted = shown_to(survey.asker, endpoint, context, name)
+    if isinstance(trusted, Obstacle):
+        refused = trusted.kind is Kind.UNTRUSTED
+        why = f"not trusted: {trusted.words}" if refused else trusted.words
+        return Verdict.FAIL if refused else Verdict.UNTESTED, f"{other}, {why}"
+    if name is None and not dns_id.covers(answer.leaf, survey.target.name):
+        return Verdict.FAIL, f"{other}, without the name {survey.target.name}"
+    signed = survey.target.expected_serial
+    if not kept and signed is not None and _serial(answer) != signed:
+        return Verdict.FAIL, f"{other}, which is not the one that was signed"
+    return Verdict.PASS, other
 
 
 def _rows_of_guessed(survey: Survey, seen: list[Sight], granted: tuple[str, ...]) -> list[Row]:
@@ -146,6 +250,9 @@ def _rows_of_guessed(survey: Survey, seen: list[Sight], granted: tuple[str, ...]
         lookups = look_up(name, target.resolver, timeout_s=3.0)
         if not {address for lookup in lookups for address in lookup.addresses} & set(survey.addresses):
             continue
+        asked = asked_by(survey, survey.one_each({sight.endpoint.port for sight in seen}), name)
+        if all(isinstance(answer, Tls) and dns_id.covers(answer.leaf, name) for _, answer in asked):
+            continue
         words = (
             f"{WARNING}{name} leads here and is not in the certificate: clients that guess it will complain"
         )
@@ -155,8 +262,12 @@ def _rows_of_guessed(survey: Survey, seen: list[Sight], granted: tuple[str, ...]
     return rows
 
 
+def _serial(shown: Tls) -> str:
+    return spelled_serial(shown.leaf.serial_number)
+
+
 def _covers(sight: Sight, name: str) -> bool:
-    return sight.tls is not None and covers(sight.tls.leaf, name)
+    return sight.tls is not None and dns_id.covers(sight.tls.leaf, name)
 
 
 def _judge_path(path: tuple[x509.Certificate, ...], warn_days: int, now: datetime.datetime) -> Judged:

@@ -19,13 +19,20 @@ _AUTH_REFUSED_UNREAD = frozenset({500, 502, 503, 504, 530, 538})
 
 def no_auth_in_clear(survey: Survey) -> list[Row]:
     """Before TLS no AUTH is offered, and one sent all the same, with a made-up name, is not looked at."""
-    return survey.judge_each(NO_AUTH_IN_CLEAR, _clear_ports(survey), _judge_auth, byhand.clear_auth)
+    return survey.judge_each(
+        NO_AUTH_IN_CLEAR,
+        _clear_ports(survey),
+        _judge_auth,
+        lambda at: byhand.clear_auth(at, survey.target, survey.own(at)),
+    )
 
 
 def only_tls_on_465(survey: Survey) -> list[Row]:
     """An EHLO in clear on 465 gets no SMTP reply (RFC 8314, 3)."""
     rows = [
-        survey.row(ONLY_TLS_ON_465, endpoint, _judge_answer(*answer), byhand.clear_hello(endpoint))
+        survey.row(
+            ONLY_TLS_ON_465, endpoint, _judge_answer(*answer), byhand.clear_hello(endpoint, survey.target)
+        )
         for endpoint, answer in survey.once(_clear_answers)
     ]
     return rows or survey.unasked(ONLY_TLS_ON_465, (465,))
@@ -33,7 +40,12 @@ def only_tls_on_465(survey: Survey) -> list[Row]:
 
 def starttls_offered(survey: Survey) -> list[Row]:
     """25, 587 and whatever other port was named greet in clear and offer STARTTLS (RFC 3207)."""
-    return survey.judge_each(STARTTLS_OFFERED, _clear_ports(survey), _judge_starttls, byhand.clear_hello)
+    return survey.judge_each(
+        STARTTLS_OFFERED,
+        _clear_ports(survey),
+        _judge_starttls,
+        lambda at: byhand.clear_hello(at, survey.target, survey.own(at)),
+    )
 
 
 def no_mail_before_starttls(survey: Survey) -> list[Row]:
@@ -42,7 +54,7 @@ def no_mail_before_starttls(survey: Survey) -> list[Row]:
         NO_MAIL_BEFORE_STARTTLS,
         (587,),
         _judge_mail,
-        lambda endpoint: byhand.clear_mail(endpoint, survey.target),
+        lambda at: byhand.clear_mail(at, survey.target, survey.own(at)),
     )
 
 

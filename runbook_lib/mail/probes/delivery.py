@@ -70,7 +70,7 @@ def message_arrives(survey: Survey) -> list[Row]:
         found = None if sent.refusal else view.find_message(account.mailbox, sent.token)
         judged = sent.refusal or _judge_found(view, account, sent, found)
         client = _client_in(found) or survey.client(endpoint)
-        command = byhand.message(endpoint, target, account)
+        command = byhand.message(endpoint, target, account, survey.own(endpoint))
         rows.append(survey.placed(Row(MESSAGE_ARRIVES, port, endpoint.address, client, *judged, command)))
     return rows
 
@@ -80,7 +80,7 @@ def _send(asker: Asker, endpoint: Endpoint, account: Account) -> Sent:
     address = account.address_in(asker.target.domain)
     try:
         with asker.connect(endpoint) as talk:
-            version = asker.begin_tls(talk, asker.trusting).version() or ""
+            version = asker.begin_tls(talk, asker.trusted_at(talk.endpoint)).version() or ""
             hello = asker.hello_after_tls(talk)
             reply = authenticate(talk, account.user, account.password.reveal().encode(), "PLAIN")
             if reply.code != 235:

@@ -1,4 +1,4 @@
-"""The claim about clients that take certificates of one kind alone: RSA, or elliptic curves (case P10)."""
+"""The claim about clients that take certificates of one kind alone: RSA, or elliptic curves."""
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -10,7 +10,7 @@ from runbook_lib.mail.probes.obstacle import Stopped
 from runbook_lib.mail.probes.row import WARNING, Row, Verdict
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
 from runbook_lib.mail.probes.target import Endpoint
-from runbook_lib.mail.probes.versions import NEW, Answer
+from runbook_lib.mail.probes.versions import NEW, Answer, offer
 
 ONE_KIND_ALONE = "A client that takes certificates of its kind alone, RSA or EC, is served"
 
@@ -24,20 +24,37 @@ def one_kind_alone_served(survey: Survey) -> list[Row]:
     such lists do not touch, or by a second certificate). Who takes only the other kind is refused, and that is shown.
     Asked on one address of each port: certificates and ciphers are the service's.
     """
-    asked = {endpoint.port: endpoint for endpoint in reversed(survey.endpoints(survey.target.ports))}
-    answered = {
-        endpoint.port: endpoint
-        for endpoint in reversed(survey.endpoints(survey.target.ports))
-        if survey.sight(endpoint).tls is not None
-    }
-    chosen = [answered.get(port, asked[port]) for port in survey.target.ports if port in asked]
+    chosen = survey.one_each(survey.target.ports)
     rows = []
     for endpoint, answers in survey.at_once(lambda one: _answers(survey, one), chosen):
         for (version, kind), answer in answers.items():
             judged = _judge(survey, endpoint, version, kind, answer)
             command = byhand.one_kind(endpoint, survey.target, version, kind)
             rows.append(survey.row(ONE_KIND_ALONE, endpoint, judged, command))
+    rows += _rows_of_no_certificate(survey)
     return rows or survey.unasked(ONE_KIND_ALONE, survey.target.ports)
+
+
+def _rows_of_no_certificate(survey: Survey) -> list[Row]:
+    """Whether 25 serves clients that take no certificate at all (anonymous ciphers): said, and no fault.
+
+    Postfix offers it to other servers, most of which check no certificate; 465 and 587 exclude it by their settings.
+
+    Source: postconf(5), smtpd_tls_exclude_ciphers; TLS_README, 'aNULL'.
+    """
+    rows = []
+    for endpoint in survey.one_each((25,)):
+        answer = offer(survey.asker, endpoint, survey.asker.anonymous) if survey.sight(endpoint).tls else None
+        what = "TLS 1.2, no certificate at all (anonymous ciphers)"
+        judged: Judged
+        if answer is None:
+            judged = blocked(survey.sight(endpoint).obstacle)
+        elif answer.accepted:
+            judged = Verdict.PASS, f"{what}: accepted, as found; encrypted, with whoever answers"
+        else:
+            judged = Verdict.PASS if answer.refused else Verdict.UNTESTED, f"{what}: {answer.words}"
+        rows.append(survey.row(ONE_KIND_ALONE, endpoint, judged, byhand.anonymous(endpoint, survey.target)))
+    return rows
 
 
 def _answers(survey: Survey, endpoint: Endpoint) -> _Answers:

@@ -1,19 +1,25 @@
 """Claims about logging in: what is offered, and what an unknown, a wrong and the right password come to."""
 
+import unicodedata
+
 from runbook_lib.mail.probes import byhand
 from runbook_lib.mail.probes.attempts import (
+    MADE_UP,
     NO_ACCOUNT,
     UNKNOWN_USER,
     Attempt,
+    Logins,
     log_in,
     login_ports,
 )
+from runbook_lib.mail.probes.exchanges import OTHERWISE, exchanges
 from runbook_lib.mail.probes.obstacle import Stage
 from runbook_lib.mail.probes.row import WARNING, Row, Verdict
 from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.probes.smtp import Reply
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
 from runbook_lib.mail.probes.target import SUBMISSION_PORTS, Account
+from runbook_lib.mail.probes.view import ACCOUNT_IS_OUT
 
 AUTH_AFTER_TLS = "After TLS began, AUTH is offered where users submit mail"
 UNKNOWN_NAME_REFUSED = "An unknown name is refused"
@@ -41,7 +47,7 @@ def auth_after_tls(survey: Survey) -> list[Row]:
         return _judge_mechanisms(offered, target.mechanisms)
 
     return survey.judge_each(
-        AUTH_AFTER_TLS, target.ports, judge, lambda endpoint: byhand.hello(endpoint, target)
+        AUTH_AFTER_TLS, target.ports, judge, lambda at: byhand.hello(at, target, survey.own(at))
     )
 
 
@@ -51,32 +57,54 @@ def unknown_name_refused(survey: Survey) -> list[Row]:
 
 
 def wrong_password_refused(survey: Survey) -> list[Row]:
-    """One wrong password of the account for checks is refused with 535."""
+    """One wrong password of the account for checks is refused with 535; where one more locks it, none is sent.
+
+    Nor is one where that is left out on purpose: that is a verdict of its own.
+    """
     account = survey.target.account
+    logins = survey.once(log_in)
     user = account.user if account else UNKNOWN_USER
-    return _refusal_row(survey, WRONG_PASSWORD_REFUSED, survey.once(log_in).wrong, user)
+    return _refusal_row(survey, WRONG_PASSWORD_REFUSED, logins.wrong, user, logins)
 
 
 def right_password_accepted(survey: Survey) -> list[Row]:
-    """The account logs in on each address and submission port, by PLAIN (UTF-8, RFC 4616) and by LOGIN."""
+    """The account logs in on each address and submission port, by PLAIN (UTF-8, RFC 4616) and by LOGIN.
+
+    Each of the two can be written in two ways, which clients use: the other one is asked on one address of each port.
+    """
     target = survey.target
     if target.account is None:
         judged = Verdict.UNTESTED, NO_ACCOUNT
         return [survey.general(RIGHT_PASSWORD_ACCEPTED, judged, survey.first_command)]
     rows = []
     for (endpoint, mechanism), attempt in survey.once(log_in).right.items():
-        verdict, words = _judge_right(attempt, target.account, target.asks_at)
-        command = byhand.login(endpoint, target, target.account.user, mechanism)
+        verdict, words = _judge_right(survey, attempt, target.account)
+        command = byhand.login(endpoint, target, target.account.user, mechanism, own=survey.own(endpoint))
         rows.append(
             survey.row(RIGHT_PASSWORD_ACCEPTED, endpoint, (verdict, f"{mechanism}: {words}"), command)
         )
+    rows += _otherwise(survey, target.account)
     return [*rows, *_other_form(survey, target.account)] or survey.unasked(
         RIGHT_PASSWORD_ACCEPTED, login_ports(survey)
     )
 
 
+def _otherwise(survey: Survey, account: Account) -> list[Row]:
+    """The right password, written the other way: a row for each port and mechanism."""
+    rows = []
+    for endpoint, seen in survey.once(exchanges).items():
+        own = survey.own(endpoint)
+        for mechanism, attempt in seen.otherwise.items():
+            verdict, words = _judge_right(survey, attempt, account)
+            lines = byhand.login_lines(account.user, mechanism, otherwise=True)
+            command = byhand.dialogue_in_tls(endpoint, survey.target, own, *lines)
+            judged = verdict, f"{OTHERWISE[mechanism]}: {words}"
+            rows.append(survey.row(RIGHT_PASSWORD_ACCEPTED, endpoint, judged, command))
+    return rows
+
+
 def _other_form(survey: Survey, account: Account) -> list[Row]:
-    """What the name comes to as users may type it too (case S4): shown, whichever it is.
+    """What the name comes to as users may type it too: shown, whichever it is.
 
     saslauthd drops what stands behind an '@' as a rule, so both forms may be accepted.
     """
@@ -92,7 +120,9 @@ def _other_form(survey: Survey, account: Account) -> list[Row]:
         judged = Verdict.UNTESTED, judge_login(logins.other.reply, survey.target.asks_at)[1]
     verdict, words = judged
     what = "with a domain" if "@" in account.other_form else "without a domain"
-    command = byhand.login(logins.first, survey.target, account.other_form, "PLAIN")
+    command = byhand.login(
+        logins.first, survey.target, account.other_form, "PLAIN", own=survey.own(logins.first)
+    )
     return [
         survey.row(
             RIGHT_PASSWORD_ACCEPTED, logins.first, (verdict, f"PLAIN, the name {what}: {words}"), command
@@ -120,42 +150,101 @@ def judge_login(reply: Reply, asks_at: str = "") -> Judged:
     return Verdict.FAIL, f"refused ({reply.brief})"
 
 
-def _refusal_row(survey: Survey, claim: str, attempt: Attempt, user: str) -> list[Row]:
+def _refusal_row(
+    survey: Survey, claim: str, attempt: Attempt, user: str, logins: Logins | None = None
+) -> list[Row]:
     first = survey.once(log_in).first
     if first is None:
         judged = blocked(attempt.obstacle) if attempt.obstacle else (Verdict.UNTESTED, attempt.note)
         return survey.unasked(claim, login_ports(survey)) or [
             survey.general(claim, judged, survey.first_command)
         ]
-    command = byhand.login(first, survey.target, user, "PLAIN")
-    return [survey.row(claim, first, _judge_refusal(attempt, survey.target.asks_at), command)]
+    made_up = user == UNKNOWN_USER or attempt.note == MADE_UP or attempt.reply is None
+    command = byhand.login(first, survey.target, user, "PLAIN", own=survey.own(first), made_up=made_up)
+    unasked = survey.target.account.unasked if survey.target.account else ""
+    return [
+        survey.row(claim, first, _judge_refusal(attempt, survey.target.asks_at, logins, unasked), command)
+    ]
 
 
-def _judge_refusal(attempt: Attempt, asks_at: str) -> Judged:
+def _judge_refusal(attempt: Attempt, asks_at: str, logins: Logins | None, unasked: str) -> Judged:
     note = f"{attempt.note}: " if attempt.note else ""
     if attempt.reply is None:
-        return blocked(attempt.obstacle)
+        if attempt.obstacle:
+            return blocked(attempt.obstacle)
+        is_left_out = attempt.note and attempt.note == unasked
+        return (Verdict.UNASKED if is_left_out else Verdict.UNTESTED), attempt.note
     if attempt.reply.code == 235:
+        leading = logins.leading if logins else None
+        if attempt.is_recoded and leading and not leading.is_accepted:
+            words = "accepted (235): the host has the password in that encoding; no wrong one was asked"
+            return Verdict.UNTESTED, f"{note}{words}"
         return Verdict.FAIL, f"{note}accepted (235): the password check does not check"
     if attempt.reply.code == 535:
-        return Verdict.PASS, f"{note}refused (535)"
+        counted = f"; {logins.lock.words}" if logins and logins.lock else ""
+        return Verdict.PASS, f"{note}refused (535){counted}"
     verdict, words = judge_login(attempt.reply, asks_at)
     return verdict, f"{note}{words}"
 
 
-def _judge_right(attempt: Attempt, account: Account, asks_at: str) -> Judged:
+def _judge_right(survey: Survey, attempt: Attempt, account: Account) -> Judged:
     if attempt.reply is None:
         return (
             blocked(attempt.obstacle, Stage.SECURE) if attempt.obstacle else (Verdict.UNTESTED, attempt.note)
         )
-    verdict, words = judge_login(attempt.reply, asks_at)
-    size_bytes = len(account.password.reveal().encode())
-    if attempt.reply.code == 535 and size_bytes > SASLAUTHD_BYTES_MAX:
-        return (
-            verdict,
-            f"refused (535): the password has {size_bytes} bytes, saslauthd takes {SASLAUTHD_BYTES_MAX}",
+    verdict, words = judge_login(attempt.reply, survey.target.asks_at)
+    return _judge_535(survey, account) if attempt.reply.code == 535 else (verdict, words)
+
+
+def _judge_535(survey: Survey, account: Account) -> Judged:
+    """Why the right password is refused, as far as it can be known: 535 is the server's word for everything."""
+    logins, password = survey.once(log_in), account.password.reveal()
+    size_bytes = len(password.encode())
+    if size_bytes > SASLAUTHD_BYTES_MAX:
+        words = f"the password has {size_bytes} bytes, saslauthd takes {SASLAUTHD_BYTES_MAX}"
+        return Verdict.FAIL, f"refused (535): {words}"
+    known = survey.once(_why_refused)
+    if known in ACCOUNT_IS_OUT:
+        words = f"refused (535), and not as wrong: {known}, as the host's log says; mend the account, then ask again"
+        return Verdict.UNTESTED, words
+    if (
+        not known and logins.lock and logins.lock.locks
+    ):  # of a login that the lock stops, PAM writes no reason
+        words = f"{logins.lock.words}, which lock {account.mailbox}: unlock it, then ask again"
+        return Verdict.UNTESTED, f"refused (535), whatever the password: {words}"
+    if known:
+        return Verdict.FAIL, f"refused (535), and not as wrong: {known}, as the host's log says"
+    if logins.wrong.is_recoded and logins.wrong.is_accepted:
+        words = "the host has it in an old encoding, and accepts it so: set it anew on the host, in UTF-8"
+        return Verdict.FAIL, f"refused (535): {words}"
+    if logins.other is not None and logins.other.is_accepted:
+        what = "with a domain" if "@" in account.other_form else "without a domain"
+        words = (
+            f"the name {what} is accepted, so whether a domain (realm) belongs to the name is what differs"
         )
-    return verdict, words
+        hint = "" if "@" in account.other_form else "; saslauthd drops it unless it runs with -r"
+        return Verdict.FAIL, f"refused (535): {words}{hint}"
+    if "@" in account.user and survey.target.asks_at:
+        words = "without -r saslauthd drops the domain of a name, and PAM is asked for what is left"
+        return Verdict.FAIL, f"refused as wrong (535); the name has a domain: {words}"
+    if not password.isascii():
+        form = "composed (NFC)" if unicodedata.is_normalized("NFC", password) else "decomposed (not NFC)"
+        words = (
+            f"its letters outside ASCII went as UTF-8, {form}: a host that has it in the other form, or in another "
+            "charset, takes it for a wrong one"
+        )
+        return Verdict.FAIL, f"refused as wrong (535); {words}"
+    return Verdict.FAIL, "refused as wrong (535)"
+
+
+def _why_refused(survey: Survey) -> str:
+    account = survey.target.account
+    if survey.view is None or account is None:
+        return ""
+    found = (
+        survey.view.why_refused(name, survey.age_s) for name in dict.fromkeys((account.mailbox, account.user))
+    )
+    return next((words for words in found if words), "")
 
 
 def _judge_mechanisms(offered: tuple[str, ...] | None, expected: tuple[str, ...] | None) -> Judged:

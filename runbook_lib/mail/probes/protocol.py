@@ -38,10 +38,11 @@ def old_versions_refused(survey: Survey) -> list[Row]:
 def new_versions_accepted(survey: Survey) -> list[Row]:
     """Every port takes TLS 1.2 (RFC 9325, 3.1.1: must) and 1.3 (should: its absence is a warning)."""
     rows = []
-    for endpoint, answers in survey.once(_new_answers):
+    for endpoint, answers in survey.once(new_answers):
         for version in NEW:
             judged = _judge_new(survey, endpoint, version, answers[version])
-            command = byhand.version(endpoint, survey.target, version)
+            named = answers[version].unnamed is None
+            command = byhand.version(endpoint, survey.target, version, named=named)
             rows.append(survey.row(NEW_VERSIONS_ACCEPTED, endpoint, judged, command))
     return rows or survey.unasked(NEW_VERSIONS_ACCEPTED, survey.target.ports)
 
@@ -50,7 +51,9 @@ def _old_answers(survey: Survey) -> _Answers:
     return _answers(survey, lambda sight: offer_old(survey.asker, sight.endpoint))
 
 
-def _new_answers(survey: Survey) -> _Answers:
+def new_answers(survey: Survey) -> _Answers:
+    """What each endpoint answers to TLS 1.2 and 1.3 alone."""
+
     def ask(sight: Sight) -> dict[str, Answer]:
         return offer_new(survey.asker, sight.endpoint, sight.tls.version if sight.tls else None)
 
@@ -71,9 +74,10 @@ def _answers(survey: Survey, ask: Callable[[Sight], dict[str, Answer]]) -> _Answ
 def _judge_old(survey: Survey, endpoint: Endpoint, version: str, answer: Answer) -> Judged:
     required = endpoint.port in SUBMISSION_PORTS or survey.target.tls_floor_on_25 != "as found"
     if answer.accepted:
+        by = _decided_by(survey, endpoint, version, accepted=True)
         if required:
-            return Verdict.FAIL, f"{version}: accepted"
-        return Verdict.PASS, f"{version}: accepted, as found (what 25 refuses, senders repeat in clear)"
+            return Verdict.FAIL, f"{version}: accepted; wanted TLS 1.2 or later{by}"
+        return Verdict.PASS, f"{version}: accepted, as found (what 25 refuses, senders repeat in clear){by}"
     if not answer.refused:
         return Verdict.UNTESTED, f"{version}: {answer.words}"
     if survey.sight(endpoint).tls is None:
@@ -89,6 +93,24 @@ def _judge_new(survey: Survey, endpoint: Endpoint, version: str, answer: Answer)
     is_about_versions = survey.sight(endpoint).tls is not None or "protocol version" in words
     if not answer.refused or not is_about_versions:
         return Verdict.UNTESTED, words
+    words += _decided_by(survey, endpoint, version, accepted=False)
     if version == "TLS 1.3":
         return Verdict.PASS, f"{WARNING}{words}"
     return Verdict.FAIL, words
+
+
+def _decided_by(survey: Survey, endpoint: Endpoint, version: str, *, accepted: bool) -> str:
+    """Which layer makes it so, as the end of a sentence; '' where the configuration is not known here."""
+    known = survey.target.versions.get(endpoint.port)
+    if known is None:
+        return ""
+    beside = f"; {known.beside}" if known.beside else ""
+    if known.left is None:
+        return f"; {known.said}, which this Postfix cannot read{beside}"
+    if accepted == (version in known.left):
+        return f"; {known.said}{beside}"
+    if accepted:
+        return (
+            f"; {known.said}, which leaves it out: that is not taken up, or something before Postfix answers"
+        )
+    return f"; {known.said}, which lets it in: not Postfix refuses it, but OpenSSL or what it was told"

@@ -30,13 +30,23 @@ def no_relay_without_login(survey: Survey) -> list[Row]:
     """
     target = survey.target
 
-    def judge(sight: Sight) -> Judged:
-        judged = _judge_relay(sight)
-        return as_a_stranger(survey, sight.endpoint, judged) if sight.relay else judged
+    def row(sight: Sight) -> Row:
+        if not sight.relay:
+            command = byhand.relay(sight.endpoint, target)
+            return survey.row(NO_RELAY_WITHOUT_LOGIN, sight.endpoint, blocked(sight.obstacle), command)
+        judged, tried = _worst(sight)
+        command = byhand.relay(
+            sight.endpoint,
+            target,
+            own=sight.own,
+            sender_domain=target.domain if tried.sender_is_local else target.foreign_domain,
+            in_clear=tried.in_clear,
+        )
+        judged = as_a_stranger(survey, sight.endpoint, judged)
+        return survey.row(NO_RELAY_WITHOUT_LOGIN, sight.endpoint, judged, command)
 
-    return survey.judge_each(
-        NO_RELAY_WITHOUT_LOGIN, target.ports, judge, lambda endpoint: byhand.relay(endpoint, target)
-    )
+    rows = [row(sight) for sight in survey.sights(target.ports)]
+    return rows or survey.unasked(NO_RELAY_WITHOUT_LOGIN, target.ports)
 
 
 def smtputf8_as_offered(survey: Survey) -> list[Row]:
@@ -45,7 +55,7 @@ def smtputf8_as_offered(survey: Survey) -> list[Row]:
         SMTPUTF8_AS_OFFERED,
         SUBMISSION_PORTS,
         _judge_smtputf8,
-        lambda endpoint: byhand.hello(endpoint, survey.target),
+        lambda at: byhand.hello(at, survey.target, survey.own(at)),
     )
 
 
@@ -62,14 +72,12 @@ def _judge_smtputf8(sight: Sight) -> Judged:
     return Verdict.PASS, f"SMTPUTF8 offered: yes; MAIL with it: {reply.code}"
 
 
-def _judge_relay(sight: Sight) -> Judged:
-    if not sight.relay:
-        return blocked(sight.obstacle)
-    # The worse answer to the two senders speaks for the port.
+def _worst(sight: Sight) -> tuple[Judged, RelayTry]:
+    """The worse answer to the two senders speaks for the port."""
     gravity = (Verdict.FAIL, Verdict.UNTESTED, Verdict.PASS)
     return min(
-        (_judge_try(sight.endpoint.port, found) for found in sight.relay),
-        key=lambda judged: gravity.index(judged[0]),
+        ((_judge_try(sight.endpoint.port, found), found) for found in sight.relay),
+        key=lambda judged: gravity.index(judged[0][0]),
     )
 
 

@@ -3,18 +3,23 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-WARNING = "warning: "
+from runbook_lib import warned
+from runbook_lib.warned import WARNING
+
+__all__ = ["WARNING", "Row", "Verdict"]
 
 
 class Verdict(StrEnum):
     """Pass, fail, or could not test; never silence.
 
-    Only `FAIL` means that the server was reached and found wrong, so only `FAIL` puts a change back.
+    Only `FAIL` means that the server was reached and found wrong, so only `FAIL` puts a change back. `UNASKED` is what
+    was left out on purpose, with its reason: it proves nothing, and leaves nothing unproven.
     """
 
     PASS = "pass"  # noqa: S105 - a verdict, no secret
     FAIL = "fail"
     UNTESTED = "could not test"
+    UNASKED = "not asked"
 
 
 @dataclass(frozen=True)
@@ -45,3 +50,8 @@ class Row:
     def warns(self) -> bool:
         """Whether a person should act though nothing is wrong: days running out, a name left uncovered."""
         return self.seen.startswith(WARNING)
+
+    @property
+    def told(self) -> str:
+        """The verdict in a word; `warning` where a pass has one."""
+        return warned.told(self.verdict, (self.seen,))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
+from runbook_lib import credentials
 from runbook_lib.mail.probes.obstacle import (
     Kind,
     Obstacle,
@@ -40,7 +41,8 @@ class Reply:
     @property
     def brief(self) -> str:
         """Code and first line without addresses, the same at every run."""
-        return f"{self.code} {_ADDRESS.sub('', self.lines[0])[:100]}".strip()
+        # A server may say a password back: masked before it is cut, since half of one would not be found later.
+        return f"{self.code} {credentials.mask(_ADDRESS.sub('', self.lines[0]))[:100]}".strip()
 
     def extension(self, keyword: str) -> tuple[str, ...] | None:
         """Parameters of an EHLO keyword, upper case; None when it is not offered."""
@@ -69,6 +71,7 @@ class Conversation:
         self.endpoint = endpoint
         self.own = own
         self.stage = Stage.GREETING
+        self.greeted: Reply | None = None
         self._socket = connected
         self._deadline = deadline
         self._pending = b""
@@ -113,6 +116,7 @@ class Conversation:
             raise Stopped(Obstacle(self.stage, Kind.LIMITED, words))
         if self.stage is Stage.GREETING:
             self.stage = Stage.CLEAR
+        self.greeted = reply
         return reply
 
     def command(self, line: str) -> Reply:
@@ -125,9 +129,11 @@ class Conversation:
         literal = f"[IPv6:{self.own}]" if ":" in self.own else f"[{self.own}]"
         return self.command(f"EHLO {name or literal}")
 
-    def handshake(self, context: ssl.SSLContext, server_name: str) -> ssl.SSLSocket:
+    def handshake(self, context: ssl.SSLContext, server_name: str | None) -> ssl.SSLSocket:
         """Start TLS now; the greeting (465) or EHLO (STARTTLS) comes next.
 
+        Args:
+            server_name: whom to ask for (RFC 6066, 3); None: nobody in particular.
         Returns: the socket, to ask about version and certificates. Nothing is read from it elsewhere.
         """
         self._leave_clear()

@@ -6,12 +6,13 @@ What a server does for a stranger can only be asked by one. The host itself is n
 
 from runbook_lib.mail.firewall import Firewall
 from runbook_lib.mail.probes import byhand, networks
-from runbook_lib.mail.probes.obstacle import UNROUTED
+from runbook_lib.mail.probes.obstacle import UNROUTED, Kind, Stage
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.probes.survey import Judged, Survey
 from runbook_lib.mail.probes.target import Endpoint
 from runbook_lib.mail.probes.vantage import ASKED_FROM_THE_HOST
+from runbook_lib.mail.probes.view import THROTTLED_S
 
 PORTS_REACHED = "Each port is reached from here, on each address of the name"
 
@@ -21,6 +22,10 @@ _IN_FRONT = (
 )
 _INSIDE = (
     "this client is inside the server's mynetworks, for which relaying is allowed: ask from outside of them"
+)
+_AMONG_ITS_OWN = (
+    "this client is inside the server's mynetworks, and what it is told says nothing about strangers: ask from outside "
+    "of them"
 )
 
 _UNREADABLE = (
@@ -32,19 +37,31 @@ _UNREADABLE = (
 def ports_reached(survey: Survey) -> list[Row]:
     """A connection is made from this machine to each endpoint; where that fails, somebody must act, and is named.
 
-    What is not reached from here says nothing about the server behind it, so it is never a fail.
+    What is not reached from here says nothing about the server behind it, so it is never a fail. A port that is reached
+    and where smtpd dies is one: the host's log says so.
     """
 
     def judge(sight: Sight) -> Judged:
         unreached = survey.asker.unreached(sight.endpoint)
         if unreached is None:
-            return Verdict.PASS, "reached"
+            said = _smtpd_deaths(survey, sight)
+            return (Verdict.FAIL, f"smtpd dies: {'; '.join(said)}") if said else (Verdict.PASS, "reached")
         closed, others = _walls(survey, sight.endpoint)
         # Where the host's own firewall does it, nobody else is suspected.
         words = "not reached" if closed else unreached.words
         return Verdict.UNTESTED, "; ".join([_words(survey, sight, words), *closed, *others])
 
     return survey.judge_each(PORTS_REACHED, survey.target.ports, judge, byhand.connection)
+
+
+def no_stranger(survey: Survey, endpoint: Endpoint) -> str:
+    """Why what an endpoint was asked says nothing about strangers; '' where nothing speaks against it."""
+    unreached = survey.asker.unreached(endpoint)
+    if unreached is not None and survey.asker.client_on_host(endpoint):
+        return f"only {ASKED_FROM_THE_HOST}, which says nothing about strangers; from here: {unreached.words}"
+    own, client = survey.once(_mynetworks), _address_at(survey, endpoint)
+    is_inside = networks.inside(client, own) if own and client else False
+    return _AMONG_ITS_OWN if is_inside else _UNREADABLE if is_inside is None else ""
 
 
 def as_a_stranger(survey: Survey, endpoint: Endpoint, judged: Judged) -> Judged:
@@ -98,6 +115,25 @@ def _walls(survey: Survey, endpoint: Endpoint) -> tuple[list[str], list[str]]:
     return [], [_IN_FRONT] if in_front else []
 
 
+def _smtpd_deaths(survey: Survey, sight: Sight) -> tuple[str, ...]:
+    """Why smtpd died where the server took the connection, and ended it or said nothing before TLS was there."""
+    ended = sight.obstacle
+    if ended is None or ended.stage not in (Stage.GREETING, Stage.CLEAR, Stage.HANDSHAKE):
+        return ()
+    if ended.kind is Kind.CLOSED:
+        return survey.once(_deaths_now)
+    return survey.once(_deaths_before) if ended.kind is Kind.SILENT else ()
+
+
+def _deaths_now(survey: Survey) -> tuple[str, ...]:
+    return survey.view.smtpd_deaths(survey.age_s) if survey.view else ()
+
+
+def _deaths_before(survey: Survey) -> tuple[str, ...]:
+    """Those that leave a port silent: master(8) waits before it starts again what ended at its start."""
+    return survey.view.smtpd_deaths(survey.age_s + THROTTLED_S) if survey.view else ()
+
+
 def _firewall(survey: Survey) -> Firewall | None:
     return survey.view.firewall() if survey.view else None
 
@@ -112,9 +148,9 @@ def _address_at(survey: Survey, endpoint: Endpoint) -> str:
     A refusal is in the journal, a recipient that was taken is not; so where one port relays, another one tells.
     Where none does it is the own socket's, which a NAT may have changed on the way.
     """
-    seen = survey.client(endpoint)
-    if seen.startswith("own: "):
+    seen, own = survey.seen_client(endpoint), survey.own(endpoint)
+    if own and not seen:
         alike = [at for at in survey.endpoints(survey.target.ports) if at.address == endpoint.address]
-        others = [survey.client(at) for at in alike if not survey.asker.client_on_host(at)]
-        seen = next((other for other in others if other[:1] not in ("o", "-")), seen)
-    return seen.removeprefix("own: ").removeprefix("-")
+        others = (survey.seen_client(at) for at in alike if not survey.asker.client_on_host(at))
+        seen = next(filter(None, others), "")
+    return seen or own

@@ -1,6 +1,8 @@
 """One look at a server, which the claims share: asked lazily, each thing once, endpoints side by side."""
 
+import math
 import secrets
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -48,6 +50,12 @@ class Survey:
         self.control = control
         self.asker = Asker(target, timeout_s, vantage)
         self._known: dict[object, object] = {}
+        self._began = time.monotonic()
+
+    @property
+    def age_s(self) -> int:
+        """Whole seconds, rounded up, since it began: what a log has from before is not about what was seen here."""
+        return math.ceil(time.monotonic() - self._began)
 
     def once(self, find_out: "Callable[[Survey], T]") -> T:
         """Call `find_out(self)` the first time, and return the same result ever after."""
@@ -85,9 +93,30 @@ class Survey:
         """What the endpoints of these ports showed."""
         return [self._all_sights[endpoint] for endpoint in self.endpoints(ports)]
 
+    @property
+    def nothing_is_reached(self) -> bool:
+        """Whether no port of the target takes a connection, neither from here nor from the host itself."""
+        sights = self.sights(self.target.ports)
+        return bool(sights) and all(
+            sight.obstacle is not None and sight.obstacle.stage is Stage.CONNECT for sight in sights
+        )
+
+    def own(self, endpoint: Endpoint) -> str:
+        """The address that an endpoint was asked from; empty where it was not reached."""
+        return self.sight(endpoint).own
+
     def sight(self, endpoint: Endpoint) -> Sight:
         """What one endpoint showed."""
         return self._all_sights[endpoint]
+
+    def one_each(self, ports: Iterable[int]) -> list[Endpoint]:
+        """One endpoint of each port, for what is the service's and not the address's: the first that showed TLS."""
+        chosen: dict[int, Endpoint] = {}
+        for endpoint in self.endpoints(ports):
+            known = chosen.setdefault(endpoint.port, endpoint)
+            if self.sight(known).tls is None and self.sight(endpoint).tls is not None:
+                chosen[endpoint.port] = endpoint
+        return list(chosen.values())
 
     def at_once(
         self, ask: Callable[[Endpoint], T], endpoints: Sequence[Endpoint]
@@ -104,10 +133,14 @@ class Survey:
             return {}
         return {asked[token]: client for token, client in self.view.clients_seen(tuple(asked)).items()}
 
+    def seen_client(self, endpoint: Endpoint) -> str:
+        """The address that the server saw us with, by its journal; '' where that does not say."""
+        return self._seen_clients.get(endpoint, "")
+
     def client(self, endpoint: Endpoint, own: str = "") -> str:
-        """The address that the server saw us with, else our own, labelled."""
+        """The same for a row: else our own, labelled."""
         own = own or self.sight(endpoint).own
-        return self._seen_clients.get(endpoint) or (f"own: {own}" if own else "-")
+        return self.seen_client(endpoint) or (f"own: {own}" if own else "-")
 
     def row(self, claim: str, endpoint: Endpoint, judged: Judged, command: str) -> Row:
         """A row about an endpoint."""

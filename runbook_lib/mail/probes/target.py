@@ -1,6 +1,7 @@
 """What is verified: a server as its users know it, and what is expected of it."""
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -27,6 +28,7 @@ class Account:
         address: mail address; empty means `user@domain`, or `user` where that has an @.
         former_password: a password that was the account's until it was changed. Where given, it is the one
             wrong password that is tried, so that a credential cache is found out.
+        unasked: why no wrong password of it is sent; empty: one is, right before the right one.
         other_form: the name as users may type it too, with a domain or without; tried once; empty: not tried.
     """
 
@@ -35,6 +37,7 @@ class Account:
     address: str = ""
     former_password: Revealable | None = field(default=None, repr=False)
     other_form: str = ""
+    unasked: str = ""
 
     @property
     def mailbox(self) -> str:
@@ -56,12 +59,36 @@ class Kept:
         for_users: users' programs meet it, too, so it is judged by what they trust and by the names that they type.
             False: it is for other servers alone, and what holds it there is what counts.
         why: what holds it there, in words.
+        ca_pem: the roots that others trust it by, PEM, where it is not for users; None: not named.
+        ca_file: how the commands to repeat by hand call that file.
     """
 
     leaves: tuple[x509.Certificate, ...]
     ports: tuple[int, ...]
     for_users: bool
     why: str
+    ca_pem: bytes | None = None
+    ca_file: str = ""
+
+    @property
+    def named_root(self) -> bytes | None:
+        """The roots, in the place of the users', by which it is judged."""
+        return None if self.for_users else self.ca_pem
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Which TLS versions the configuration lets in on a port.
+
+    Args:
+        said: the list, with where it stands: 'main.cf says TLSv1.2'.
+        left: the versions that it leaves, 'TLS 1.2' among them; None: Postfix cannot read the list.
+        beside: what else is to be said of who decides; ''.
+    """
+
+    said: str
+    left: frozenset[str] | None
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +104,7 @@ class Target:
         ca_file: how the commands to repeat by hand call that file.
         expected_serial: serial of the certificate that was signed, upper-case hex with an even number of
             digits; None: not known here.
+        barred: serials of certificates, and SHA-256 of public keys, that shall serve no more, each to why.
         kept: a certificate that stays on some ports in the place of the one that was signed; None: there is none.
         expected_names: names that the certificate must cover beside `name`.
         warn_days: days left, of any certificate on the path, below which a row warns.
@@ -89,6 +117,7 @@ class Target:
         source_v4, source_v6: own address to ask from; None: what the system picks.
         ehlo: name for EHLO; None: the own address as a literal (RFC 5321, 4.1.3), which needs no DNS.
         asks_at: the socket where smtpd asks whether a password is right; '' where that is not known here.
+        versions: which TLS versions each port's configuration lets in, where that is known here.
         foreign_domain: a domain that the server does not serve, for the relay tests. Nothing is ever sent.
     """
 
@@ -98,6 +127,7 @@ class Target:
     ca_pem: bytes | None = None
     ca_file: str = "ca.pem"
     expected_serial: str | None = None
+    barred: Mapping[str, str] = field(default_factory=dict)
     kept: Kept | None = None
     expected_names: tuple[str, ...] = ()
     warn_days: int = 30
@@ -110,7 +140,14 @@ class Target:
     source_v6: str | None = None
     ehlo: str | None = None
     asks_at: str = ""
+    versions: Mapping[int, Versions] = field(default_factory=dict)
     foreign_domain: str = "relay-test.example"
+
+    @property
+    def own_recipient(self) -> str:
+        """Who is named where mail of others comes in: the account for checks, else the domain's postmaster."""
+        address = self.account.address_in(self.domain) if self.account else ""
+        return address if address and address.isascii() else f"postmaster@{self.domain}"
 
     def kept_on(self, port: int) -> Kept | None:
         """The certificate that stays on a port; None where the signed one is expected."""

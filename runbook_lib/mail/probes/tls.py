@@ -7,10 +7,12 @@ from typing import cast
 
 from cryptography import x509
 
-from runbook_lib import der
 from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage, Stopped
+from runbook_lib.x509 import der, trusted_roots
 
 OLD_CIPHERS = "ALL:@SECLEVEL=0"  # without it OpenSSL 3 does not even send a hello for TLS 1.0 or 1.1
+
+ANONYMOUS_CIPHERS = "aNULL:@SECLEVEL=0"
 
 
 def trusting(ca_pem: bytes | None) -> ssl.SSLContext:
@@ -18,8 +20,14 @@ def trusting(ca_pem: bytes | None) -> ssl.SSLContext:
 
     Args:
         ca_pem: the root certificate; None takes the system's roots.
+    Raises:
+        UsageError, VerificationFailed: this machine has no roots where they are looked for.
     """
-    context = ssl.create_default_context(cadata=ca_pem.decode("ascii") if ca_pem else None)
+    if ca_pem is None:
+        context = trusted_roots.context()
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=ca_pem.decode("ascii"))
     context.hostname_checks_common_name = False
     return context
 
@@ -97,18 +105,3 @@ def _certificates(secured: ssl.SSLSocket, method: str) -> tuple[x509.Certificate
         # OpenSSL takes more than it understands; a client that looks closer is left with nothing.
         words = "a certificate that the server sends is garbled inside: have it issued anew"
         raise Stopped(Obstacle(Stage.HANDSHAKE, Kind.UNREADABLE, words)) from error
-
-
-def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The DNS-IDs of the certificate, lower case; names in the subject do not count (RFC 9525, 2)."""
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
-
-
-def covers(certificate: x509.Certificate, name: str) -> bool:
-    """Whether a DNS-ID covers `name`; a wildcard stands for the whole left-most label (RFC 9525, 6.3)."""
-    parent = name.partition(".")[2]
-    return any(known in (name, f"*.{parent}") for known in dns_names(certificate))

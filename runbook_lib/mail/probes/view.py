@@ -1,11 +1,50 @@
 """What only the host itself can tell. The probes have no SSH; whoever has it hands in a `HostView`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from runbook_lib.mail.firewall import Firewall
 
+THROTTLED_S = 60  # service_throttle_time, postconf(5): a constant
 TOKEN_HEADER = "X-Runbook-Probe"  # noqa: S105 - the name of a header
+
+EXPIRED, TO_BE_CHANGED, LOCKED = (
+    "the account has expired",
+    "its password has to be changed first",
+    "the account is locked after wrong logins",
+)
+ACCOUNT_IS_OUT = (EXPIRED, TO_BE_CHANGED, LOCKED)  # what is so of the account, and not of the server
+
+
+@dataclass(frozen=True)
+class LoginLock:
+    """What counts wrong logins on the host, and locks an account for them.
+
+    Args:
+        module: of PAM ('pam_faillock').
+        counted: wrong logins of the user that stand now.
+        locks_at: how many lock the account.
+    """
+
+    module: str
+    counted: int
+    locks_at: int
+
+    @property
+    def next_locks(self) -> bool:
+        """Whether one more wrong login would lock the account."""
+        return self.counted + 1 >= self.locks_at
+
+    @property
+    def locks(self) -> bool:
+        """Whether so many are counted that the account is locked."""
+        return self.counted >= self.locks_at
+
+    @property
+    def words(self) -> str:
+        """For a row."""
+        return f"{self.counted} of {self.locks_at} wrong logins counted before ({self.module})"
 
 
 class HostView(Protocol):
@@ -25,6 +64,10 @@ class HostView(Protocol):
         """
         ...
 
+    def smtpd_deaths(self, within_s: int) -> tuple[str, ...]:
+        """Say why smtpd ended of itself in the last `within_s` seconds: its own words, `fatal: …`; none else."""
+        ...
+
     def mynetworks(self) -> str:
         """Say which networks the mail system counts to its own, as `postconf -hx mynetworks` prints them.
 
@@ -34,6 +77,21 @@ class HostView(Protocol):
 
     def firewall(self) -> Firewall:
         """Look at the host's own packet filter; nothing of it is changed. What cannot be read is named in it."""
+        ...
+
+    def wrong_logins(self, user: str) -> "LoginLock | None":
+        """Say how many wrong logins of a user are counted, and how many lock the account. Nothing is counted by it.
+
+        Returns: None where no module of PAM's stack for SMTP counts.
+        """
+        ...
+
+    def why_refused(self, user: str, within_s: int) -> str:
+        """Say what the log of the last `within_s` seconds knows of a refused login beside 'wrong'; '' if nothing."""
+        ...
+
+    def administrators(self) -> tuple[str, ...]:
+        """Say which accounts may become root by sudo, have a password, and may log in for SMTP by PAM's rules."""
         ...
 
     def cannot_look(self, user: str) -> str | None:

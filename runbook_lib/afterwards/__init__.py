@@ -1,0 +1,1 @@
+"""After a run: how each host stands, and the way back."""

@@ -1,0 +1,310 @@
+"""What a host's Postfix and saslauthd are now, read in one round trip; on a bare host, what the package will leave."""
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from runbook_lib.errors import CommandFailed
+from runbook_lib.families import Family, Release
+from runbook_lib.mail.certificates.configured import ENTRIES
+from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
+from runbook_lib.mail.configuration import parse, unreadable
+from runbook_lib.mail.configuration.bare_newlines import GUARDS
+from runbook_lib.mail.configuration.parse import port_of
+from runbook_lib.mail.configuration.postconf import BLANK, MAIN_CF, MASTER_CF, folded
+from runbook_lib.remote import alternative
+from runbook_lib.remote.change import quote
+from runbook_lib.remote.connection import Host
+from runbook_lib.remote.facts import Fact, gather
+from runbook_lib.remote.files import FUNCTIONS, FileState, Seen, looks, seen_in
+
+# When the oldest of some processes began, in seconds since the epoch; nothing where none of them runs.
+_STARTED = (
+    "started() { set -- $(for p; do [ ! -r /proc/$p/stat ] || echo /proc/$p/stat; done); test $# -gt 0 || return 0; "
+    'awk -v hz="$(getconf CLK_TCK)" -v now="$(date +%s.%N)" '
+    '\'FNR == NR { up = $1; next } { sub(/.*\\) /, ""); if (!first || $20 < first) first = $20 } '
+    'END { if (first) printf "%.2f\\n", now - up + first / hz }\' /proc/uptime "$@" 2>/dev/null; }; '
+)
+
+
+def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
+    """Read-only commands, safe at any moment; a name for each."""
+    names = " ".join(family.packages)
+    installed = family.package_manager.installed.format(names=names)
+    candidate = family.package_manager.candidate.format(names=names)
+    refused = family.package_manager.refused.format(names=names) or ":"
+    watched = [MAIN_CF, MASTER_CF, family.smtpd_sasl_conf, pem]
+    newest, certificates = " ".join(quote(path) for path in watched), " ".join(ENTRIES)
+    sasl = " ".join(quote(path) for path in (family.saslauthd_defaults, family.saslauthd_drop_in))
+    # `read` is the shell's own: a program for each process of a host would take longer than all else that is asked.
+    children = (
+        "read -r m < /var/spool/postfix/pid/master.pid; for p in $(cat /proc/$m/task/*/children); do "
+        'if read -r n < /proc/$p/comm && [ "$n" = qmgr ]; then echo $p; break; fi; done'
+    )
+    return {
+        "mail_version": "postconf -h mail_version",
+        "guards": f"postconf -d {' '.join(GUARDS)} 2>/dev/null | cut -d' ' -f1",
+        "main_cf": "postconf -n",
+        # What stands there, to the byte: with lines, comments, and what is there twice.
+        "main_cf_file": f"base64 {MAIN_CF}",
+        "master_cf_file": f"base64 {MASTER_CF}",
+        "warnings": "postconf -n 2>&1 > /dev/null; postconf -M 2>&1 > /dev/null",
+        "services": "postconf -M",
+        "services_left": f"cat {quote(family.master_cf_left)}",
+        "myhostname": "postconf -h myhostname",
+        "mydestination": "postconf -hx mydestination 2>/dev/null || postconf -h mydestination",
+        "mynetworks": "postconf -h mynetworks",
+        "running": "postfix status",
+        "taken_up": f'{_STARTED}started "$({children})"',
+        # By the time of the inode: who copies a file may keep the time of its bytes.
+        "certificates_changed": f"stat -L -c '%.9Z' $(postconf -hx {certificates} | tr ',' ' ') | sort -n | tail -n 1",
+        "smtpd_started": f"{_STARTED}started $(grep -lxE 'smtpd|tlsproxy' /proc/[0-9]*/comm | cut -d / -f 3)",
+        "changed": f"stat -c '%.9Y' {newest} | sort -n | tail -n 1",
+        "in_group": f"id -nG postfix | tr ' ' '\\n' | grep -x {quote(family.saslauthd_group)}",
+        "runs_in_group": f'grep -w "$(getent group {quote(family.saslauthd_group)} | cut -d: -f3)" '
+        f"/proc/$({children})/status | grep ^Groups",
+        "saslauthd_enabled": "systemctl is-enabled saslauthd 2>/dev/null | head -n 1",
+        "saslauthd_active": "systemctl is-active saslauthd 2>/dev/null | head -n 1",
+        # Root's, or its unit's: a user may call a program of his so.
+        "saslauthd_masters": 'for p in /proc/[0-9]*; do read -r n < $p/comm && [ "$n" = saslauthd ] || continue; '
+        'while read -r k m n; do [ "$k" != PPid: ] || break; done < $p/status || continue; '
+        'read -r n < /proc/$m/comm && [ "$n" != saslauthd ] || continue; '
+        "if [ \"$(stat -c %u $p)\" = 0 ] || grep -qs '/saslauthd[.]service$' $p/cgroup; then "
+        "tr '\\0' ' ' < $p/cmdline; echo; fi; done",
+        "saslauthd_started": f'{_STARTED}started "$(cat {family.saslauthd_socket_directory}/saslauthd.pid)"',
+        "saslauthd_changed": f"stat -c '%.9Y' {sasl} | sort -n | tail -n 1",
+        "socket_directory": f"stat -L -c '%a %U:%G' {family.saslauthd_socket_directory}",
+        "socket_override": f"dpkg-statoverride --list {family.saslauthd_socket_directory}",
+        "logins": "getent shadow | awk -F: '$2 ~ /^[$]/ { print $1 }' | while read -r n; do id -u \"$n\"; done",
+        "packages": installed,
+        # Only where a package is missing: to ask a package manager takes a second.
+        "candidates": f"test $({installed} | wc -l) -eq {len(family.packages)} || {{ {candidate}; }}",
+        "install_refused": f"test $({installed} | wc -l) -eq {len(family.packages)} || {{ {refused}; }}",
+        "unfinished": family.package_manager.unfinished or ":",
+        "install_open": "for b in /var/lib/runbook/*/*.brought; do n=${b%.brought}; "
+        'if [ -e "$b" ] && [ ! -e "$n.done" ] && [ ! -e "$n.undone" ]; then echo "$n"; fi; done',
+        "rivals": family.package_manager.rivals or ":",
+        # A message each in the queues of exim4 and sendmail.
+        "rivals_queue": "find /var/spool/exim4/input /var/spool/mqueue -name '*-H' -o -name 'qf*' | wc -l",
+        "enabled": "systemctl is-enabled postfix",
+        "port_25_listens": "ss -Hltn 'sport = :25' | awk '{ print $4 }'",
+        "alternative": alternative.look("mta") if family.mta_program else ":",
+        "left": "cat /var/lib/runbook/*/*.settings /var/lib/runbook/*/*.services",
+        "left_files": "cat /var/lib/runbook/*/*.is",
+    }
+
+
+# Facts that are times, in seconds since the epoch, or nothing.
+_SASL_TIMES = ("saslauthd_changed", "saslauthd_started")
+_TIMES = ("changed", "taken_up", "certificates_changed", "smtpd_started", *_SASL_TIMES)
+
+
+@dataclass(frozen=True)
+class MailState:
+    """Postfix and SASL on a host.
+
+    Args:
+        installed: whether Postfix is there; if not, everything else is what its package will leave.
+        version: (3, 7).
+        version_text: '3.7.11', or '3.7 (expected)' on a bare host.
+        main_cf: explicit entries of main.cf.
+        services: lines of master.cf by 'name/type', in order, white space folded.
+        missing_packages: those of the family's that are not installed.
+        facts: every fact as it was read.
+        seen: files of the chapter by path.
+        left: entries and services that earlier runs of ours left, name to the set of their lines.
+        left_files: states of files that earlier runs of ours left.
+        found: entries and services as the first run of ours that changed them found them; '-' for not set.
+        release: what the package leaves on such a host.
+        certificate: what main.cf names for port 25, with what holds it there; None: nothing, or ours.
+        pair_comes: in a plan, why the chapters before will leave another key or certificate; '' where they will not.
+        main: the entries of main.cf as they stand there, with their lines.
+        master: the services of master.cf as they stand there, with their lines.
+    """
+
+    installed: bool
+    version: tuple[int, int]
+    version_text: str
+    main_cf: Mapping[str, str]
+    services: Mapping[str, tuple[str, ...]]
+    missing_packages: tuple[str, ...]
+    facts: Mapping[str, Fact]
+    seen: Mapping[PurePosixPath, Seen]
+    left: Mapping[str, frozenset[str]]
+    left_files: frozenset[str]
+    found: Mapping[str, str]
+    release: Release
+    certificate: CertificateOnPort25 | None = None
+    pair_comes: str = ""
+    main: tuple[parse.Entry, ...] = ()
+    master: tuple[parse.Service, ...] = ()
+
+    def service_on_port(self, port: int) -> tuple[str, ...]:
+        """Names ('submission/inet') of the services that listen on a port, however they are spelled."""
+        return tuple(name for name in self.services if name.endswith("/inet") and port_of(name) == port)
+
+    @property
+    def refused(self) -> str:
+        """Why no command of Postfix works here, in its own words; "" where they do, or where it is not installed."""
+        return unreadable.told(self.facts)
+
+    @property
+    def guards(self) -> frozenset[str]:
+        """Of `bare_newlines.GUARDS`, those that this Postfix knows."""
+        return frozenset(self.facts["guards"].value.split()) if self.installed else frozenset()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What postconf warned of before anything was touched, without its prefix."""
+        found = self.facts["warnings"].value.splitlines() if self.installed else []
+        return tuple(dict.fromkeys(line.split("warning: ", 1)[1] for line in found if "warning: " in line))
+
+    @property
+    def is_running(self) -> bool:
+        return self.installed and self.facts["running"].status == 0
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether it starts with the host; also where the package enables it."""
+        return self.facts["enabled"].value in ("enabled", "enabled-runtime", "static", "generated", "alias")
+
+    @property
+    def listens_on_loopback(self) -> bool:
+        """Whether it runs, and its service on port 25, which names no address, is open to this host alone."""
+        where = self.facts["port_25_listens"].value.split()
+        return (
+            "smtp/inet" in self.services
+            and self.is_running
+            and bool(where)
+            and all(one.startswith(("127.", "[::1]")) for one in where)
+        )
+
+    @property
+    def is_stale(self) -> bool:
+        """True when a file that Postfix reads is newer than the last start or reload (the queue manager's age)."""
+        return self.is_running and _newer(self.facts["changed"].value, self.facts["taken_up"].value)
+
+    @property
+    def shows_old_certificate(self) -> bool:
+        """True when key or certificate changed since the last reload, and a process that read the old ones is left.
+
+        A new process reads the new ones (postconf(5), smtpd_tls_cert_file); one that is kept busy goes on for long.
+        """
+        changed, taken_up = self.facts["certificates_changed"].value, self.facts["taken_up"].value
+        return _newer(changed, taken_up) and _newer(changed, self.facts["smtpd_started"].value)
+
+    @property
+    def saslauthd_is_stale(self) -> bool:
+        """True when its settings are newer than the running saslauthd."""
+        return _newer(self.facts["saslauthd_changed"].value, self.facts["saslauthd_started"].value)
+
+
+def _newer(changed: str, started: str) -> bool:
+    return bool(changed) and bool(started) and float(changed) > float(started) + 0.05
+
+
+def read_state(
+    host: Host,
+    family: Family,
+    release: Release,
+    pem: PurePosixPath,
+    paths: tuple[PurePosixPath, ...],
+    more: Mapping[str, str],
+) -> MailState:
+    """Read what is there, as root.
+
+    Args:
+        pem: the file that Postfix reads its key and chain from; only its state is read.
+        paths: the files whose bytes are wanted too.
+        more: further facts by name.
+    Raises: CommandFailed: what the host says is not understood.
+    """
+    bare = (pem, MAIN_CF, MASTER_CF)
+    asked = {**_facts(family, pem), **more, **looks(paths, bare)}
+    facts = gather(host, asked, root=True, functions=FUNCTIONS)
+    have = set(facts["packages"].value.split())
+    cut_off = (
+        bool(facts["unfinished"].value) and "postfix" not in have
+    )  # what is there is not what will be left
+    installed = facts["mail_version"].status == 0 and not cut_off
+    for name in _TIMES:
+        if not re.fullmatch(r"([0-9]+(\.[0-9]+)?)?", facts[name].value):
+            raise _not_understood(host, f"the time '{name}'", facts[name].value)
+    left: dict[str, set[str]] = {}
+    found: dict[str, str] = {}
+    for row in facts["left"].value.split("\n"):
+        if row.count("\t") < 2:
+            continue  # a journal that was cut off (a full disk): its change was never begun
+        name, before, after = row.split("\t", 2)
+        left.setdefault(name, set()).add(after)
+        found.setdefault(name, before)
+    if installed:
+        text = facts["mail_version"].value
+        main_cf = dict(_entry(line) for line in facts["main_cf"].value.split("\n") if "=" in line)
+        services: dict[str, list[str]] = {}
+        for line in facts["services"].value.split("\n"):
+            if line.strip(BLANK):
+                words = folded(line).split(" ")
+                if len(words) < 2:
+                    raise _not_understood(host, "postconf -M", line)
+                services.setdefault(f"{words[0]}/{words[1]}", []).append(folded(line))
+        version = re.match(r"([0-9]{1,3})\.([0-9]{1,3})", text)
+        if version is None:
+            raise _not_understood(host, "postconf -h mail_version", text)
+        numbers = (int(version[1]), int(version[2]))
+    else:
+        known = re.search(r"^postfix: (\d+\.\d+)", facts["candidates"].value, flags=re.MULTILINE)
+        text = known[1] if known else f"{release.postfix} (expected)"
+        main_cf = {name: values[0] for name, values in release.main_cf.items() if values[0] is not None}
+        services = {}
+        major, minor = text.split(" ")[0].split(".")
+        numbers = (int(major), int(minor))
+    seen = seen_in(facts, paths, bare)
+    if not installed:
+        seen |= _left(family, seen)
+    return MailState(
+        installed,
+        numbers,
+        text,
+        main_cf,
+        {name: tuple(lines) for name, lines in services.items()},
+        tuple(name for name in family.packages if name not in have),
+        facts,
+        seen,
+        {name: frozenset(lines) for name, lines in left.items()},
+        frozenset(facts["left_files"].value.splitlines()),
+        found,
+        release,
+        main=tuple(parse.entries(base64.b64decode(facts["main_cf_file"].value))),
+        master=tuple(parse.services(base64.b64decode(facts["master_cf_file"].value))),
+    )
+
+
+def _not_understood(host: Host, asked: str, said: str) -> CommandFailed:
+    return CommandFailed(
+        f"{asked}: the answer is not understood: '{said[:200]}'",
+        host.name,
+        "run it on the host, as root, and see what it prints",
+    )
+
+
+def _left(family: Family, seen: Mapping[PurePosixPath, Seen]) -> dict[PurePosixPath, Seen]:
+    """The chapter's files that are not there yet, as the packages will leave them."""
+    left = {path: FileState.wanted(text.encode()) for path, text in family.files_left.items()}
+    missing = {path: Seen(file.line, file) for path, file in left.items() if seen[path].is_absent}
+    folders = {path.parent for path in missing if path.parent in seen and seen[path.parent].is_absent}
+    return missing | {folder: Seen("dir 755 root:root") for folder in folders}
+
+
+def _entry(line: str) -> tuple[str, str]:
+    # A blank is what isspace(3) calls so in the C locale, as for Postfix: U+2028 is part of a value.
+    name, _, value = line.partition("=")
+    return name.strip(BLANK), value.strip(BLANK)
+
+
+def candidates(state: MailState) -> str:
+    """The versions that would be installed of the packages that are missing, a line 'NAME: VERSION' each."""
+    lines = state.facts["candidates"].value.splitlines()
+    return "\n".join(line for line in lines if line.split(":")[0] in state.missing_packages)

@@ -1,0 +1,182 @@
+"""Services of master.cf that are not as the package leaves them.
+
+Lines for ports 25, 465 and 587 that an administrator wrote: what they mean, and what can be decided. Those beside them
+are kept, but for the one that TLS rests on.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from runbook_lib import inventory
+from runbook_lib.families import Family
+from runbook_lib.inventory.place import Place
+from runbook_lib.mail.configuration.postconf import Service, folded
+from runbook_lib.mail.configuration.state import MailState
+from runbook_lib.mail.differences.difference import UNTOUCHED, Difference, Effect, effect
+from runbook_lib.mail.target import filters, services
+from runbook_lib.mail.target.decisions import NO_CHOICE, Choices
+
+# It has the random state and the session cache of every TLS server process (tlsmgr(8)).
+_NEEDED = frozenset({"tlsmgr/unix"})
+_READ_ON_25 = "verification of port 25 depends on it"
+_FILTER = "a filter of port 25 alone; 465 and 587 do not inherit it"
+_STAYS_ON_25 = "it stays, and port 25 is verified as it is"
+_STAYS_BOUND = "it stays, and other addresses of the name go without this port"
+_STAYS = "it stays, and is verified as it is"
+
+
+def differences(
+    state: MailState, family: Family, host: inventory.Host, pem: PurePosixPath
+) -> tuple[Difference, ...]:
+    """What is there for these ports and neither the package nor a run of ours left.
+
+    Args:
+        pem: the file with key, certificate and intermediates.
+    """
+    if not state.installed:
+        return ()
+    undecided = host.model_copy(update={"decisions": ()})
+    planned = {one.name: one for one in services.services(state, family, undecided, pem)}
+    found = list(_submission(state, family, undecided, pem, planned))
+    told = {one.where for one in found}
+    found += [
+        one for one in _fallen(state) if one.where not in told and one.where != Place.master("smtp/inet")
+    ]
+    return (*found, *_on_25(state, family))
+
+
+def _submission(
+    state: MailState,
+    family: Family,
+    host: inventory.Host,
+    pem: PurePosixPath,
+    planned: Mapping[str, Service],
+) -> Iterator[Difference]:
+    for port in host.submission.ports:
+        names = state.service_on_port(port)
+        if not names:
+            continue
+        if alone := services.listens_alone(names[-1], port):
+            replaced = (
+                f"one line for port {port} on every address, chapter 2's; this one goes, with its options"
+            )
+            text = " / ".join(line for name in names for line in state.services[name])
+            not_kept = _why_not_kept_bound(names, port, state, pem)
+            keep = "" if not_kept else _STAYS_BOUND
+            choices = Choices(keep, replaced, not_kept)
+            yield Difference(Place.master(names[-1]), text, Effect.ASKS, alone, choices)
+            continue
+        service = planned[names[-1]]
+        lines = [line for name in names for line in state.services[name]]
+        if len(lines) == 1 and lines[0] in (service.after, *state.left.get(service.name, ())):
+            continue
+        ours = services.line_of(port, state, family, pem, service.name)
+        own = services.own_line(ours, service.name, state, host, pem)
+        why = "; ".join(filter(None, ("chapter 2 writes it", own.told)))
+        replaced = f"one line for port {port}: chapter 2's, with your options that stay"
+        if len(lines) > 1:
+            where, why = Place.master(f"port {port}"), f"{services.ONE_A_PORT}; {why}"
+            yield Difference(where, " / ".join(lines), Effect.ASKS, why, Choices(replace=replaced))
+            continue
+        not_kept = services.why_not_kept(port, tuple(lines), state, pem)
+        keep = "" if not_kept else _STAYS
+        if keep and services.why_not_kept(port, tuple(lines), _certificate_kept(state), pem):
+            keep += ", but not where the certificate of port 25 is kept: the line would show that one, too"
+        choices = Choices(keep, replaced, not_kept)
+        yield Difference(Place.master(service.name), lines[0], Effect.ASKS, why, choices)
+
+
+def _why_not_kept_bound(names: tuple[str, ...], port: int, state: MailState, pem: PurePosixPath) -> str:
+    """Why a service that is bound to one address cannot be kept; '' where it can."""
+    if services.is_on_loopback(names[-1]):
+        return "nobody could submit mail"
+    if len(names) > 1:
+        return "there are several for this port"
+    lines = state.services[names[-1]]
+    return services.ONE_A_PORT if len(lines) > 1 else services.why_not_kept(port, lines, state, pem)
+
+
+def _certificate_kept(state: MailState) -> MailState:
+    """The state as it would be if the certificate of port 25 were kept."""
+    there = state.certificate
+    return replace(state, certificate=replace(there, reasons=("kept",))) if there else state
+
+
+def _fallen(state: MailState) -> Iterator[Difference]:
+    """Services whose options are those of a line that is commented out."""
+    for service in state.master:
+        if service.fallen:
+            options = ", ".join(f"-o {one.raw}" for one in service.fallen)
+            under = ", ".join(dict.fromkeys(one.under for one in service.fallen))
+            why = f"the line of {under} is commented out and its options are not, so they count for {service.name}"
+            choices = Choices(replace=f"{service.name} is written {services.PUT_RIGHT}")
+            yield Difference(Place.master(service.name), options, Effect.ASKS, why, choices)
+
+
+def _on_25(state: MailState, family: Family) -> Iterator[Difference]:
+    lines = state.services.get("smtp/inet", ())
+    plain = f"smtp inet n - {family.chroot} - - smtpd"
+    if lines == (plain,) or (lines and lines[-1] in state.left.get("smtp/inet", ())):
+        return
+    bound = [] if lines else [name for name in state.service_on_port(25) if name != "smtp/inet"]
+    for name in bound:
+        text = " / ".join(state.services[name])
+        where = "this host itself" if services.is_on_loopback(name) else name.rpartition(":")[0]
+        why = f"it listens on {where} alone: no mail comes in by port 25 of another address"
+        yield Difference(
+            Place.master(name), text, Effect.ASKS, f"{why}; {_READ_ON_25}", Choices(keep=_STAYS_ON_25)
+        )
+    if bound:
+        return
+    fallen = next((one for one in _fallen(state) if one.where == Place.master("smtp/inet")), None)
+    if fallen is not None and len(lines) == 1:
+        yield fallen
+        return
+    kept = bool(filters.only_on_25(state)) and lines[0].startswith(f"{plain} -o ")
+    text = " / ".join(lines) or "no such service"
+    choices = NO_CHOICE if kept or not lines else Choices(keep=_STAYS_ON_25)
+    yield Difference(Place.master("smtp/inet"), text, effect(kept), _FILTER if kept else _READ_ON_25, choices)
+
+
+def services_of(master_cf: str) -> dict[str, tuple[str, ...]]:
+    """Services by 'name/type', their lines folded as `postconf -M` has them (master(5)).
+
+    A line that begins with white space continues the one before it; comments and blank lines do not end it.
+    """
+    lines: list[str] = []
+    for text in master_cf.splitlines():
+        if not text.strip() or text.lstrip().startswith("#"):
+            continue
+        if text[0].isspace() and lines:
+            lines[-1] += f" {text}"
+        else:
+            lines.append(text)
+    services: dict[str, tuple[str, ...]] = {}
+    for line in map(folded, lines):
+        name = "/".join(line.split(" ")[:2])
+        services[name] = (*services.get(name, ()), line)
+    return services
+
+
+def other_differences(state: MailState, ours: Iterable[str]) -> tuple[Difference, ...]:
+    """Services that are not as the package leaves them.
+
+    Args:
+        ours: services that are judged elsewhere: those that the chapter writes, and port 25's.
+    """
+    if not state.installed:
+        return ()
+    left = services_of(state.facts["services_left"].value)
+    found = []
+    for name in sorted((left.keys() | state.services.keys()) - set(ours)):
+        now = state.services.get(name, ())
+        if now == left.get(name, ()):
+            continue
+        became, why = (
+            (Effect.ASKS, "TLS on every port depends on it")
+            if name in _NEEDED
+            else (Effect.UNTOUCHED, UNTOUCHED)
+        )
+        found.append(Difference(Place.master(name), " / ".join(now) or "no such service", became, why))
+    return tuple(found)

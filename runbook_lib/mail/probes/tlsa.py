@@ -1,0 +1,154 @@
+"""The claim about TLSA records: what senders that heed DANE compare the certificate of port 25 with."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from runbook_lib.mail.probes import byhand
+from runbook_lib.mail.probes.names import exchangers, look_up, malformed, records
+from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.survey import Survey, blocked
+from runbook_lib.mail.probes.tls import Tls
+from runbook_lib.x509 import keys
+
+TLSA_MATCHES = "Each TLSA record matches what port 25 shows"
+
+_PORT = 25
+_MATCHING: dict[int, Callable[[bytes], bytes]] = {
+    0: lambda content: content,
+    1: lambda content: _digest(hashes.SHA256(), content),
+    2: lambda content: _digest(hashes.SHA512(), content),
+}
+_OF_THE_SERVER, _OF_AN_AUTHORITY = 3, 2  # usages that mail servers heed (RFC 7672, 3.1)
+
+
+def tlsa_matches(survey: Survey) -> list[Row]:
+    """A row a record, at each name by which other servers come here: the domain's MX names, and the server's own.
+
+    Senders that heed DANE refuse a server at whose name no record matches. A record that matches nothing beside one
+    that does is left over, or made for the next certificate: a warning. That DNSSEC vouches for the records is not
+    asked; without it nobody heeds them.
+
+    Source: RFC 6698, 2.1; RFC 7672, 2.2.2 (whose names), 3.1 (usages 3 and 2 alone).
+    """
+    if _PORT not in survey.target.ports or survey.target.is_address:
+        return []
+    if not survey.addresses:
+        return survey.unasked(TLSA_MATCHES, (_PORT,))
+    sights = survey.sights((_PORT,))
+    shown = next((sight.tls for sight in sights if sight.tls), None)
+    rows = []
+    names, reason = _names(survey)
+    if reason is not None:
+        command = byhand.dig(survey.target.domain, "MX", survey.target.resolver)
+        judged = Verdict.UNTESTED, f"the MX of {survey.target.domain}: {reason}"
+        rows.append(survey.general(TLSA_MATCHES, judged, command))
+    for name in names:
+        owner = f"_{_PORT}._tcp.{name}"
+        command = byhand.dig(owner, "TLSA", survey.target.resolver)
+        found, garbled, reason = standing_at(owner, survey.target.resolver)
+        if garbled:
+            words = f"{WARNING}{owner}: {garbled} malformed: heeded by nobody, take it out"
+            rows.append(survey.general(TLSA_MATCHES, (Verdict.PASS, words), command))
+        if reason is not None:
+            rows.append(survey.general(TLSA_MATCHES, (Verdict.UNTESTED, f"{owner}: {reason}"), command))
+        elif not found and garbled:
+            continue
+        elif not found:
+            rows.append(survey.general(TLSA_MATCHES, (Verdict.PASS, f"{owner}: no record"), command))
+        elif shown is None:
+            verdict, words = blocked(sights[0].obstacle)
+            rows.append(survey.general(TLSA_MATCHES, (verdict, f"{owner}: {words}"), command))
+        else:
+            rows += [
+                survey.general(TLSA_MATCHES, (verdict, words), command)
+                for verdict, words in judge(owner, found, shown)
+            ]
+    return rows
+
+
+def standing_at(owner: str, resolver: str | None) -> tuple[tuple[Any, ...], int, str | None]:
+    """The TLSA records at a name, how many more are malformed, and a reason where the DNS did not answer.
+
+    Args:
+        owner: name with port and protocol in front ('_25._tcp.mail.example.jp').
+        resolver: address of the DNS server to ask; None: the system's.
+    """
+    found, garbled = malformed(owner, "TLSA", resolver)
+    if garbled:
+        return found, garbled, None
+    found, reason = records(owner, "TLSA", resolver)
+    return found, 0, reason
+
+
+def judge(owner: str, found: Sequence[Any], shown: Tls) -> list[tuple[Verdict, str]]:
+    """A verdict for each TLSA record of one name.
+
+    Args:
+        owner: where they stand.
+        found: records as dnspython has them.
+        shown: what port 25 shows.
+    """
+    usable = [record for record in found if not unusable(record)]
+    matching = [record for record in usable if is_match(record, shown.sent)]
+    judged = []
+    for record in sorted(
+        found, key=lambda record: (record.usage, record.selector, record.mtype, record.cert)
+    ):
+        what = f"{owner}: TLSA {record.usage} {record.selector} {record.mtype} {record.cert.hex()[:8]}…"
+        if why := unusable(record):
+            judged.append((Verdict.PASS, f"{WARNING}{what} {why}"))
+        elif record in matching:
+            judged.append((Verdict.PASS, f"{what} matches"))
+        elif matching:
+            words = f"{what} matches nothing that port 25 shows: left over, or for the next certificate"
+            judged.append((Verdict.PASS, f"{WARNING}{words}"))
+        else:
+            words = f"{what} matches nothing that port 25 shows: servers that heed DANE send no mail here"
+            judged.append((Verdict.FAIL, words))
+    return judged
+
+
+def unusable(record: Any) -> str:
+    """Why no mail server goes by a record; empty where one does."""
+    if record.usage not in (_OF_THE_SERVER, _OF_AN_AUTHORITY):
+        return f"is heeded by no mail server: usage {record.usage} is not for mail"
+    if record.selector not in (0, 1) or record.mtype not in _MATCHING:
+        return "is heeded by nobody: no such selector or matching type"
+    return ""
+
+
+def is_match(record: Any, chain: Sequence[x509.Certificate]) -> bool:
+    """Whether a TLSA record matches: usages 1 and 3 the server's certificate, 0 and 2 any of the chain."""
+    if record.mtype not in _MATCHING or record.selector not in (0, 1) or record.usage > _OF_THE_SERVER:
+        return False
+    candidates = chain[:1] if record.usage in (1, 3) else chain
+    return any(_MATCHING[record.mtype](_selected(one, record.selector)) == record.cert for one in candidates)
+
+
+def _names(survey: Survey) -> tuple[tuple[str, ...], str | None]:
+    """Names that TLSA records of this server stand at, and why the DNS did not say which the MX names are."""
+    target = survey.target
+    found, reason = exchangers(target.domain, target.resolver)
+    here = set(survey.addresses)
+    leading_here = [
+        name
+        for name in found or ()
+        if {address for lookup in look_up(name, target.resolver) for address in lookup.addresses} & here
+    ]
+    return tuple(dict.fromkeys((*leading_here, target.name))), reason
+
+
+def _selected(certificate: x509.Certificate, selector: int) -> bytes:
+    if selector == 0:
+        return certificate.public_bytes(Encoding.DER)
+    return keys.spki(certificate.public_key())
+
+
+def _digest(algorithm: hashes.HashAlgorithm, content: bytes) -> bytes:
+    digest = hashes.Hash(algorithm)
+    digest.update(content)
+    return digest.finalize()

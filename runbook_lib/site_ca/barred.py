@@ -1,0 +1,141 @@
+"""Certificates and keys that shall serve no more: which they are, and whether undoing a run brings one back."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from cryptography import x509
+
+from runbook_lib import inventory
+from runbook_lib.errors import ApplyRefused
+from runbook_lib.families.known import FAMILIES
+from runbook_lib.inventory.typed import apply_to
+from runbook_lib.pki import authority
+from runbook_lib.pki.revocation import compromised_keys, revocations
+from runbook_lib.remote.change import quote
+from runbook_lib.remote.connection import Host
+from runbook_lib.remote.journal import FUNCTIONS, ROOT
+from runbook_lib.site_ca import own_ca
+from runbook_lib.x509 import keys
+from runbook_lib.x509.certificate import spelled_serial
+
+
+def barred(site: inventory.Site) -> dict[str, str]:
+    """What the own CA's ledger and lists say of certificates and keys that shall serve no more.
+
+    Returns: a certificate's serial, or the SHA-256 of a key's public half, to why; nothing without a CA.
+    Raises:
+        AuthorityError: the ledger, or a list beside it, cannot be read.
+    """
+    place = own_ca.directory(site)
+    if not authority.exists(place):
+        return {}
+    ledger = authority.open_ledger(place)
+    told = {
+        one.serial: f"was revoked on {one.at:%Y-%m-%d} ({one.reason})" for one in revocations(ledger).values()
+    }
+    told |= {
+        key: f"is for a key that was compromised ({serial} was revoked for it)"
+        for key, serial in compromised_keys(ledger).items()
+    }
+    return told
+
+
+def why(barred_here: Mapping[str, str], leaf: x509.Certificate) -> str:
+    """Why a certificate shall serve no more; '' where nothing is against it.
+
+    Args:
+        barred_here: what `barred` said.
+    """
+    return barred_here.get(spelled_serial(leaf.serial_number), "") or barred_here.get(
+        keys.public_key_sha256(leaf.public_key()), ""
+    )
+
+
+def coming_back(
+    site: inventory.Site, host: inventory.Host, connected: Host, run: str, first: str = ""
+) -> tuple[str, ...]:
+    """Which certificates and keys, that shall serve no more, the undoing of a run would bring back to a host.
+
+    Args:
+        connected: the host, which has the journal; a run without one brings nothing back.
+        run: the run's id.
+        first: the change from which on it would be undone; '': the whole run.
+    Returns: a line each: the file, the serial where it is a certificate's, and why.
+    """
+    against = barred(site) | _ended(site)
+    if not against:
+        return ()
+    told = []
+    for line in connected.run(_script(host, run, first), root=True).text.splitlines():
+        path, serial, key = line.split("\t")
+        reason = against.get(serial, "") or against.get(key, "")
+        if reason:
+            told.append(f"{path}: {f'the certificate {serial}' if serial else 'the key'} {reason}")
+    return tuple(told)
+
+
+def refuse_to_bring_back(book: inventory.Inventory, host: inventory.Host, connected: Host, run: str) -> None:
+    """Raises: ApplyRefused: undoing the run would bring back what shall serve no more."""
+    found = coming_back(book.site, host, connected, run)
+    if found:
+        raise ApplyRefused(
+            f"undoing run {run} would bring back what shall serve no more:\n    " + "\n    ".join(found),
+            host.name,
+            f"leave the run as it is, and change what is wrong with it in a new one ({apply_to(book, host)}); who "
+            f"wants these back all the same runs `sh {ROOT / run}/undo.sh` on the host, which asks no ledger",
+        )
+
+
+def _ended(site: inventory.Site) -> dict[str, str]:
+    """Certificates of the own CA that have ended, of which another was made since or has to be."""
+    place = own_ca.directory(site)
+    if not authority.exists(place):
+        return {}
+    now = datetime.now(UTC)
+    return {
+        one.serial: f"ended on {one.not_after:%Y-%m-%d}"
+        for one in authority.open_ledger(place).issuances()
+        if one.not_after < now
+    }
+
+
+def _script(host: inventory.Host, run: str, first: str) -> str:
+    """For each of our files that the journal has as of before, and that differs now: path, serial, key's digest."""
+    values = host.certificate
+    certificates = {family.certificate_directory / values.certificate_file for family in FAMILIES} | {
+        family.key_directory / f"postfix_{values.certificate_file}" for family in FAMILIES
+    }
+    private = {family.key_directory / values.nopass_key_file for family in FAMILIES}
+    cases = [
+        ("x509 -noout -pubkey", "certificate", certificates),
+        ("pkey -pubout", "key", private),
+    ]
+    arms = "\n".join(
+        f"{'|'.join(quote(path) for path in sorted(paths))}) how={quote(how)}; kind={kind} ;;"
+        for how, kind, paths in cases
+    )
+    return f"""{FUNCTIONS}
+J={quote(ROOT / run)}
+seen=' '
+for part in "$J"/*.path; do
+part=${{part%.path}}
+number=${{part##*/}}; number=${{number%%.*}}
+if [ ! -e "$part.before" ] || [ -e "$J/$number.undone" ]; then continue; fi
+if [ "$number" -lt {first or 0} ]; then continue; fi
+path=$(cat "$part.path")
+case $path in
+{arms}
+*) continue ;;
+esac
+case $seen in *" $path "*) continue ;; esac
+seen="$seen$path "
+if cmp -s "$part.before" "$path"; then continue; fi
+serial=
+if [ "$kind" = certificate ]; then
+serial=$(openssl x509 -in "$part.before" -noout -serial 2>/dev/null) || continue
+fi
+key=$(openssl $how -in "$part.before" 2>/dev/null | openssl pkey -pubin -outform DER 2>/dev/null | sha256sum)
+printf '%s\\t%s\\t%s\\n' "$path" "${{serial#serial=}}" "${{key%% *}}"
+done
+:
+"""

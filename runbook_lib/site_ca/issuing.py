@@ -1,0 +1,146 @@
+"""The own CA as the issuer of a server's certificate: what it proposes, what it issues, and what it takes back."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from runbook_lib import inventory
+from runbook_lib.errors import ApplyRefused
+from runbook_lib.pki import authority, storage
+from runbook_lib.pki.certificate import FITS
+from runbook_lib.remote.change import Change, Plan, TouchedPath, quote
+from runbook_lib.remote.facts import Fact
+from runbook_lib.remote.files import FileChange, FileState, Seen
+from runbook_lib.site_ca import own_ca, renewal
+
+
+@dataclass(frozen=True)
+class CertificateToIssue(Change):
+    """A certificate that does not exist yet, described by what it will bear.
+
+    By hand it is three commands, of which `runbook ca sign` is the middle one; apply issues it, and what it then
+    writes is the file's change.
+    """
+
+    path: PurePosixPath
+    before: Seen
+    csr: PurePosixPath
+    names: tuple[str, ...]
+    valid_days: int
+    issuer: str
+    host: str
+    inventory: str
+    why: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.path} is issued: {self.why}"
+
+    @property
+    def touches(self) -> tuple[TouchedPath, ...]:
+        return (TouchedPath(self.path, self.before.line),)
+
+    def diff(self) -> str:
+        old = f"-{self.path}: {self.before.line}\n" if not self.before.is_absent else ""
+        return (
+            f"{old}+{self.path}: root:root 0644\n+  issuer {self.issuer}\n+  for {self.valid_days} days\n"
+            + "".join(f"+  SAN DNS:{name}\n" for name in self.names)
+            + "+  server authentication only, no CA, serial of 128 random bits\n"
+        )
+
+    def commands(self) -> str:
+        name = self.path.name
+        new = quote(self.path.with_name(f".{name}.new"))
+        return (
+            f"# on the server: show the CSR\ncat {quote(self.csr)}\n"
+            f"# on the controller: put it into {self.csr.name}, then\n"
+            f"runbook ca sign --host {quote(self.host)} --inventory {quote(self.inventory)} "
+            f"< {quote(self.csr.name)} > {quote(name)}\n"
+            f"# on the server: type this, paste {name}, and end with Ctrl-D\n"
+            f"install -o root -g root -m 0644 /dev/stdin {new}\nmv {new} {quote(self.path)}"
+        )
+
+
+def propose(
+    site: inventory.Site,
+    host: inventory.Host,
+    said: Mapping[str, Fact],
+    file: tuple[PurePosixPath, Seen],
+    csr: PurePosixPath,
+    inventory_name: str,
+    key_comes: str = "",
+) -> Plan:
+    """The certificate that the CA would issue; no change while the one that is there fits.
+
+    Args:
+        said: what `renewal.facts` asked for.
+        file: the certificate's path, and what is there.
+        csr: the path of the CSR on the host.
+        inventory_name: as a person names the inventory on the command line.
+        key_comes: why the server gets a new key first; '': it does not.
+    Raises: PolicyViolation: the CA does not sign for this host.
+    """
+    why = key_comes or renewal.why_new_certificate(site, host, said)
+    if why == FITS:
+        return Plan("Certificate")
+    renewal.refuse_outside(site, host)
+    renewal.refuse_without_right(site, host, said["public_key"].value)
+    issuer, days = f"CN={site.ca.common_name}", host.certificate.valid_days
+    change = CertificateToIssue(*file, csr, host.names.all, days, issuer, host.name, inventory_name, why)
+    return Plan("Certificate", (change,))
+
+
+def issue(
+    site: inventory.Site, host: inventory.Host, change: CertificateToIssue, said: Mapping[str, Fact], run: str
+) -> tuple[FileChange, str]:
+    """Issue what was proposed: the file's change, and what the record is told.
+
+    Args:
+        said: what `renewal.facts` asked for, and the CSR itself.
+        run: the run's id, for the ledger.
+    Raises:
+        ApplyRefused: there is no CSR, or it is for another key than the server's.
+        CsrRefused, PolicyViolation, AuthorityError: as `pki.authority`; nothing was issued.
+    """
+    where = f"{host.name}, {change.csr.name}"
+    if said["csr"].status != 0:
+        raise ApplyRefused("the server has no CSR yet", where, "run chapter 1-1 first")
+    ca = own_ca.open_or_create(site)
+    csr = (said["csr"].value + "\n").encode()
+    checked = ca.check_csr(csr, host.names.all, where, host=host.name, run=run)
+    if checked.public_key_sha256 != said["public_key"].value:
+        raise ApplyRefused(
+            "the CSR is not for the server's key",
+            where,
+            "run chapter 1-1 again: it makes the CSR anew from the key that is there",
+        )
+    issued = ca.issue(
+        checked,
+        host.names.all,
+        host.certificate.valid_days,
+        host=host.name,
+        run=run,
+        granted_again=host.certificate.granted_again,
+        domains=own_ca.domains(site),
+    )
+    told = f"Issued serial {issued.serial}, valid to {issued.not_after.isoformat()}."
+    return FileChange(change.path, change.before, FileState.wanted(issued.certificate_pem), change.why), told
+
+
+def withdraw(site: inventory.Site, host: str, run: str, there: Collection[str]) -> int:
+    """Mark what a run issued for a host as withdrawn, since the run was put back.
+
+    Args:
+        there: serials that the host still has in its files; these certificates are not withdrawn.
+    Returns: how many certificates.
+    """
+    place = own_ca.directory(site)
+    if not authority.exists(place):
+        return 0
+    ledger = authority.open_ledger(place)
+    with storage.locked(place):
+        issued = [one for one in ledger.issuances(host) if one.run == run and one.withdrawn_at is None]
+        issued = [one for one in issued if one.serial not in there]
+        for one in issued:
+            ledger.withdraw(one.serial, run)
+    return len(issued)

@@ -1,0 +1,155 @@
+"""What the own CA did, for people and programs: who has what until when, by which root, revoked or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from runbook_lib import inventory
+from runbook_lib.pki import authority, certificate, crl, rollover
+from runbook_lib.pki.ledger import Issuance, written
+from runbook_lib.pki.revocation import Revocation, revocations
+from runbook_lib.site_ca import own_ca
+
+
+@dataclass(frozen=True)
+class IssuedCertificate:
+    """A certificate and what became of it; times in UTC.
+
+    Args:
+        state: 'issued', 'withdrawn' (its run was put back) or 'revoked'.
+        since: since when it is withdrawn or revoked; ''.
+        reason: of a revocation; ''.
+        root: generation of the root that issued it.
+    """
+
+    serial: str
+    host: str
+    names: tuple[str, ...]
+    not_before: str
+    not_after: str
+    state: str
+    since: str
+    reason: str
+    root: int
+    run: str
+
+    @property
+    def state_told(self) -> str:
+        """The state in a line of a table."""
+        return " ".join(
+            filter(None, (self.state, self.since[:10], f"({self.reason})" if self.reason else ""))
+        )
+
+
+@dataclass(frozen=True)
+class RefusedCsr:
+    """A CSR that was not signed."""
+
+    at: str
+    host: str
+    reasons: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Root:
+    """A root, and what it is for at this moment."""
+
+    generation: int
+    common_name: str
+    not_after: str
+    state: str
+
+
+@dataclass(frozen=True)
+class ListOfRevoked:
+    """The newest CRL of a root."""
+
+    number: int
+    generation: int
+    this_update: str
+    next_update: str
+    entries: int
+
+
+@dataclass(frozen=True)
+class CaReport:
+    """All of it, the oldest first."""
+
+    issued: tuple[IssuedCertificate, ...]
+    refused: tuple[RefusedCsr, ...]
+    roots: tuple[Root, ...]
+    crls: tuple[ListOfRevoked, ...]
+
+
+def report(site: inventory.Site, hosts: Sequence[str] = ()) -> CaReport:
+    """Read the ledger; of these hosts alone, where any are named.
+
+    Raises:
+        AuthorityError: there is no CA.
+    """
+    place = own_ca.directory(site)
+    ledger = authority.open_ledger(place)
+    there = rollover.roots(ledger)
+    newest_root = there.coming or there.signing
+    roots = {
+        generation: certificate.load(authority.read_root(place, generation), f"CA {place}")
+        for generation in range(1, newest_root + 1)
+    }
+    revoked = revocations(ledger)
+    return CaReport(
+        tuple(
+            _issued(one, revoked.get(one.serial), roots)
+            for one in ledger.issuances()
+            if not hosts or one.host in hosts
+        ),
+        tuple(
+            RefusedCsr(_time(one.at), one.host, one.reasons, one.run)
+            for one in ledger.refusals()
+            if not hosts or one.host in hosts
+        ),
+        tuple(
+            Root(
+                generation,
+                str(root.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value),
+                _time(root.not_valid_after_utc),
+                there.state(generation),
+            )
+            for generation, root in roots.items()
+        ),
+        tuple(
+            ListOfRevoked(
+                one.number, one.generation, _time(one.this_update), _time(one.next_update), one.entries
+            )
+            for one in crl.newest(ledger)
+        ),
+    )
+
+
+def _issued(
+    one: Issuance, revocation: Revocation | None, roots: dict[int, x509.Certificate]
+) -> IssuedCertificate:
+    state, since, reason = "issued", "", ""
+    if revocation:
+        state, since, reason = "revoked", _time(revocation.at), revocation.reason
+    elif one.withdrawn_at:
+        state, since = "withdrawn", _time(one.withdrawn_at)
+    root = next((number for number, root in roots.items() if rollover.is_of(one, root)), 0)
+    return IssuedCertificate(
+        one.serial,
+        one.host,
+        one.names,
+        _time(one.not_before),
+        _time(one.not_after),
+        state,
+        since,
+        reason,
+        root,
+        one.run,
+    )
+
+
+def _time(value: object) -> str:
+    return str(written(value))

@@ -1,0 +1,142 @@
+"""How the own CA stands: its roots and the stage of a roll-over, the ends of its lists, what a person has to do."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+
+from runbook_lib import inventory
+from runbook_lib.inventory.typed import apply_command
+from runbook_lib.pki import authority, certificate, crl, rollover
+from runbook_lib.pki.ledger import Ledger, written
+from runbook_lib.pki.lists import on_disk
+from runbook_lib.pki.revocation import revocations
+from runbook_lib.pki.rollover import HANDED_OUT_DAYS, Roots
+from runbook_lib.site_ca import own_ca
+
+
+@dataclass(frozen=True)
+class CrlEnd:
+    """The end of a root's newest list of revoked certificates, in UTC."""
+
+    number: int
+    root: int
+    next_update: str
+    days: int
+
+
+@dataclass(frozen=True)
+class RootEnd:
+    """A root that users are to trust at this moment, and its end in UTC.
+
+    Args:
+        state: what it is for now; two roots are there while one takes the other's place.
+    """
+
+    generation: int
+    name: str
+    at: str
+    days: int
+    state: str
+
+
+@dataclass(frozen=True)
+class CaStanding:
+    """How the own CA stands, and what a person has to do about it."""
+
+    roots: tuple[RootEnd, ...]
+    crls: tuple[CrlEnd, ...]
+    needs: tuple[str, ...]
+
+
+def look_at_ca(site: inventory.Site, days: int, valid_days: int) -> CaStanding:
+    """How the CA stands; nothing where there is none.
+
+    Args:
+        days: what ends, or can no longer be done, within so many days needs a person.
+        valid_days: the longest lifetime that the inventory asks for.
+    """
+    place = own_ca.directory(site)
+    if not authority.exists(place):
+        return CaStanding((), (), ())
+    ledger = authority.open_ledger(place)
+    there = rollover.roots(ledger)
+    now = datetime.now(UTC)
+    certificates = {
+        generation: certificate.load(authority.read_root(place, generation), f"CA {place}")
+        for generation in there.handed_out
+    }
+    roots = {
+        generation: RootEnd(
+            generation,
+            root.subject.rfc4514_string(),
+            str(written(root.not_valid_after_utc)),
+            (root.not_valid_after_utc - now).days,
+            there.state(generation),
+        )
+        for generation, root in certificates.items()
+    }
+    lists = crl.newest(ledger)
+    ends = tuple(
+        CrlEnd(one.number, one.generation, str(written(one.next_update)), (one.next_update - now).days)
+        for one in lists
+    )
+    needs = [
+        *_for_the_roots(there, roots[there.signing], days, valid_days, now),
+        *(_for_the_old_root(there.going, ledger, certificates[there.going], now) if there.going else ()),
+    ]
+    needs += [
+        f"CRL number {one.number} {ended(one.days, one.next_update)}: runbook ca crl"
+        for one in ends
+        if one.days < days
+    ]
+    listed = max((one.number for one in on_disk(place)), default=0)
+    known = crl.last_number(ledger)
+    if listed > known:
+        needs.append(
+            f"the ledger is older than the list beside it (CRL number {listed}; it knows {known}), and lacks what was "
+            "issued since: runbook ca revoke --certificate FILE revokes such a one, runbook ca crl makes the next list"
+        )
+    newest = max((one.this_update for one in lists), default=datetime.min.replace(tzinfo=UTC))
+    needs += [
+        f"{one.serial} is revoked, and no CRL says so: runbook ca crl"
+        for one in revocations(ledger).values()
+        if one.at > newest + timedelta(minutes=5)  # a list says that it began 5 minutes before it was made
+    ]
+    return CaStanding(tuple(roots.values()), ends, tuple(needs))
+
+
+def _for_the_roots(
+    there: Roots, signing: RootEnd, days: int, valid_days: int, now: datetime
+) -> Iterator[str]:
+    if there.coming_since is not None:
+        handed_out = (now - there.coming_since).days
+        if handed_out >= HANDED_OUT_DAYS:
+            yield (
+                f"root {there.coming} was made {handed_out} days ago and signs nothing yet: "
+                "runbook ca roll-over switch"
+            )
+    elif there.going is None and signing.days < valid_days + days:
+        yield (
+            f"root {signing.generation} {ended(signing.days, signing.at)}, and signs nothing that would outlive it "
+            f"(certificates have {valid_days} days): runbook ca roll-over begin"
+        )
+
+
+def _for_the_old_root(
+    generation: int, ledger: Ledger, root: x509.Certificate, now: datetime
+) -> Iterator[str]:
+    left = rollover.left_of(ledger, root, now)
+    for one in left:
+        yield (
+            f"{one.host} has a certificate of root {generation}, which signs no more: {apply_command([one.host])}; "
+            f"where it is in use no more, runbook ca revoke {one.serial}"
+        )
+    if not left:
+        yield f"no host has a certificate of root {generation} any more: runbook ca roll-over end"
+
+
+def ended(days: int, at: str) -> str:
+    """When something ends or ended, in words."""
+    return f"ended at {at}" if days < 0 else f"ends in {days} days, at {at}"
