@@ -1,13 +1,13 @@
 """A lab host with Postfix and saslauthd set up by hand, and the means to break it and mend it again."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 from probes_certificates import Pair, make
 
-from lab import Lab
+from lab import Lab, Prepared
 from runbook_lib.mail.probes import Account, Row, Survey, Target, Verdict
 from runbook_lib.mail.probes.host_view import ShellHostView
 
@@ -16,6 +16,9 @@ SET_UP = r"""
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update >/dev/null
 apt-get -qq -y --no-install-recommends install sasl2-bin libsasl2-modules >/dev/null 2>&1
+# What a row's command needs, typed on the host itself.
+apt-get -qq -y --no-install-recommends install bind9-dnsutils swaks libnet-ssleay-perl libsocket6-perl \
+    libio-socket-inet6-perl netcat-openbsd openssl >/dev/null 2>&1
 mkdir -p /etc/postfix/sasl
 printf 'pwcheck_method: saslauthd\nmech_list: PLAIN LOGIN\n' >/etc/postfix/sasl/smtpd.conf
 {
@@ -28,7 +31,7 @@ dpkg-statoverride --add root sasl 710 /var/spool/postfix/var/run/saslauthd
 sed -i -e 's,^OPTIONS=.*,OPTIONS="-m /var/spool/postfix/var/run/saslauthd",' -e 's,^THREADS=.*,THREADS=10,' \
     /etc/default/saslauthd
 echo START=yes >>/etc/default/saslauthd
-systemctl start saslauthd
+systemctl -q enable --now saslauthd
 usermod -aG sasl postfix
 postconf -X smtpd_tls_cert_file smtpd_tls_key_file
 postconf -e smtpd_tls_chain_files=/etc/postfix/probes.pem smtpd_tls_security_level=may smtpd_tls_auth_only=yes \
@@ -45,6 +48,8 @@ postconf -M "submissions/inet=submissions inet n - y - - smtpd -o syslog_name=po
 postfix reload
 """
 
+
+BY_HAND = Prepared("by-hand", "fresh", script=SET_UP)
 
 # Postfix's programs sleep while main.cf is younger than two seconds: an older date lets them go on.
 RELOAD = "touch -d '9 seconds ago' /etc/postfix/*.cf; postfix reload"
@@ -123,6 +128,27 @@ class MailHost:
     def sh(self, script: str) -> str:
         return self.lab.exec(self.name, script).decode()
 
+    def typed(self, commands: Iterable[str]) -> dict[str, tuple[int, str]]:
+        """Status and output of each command, typed on the host with the account's password in $PW; some at once.
+
+        The host is no part of mynetworks by its own address.
+        """
+        each = list(dict.fromkeys(commands))
+        script = "".join(
+            f"( ({command}) >/root/typed.{number} 2>&1; echo $? >/root/status.{number} ) &\n"
+            f"{'wait' if number % 25 == 24 else ''}\n"
+            for number, command in enumerate(each)
+        )
+        self.sh(f"set +e; cd /root; export PW={shlex.quote(self.lab.secret('kensa'))}\n{script}wait")
+        numbers = f"$(seq 0 {len(each) - 1})"
+        shown = self.sh(f"cd /root; for n in {numbers}; do cat typed.$n status.$n; printf '\\0'; done").split(
+            "\0"
+        )
+        return {
+            command: (int(output.split()[-1]), output)
+            for command, output in zip(each, shown[:-1], strict=True)
+        }
+
     def write(self, path: str, text: str) -> None:
         self.sh(f"umask 077; printf '%s' {shlex.quote(text)} >{path}.new; mv {path}.new {path}")
 
@@ -182,7 +208,7 @@ def host(lab: Lab, name: str = "debian12") -> MailHost:
 
 
 def _set_up(lab: Lab, name: str) -> MailHost:
-    lab_host = lab.reset(name, "fresh")
+    lab_host = lab.reset(name, BY_HAND)
     names = [f"{service}{lab_host.release.number}.example.test" for service in ("mail", "pop")]
     root = make("Test root")
     server = make("Test server", root, tuple(names))
@@ -199,7 +225,8 @@ def _set_up(lab: Lab, name: str) -> MailHost:
     )
     made = MailHost(lab, name, root, server, target, ShellHostView(LabShell(lab, name), delivery_wait_s=4))
     made.write("/etc/postfix/probes.pem", server.key_pem + server.pem)
-    lab.exec(name, SET_UP, timeout_s=180.0)
+    made.write("/root/ca.pem", root.pem)
+    made.sh(RELOAD)
     return made
 
 

@@ -1,7 +1,6 @@
 """The line beside each row, typed as it stands, shows what the row says, and holds no secret."""
 
 import os
-import shlex
 import subprocess
 from pathlib import Path
 
@@ -17,16 +16,7 @@ from runbook_lib.mail.probes.target import Endpoint
 
 @pytest.fixture(scope="module")
 def host(lab: Lab) -> MailHost:
-    made = probes_postfix.host(lab)
-    # Typed on the host itself, which is no part of mynetworks by its own address: swaks comes from Debian.
-    made.lab.exec(
-        made.name,
-        "apt-get -qq update >/dev/null; DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends"
-        " install bind9-dnsutils swaks libnet-ssleay-perl libsocket6-perl libio-socket-inet6-perl netcat-openbsd"
-        " openssl >/dev/null 2>&1",
-        timeout_s=180.0,
-    )
-    return made
+    return probes_postfix.host(lab)
 
 
 @pytest.fixture(scope="module")
@@ -36,23 +26,7 @@ def rows(host: MailHost) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def typed(host: MailHost, rows: list[Row]) -> dict[str, tuple[int, str]]:
-    """Status and output of each row's command, typed on the host with the password in $PW; some at once."""
-    host.write("/root/ca.pem", host.root.pem)
-    commands = list(dict.fromkeys(row.command for row in rows))
-    script = "".join(
-        f"( ({command}) >/root/typed.{number} 2>&1; echo $? >/root/status.{number} ) &\n"
-        f"{'wait' if number % 25 == 24 else ''}\n"
-        for number, command in enumerate(commands)
-    )
-    host.sh(f"set +e; cd /root; export PW={shlex.quote(host.lab.secret('kensa'))}\n{script}wait")
-    numbers = f"$(seq 0 {len(commands) - 1})"
-    shown = host.sh(f"cd /root; for n in {numbers}; do cat typed.$n status.$n; printf '\\0'; done").split(
-        "\0"
-    )
-    return {
-        command: (int(output.split()[-1]), output)
-        for command, output in zip(commands, shown[:-1], strict=True)
-    }
+    return host.typed(row.command for row in rows)
 
 
 EXPECTED = {

@@ -11,6 +11,7 @@ from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import RecordError
 from runbook_lib.families.known import FAMILIES
+from runbook_lib.mail import selinux
 from runbook_lib.mail.probes import Account, Kept, Row, Survey, Target, asked
 from runbook_lib.mail.probes.host_view import ShellHostView
 from runbook_lib.mail.target import logins, versions
@@ -63,7 +64,10 @@ class AskingChapter(Chapter):
             if self._survey is None:
                 self._wait_for_smtpd()
                 self._survey = survey_of(self.opened)
-            return asked(self._survey, claim)
+            rows = asked(self._survey, claim)
+            if self.opened.has_selinux:
+                rows = selinux.explained(rows, self.remote, self.opened.began_s)
+            return rows
 
         return self.verify(claim.__name__.replace("_", " "), measure)
 

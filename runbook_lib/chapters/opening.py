@@ -56,6 +56,16 @@ class Opened:
         fact = self.facts["selinux"]
         return fact.value if fact.status == 0 else ""
 
+    @property
+    def has_selinux(self) -> bool:
+        """Whether SELinux is on, enforcing or permissive."""
+        return self.selinux not in ("", "Disabled")
+
+    @property
+    def began_s(self) -> int:
+        """When the chapter was opened: seconds since 1970 by the host's own clock."""
+        return int(self.facts["time_utc"].value.partition(".")[0])
+
 
 def open_host(
     notebook: str, known: frozenset[str], inventory_name: str, host_name: str, mode: str, reason: str

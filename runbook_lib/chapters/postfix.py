@@ -1,6 +1,6 @@
 """Chapter 2: Postfix gets TLS on 25, 465 and 587, and SMTP AUTH through saslauthd and PAM."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 
@@ -9,11 +9,12 @@ from runbook_lib.chapters import decisions, first_change, mail_state, port_25, p
 from runbook_lib.chapters.asking import DELIVERED_HERE, AskingChapter, domain_here
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
 from runbook_lib.errors import ApplyRefused, RunbookError
-from runbook_lib.mail import labels
+from runbook_lib.mail import selinux
 from runbook_lib.mail.configuration.state import MailState, candidates
 from runbook_lib.mail.differences import judged
 from runbook_lib.mail.differences.difference import Difference
 from runbook_lib.mail.flow import MailFlow, ports_to_sample
+from runbook_lib.mail.probes.row import Row
 from runbook_lib.mail.target import chapter_plans, logins, mta, pairs, postfix, restrictions, services, trial
 from runbook_lib.mail.target.chapter_plans import ChapterPlans
 from runbook_lib.mail.target.postfix import MailFiles
@@ -234,12 +235,21 @@ class Postfix(SampledChapter):
     def ask_labels(self) -> display.Shown:
         """Each file has the SELinux label that the policy gives its place; 'not tested' without SELinux."""
         paths = (*chapter_plans.paths(self.opened.family), *self.files.all)
-        if self.opened.selinux in ("", "Disabled"):
-            self.record.add_verify(labels.CLAIM, [], "not tested")
+        return self._ask_selinux(selinux.LABELS, lambda: selinux.label_rows(self.remote, paths))
+
+    def ask_denials(self) -> display.Shown:
+        """SELinux has refused Postfix and saslauthd nothing since this chapter began; 'not tested' without SELinux."""
+        return self._ask_selinux(
+            selinux.DENIALS, lambda: selinux.denial_rows(self.remote, self.opened.began_s)
+        )
+
+    def _ask_selinux(self, claim: str, measure: Callable[[], list[Row]]) -> display.Shown:
+        if not self.opened.has_selinux:
+            self.record.add_verify(claim, [], "not tested")
             return display.Text(
                 f"Not tested: SELinux is {'disabled' if self.opened.selinux else 'not there'} on this host."
             )
-        return self.verify(labels.CLAIM, lambda: labels.rows(self.remote, paths))
+        return self.verify(claim, measure)
 
     def _plans(self, state: MailState | None = None, *, with_firewall: bool = False) -> ChapterPlans:
         return plans(self.opened, self.files, state or self.read(), with_firewall=with_firewall)

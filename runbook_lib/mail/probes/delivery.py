@@ -132,7 +132,8 @@ def _judge_found(view: HostView, account: Account, sent: Sent, found: bytes | No
             return Verdict.FAIL, f"taken (250), and not delivered: {reason} (taken out of the queue again)"
         return (
             Verdict.FAIL,
-            "taken (250), and neither in the mailbox nor in the queue: bounced, or delivered elsewhere",
+            "taken (250), and neither in the mailbox nor in the queue: bounced, or delivered elsewhere; "
+            "the host's mail log says which, behind `status=`",
         )
     verdict, words = _judge_received(found, sent.tls_version)
     if view.remove_message(account.mailbox, sent.token):
