@@ -1,4 +1,4 @@
-"""Chapter 2 as a whole: all of its plans from one look at the host, divided between us and those who own its files.
+"""Chapter 2 as a whole: each of its plans from one look at the host, divided between us and those who own its files.
 
 main.cf and master.cf are one configuration, made together or not at all: services that demand a certificate which
 main.cf does not name would open ports that fail, and settings of main.cf change services that somebody else wrote. So
@@ -7,45 +7,22 @@ all the same: packages, logins through saslauthd, the file with key and chain. I
 are there, and those lines need it.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 
-from runbook_lib import inventory
-from runbook_lib.families import Family, Release
+from runbook_lib.families import Family
 from runbook_lib.mail import ownership
 from runbook_lib.mail.configuration.postconf import MAIN_CF, MASTER_CF
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.ownership import Ownership
-from runbook_lib.mail.target import logins, mta, postfix, sasl, services
-from runbook_lib.mail.target.postfix import MailFiles
+from runbook_lib.mail.target import logins, mta, postfix
+from runbook_lib.mail.target import sasl as saslauthd
+from runbook_lib.mail.target import services as submission
 from runbook_lib.remote.change import Plan
+from runbook_lib.remote.facts import Fact
 
 _WAITS = "it rests on what is left to {}"
-
-
-@dataclass(frozen=True)
-class ChapterPlans:
-    """The chapter's plans, in the order in which they are made; None: not on this family of systems."""
-
-    packages: Plan
-    alternative: Plan | None
-    sasl: Plan
-    joined: Plan
-    settings: Plan
-    services: Plan
-    firewall: Plan | None
-
-    @property
-    def all(self) -> tuple[Plan, ...]:
-        """Those that this family of systems has."""
-        plans = (getattr(self, field.name) for field in fields(self))
-        return tuple(plan for plan in plans if plan is not None)
-
-    @property
-    def owners(self) -> tuple[str, ...]:
-        """Who has something to make in our place, each once."""
-        return tuple(dict.fromkeys(owner for plan in self.all for owner in plan.owners))
 
 
 def paths(family: Family) -> tuple[PurePosixPath, ...]:
@@ -60,72 +37,124 @@ def paths(family: Family) -> tuple[PurePosixPath, ...]:
     )
 
 
-def owned(state: MailState, family: Family, host: inventory.Host, files: MailFiles) -> Ownership:
+def owned(state: MailState) -> Ownership:
     """Who owns which of them."""
-    return ownership.of(state.facts, paths(family), (files.joined,), host.leave_mail_alone)
+    return ownership.of(state.facts, paths(state.family), (state.files.joined,), state.host.leave_mail_alone)
 
 
-def plans(
-    state: MailState,
-    family: Family,
-    release: Release,
-    host: inventory.Host,
-    files: MailFiles,
-    fqdn: str,
-    firewall: Plan | None,
-) -> ChapterPlans:
-    """What is missing, and who makes it.
+def packages(state: MailState) -> Plan:
+    """Packages that are missing."""
+    return ownership.divide(postfix.plan_packages(state), owned(state))
+
+
+def alternative(state: MailState) -> Plan | None:
+    """Postfix as the system's mail server; None where the system has no choice of them."""
+    plan = mta.plan_alternative(state)
+    return plan and ownership.divide(plan, owned(state))
+
+
+def sasl(state: MailState) -> Plan:
+    """SMTP AUTH through saslauthd and PAM; where its owner has a part of it to write, all of it waits."""
+    plan = _sasl(state, owned(state))
+    return _waiting(plan, state) if plan.withheld else plan
+
+
+def joined(state: MailState) -> Plan:
+    """Key and chain in the one file that Postfix reads."""
+    return ownership.divide(postfix.plan_joined_file(state), owned(state))
+
+
+def settings(state: MailState) -> Plan:
+    """main.cf, with who is here beside us."""
+    here = owned(state)
+    notes = (f"{name} is here; it is not known to own any file of this chapter." for name in here.present)
+    plan = _waiting(ownership.divide(postfix.plan_settings(state), here), state)
+    return replace(plan, notes=(*plan.notes, *notes))
+
+
+def services(state: MailState) -> Plan:
+    """master.cf."""
+    return _waiting(ownership.divide(postfix.plan_services(state), owned(state)), state)
+
+
+def firewall(state: MailState, facts: Mapping[str, Fact]) -> Plan | None:
+    """What the firewall does not let in yet; None where this runbook leaves firewalls to others.
 
     Args:
-        state: as it is now.
-        fqdn: what the host calls itself.
-        firewall: what the firewall does not let in yet; None where this runbook leaves firewalls to others.
+        facts: of `firewalld.FACTS`.
     """
-    owners = owned(state, family, host, files)
-    other = logins.other_login(state, family, release, host)
-    if other is not None and not other.works and PurePosixPath(other.where.file) in owners.files:
-        other = None  # who left it half made gets the lines that make it whole
-    notes = tuple(
-        f"{name} is here; it is not known to own any file of this chapter." for name in owners.present
-    )
-    alternative = mta.plan_alternative(state, family, release)
-    divided = ChapterPlans(
-        packages=ownership.divide(postfix.plan_packages(state, family, host, fqdn), owners),
-        alternative=alternative and ownership.divide(alternative, owners),
-        sasl=ownership.divide(sasl.plan_sasl(state, family, release, host, other), owners),
-        joined=ownership.divide(postfix.plan_joined_file(state, files), owners),
-        settings=ownership.divide(postfix.plan_settings(state, host, files), owners),
-        services=ownership.divide(postfix.plan_services(state, family, host, files), owners),
-        firewall=firewall and ownership.divide(firewall, owners),
-    )
-    divided = replace(divided, settings=replace(divided.settings, notes=(*divided.settings.notes, *notes)))
-    if not divided.owners:
-        return divided
-    why = _WAITS.format(" and ".join(divided.owners))
-    return replace(
-        divided,
-        sasl=ownership.waiting(divided.sasl, why) if divided.sasl.withheld else divided.sasl,
-        settings=ownership.waiting(divided.settings, why),
-        services=ownership.waiting(divided.services, why),
-    )
+    plan = mta.plan_firewall(facts, state.family, state.host)
+    return plan and ownership.divide(plan, owned(state))
 
 
-def services_judged(
-    state: MailState, family: Family, host: inventory.Host, files: MailFiles
-) -> tuple[str, ...]:
+def all_of(state: MailState, facts: Mapping[str, Fact] | None = None) -> tuple[Plan, ...]:
+    """The plans that this family of systems has, in the order in which they are made.
+
+    Args:
+        facts: as for `firewall`, which is left out without them.
+    """
+    before = (
+        packages(state),
+        alternative(state),
+        sasl(state),
+        joined(state),
+        settings(state),
+        services(state),
+    )
+    last = None if facts is None else firewall(state, facts)
+    return tuple(plan for plan in (*before, last) if plan is not None)
+
+
+def owners(plans: Iterable[Plan]) -> tuple[str, ...]:
+    """Who has something to make in our place, each once."""
+    return tuple(dict.fromkeys(owner for plan in plans for owner in plan.owners))
+
+
+def services_judged(state: MailState) -> tuple[str, ...]:
     """Services that the chapter writes or depends on: on the ports of users, and port 25's."""
-    on_ports = (name for port in host.submission.ports for name in state.service_on_port(port))
-    written = (service.name for service in services.services(state, family, host, files.joined))
+    on_ports = (name for port in state.host.submission.ports for name in state.service_on_port(port))
+    written = (service.name for service in submission.services(state))
     return ("smtp/inet", *state.service_on_port(25), *on_ports, *written)
 
 
-def taking_up(state: MailState, family: Family, earlier: Iterable[Plan], divided: Iterable[Plan]) -> Plan:
+def taking_up(state: MailState, earlier: Iterable[Plan], divided: Iterable[Plan]) -> Plan:
     """A reload; where something is left to an owner, it waits.
 
     Args:
         earlier: as `postfix.plan_taking_up`.
         divided: the chapter's plans.
     """
-    plan = postfix.plan_taking_up(state, family, earlier)
-    owners = tuple(dict.fromkeys(owner for one in divided for owner in one.owners))
-    return ownership.waiting(plan, _WAITS.format(" and ".join(owners))) if owners else plan
+    plan = postfix.plan_taking_up(state, earlier)
+    return _waiting_for(plan, owners(divided))
+
+
+def _sasl(state: MailState, here: Ownership) -> Plan:
+    other = logins.other_login(state)
+    if other is not None and not other.works and PurePosixPath(other.where.file) in here.files:
+        other = None  # who left it half made gets the lines that make it whole
+    return ownership.divide(saslauthd.plan_sasl(state, other), here)
+
+
+def _waiting(plan: Plan, state: MailState) -> Plan:
+    """A plan that waits where anything of the chapter is left to an owner.
+
+    Only where somebody owns something are the other plans made to see that.
+    """
+    here = owned(state)
+    if not plan.changes or not (here.files or here.suite):
+        return plan
+    return _waiting_for(plan, owners(_divided(state, here)))
+
+
+def _divided(state: MailState, here: Ownership) -> Iterator[Plan]:
+    """The chapter's plans, before any of them waits."""
+    yield ownership.divide(postfix.plan_packages(state), here)
+    if alternative := mta.plan_alternative(state):
+        yield ownership.divide(alternative, here)
+    yield _sasl(state, here)
+    for plan in (postfix.plan_joined_file, postfix.plan_settings, postfix.plan_services):
+        yield ownership.divide(plan(state), here)
+
+
+def _waiting_for(plan: Plan, names: tuple[str, ...]) -> Plan:
+    return ownership.waiting(plan, _WAITS.format(" and ".join(names))) if names else plan

@@ -18,7 +18,6 @@ from runbook_lib.mail.configuration.parse import port_of
 from runbook_lib.mail.configuration.postconf import Service, Setting, line
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target import pairs
-from runbook_lib.mail.target.postfix import MailFiles
 from runbook_lib.remote.change import here_document, quote
 from runbook_lib.remote.connection import Host
 
@@ -59,27 +58,24 @@ class Trial:
 def run(
     remote: Host,
     state: MailState,
-    files: MailFiles,
     settings: Sequence[Setting],
     services: Sequence[Service],
-    key_type: str,
 ) -> Trial:
     """Try the configuration as it will be.
+
+    While no certificate is there that fits its key, one for the trial alone stands in for it.
 
     Args:
         remote: the host; its own configuration is only read.
         state: as it is now.
-        files: where the file will be that is made of key and certificate.
         settings, services: as they shall be.
-        key_type: of the certificate that will be there ('rsa' or 'p256'). While there is none that fits its key, one
-            for the trial alone stands in for it.
     """
     if state.version < _FIRST:
         return Trial(why_not=f"Postfix {state.version_text} keeps no log of its own")
     lines = _lines(state, services)
     if not lines:
         return Trial(why_not="no port has a service with smtpd")
-    script = _script(state, files, settings, lines, key_type)
+    script = _script(state, settings, lines)
     result = remote.run(script, root=True, timeout_s=90, check=False)
     told, _, log = result.text.partition("\n\n")
     statuses = dict(row.split(" ") for row in told.splitlines() if re.fullmatch(r"\d+ (\d+|closed)", row))
@@ -127,14 +123,15 @@ def _lines(state: MailState, services: Sequence[Service]) -> Mapping[int, str]:
     return found
 
 
-def _script(
-    state: MailState, files: MailFiles, settings: Sequence[Setting], lines: Mapping[int, str], key_type: str
-) -> str:
+def _script(state: MailState, settings: Sequence[Setting], lines: Mapping[int, str]) -> str:
+    files = state.files
     pem = f"cat {quote(files.key)} {quote(files.certificate)}"
     if state.certificate is not None and state.certificate.serves:
         pem = ":"
     elif not pairs.ours_fit(state):
-        kind = {"rsa": "rsa:2048", "p256": "ec -pkeyopt ec_paramgen_curve:prime256v1"}[key_type]
+        kind = {"rsa": "rsa:2048", "p256": "ec -pkeyopt ec_paramgen_curve:prime256v1"}[
+            state.host.certificate.key_type
+        ]
         pem = f"openssl req -x509 -newkey {kind} -nodes -subj /CN=trial -days 2 -keyout - 2>/dev/null"
     edits = [_at_trial(line(s.name, s.after), files.joined) for s in settings if s.after is not None]
     gone = " ".join(quote(s.name) for s in settings if s.after is None)
