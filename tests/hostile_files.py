@@ -49,7 +49,7 @@ def take_configuration(content: bytes) -> bool:
     ours = host()[1]
     state = read_mail(said_by(encoded(answer)), ours, DEBIAN, DEBIAN.releases["12"])
     defaults = {"default_database_type": "hash", "smtpd_forbid_bare_newline": "no", "elsewhere": ""}
-    look = Look(state, ours, main, master, _TYPES, _NAMES, {}, defaults)
+    look = Look(state, main, master, _TYPES, _NAMES, {}, defaults)
     named = paths.named(look)
     check_texts(named)
     told = settings.differences(state)

@@ -59,7 +59,6 @@ def look(
     state = mail_state(main_cf, main=main, master=master, more=facts, host=host)
     return Look(
         state,
-        host,
         main.encode(),
         master.encode(),
         frozenset({"hash", "btree", "cidr", "pcre"}),

@@ -8,7 +8,7 @@ from runbook_lib.chapters import decisions, mail_state
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.differences import judged
-from runbook_lib.mail.target import chapter_plans, pairs, postfix, services, trial
+from runbook_lib.mail.target import chapter_plans, pairs, postfix, trial
 from runbook_lib.records import origin
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.journal import Journal
@@ -51,7 +51,7 @@ def tried(opened: Opened, state: MailState) -> str:
         return ""
     if opened.selinux == "Enforcing":
         return f"Not tried by a second Postfix: {_NO_PLACE}."
-    result = trial.run(opened.remote, state, postfix.settings(state), services.services(state))
+    result = trial.run(opened.remote, state)
     trial.check(result, opened.host.name)
     said = f" ({'; '.join(result.said)})" if result.said else ""
     if result.why_not:

@@ -185,7 +185,7 @@ class Preparation(AskingChapter):
                 state = mail_state.judged(opened, state)
                 differences = judged.found(state)
             known = opened.inventory.hosts.values()
-            rows = explain(look_at(self.remote, state, self.host, known), differences)
+            rows = explain(look_at(self.remote, state, known), differences)
             self.tell_open((*differences, *self._names_in_the_way()))
         return decisions.explained(rows, differences, self.host)
 

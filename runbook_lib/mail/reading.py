@@ -11,9 +11,9 @@ from runbook_lib.mail.configuration import state, unreadable
 from runbook_lib.mail.configuration.mail_files import MailFiles
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.differences import surroundings
-from runbook_lib.mail.target import chapter_plans, logins, pairs, restrictions, sasl, sni
+from runbook_lib.mail.target import chapter_plans, logins, pairs, restrictions, sni
 from runbook_lib.remote.connection import Host
-from runbook_lib.remote.facts import Fact, gather
+from runbook_lib.remote.facts import gather
 from runbook_lib.remote.files import FUNCTIONS
 
 
@@ -26,14 +26,21 @@ def read_mail(
 ) -> MailState:
     """The state of a host's Postfix and SASL, asked in one round trip.
 
+    A login that is there and works needs no package of SASL.
+
     Args:
         host: what the inventory has of it.
         more: further facts by name.
     Raises:
         CommandFailed: what the host says is not understood.
     """
-    facts = gather(remote, {**questions(family, host), **(more or {})}, root=True, functions=FUNCTIONS)
-    return understood(host, family, release, facts)
+    asked = {**questions(family, host), **(more or {})}
+    facts = gather(remote, asked, root=True, functions=FUNCTIONS)
+    read = state.understood(host, family, release, facts)
+    other = logins.other_login(read)
+    if other is None or not other.works:
+        return read
+    return replace(read, missing_packages=tuple(name for name in read.missing_packages if name == "postfix"))
 
 
 def questions(family: Family, host: inventory.Host) -> dict[str, str]:
@@ -50,21 +57,4 @@ def questions(family: Family, host: inventory.Host) -> dict[str, str]:
         **unreadable.FACTS,
         **configured.FACTS,
     }
-    return state.questions(family, files, sasl.paths(family), more)
-
-
-def understood(
-    host: inventory.Host, family: Family, release: Release, facts: Mapping[str, Fact]
-) -> MailState:
-    """What the answers say. A login that is there and works needs no package of SASL.
-
-    Args:
-        facts: with the answers to `questions`.
-    Raises:
-        CommandFailed: what the host says is not understood.
-    """
-    read = state.understood(host, family, release, facts, sasl.paths(family))
-    other = logins.other_login(read)
-    if other is None or not other.works:
-        return read
-    return replace(read, missing_packages=tuple(name for name in read.missing_packages if name == "postfix"))
+    return state.questions(family, files, more)

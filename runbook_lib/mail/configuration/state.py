@@ -141,8 +141,12 @@ class MailState:
 
     @property
     def installed(self) -> bool:
-        """Whether Postfix is there; if not, what is said of it here is what its package will leave."""
-        return _is_installed(self.facts)
+        """Whether Postfix is there; if not, what is said of it here is what its package will leave.
+
+        Where an install was cut off, what is there is not what will be left.
+        """
+        cut_off = self.facts["unfinished"].value and "postfix" not in self.facts["packages"].value.split()
+        return self.facts["mail_version"].status == 0 and not cut_off
 
     @property
     def version(self) -> tuple[int, int]:
@@ -177,9 +181,10 @@ class MailState:
     def services(self) -> Mapping[str, tuple[str, ...]]:
         """Lines of master.cf by 'name/type', in order, white space folded."""
         found: dict[str, tuple[str, ...]] = {}
-        for line in _service_lines(self.facts) if self.installed else ():
-            name = "/".join(line.split(" ")[:2])
-            found[name] = (*found.get(name, ()), line)
+        for line in self.facts["services"].value.split("\n") if self.installed else ():
+            if text := folded(line):
+                name = "/".join(text.split(" ")[:2])
+                found[name] = (*found.get(name, ()), text)
         return found
 
     @cached_property
@@ -283,76 +288,62 @@ def _newer(changed: str, started: str) -> bool:
     return bool(changed) and bool(started) and float(changed) > float(started) + 0.05
 
 
-def questions(
-    family: Family, files: MailFiles, paths: tuple[PurePosixPath, ...], more: Mapping[str, str]
-) -> dict[str, str]:
+def questions(family: Family, files: MailFiles, more: Mapping[str, str]) -> dict[str, str]:
     """What is asked of a host as root, with the functions of `remote.files`; every command is safe at any moment.
 
     Args:
-        files: those of the document; only the state of what is made of them is read.
-        paths: the files whose bytes are wanted, too.
+        files: those of the document.
         more: further facts by name.
     """
-    return {**_facts(family, files.joined), **more, **looks(paths, _bare(files))}
+    return {**_facts(family, files.joined), **more, **looks(_whole(family), _bare(files))}
 
 
 def understood(
-    host: inventory.Host,
-    family: Family,
-    release: Release,
-    facts: Mapping[str, Fact],
-    paths: tuple[PurePosixPath, ...],
+    host: inventory.Host, family: Family, release: Release, facts: Mapping[str, Fact]
 ) -> MailState:
     """What the host's answers say.
 
     Args:
-        facts: with the answers to `questions`, for the same paths.
+        facts: with the answers to `questions`.
     Raises:
         CommandFailed: what the host says is not understood.
     """
-    _refuse_odd(facts, host.name)
     have = set(facts["packages"].value.split())
-    seen = seen_in(facts, paths, _bare(MailFiles.of(family, host)))
-    if not _is_installed(facts):
-        seen |= _left(family, seen)
     missing = tuple(name for name in family.packages if name not in have)
-    return MailState(host, family, release, facts, seen, missing)
+    seen = seen_in(facts, _whole(family), _bare(MailFiles.of(family, host)))
+    state = MailState(host, family, release, facts, seen, missing)
+    _refuse_odd(state)
+    return state if state.installed else replace(state, seen=seen | _left(family, seen))
+
+
+def _whole(family: Family) -> tuple[PurePosixPath, ...]:
+    """Files of SASL and PAM, whose bytes are read, with the folders that they need."""
+    conf, drop_in = family.smtpd_sasl_conf, family.saslauthd_drop_in
+    return (conf, conf.parent, family.pam_service, family.saslauthd_defaults, drop_in, drop_in.parent)
 
 
 def _bare(files: MailFiles) -> tuple[PurePosixPath, ...]:
+    """Files of which only the state is read."""
     return (files.joined, MAIN_CF, MASTER_CF)
 
 
-def _is_installed(facts: Mapping[str, Fact]) -> bool:
-    """Where an install was cut off, what is there is not what will be left."""
-    cut_off = facts["unfinished"].value and "postfix" not in facts["packages"].value.split()
-    return facts["mail_version"].status == 0 and not cut_off
-
-
-def _service_lines(facts: Mapping[str, Fact]) -> list[str]:
-    return [folded(line) for line in facts["services"].value.split("\n") if line.strip(BLANK)]
-
-
-def _refuse_odd(facts: Mapping[str, Fact], where: str) -> None:
-    for name in _TIMES:
-        if not re.fullmatch(r"([0-9]+(\.[0-9]+)?)?", facts[name].value):
-            raise _not_understood(where, f"the time '{name}'", facts[name].value)
-    if not _is_installed(facts):
-        return
-    for line in _service_lines(facts):
-        if " " not in line:
-            raise _not_understood(where, "postconf -M", line)
-    version = facts["mail_version"].value
-    if not re.match(_VERSION, version):
-        raise _not_understood(where, "postconf -h mail_version", version)
-
-
-def _not_understood(where: str, asked: str, said: str) -> CommandFailed:
-    return CommandFailed(
-        f"{asked}: the answer is not understood: '{said[:200]}'",
-        where,
-        "run it on the host, as root, and see what it prints",
-    )
+def _refuse_odd(state: MailState) -> None:
+    facts = state.facts
+    odd = [
+        (f"the time '{name}'", facts[name].value)
+        for name in _TIMES
+        if not re.fullmatch(r"([0-9]+(\.[0-9]+)?)?", facts[name].value)
+    ]
+    lines = (line for lines in state.services.values() for line in lines)
+    odd += [("postconf -M", line) for line in lines if " " not in line]
+    if state.installed and not re.match(_VERSION, facts["mail_version"].value):
+        odd.append(("postconf -h mail_version", facts["mail_version"].value))
+    for asked, said in odd:
+        raise CommandFailed(
+            f"{asked}: the answer is not understood: '{said[:200]}'",
+            state.host.name,
+            "run it on the host, as root, and see what it prints",
+        )
 
 
 def _left(family: Family, seen: Mapping[PurePosixPath, Seen]) -> dict[PurePosixPath, Seen]:

@@ -7,7 +7,7 @@ all the same: packages, logins through saslauthd, the file with key and chain. I
 are there, and those lines need it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -44,37 +44,37 @@ def owned(state: MailState) -> Ownership:
 
 def packages(state: MailState) -> Plan:
     """Packages that are missing."""
-    return ownership.divide(postfix.plan_packages(state), owned(state))
+    return _divided(postfix.plan_packages(state), state)
 
 
 def alternative(state: MailState) -> Plan | None:
     """Postfix as the system's mail server; None where the system has no choice of them."""
     plan = mta.plan_alternative(state)
-    return plan and ownership.divide(plan, owned(state))
+    return plan and _divided(plan, state)
 
 
 def sasl(state: MailState) -> Plan:
     """SMTP AUTH through saslauthd and PAM; where its owner has a part of it to write, all of it waits."""
-    plan = _sasl(state, owned(state))
+    plan = _divided(_sasl(state), state)
     return _waiting(plan, state) if plan.withheld else plan
 
 
 def joined(state: MailState) -> Plan:
     """Key and chain in the one file that Postfix reads."""
-    return ownership.divide(postfix.plan_joined_file(state), owned(state))
+    return _divided(postfix.plan_joined_file(state), state)
 
 
 def settings(state: MailState) -> Plan:
     """main.cf, with who is here beside us."""
-    here = owned(state)
-    notes = (f"{name} is here; it is not known to own any file of this chapter." for name in here.present)
-    plan = _waiting(ownership.divide(postfix.plan_settings(state), here), state)
+    here = owned(state).present
+    notes = (f"{name} is here; it is not known to own any file of this chapter." for name in here)
+    plan = _waiting(_divided(postfix.plan_settings(state), state), state)
     return replace(plan, notes=(*plan.notes, *notes))
 
 
 def services(state: MailState) -> Plan:
     """master.cf."""
-    return _waiting(ownership.divide(postfix.plan_services(state), owned(state)), state)
+    return _waiting(_divided(postfix.plan_services(state), state), state)
 
 
 def firewall(state: MailState, facts: Mapping[str, Fact]) -> Plan | None:
@@ -84,7 +84,7 @@ def firewall(state: MailState, facts: Mapping[str, Fact]) -> Plan | None:
         facts: of `firewalld.FACTS`.
     """
     plan = mta.plan_firewall(facts, state.family, state.host)
-    return plan and ownership.divide(plan, owned(state))
+    return plan and _divided(plan, state)
 
 
 def all_of(state: MailState, facts: Mapping[str, Fact] | None = None) -> tuple[Plan, ...]:
@@ -93,16 +93,9 @@ def all_of(state: MailState, facts: Mapping[str, Fact] | None = None) -> tuple[P
     Args:
         facts: as for `firewall`, which is left out without them.
     """
-    before = (
-        packages(state),
-        alternative(state),
-        sasl(state),
-        joined(state),
-        settings(state),
-        services(state),
-    )
-    last = None if facts is None else firewall(state, facts)
-    return tuple(plan for plan in (*before, last) if plan is not None)
+    plans = [plan(state) for plan in (packages, alternative, sasl, joined, settings, services)]
+    plans.append(None if facts is None else firewall(state, facts))
+    return tuple(plan for plan in plans if plan is not None)
 
 
 def owners(plans: Iterable[Plan]) -> tuple[str, ...]:
@@ -124,37 +117,38 @@ def taking_up(state: MailState, earlier: Iterable[Plan], divided: Iterable[Plan]
         earlier: as `postfix.plan_taking_up`.
         divided: the chapter's plans.
     """
-    plan = postfix.plan_taking_up(state, earlier)
-    return _waiting_for(plan, owners(divided))
+    return _waiting_for(owners(divided), postfix.plan_taking_up(state, earlier))
 
 
-def _sasl(state: MailState, here: Ownership) -> Plan:
+def _sasl(state: MailState) -> Plan:
     other = logins.other_login(state)
-    if other is not None and not other.works and PurePosixPath(other.where.file) in here.files:
+    if other is not None and not other.works and PurePosixPath(other.where.file) in owned(state).files:
         other = None  # who left it half made gets the lines that make it whole
-    return ownership.divide(saslauthd.plan_sasl(state, other), here)
+    return saslauthd.plan_sasl(state, other)
+
+
+_MADE = (
+    postfix.plan_packages,
+    mta.plan_alternative,
+    _sasl,
+    postfix.plan_joined_file,
+    postfix.plan_settings,
+    postfix.plan_services,
+)
+
+
+def _divided(plan: Plan, state: MailState) -> Plan:
+    return ownership.divide(plan, owned(state))
 
 
 def _waiting(plan: Plan, state: MailState) -> Plan:
-    """A plan that waits where anything of the chapter is left to an owner.
-
-    Only where somebody owns something are the other plans made to see that.
-    """
+    """A plan that waits where anything of the chapter is left to an owner: all of it is planned to see that."""
     here = owned(state)
     if not plan.changes or not (here.files or here.suite):
         return plan
-    return _waiting_for(plan, owners(_divided(state, here)))
+    made = (one for make in _MADE if (one := make(state)) is not None)
+    return _waiting_for(owners(ownership.divide(one, here) for one in made), plan)
 
 
-def _divided(state: MailState, here: Ownership) -> Iterator[Plan]:
-    """The chapter's plans, before any of them waits."""
-    yield ownership.divide(postfix.plan_packages(state), here)
-    if alternative := mta.plan_alternative(state):
-        yield ownership.divide(alternative, here)
-    yield _sasl(state, here)
-    for plan in (postfix.plan_joined_file, postfix.plan_settings, postfix.plan_services):
-        yield ownership.divide(plan(state), here)
-
-
-def _waiting_for(plan: Plan, names: tuple[str, ...]) -> Plan:
+def _waiting_for(names: tuple[str, ...], plan: Plan) -> Plan:
     return ownership.waiting(plan, _WAITS.format(" and ".join(names))) if names else plan

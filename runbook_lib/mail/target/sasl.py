@@ -15,18 +15,6 @@ from runbook_lib.remote.variables import Variable, VariablesChange, plan_variabl
 UNIT = "saslauthd"
 
 
-def paths(family: Family) -> tuple[PurePosixPath, ...]:
-    """The files and directories of this plan, whose bytes are read."""
-    return (
-        family.smtpd_sasl_conf,
-        family.smtpd_sasl_conf.parent,
-        family.pam_service,
-        family.saslauthd_defaults,
-        family.saslauthd_drop_in,
-        family.saslauthd_drop_in.parent,
-    )
-
-
 def files(state: MailState) -> dict[PurePosixPath, tuple[FileState, str]]:
     """Each file as it shall be, and what for."""
     family, release = state.family, state.release
