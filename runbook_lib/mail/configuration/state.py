@@ -295,7 +295,8 @@ def questions(family: Family, files: MailFiles, more: Mapping[str, str]) -> dict
         files: those of the document.
         more: further facts by name.
     """
-    return {**_facts(family, files.joined), **more, **looks(_whole(family), _bare(files))}
+    whole, bare = _whole(family), _bare(files)
+    return {**_facts(family, files.joined), **more, **looks(whole, bare)}
 
 
 def understood(
@@ -310,7 +311,8 @@ def understood(
     """
     have = set(facts["packages"].value.split())
     missing = tuple(name for name in family.packages if name not in have)
-    seen = seen_in(facts, _whole(family), _bare(MailFiles.of(family, host)))
+    whole, bare = _whole(family), _bare(MailFiles.of(family, host))
+    seen = seen_in(facts, whole, bare)
     state = MailState(host, family, release, facts, seen, missing)
     _refuse_odd(state)
     return state if state.installed else replace(state, seen=seen | _left(family, seen))
