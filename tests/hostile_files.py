@@ -23,7 +23,6 @@ from runbook_lib.mail.differences import settings
 from runbook_lib.mail.findings import explained, paths
 from runbook_lib.mail.findings.finding import Look
 from runbook_lib.mail.reading import read_mail
-from runbook_lib.mail.target.postfix import MailFiles
 from runbook_lib.pki import certificate, importing
 from runbook_lib.x509.keys import public_key_sha256
 
@@ -47,13 +46,13 @@ def take_configuration(content: bytes) -> bool:
     answer = "".join(
         f"{name}\0000\0{said.get(name, 'absent' if name.startswith('/') else '')}\0\0" for name in asked()
     )
-    ours, release = host()[1], DEBIAN.releases["12"]
-    state = read_mail(said_by(encoded(answer)), DEBIAN, release, ours)
+    ours = host()[1]
+    state = read_mail(said_by(encoded(answer)), ours, DEBIAN, DEBIAN.releases["12"])
     defaults = {"default_database_type": "hash", "smtpd_forbid_bare_newline": "no", "elsewhere": ""}
-    look = Look(state, ours, main, master, _TYPES, _NAMES, {}, defaults)
+    look = Look(state, main, master, _TYPES, _NAMES, {}, defaults)
     named = paths.named(look)
     check_texts(named)
-    told = settings.differences(state, DEBIAN, release, ours, MailFiles.of(DEBIAN, ours))
+    told = settings.differences(state)
     rows = explained.explain(look, told)
     check_shown(
         Table(("where", "what", "meaning", "fate"), [(r.where, r.found, r.meaning, r.fate) for r in rows])

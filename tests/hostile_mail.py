@@ -4,6 +4,7 @@ import base64
 import functools
 import socket
 import time
+from dataclasses import replace
 
 import hostile_inputs as inputs
 from hostile import Target, check_shown, check_texts
@@ -21,9 +22,8 @@ from runbook_lib.mail.differences import surroundings
 from runbook_lib.mail.probes.obstacle import Stopped
 from runbook_lib.mail.probes.smtp import Conversation
 from runbook_lib.mail.probes.target import Endpoint
-from runbook_lib.mail.reading import read_mail
+from runbook_lib.mail.reading import questions, read_mail
 from runbook_lib.mail.target import chapter_plans, filters, logins, restrictions
-from runbook_lib.mail.target.postfix import MailFiles
 from runbook_lib.mail.target.restrictions.parse import parse
 from runbook_lib.mail.target.restrictions.parse import words as split
 from runbook_lib.pki import certificate
@@ -65,20 +65,7 @@ def host() -> tuple[inventory.Inventory, inventory.Host]:
 @functools.cache
 def asked() -> tuple[str, ...]:
     """Names of the facts that a look at a host's mail asks for, in their order."""
-    from unittest import mock
-
-    found: list[str] = []
-
-    def note(_: object, facts: dict[str, str], **__: object) -> dict[str, Fact]:
-        found.extend(facts)
-        raise InterruptedError
-
-    with mock.patch("runbook_lib.mail.configuration.state.gather", note):
-        try:
-            read_mail(said_by(b""), DEBIAN, DEBIAN.releases["12"], host()[1])
-        except InterruptedError:
-            return tuple(found)
-    raise AssertionError("nothing was asked")
+    return tuple(questions(DEBIAN, host()[1]))
 
 
 FACTS_FOUND = {
@@ -117,17 +104,16 @@ def _state(name: str) -> str:
 
 def take_postconf(content: bytes) -> bool:
     """What postconf and its like print: the whole of chapter 2 is planned by it, and every sentence may be shown."""
-    release, ours = DEBIAN.releases["12"], host()[1]
-    state = read_mail(said_by(answered(content)), DEBIAN, release, ours)
+    state = read_mail(said_by(answered(content)), host()[1], DEBIAN, DEBIAN.releases["12"])
+    state = replace(state, facts={**state.facts, "hostname": Fact("mail.example.test", 0)})
     assert all(name == name.strip(BLANK) for name in state.main_cf)
-    files = MailFiles.of(DEBIAN, ours)
-    plans = chapter_plans.plans(state, DEBIAN, release, ours, files, "mail.example.test", None)
-    check_shown(*plans.all, chapter_plans.taking_up(state, DEBIAN, plans.all, plans.all))
-    other = logins.other_login(state, DEBIAN, release, ours)
+    plans = chapter_plans.all_of(state)
+    check_shown(*plans, chapter_plans.taking_up(state, plans, plans))
+    other = logins.other_login(state)
     found = {
         **filters.rulings(state),
         **restrictions.rulings(state),
-        **logins.rulings(state, other, ours),
+        **logins.rulings(state, other),
     }
     differences = surroundings.differences(state)
     rows = [(name, ruling.why) for name, ruling in found.items()]

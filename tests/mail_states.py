@@ -1,10 +1,10 @@
 """What was read from a host, made up: for rules that need no host."""
 
+import base64
 from types import MappingProxyType
 
 from runbook_lib import inventory, places
 from runbook_lib.families.debian import DEBIAN
-from runbook_lib.mail.configuration import parse
 from runbook_lib.mail.configuration.bare_newlines import GUARDS
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.remote.facts import Fact
@@ -18,6 +18,7 @@ def mail_state(
     main: str = "",
     master: str = "",
     more: dict[str, str] | None = None,
+    host: inventory.Host | None = None,
 ) -> MailState:
     """A Postfix 3.7 with these entries of main.cf and nothing else.
 
@@ -27,9 +28,17 @@ def mail_state(
         expanded: values with `$name` expanded, where they differ.
         main, master: what stands in the files.
         more: further facts.
+        host: of the inventory; none: that of the example.
     """
     rows = main_cf | (expanded or {})
+    lines = [line for own in (services or {}).values() for line in own]
     facts = {
+        "mail_version": Fact("3.7.11", 0),
+        "main_cf": Fact("\n".join(f"{name} = {value}" for name, value in main_cf.items()), 0),
+        "services": Fact("\n".join(lines), 0),
+        "main_cf_file": Fact(base64.b64encode(main.encode()).decode(), 0),
+        "master_cf_file": Fact(base64.b64encode(master.encode()).decode(), 0),
+        **dict.fromkeys(("unfinished", "packages", "left", "left_files"), Fact("", 0)),
         "expanded": Fact("\n".join(f"{name} = {value}" for name, value in rows.items()), 0),
         "listeners": Fact(listeners, 0),
         "port_25_listens": Fact("", 0),
@@ -38,20 +47,12 @@ def mail_state(
         **{name: Fact(value, 0) for name, value in (more or {}).items()},
     }
     return MailState(
-        installed=True,
-        version=(3, 7),
-        version_text="3.7.11",
-        main_cf=main_cf,
-        services=services or {},
-        missing_packages=(),
+        host=host or a_host(),
+        family=DEBIAN,
+        release=DEBIAN.releases["12"],
         facts=facts,
         seen=MappingProxyType({}),
-        left={},
-        left_files=frozenset(),
-        found={},
-        release=DEBIAN.releases["12"],
-        main=tuple(parse.entries(main.encode())),
-        master=tuple(parse.services(master.encode())),
+        missing_packages=(),
     )
 
 

@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 from mail_states import mail_state
 
-from runbook_lib.families.debian import DEBIAN
 from runbook_lib.families.enterprise_linux import ENTERPRISE_LINUX as EL
 from runbook_lib.mail.target import mta
 from runbook_lib.remote import firewalld
@@ -30,8 +29,10 @@ def displayed(status: str, program: str, **priorities: int) -> str:
 def plan(text: str, missing: tuple[str, ...] = (), release: str = "9") -> Plan:
     state = mail_state({})
     facts = {**state.facts, "alternative": Fact(text, 0 if text else 2)}
-    state = dataclasses.replace(state, facts=facts, missing_packages=missing)
-    found = mta.plan_alternative(state, EL, EL.releases[release])
+    state = dataclasses.replace(
+        state, family=EL, release=EL.releases[release], facts=facts, missing_packages=missing
+    )
+    found = mta.plan_alternative(state)
     assert found is not None
     return found
 
@@ -65,7 +66,7 @@ def test_before_the_package_is_there_its_priority_decides(text: str, release: st
 
 
 def test_debian_has_no_such_choice() -> None:
-    assert mta.plan_alternative(mail_state({}), DEBIAN, DEBIAN.releases["12"]) is None
+    assert mta.plan_alternative(mail_state({})) is None
 
 
 def test_what_a_zone_lets_in_is_read() -> None:

@@ -20,8 +20,6 @@ from trees import changed
 
 from lab import Lab
 from lab.state import CHECKOUT
-from runbook_lib import inventory
-from runbook_lib.families.debian import DEBIAN
 from runbook_lib.families.package_managers import APT
 from runbook_lib.mail.target import postfix
 
@@ -161,12 +159,9 @@ HALF_MADE, OURS = "The following packages have been unpacked", "/var/lib/runbook
     [(HALF_MADE, OURS, ["the install that was cut off is completed"]), (HALF_MADE, "", []), ("", OURS, [])],
 )
 def test_where_nothing_is_missing_only_what_we_left_half_made_is_completed(
-    lab: Lab, half_made: str, ours: str, titles: list[str]
+    half_made: str, ours: str, titles: list[str]
 ) -> None:
     """dpkg was killed when all was unpacked but a trigger; what an administrator left is his."""
-    state = mail_state({}, more={"unfinished": half_made, "install_open": ours})
-    plan = postfix.plan_packages(
-        state, DEBIAN, inventory.load(lab.inventory).hosts[HOST], "mail.example.test"
-    )
+    plan = postfix.plan_packages(mail_state({}, more={"unfinished": half_made, "install_open": ours}))
     assert [change.title for change in plan.changes] == titles
     assert [change.commands() for change in plan.changes] == [APT.complete for _ in titles]

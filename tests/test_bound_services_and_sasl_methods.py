@@ -19,8 +19,6 @@ from runbook_lib.mail.target import logins, services
 from runbook_lib.remote.facts import Fact
 from runbook_lib.remote.files import FileState, Seen
 
-PEM = DEBIAN.key_directory / "postfix_mail-server.pem"
-
 
 def test_a_service_on_the_loopback_gives_way_to_one_that_users_reach(lab: Lab, tmp_path: Path) -> None:
     lab.reset(HOST, "signed")
@@ -57,8 +55,8 @@ def test_a_service_on_the_loopback_gives_way_to_one_that_users_reach(lab: Lab, t
 )
 def test_a_bound_port_25_is_a_service_that_may_stay(name: str, where: str, host: inventory.Host) -> None:
     line = f"{name} inet n - y - - smtpd"
-    state = mail_state({}, {f"{name}/inet": (line,)}, master=f"{line}\n")
-    (found,) = services_found.differences(state, DEBIAN, host, PEM)
+    state = mail_state({}, {f"{name}/inet": (line,)}, master=f"{line}\n", host=host)
+    (found,) = services_found.differences(state)
     assert (str(found.where), found.found) == (f"master.cf, {name}/inet", line)
     assert f"it listens on {where} alone" in found.why
     assert found.choices.keep
@@ -70,8 +68,8 @@ def test_lines_of_one_service_stay_apart_whatever_stands_in_them(host: inventory
     lines = tuple(
         f"127.0.0.1:submission inet n - y - - smtpd -o smtpd_banner={banner}" for banner in ("a / b", "c")
     )
-    state = mail_state({}, {name: lines}, master="\n".join(lines))
-    (gone,) = [one for one in services.services(state, DEBIAN, host, PEM) if one.name == name]
+    state = mail_state({}, {name: lines}, master="\n".join(lines), host=host)
+    (gone,) = [one for one in services.services(state) if one.name == name]
     assert gone.before == lines
     change = ServicesChange((gone,))
     assert [guard.expected for guard in change.guards] == ["\v".join(lines)]
@@ -97,19 +95,19 @@ def test_a_submission_port_of_one_address_is_told_and_gives_way_to_one_of_all(
     names: tuple[str, ...], options: str, where: str, may_stay: bool, host: inventory.Host
 ) -> None:
     lines = {f"{name}/inet": (f"{name} inet n - y - - smtpd {options}".strip(),) for name in names}
-    state = mail_state({}, {"smtp/inet": ("smtp inet n - y - - smtpd",), **lines})
+    state = mail_state({}, {"smtp/inet": ("smtp inet n - y - - smtpd",), **lines}, host=host)
     place = Place.master(f"{names[-1]}/inet")
-    found = {one.where: one for one in services_found.differences(state, DEBIAN, host, PEM)}
+    found = {one.where: one for one in services_found.differences(state)}
     assert f"it listens on {where} alone" in found[place].why
     assert bool(found[place].choices.keep) is may_stay
     assert found[place].choices.replace
-    planned = {one.name: one for one in services.services(state, DEBIAN, host, PEM)}
+    planned = {one.name: one for one in services.services(state)}
     assert planned["submission/inet"].after
     assert all(planned[name].after is None for name in lines if name != "submission/inet")
     kept = host.model_copy(
         update={"decisions": (inventory.Decision(about=str(place), decide="keep", reason="two networks"),)}
     )
-    left = {one.name for one in services.services(state, DEBIAN, kept, PEM)}
+    left = {one.name for one in services.services(replace(state, host=kept))}
     assert ("submission/inet" not in left) is may_stay
 
 
@@ -144,7 +142,6 @@ def host(tmp_path: Path) -> inventory.Host:
 def test_methods_are_tried_in_turn_and_keys_stand_in_any_case(
     conf: str, places: str, by: str, lacks: str, host: inventory.Host
 ) -> None:
-    release = DEBIAN.releases["12"]
     file = FileState.wanted(conf.encode())
     absent = Seen("absent")
     facts = {
@@ -152,12 +149,12 @@ def test_methods_are_tried_in_turn_and_keys_stand_in_any_case(
         "saslauthd_masters": "/usr/sbin/saslauthd -a shadow",
         "plain_plugin": "/p",
     }
-    state = mail_state({})
+    state = mail_state({}, host=host)
     state = replace(
         state,
         facts={**state.facts, **{name: Fact(value, 0) for name, value in facts.items()}},
         seen={DEBIAN.smtpd_sasl_conf: Seen(file.line, file), DEBIAN.saslauthd_defaults: absent},
     )
-    other = logins.other_login(state, DEBIAN, release, host)
+    other = logins.other_login(state)
     assert other is not None
     assert (other.by, other.lacks) == (by, lacks)

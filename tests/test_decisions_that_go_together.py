@@ -19,7 +19,6 @@ from lab import Lab
 from runbook_lib import inventory
 from runbook_lib.chapters import decisions
 from runbook_lib.errors import ApplyRefused, InventoryError
-from runbook_lib.families.debian import DEBIAN
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.certificates.configured import ENTRIES, CertificateFile, ConfiguredCertificate
 from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
@@ -94,14 +93,12 @@ def test_a_line_is_kept_where_what_it_shows_can_be_proved(
     host: inventory.Host, port: int, options: str, on_25: str, is_kept: bool
 ) -> None:
     """What is offered, what is refused with its reason, and what would be written say the same."""
-    state = state_with(port, options, ON_25[on_25])
     decision = inventory.Decision(about=f"master.cf, {PLACE[port]}", decide="keep", reason="tested")
     keeping = host.model_copy(update={"decisions": (decision,)})
-    (one,) = [
-        one for one in services_found.differences(state, DEBIAN, keeping, PEM) if one.where == decision.place
-    ]
+    state = replace(state_with(port, options, ON_25[on_25]), host=keeping)
+    (one,) = [one for one in services_found.differences(state) if one.where == decision.place]
     assert bool(one.choices.keep) == is_kept
-    written = {service.name for service in services.services(state, DEBIAN, keeping, PEM)}
+    written = {service.name for service in services.services(state)}
     assert (PLACE[port] not in written) == is_kept
     refused = dict(judged.without_effect((replace(one, decision=decision if is_kept else None),), keeping))
     assert bool(refused) == (not is_kept)
@@ -110,10 +107,10 @@ def test_a_line_is_kept_where_what_it_shows_can_be_proved(
         assert "it can be decided as: replace" in refused[one.where]
 
 
-def test_what_excludes_what_is_said_while_both_are_open(host: inventory.Host) -> None:
-    (one,) = services_found.differences(state_with(587, "", ON_25["undecided"]), DEBIAN, host, PEM)[:1]
+def test_what_excludes_what_is_said_while_both_are_open() -> None:
+    (one,) = services_found.differences(state_with(587, "", ON_25["undecided"]))[:1]
     assert "not where the certificate of port 25 is kept" in one.choices.keep
-    (one,) = services_found.differences(state_with(587, OWN, ON_25["undecided"]), DEBIAN, host, PEM)[:1]
+    (one,) = services_found.differences(state_with(587, OWN, ON_25["undecided"]))[:1]
     assert one.choices.keep == "it stays, and is verified as it is"
 
 

@@ -53,13 +53,12 @@ def look(
         "warnings": warnings,
         "myhostname": main_cf.get("myhostname", "mail.example.jp"),
         "refused": "",
+        "mail_version": version,
         "mydestination": main_cf.get("mydestination", "mail.example.jp"),
     }
-    state = mail_state(main_cf, main=main, master=master, more=facts)
-    major, minor, _ = map(int, version.split("."))
+    state = mail_state(main_cf, main=main, master=master, more=facts, host=host)
     return Look(
-        replace(state, version=(major, minor), version_text=version),
-        host,
+        state,
         main.encode(),
         master.encode(),
         frozenset({"hash", "btree", "cidr", "pcre"}),

@@ -38,8 +38,7 @@ def fates(
         "mydestination": "mail.example.jp",
     }
     look = Look(
-        mail_state(main_cf, main=main, more=facts),
-        inventory.load(path).hosts["mail1"],
+        mail_state(main_cf, main=main, more=facts, host=inventory.load(path).hosts["mail1"]),
         main.encode(),
         parameters=frozenset({"mynetworks", *knows}),
         defaults={BARE_NEWLINE: guard},

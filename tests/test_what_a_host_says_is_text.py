@@ -104,7 +104,7 @@ def test_what_is_read_of_main_cf_means_the_same_to_postfix(lab: Lab) -> None:
     first = [said for said in _asked_of_postfix(lab, _main_cfs(60)) if said is not None and _is_utf8(said)]
     again = []
     for said in first:
-        state = read_mail(said_by(answered(said)), DEBIAN, DEBIAN.releases["12"], host()[1])
+        state = read_mail(said_by(answered(said)), host()[1], DEBIAN, DEBIAN.releases["12"])
         text = "".join(f"{line(name, value)}\n" for name, value in state.main_cf.items())
         again.append(inputs.encoded(text))
     assert len(set(first)) >= 6

@@ -1,7 +1,7 @@
 """What goes before, or takes away from, what chapter 2 writes: certificates by name, and words of EHLO."""
 
 import pytest
-from mail_states import a_host, mail_state
+from mail_states import mail_state
 from shaped_host import HOST, WITH_SASL
 from trees import AT_WORK, changed
 
@@ -9,12 +9,10 @@ from lab import Lab
 from runbook_lib import inventory
 from runbook_lib.chapters import postfix, preparation
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.families.debian import DEBIAN
 from runbook_lib.mail.target import offers, services
 
 pytestmark = pytest.mark.usefixtures("as_a_batch")
 
-PEM = DEBIAN.key_directory / "postfix_mail-server.pem"
 TABLE = """
 cd /etc/postfix
 (umask 077; openssl req -x509 -newkey rsa:2048 -nodes -keyout - -days 90 -subj /CN=odd > odd.pem 2>/dev/null)
@@ -33,7 +31,7 @@ def test_a_table_that_shows_users_another_certificate_is_refused_before_anything
     """It goes before smtpd_tls_chain_files, so that the run would fail at the serial and be put back."""
     lab.reset(HOST, WITH_SASL)
     host = inventory.load("lab").host(HOST)
-    name, own = host.names.smtp, postfix.open("lab", HOST).files
+    name, own = host.names.smtp, postfix.open("lab", HOST).read().files
     domain = f".{name.partition('.')[2]}"
     ours = f"cat {own.key} {own.certificate} > /etc/postfix/ours.pem"
     for key, file, words in (
@@ -89,7 +87,7 @@ def test_words_of_ehlo_that_users_need_are_nothing_that_stays(
 def test_a_line_of_its_own_without_them_cannot_be_kept() -> None:
     name, option = "submission/inet", f"-o {offers.DISCARDED}=starttls"
     line = f"submission inet n - y - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes {option}"
-    state, host = mail_state({}, {name: (line,)}), a_host()
-    own = services.own_line(services.line_of(587, state, DEBIAN, PEM, name), name, state, host, PEM)
+    state = mail_state({}, {name: (line,)})
+    own = services.own_line(services.line_of(587, state, name), name, state)
     assert [one.name for one in own.give_way] == [offers.DISCARDED]
-    assert "nobody could log in there" in services.why_not_kept(587, (line,), state, PEM)
+    assert "nobody could log in there" in services.why_not_kept(587, (line,), state)

@@ -1,24 +1,22 @@
 """Options of SASL that leave users no mechanism to log in by: no setting that stays, in main.cf or behind -o."""
 
 import pytest
-from mail_states import a_host, mail_state
+from mail_states import mail_state
 from shaped_host import HOST, WITH_SASL, applied
 from trees import AT_WORK, changed
 
 from lab import Lab
 from runbook_lib.chapters import postfix
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.families.debian import DEBIAN
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.target import logins, mechanisms, services
 from runbook_lib.mail.target.logins import OtherLogin
-from runbook_lib.mail.target.postfix import MailFiles, plan_services
+from runbook_lib.mail.target.postfix import plan_services
 
 pytestmark = pytest.mark.usefixtures("as_a_batch")
 
 OPTIONS, TLS, FILTER = mechanisms.SETTINGS
 SHUT = "leaves no mechanism to log in by on 465 and 587"
-PEM = DEBIAN.key_directory / "postfix_mail-server.pem"
 DOVECOT = {"smtpd_sasl_type": "dovecot"}
 LACKS = {
     "noplaintext": ({OPTIONS: "noanonymous, noplaintext"}, OPTIONS, f"noplaintext {SHUT}"),
@@ -49,8 +47,7 @@ def test_what_our_own_saslauthd_needs_is_more_than_what_another_login_needs() ->
     """LOGIN is the one that Live Mail knows."""
     state = mail_state({FILTER: "plain"})
     with_dovecot = OtherLogin("Dovecot at private/auth", Place.main("smtpd_sasl_type"))
-    host = a_host()
-    ours, theirs = (logins.rulings(state, other, host)[FILTER] for other in (None, with_dovecot))
+    ours, theirs = (logins.rulings(state, other)[FILTER] for other in (None, with_dovecot))
     assert (ours.kept, ours.why) == (False, "it leaves out LOGIN, by which users log in on 465 and 587")
     assert theirs.kept
 
@@ -58,7 +55,7 @@ def test_what_our_own_saslauthd_needs_is_more_than_what_another_login_needs() ->
 def test_such_an_option_of_a_line_of_its_own_gives_way_and_such_a_line_cannot_be_kept() -> None:
     head = "submission inet n - y - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes"
     bad, beside = f"-o {OPTIONS}=noanonymous,noplaintext", f"-o {TLS}=noanonymous"
-    host, name = a_host(), "submission/inet"
+    name = "submission/inet"
     for options, main_cf, gives_way in (
         (bad, {}, True),
         (f"{bad} {beside}", {}, False),
@@ -67,10 +64,10 @@ def test_such_an_option_of_a_line_of_its_own_gives_way_and_such_a_line_cannot_be
     ):
         line = f"{head} {options}"
         state = mail_state(main_cf, {name: (line,)})
-        own = services.own_line(services.line_of(587, state, DEBIAN, PEM, name), name, state, host, PEM)
+        own = services.own_line(services.line_of(587, state, name), name, state)
         assert (OPTIONS in {one.name for one in own.give_way}) is gives_way
         assert (OPTIONS in {one.name for one in own.stay}) is not gives_way
-        assert bool(services.why_not_kept(587, (line,), state, PEM)) is gives_way
+        assert bool(services.why_not_kept(587, (line,), state)) is gives_way
 
 
 def test_on_a_host_it_is_a_persons_decision_and_what_counts_under_tls_decides(lab: Lab) -> None:
@@ -102,8 +99,7 @@ def test_on_a_host_it_is_a_persons_decision_and_what_counts_under_tls_decides(la
 def test_the_plan_says_how_often_a_password_may_be_tried(
     main_cf: dict[str, str], option: str, told: str
 ) -> None:
-    name, host = "submission/inet", a_host()
-    state = mail_state(main_cf, {name: (f"submission inet n - y - - smtpd{option}",)})
-    notes = " ".join(plan_services(state, DEBIAN, host, MailFiles.of(DEBIAN, host)).notes)
+    state = mail_state(main_cf, {"submission/inet": (f"submission inet n - y - - smtpd{option}",)})
+    notes = " ".join(plan_services(state).notes)
     assert told in notes
     assert ("tr" in notes) is bool(told)

@@ -67,7 +67,7 @@ TAKES_MAIL = {
 def found(main_cf: dict[str, str]) -> dict[str, str]:
     """What is found of such a main.cf: place and meaning."""
     main = "".join(f"{name} = {value}\n" for name, value in main_cf.items())
-    look = Look(mail_state(main_cf, main=main), None)  # type: ignore[arg-type]  # no rule here asks the inventory
+    look = Look(mail_state(main_cf, main=main))
     return {one.place.name: one.meaning for one in refused.find(look)}
 
 
@@ -118,5 +118,5 @@ def test_a_file_whose_first_certificate_is_not_the_servers_is_found(
 def test_a_main_cf_that_users_may_not_read_is_found(mode: int, seen: dict[str, bool]) -> None:
     file = FileState.wanted(b"", "root:postfix", mode)
     state = replace(mail_state({}), seen={MAIN_CF: Seen(file.line, file)})
-    look = Look(state, None)  # type: ignore[arg-type]  # no rule here asks the inventory
+    look = Look(state)
     assert {str(one.place.thing): "cannot send mail" in one.meaning for one in refused.find(look)} == seen

@@ -29,8 +29,10 @@ SINCE_1 = frozenset({"TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"})
 
 
 def of_ports(main_cf: Mapping[str, str], own: str = "", beside: str = "") -> Mapping[int, Versions]:
-    names = ("smtp/inet", "submission/inet", "submissions/inet")
-    state = mail_state(dict(main_cf), dict.fromkeys(names, ("",)), master=MASTER.format(own=own))
+    lines: dict[str, tuple[str, ...]] = {
+        f"{name}/inet": (f"{name} inet",) for name in ("smtp", "submission", "submissions")
+    }
+    state = mail_state(dict(main_cf), lines, master=MASTER.format(own=own))
     effective = {OFFER: ">=TLSv1", DEMANDED: ">=TLSv1", **main_cf}
     facts = {name: Fact(effective[name], 0) for name in (OFFER, DEMANDED)}
     return versions.of_ports(state, (25, 465, 587), facts, beside)

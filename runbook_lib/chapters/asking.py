@@ -12,10 +12,10 @@ from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import RecordError
 from runbook_lib.families.known import FAMILIES
 from runbook_lib.mail import selinux
+from runbook_lib.mail.configuration.mail_files import MailFiles
 from runbook_lib.mail.probes import Account, Kept, Row, Survey, Target, asked
 from runbook_lib.mail.probes.host_view import ShellHostView
 from runbook_lib.mail.target import logins, versions
-from runbook_lib.mail.target.postfix import MailFiles
 from runbook_lib.records import current_run, root
 from runbook_lib.records.index import read_run
 from runbook_lib.records.model import Change, RecordData
@@ -110,7 +110,7 @@ def survey_of(opened: Opened, ports: Sequence[int] = (), *, unasked: str | None 
     state = mail_state.read(opened)
     policy = opened.facts["crypto_policy"].value
     beside = f"the crypto policy ({policy}) does not reach smtpd" if policy else ""
-    other = logins.other_login(state, opened.family, opened.release, host)
+    other = logins.other_login(state)
     as_found = other is not None and other.works
     leaf = facts["certificate"].value.encode() + b"\n"
     has_leaf = facts["certificate_serial"].status == 0 and facts["certificate_serial"].value != ""

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from runbook_lib.chapters import mail_state, postfix
+from runbook_lib.chapters import mail_state
 from runbook_lib.chapters.asking import AskingChapter
-from runbook_lib.mail.target.postfix import MailFiles
+from runbook_lib.chapters.mail_state import firewall_facts
+from runbook_lib.mail.target import chapter_plans
 
 
 @dataclass(repr=False)
@@ -16,7 +17,7 @@ class DependsOnPostfix(AskingChapter):
     def must_act(self) -> tuple[str, ...]:
         """Who has lines of chapter 2 to add to files of theirs; looked for once, when a claim has failed."""
         if self._owners is None:
-            files = MailFiles.of(self.opened.family, self.host)
             state = mail_state.read(self.opened)
-            self._owners = postfix.plans(self.opened, files, state).owners
+            facts = firewall_facts(self.opened)
+            self._owners = chapter_plans.owners(chapter_plans.all_of(state, facts))
         return self._owners

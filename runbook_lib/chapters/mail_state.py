@@ -1,5 +1,6 @@
 """What a host's mail system is, for every chapter that asks: as read there, and with what holds its certificate."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from runbook_lib.chapters import port_25, public_ca
@@ -8,38 +9,46 @@ from runbook_lib.errors import CertificateRefused, UsageError
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.reading import read_mail
 from runbook_lib.pki.certificate import FITS, shown_dn
-from runbook_lib.remote.facts import gather
+from runbook_lib.remote import firewalld
+from runbook_lib.remote.facts import Fact, gather
 from runbook_lib.site_ca import own_ca, renewal
 
 
 def read(opened: Opened) -> MailState:
     """Read a host's Postfix and SASL in one round trip, and ask what holds the certificate of port 25 there.
 
+    It holds until something is changed on the host: what is planned or judged meanwhile is given this one.
+
     Raises:
         ApplyRefused: Postfix is there and cannot read its own configuration.
     """
-    state = read_mail(opened.remote, opened.family, opened.release, opened.host)
-    if opened.chosen_for is not None:
-        chosen = ".".join(map(str, opened.chosen_for))
-        state = replace(
-            state, version=opened.chosen_for, version_text=f"chosen for {chosen}, run on {state.version_text}"
-        )
-    return replace(
-        state,
-        certificate=port_25.judged(opened, state.facts),
-        pair_comes=_what_comes(opened),
-    )
+    return judged(opened, look(opened))
 
 
-def _what_comes(opened: Opened) -> str:
+def look(opened: Opened) -> MailState:
+    """As `read`, of the host alone: also where Postfix cannot read its own configuration."""
+    more = renewal.facts(opened.family, opened.host) if opened.mode == "plan" else {}
+    state = read_mail(opened.remote, opened.host, opened.family, opened.release, more)
+    return replace(state, facts={**opened.facts, **state.facts}, chosen_for=opened.chosen_for)
+
+
+def firewall_facts(opened: Opened) -> dict[str, Fact] | None:
+    """What firewalld says, which takes seconds; None where this runbook leaves firewalls to others."""
+    return gather(opened.remote, firewalld.FACTS, root=True) if opened.family.firewall_services else None
+
+
+def judged(opened: Opened, state: MailState) -> MailState:
+    """With what holds the certificate of port 25, and what the chapters before will make."""
+    comes = _what_comes(opened, state.facts) if opened.mode == "plan" else ""
+    return replace(state, certificate=port_25.judged(opened, state.facts), pair_comes=comes)
+
+
+def _what_comes(opened: Opened, facts: Mapping[str, Fact]) -> str:
     """For a plan alone: why chapters 1-1 and 1-2 will leave another pair than is there; '' where they will not.
 
     A plan is read before any of it is made. What those chapters will make is not on the host then, and chapter 2 has
     to plan for it all the same.
     """
-    if opened.mode != "plan":
-        return ""
-    facts = gather(opened.remote, renewal.facts(opened.family, opened.host), root=True)
     why = renewal.why_new_key(opened.inventory.site, opened.host, facts)
     if why or facts["certificate"].status != 0 or facts["key_is_there"].status != 0:
         return why

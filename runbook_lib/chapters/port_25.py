@@ -12,10 +12,10 @@ from runbook_lib.mail.certificates.configured import FACTS, ConfiguredCertificat
 from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
 from runbook_lib.mail.certificates.pins import Pins
 from runbook_lib.mail.configuration import unreadable
+from runbook_lib.mail.configuration.mail_files import MailFiles
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.probes import WARNING, Row, Verdict
 from runbook_lib.mail.target import logins
-from runbook_lib.mail.target.postfix import MailFiles
 from runbook_lib.pki import certificate, chain, pem
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact, gather
@@ -167,12 +167,12 @@ def _row(claim: str, seen: str, good: bool, command: str) -> Row:
     return Row(claim, None, "", "-", Verdict.PASS if good else Verdict.FAIL, seen, command)
 
 
-def in_words(opened: Opened, state: MailState) -> str:
+def in_words(state: MailState) -> str:
     """Floor and AUTH of port 25, as the inventory asks for them or as they were found."""
-    asked = opened.host.submission
+    asked = state.host.submission
     floor = state.main_cf.get("smtpd_tls_protocols", "the default of this version")
     parts = [f"floor {'TLS 1.2' if asked.floor_on_25 != 'as found' else 'as found: ' + floor}"]
-    other = logins.other_login(state, opened.family, opened.release, opened.host)
+    other = logins.other_login(state)
     stays = "AUTH after TLS, as found" if logins.auth_on_25_stays(state, other) else "no AUTH"
     parts.append("AUTH after TLS" if asked.auth_on_25 else stays)
     return "; ".join(parts)

@@ -7,18 +7,16 @@ from dataclasses import asdict, dataclass, field, replace
 from runbook_lib import display, pictures
 from runbook_lib.chapters import decisions, first_change, mail_state, port_25, progress
 from runbook_lib.chapters.asking import DELIVERED_HERE, AskingChapter, domain_here
-from runbook_lib.chapters.opening import Opened, begin_record, open_host
+from runbook_lib.chapters.mail_state import firewall_facts
+from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import ApplyRefused, RunbookError
 from runbook_lib.mail import selinux
+from runbook_lib.mail.configuration.mail_files import MailFiles
 from runbook_lib.mail.configuration.state import MailState, candidates
 from runbook_lib.mail.differences import judged
-from runbook_lib.mail.differences.difference import Difference
 from runbook_lib.mail.flow import MailFlow, ports_to_sample
 from runbook_lib.mail.probes.row import Row
-from runbook_lib.mail.target import chapter_plans, logins, mta, pairs, postfix, restrictions, services, trial
-from runbook_lib.mail.target.chapter_plans import ChapterPlans
-from runbook_lib.mail.target.postfix import MailFiles
-from runbook_lib.remote import firewalld
+from runbook_lib.mail.target import chapter_plans, logins, pairs, postfix, restrictions, services, trial
 from runbook_lib.remote.change import Plan
 from runbook_lib.remote.facts import gather
 
@@ -31,12 +29,11 @@ class SampledChapter(AskingChapter):
 
     _flow: MailFlow | None = None
 
-    def sampled(self, plan: Plan, state: MailState) -> Plan:
-        """Begin to sample, once, where mail is taken by now; the plan comes back as it is."""
+    def sampled(self, state: MailState) -> None:
+        """Begin to sample, once, before anything is changed, where mail is taken by now."""
         if self._flow is None and not self._numbers:
             ports = ports_to_sample(state)
             self._flow = MailFlow.start(self.host.address, self.host.name, ports, self._recipient())
-        return plan
 
     def _recipient(self) -> str:
         """A real one, as other servers have them: the account for checks, else the domain's postmaster."""
@@ -77,10 +74,6 @@ class Postfix(SampledChapter):
     _earlier: list[Plan] = field(default_factory=list)
     _tried: bool = False
 
-    @property
-    def files(self) -> MailFiles:
-        return MailFiles.of(self.opened.family, self.host)
-
     def read(self) -> MailState:
         """Postfix and SASL as they are now."""
         return mail_state.read(self.opened)
@@ -88,7 +81,7 @@ class Postfix(SampledChapter):
     def differences(self) -> display.Shown:
         """What differs from what the package leaves: kept, or a person's decision."""
         with self.at_work():
-            found = self._differences()
+            found = judged.found(self.read())
             self.tell_open(found)
         if not found:
             return display.Text(
@@ -96,24 +89,22 @@ class Postfix(SampledChapter):
             )
         return decisions.shown(found, self.host)
 
-    def _differences(self) -> tuple[Difference, ...]:
-        opened = self.opened
-        return judged.found(self.read(), opened.family, opened.release, self.host, self.files)
-
     def made_ready(self, plan: Plan) -> Plan:
         """Before the first change: nothing that a person has to decide may be left, and there must be a certificate."""
-        if not self._numbers:
-            self._refuse_open_decisions()
-        self._try()
-        return self.sampled(plan, self.read())
+        if not self._numbers or not self._tried:
+            state = self.read()
+            if not self._numbers:
+                _refuse(state)
+            self._try(state)
+            self.sampled(state)
+        return plan
 
-    def _try(self) -> None:
+    def _try(self, state: MailState) -> None:
         """Once, as soon as there is a Postfix: whether smtpd takes what it will have to read."""
-        state = self.read()
         if self._tried or not state.installed:
             return
         self._tried = True
-        if told := first_change.tried(self.opened, state, self.files):
+        if told := first_change.tried(self.opened, state):
             self.record.add_note(told)
 
     @property
@@ -123,24 +114,10 @@ class Postfix(SampledChapter):
             return "nothing is verified yet"
         return "Postfix has not taken up all of it, and nothing is verified yet"
 
-    def _refuse_open_decisions(self) -> None:
-        decisions.refuse_open(self._differences(), self.host)
-        state = self.read()
-        postfix.refuse_packages(state, self.host.name)
-        pairs.check(state, self.files.key, self.files.certificate, self.host.name)
-        if state.certificate and state.certificate.serves:
-            return
-        if not state.facts["certificate_serial"].value:
-            raise ApplyRefused(
-                f"there is no certificate at {self.files.certificate}",
-                self.host.name,
-                "run chapters 1-1 and 1-2 first",
-            )
-
     def show_logins(self) -> display.Shown:
         """Who checks a password: a picture of this chapter's own way, or who does it here already."""
         with self.at_work():
-            other = logins.other_login(self.read(), self.opened.family, self.opened.release, self.host)
+            other = logins.other_login(self.read())
         if other is not None:
             return display.Text(other.told)
         family = self.opened.family
@@ -151,27 +128,27 @@ class Postfix(SampledChapter):
     def plan_packages(self) -> Plan:
         """Packages that are missing."""
         with self.at_work():
-            return self._kept(self._plans().packages)
+            return self._kept(chapter_plans.packages(self.read()))
 
     def plan_alternative(self) -> Plan:
         """Postfix as the system's mail server, where the system has a choice of them."""
         with self.at_work():
-            return self._kept(self._own(self._plans().alternative))
+            return self._kept(self._own(chapter_plans.alternative(self.read())))
 
     def plan_sasl(self) -> Plan:
         """SMTP AUTH through saslauthd and PAM."""
         with self.at_work():
-            return self._kept(self._plans().sasl)
+            return self._kept(chapter_plans.sasl(self.read()))
 
     def plan_joined_file(self) -> Plan:
         """Key and chain in the one file that Postfix reads."""
         with self.at_work():
-            return self._kept(self._plans().joined)
+            return self._kept(chapter_plans.joined(self.read()))
 
     def show_settings(self) -> display.Table:
         """Every entry of main.cf that this chapter decides, with what is there, since when, and why."""
         with self.at_work():
-            settings = postfix.settings(self.read(), self.host, self.files)
+            settings = postfix.settings(self.read())
         rows = [
             (
                 s.name,
@@ -187,7 +164,7 @@ class Postfix(SampledChapter):
     def plan_settings(self) -> Plan:
         """main.cf."""
         with self.at_work():
-            plan = self._plans().settings
+            plan = chapter_plans.settings(self.read())
             if plan.changes and not self.is_apply:
                 plan = replace(plan, notes=(*plan.notes, trial.TOLD))
             return self._kept(plan)
@@ -196,8 +173,8 @@ class Postfix(SampledChapter):
         """The submission services, option by option; then what becomes of each restriction that is in use."""
         with self.at_work():
             state = self.read()
-            lines = services.services(state, self.opened.family, self.host, self.files.joined)
-            missing = "is not made here" if self._plans(state).services.withheld else "is made"
+            lines = services.services(state)
+            missing = "is not made here" if chapter_plans.services(state).withheld else "is made"
         rows = []
         for service in lines:
             rows.append((service.name, service.why, "as wanted" if service.is_as_wanted else missing))
@@ -210,12 +187,15 @@ class Postfix(SampledChapter):
     def plan_services(self) -> Plan:
         """master.cf."""
         with self.at_work():
-            return self._kept(self._plans().services)
+            return self._kept(chapter_plans.services(self.read()))
 
     def plan_firewall(self) -> Plan:
         """What the host's firewall does not let in yet, where this runbook opens it."""
         with self.at_work():
-            return self._kept(self._own(self._plans(with_firewall=True).firewall))
+            facts = firewall_facts(self.opened)
+            return self._kept(
+                self._own(None if facts is None else chapter_plans.firewall(self.read(), facts))
+            )
 
     def _own(self, plan: Plan | None) -> Plan:
         if plan is None:
@@ -230,11 +210,11 @@ class Postfix(SampledChapter):
         """A reload where something is not taken up yet."""
         with self.at_work():
             earlier = [] if self.is_apply else self._earlier  # what was applied shows on the host itself
-            return self.plan(chapter_plans.taking_up(self.read(), self.opened.family, earlier, self._earlier))
+            return self.plan(chapter_plans.taking_up(self.read(), earlier, self._earlier))
 
     def ask_labels(self) -> display.Shown:
         """Each file has the SELinux label that the policy gives its place; 'not tested' without SELinux."""
-        paths = (*chapter_plans.paths(self.opened.family), *self.files.all)
+        paths = (*chapter_plans.paths(self.opened.family), *MailFiles.of(self.opened.family, self.host).all)
         return self._ask_selinux(selinux.LABELS, lambda: selinux.label_rows(self.remote, paths))
 
     def ask_denials(self) -> display.Shown:
@@ -251,26 +231,27 @@ class Postfix(SampledChapter):
             )
         return self.verify(claim, measure)
 
-    def _plans(self, state: MailState | None = None, *, with_firewall: bool = False) -> ChapterPlans:
-        return plans(self.opened, self.files, state or self.read(), with_firewall=with_firewall)
-
     def _kept(self, plan: Plan) -> Plan:
         self._earlier.append(plan)
         return self.plan(plan)
 
 
-def plans(opened: Opened, files: MailFiles, state: MailState, *, with_firewall: bool = True) -> ChapterPlans:
-    """The chapter's plans for a host as it was read.
+def _refuse(state: MailState) -> None:
+    """Refuse what a person has to decide or to put right first; nothing was changed.
 
-    Args:
-        with_firewall: ask firewalld too, which takes seconds.
+    Raises:
+        ApplyRefused: with each of it, or since there is no certificate.
     """
-    fqdn = opened.facts["hostname"].value
-    firewall = None
-    if with_firewall and opened.family.firewall_services:
-        facts = gather(opened.remote, firewalld.FACTS, root=True)
-        firewall = mta.plan_firewall(facts, opened.family, opened.host)
-    return chapter_plans.plans(state, opened.family, opened.release, opened.host, files, fqdn, firewall)
+    decisions.refuse_open(judged.found(state), state.host)
+    postfix.refuse_packages(state)
+    pairs.check(state)
+    there = state.certificate
+    if not (there and there.serves) and not state.facts["certificate_serial"].value:
+        raise ApplyRefused(
+            f"there is no certificate at {state.files.certificate}",
+            state.host.name,
+            "run chapters 1-1 and 1-2 first",
+        )
 
 
 @progress.shown(progress.OPENING)
@@ -308,9 +289,8 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
             f"{opened.host.name}, {notebook}",
             f"open {opened.family.postfix_chapter}.ipynb for this host",
         )
-    files = MailFiles.of(opened.family, opened.host)
     state = mail_state.read(opened)
-    looked_after = chapter_plans.owned(state, opened.family, opened.host, files).told()
+    looked_after = chapter_plans.owned(state).told()
     facts = {
         "family": opened.family.name,
         "release": opened.release.version_id,
@@ -334,9 +314,9 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         ("Postfix", version),
         ("packages missing", ", ".join(state.missing_packages) or "none"),
         ("submission ports wanted", ", ".join(map(str, opened.host.submission.ports))),
-        ("port 25", port_25.in_words(opened, state)),
+        ("port 25", port_25.in_words(state)),
     ]
-    other = logins.other_login(state, opened.family, opened.release, opened.host)
+    other = logins.other_login(state)
     if other is not None:
         rows.append(("logins", other.told))
     if opened.facts["crypto_policy"].value:

@@ -10,8 +10,8 @@ from typing import ClassVar
 from runbook_lib import display, pictures
 from runbook_lib.chapters import decisions, mail_state, progress
 from runbook_lib.chapters.asking import AskingChapter, survey_of
+from runbook_lib.chapters.mail_state import firewall_facts
 from runbook_lib.chapters.opening import begin_record, open_host
-from runbook_lib.chapters.postfix import plans as plans_of
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.differences import judged
 from runbook_lib.mail.differences.difference import Difference
@@ -19,10 +19,8 @@ from runbook_lib.mail.findings.explained import explain
 from runbook_lib.mail.findings.looking import look_at
 from runbook_lib.mail.probes import WARNING, Row, Verdict
 from runbook_lib.mail.probes.sight import Sight
-from runbook_lib.mail.reading import read_mail
 from runbook_lib.mail.registration import ADDRESSES_LEAD_BACK, DOMAIN_HAS_MX, NAMES_LEAD_HERE, Registration
-from runbook_lib.mail.target import wanted
-from runbook_lib.mail.target.postfix import MailFiles
+from runbook_lib.mail.target import chapter_plans, wanted
 from runbook_lib.places import CAPTURE
 from runbook_lib.remote.facts import NOT_INSTALLED, Fact, gather
 
@@ -179,16 +177,15 @@ class Preparation(AskingChapter):
     def show_findings(self) -> display.Shown:
         """What an administrator's main.cf and master.cf say that clashes, does not count, is obsolete, or will fail."""
         with self.at_work():
-            opened, files = self.opened, MailFiles.of(self.opened.family, self.host)
-            state = read_mail(opened.remote, opened.family, opened.release, self.host)
+            opened, state = self.opened, mail_state.look(self.opened)
             if not (state.installed or state.refused):
                 return display.Text(f"{_NOT_THERE}, so nobody has shaped it.")
             differences: tuple[Difference, ...] = ()
             if not state.refused:
-                state = mail_state.read(opened)
-                differences = judged.found(state, opened.family, opened.release, self.host, files)
+                state = mail_state.judged(opened, state)
+                differences = judged.found(state)
             known = opened.inventory.hosts.values()
-            rows = explain(look_at(self.remote, state, self.host, known), differences)
+            rows = explain(look_at(self.remote, state, known), differences)
             self.tell_open((*differences, *self._names_in_the_way()))
         return decisions.explained(rows, differences, self.host)
 
@@ -227,9 +224,8 @@ class Preparation(AskingChapter):
     def show_changes(self) -> display.Shown:
         """What chapter 2 would change, from its own plans."""
         with self.at_work():
-            opened, files = self.opened, MailFiles.of(self.opened.family, self.host)
-            state = mail_state.read(opened)
-            plans = plans_of(opened, files, state).all
+            state = mail_state.read(self.opened)
+            plans = chapter_plans.all_of(state, firewall_facts(self.opened))
         rows = []
         for plan in plans:
             titles = [change.title for change in plan.changes] + [one.title for one in plan.withheld]

@@ -185,7 +185,7 @@ def _packages(
     missing += [name for name in names.split() if name not in installed]
     if root and set(missing) - {"postfix", family.openssl_package}:
         wanted = {
-            *reading.read_mail(connected, family, release, host).missing_packages,
+            *reading.read_mail(connected, host, family, release).missing_packages,
             family.openssl_package,
         }
         missing[:] = [name for name in missing if name in wanted]

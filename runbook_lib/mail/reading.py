@@ -1,23 +1,52 @@
 """One look at a host's mail system, with all that the plans and rules of chapter 2 ask."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
 from runbook_lib.mail import ownership
 from runbook_lib.mail.certificates import configured
-from runbook_lib.mail.configuration import unreadable
-from runbook_lib.mail.configuration.state import MailState, read_state
+from runbook_lib.mail.configuration import state, unreadable
+from runbook_lib.mail.configuration.mail_files import MailFiles
+from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.differences import surroundings
-from runbook_lib.mail.target import chapter_plans, logins, pairs, restrictions, sasl, sni
-from runbook_lib.mail.target.postfix import MailFiles
+from runbook_lib.mail.target import chapter_plans, logins, pairs, restrictions, sni
 from runbook_lib.remote.connection import Host
+from runbook_lib.remote.facts import gather
+from runbook_lib.remote.files import FUNCTIONS
 
 
-def read_mail(remote: Host, family: Family, release: Release, host: inventory.Host) -> MailState:
-    """The state of a host's Postfix and SASL. A login that is there and works needs no package of SASL."""
+def read_mail(
+    remote: Host,
+    host: inventory.Host,
+    family: Family,
+    release: Release,
+    more: Mapping[str, str] | None = None,
+) -> MailState:
+    """The state of a host's Postfix and SASL, asked in one round trip.
+
+    A login that is there and works needs no package of SASL.
+
+    Args:
+        host: what the inventory has of it.
+        more: further facts by name.
+    Raises:
+        CommandFailed: what the host says is not understood.
+    """
+    asked = {**questions(family, host), **(more or {})}
+    facts = gather(remote, asked, root=True, functions=FUNCTIONS)
+    read = state.understood(host, family, release, facts)
+    other = logins.other_login(read)
+    if other is None or not other.works:
+        return read
+    return replace(read, missing_packages=tuple(name for name in read.missing_packages if name == "postfix"))
+
+
+def questions(family: Family, host: inventory.Host) -> dict[str, str]:
+    """Everything that plans and rules ask, by name; safe at any moment."""
     files = MailFiles.of(family, host)
-    facts = {
+    more = {
         **files.facts,
         **pairs.facts(files.key, files.certificate),
         **restrictions.FACTS,
@@ -28,10 +57,4 @@ def read_mail(remote: Host, family: Family, release: Release, host: inventory.Ho
         **unreadable.FACTS,
         **configured.FACTS,
     }
-    state = read_state(remote, family, release, files.joined, sasl.paths(family), facts)
-    other = logins.other_login(state, family, release, host)
-    if other is None or not other.works:
-        return state
-    return replace(
-        state, missing_packages=tuple(name for name in state.missing_packages if name == "postfix")
-    )
+    return state.questions(family, files, more)

@@ -3,22 +3,24 @@
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import PurePosixPath
 
+from runbook_lib import inventory
 from runbook_lib.errors import CommandFailed
 from runbook_lib.families import Family, Release
 from runbook_lib.mail.certificates.configured import ENTRIES
 from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
 from runbook_lib.mail.configuration import parse, unreadable
 from runbook_lib.mail.configuration.bare_newlines import GUARDS
+from runbook_lib.mail.configuration.mail_files import MailFiles
 from runbook_lib.mail.configuration.parse import port_of
 from runbook_lib.mail.configuration.postconf import BLANK, MAIN_CF, MASTER_CF, folded
 from runbook_lib.remote import alternative
 from runbook_lib.remote.change import quote
-from runbook_lib.remote.connection import Host
-from runbook_lib.remote.facts import Fact, gather
-from runbook_lib.remote.files import FUNCTIONS, FileState, Seen, looks, seen_in
+from runbook_lib.remote.facts import Fact
+from runbook_lib.remote.files import FileState, Seen, looks, seen_in
 
 # When the oldest of some processes began, in seconds since the epoch; nothing where none of them runs.
 _STARTED = (
@@ -30,7 +32,7 @@ _STARTED = (
 
 
 def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
-    """Read-only commands, safe at any moment; a name for each."""
+    """A name for each."""
     names = " ".join(family.packages)
     installed = family.package_manager.installed.format(names=names)
     candidate = family.package_manager.candidate.format(names=names)
@@ -99,47 +101,128 @@ def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
 # Facts that are times, in seconds since the epoch, or nothing.
 _SASL_TIMES = ("saslauthd_changed", "saslauthd_started")
 _TIMES = ("changed", "taken_up", "certificates_changed", "smtpd_started", *_SASL_TIMES)
+_VERSION = r"([0-9]{1,3})\.([0-9]{1,3})"
 
 
 @dataclass(frozen=True)
 class MailState:
-    """Postfix and SASL on a host.
+    """Postfix and SASL on a host at one step: what was read there, and what every plan and rule judges it by.
 
     Args:
-        installed: whether Postfix is there; if not, everything else is what its package will leave.
-        version: (3, 7).
-        version_text: '3.7.11', or '3.7 (expected)' on a bare host.
-        main_cf: explicit entries of main.cf.
-        services: lines of master.cf by 'name/type', in order, white space folded.
-        missing_packages: those of the family's that are not installed.
+        host: what the inventory asks of it, and what a person decided.
+        family, release: which system it is, and what the package leaves there.
         facts: every fact as it was read.
         seen: files of the chapter by path.
-        left: entries and services that earlier runs of ours left, name to the set of their lines.
-        left_files: states of files that earlier runs of ours left.
-        found: entries and services as the first run of ours that changed them found them; '-' for not set.
-        release: what the package leaves on such a host.
+        missing_packages: those of the family's that are to come.
         certificate: what main.cf names for port 25, with what holds it there; None: nothing, or ours.
         pair_comes: in a plan, why the chapters before will leave another key or certificate; '' where they will not.
-        main: the entries of main.cf as they stand there, with their lines.
-        master: the services of master.cf as they stand there, with their lines.
+        chosen_for: a version to choose settings for in place of its own (tests alone).
     """
 
-    installed: bool
-    version: tuple[int, int]
-    version_text: str
-    main_cf: Mapping[str, str]
-    services: Mapping[str, tuple[str, ...]]
-    missing_packages: tuple[str, ...]
+    host: inventory.Host
+    family: Family
+    release: Release
     facts: Mapping[str, Fact]
     seen: Mapping[PurePosixPath, Seen]
-    left: Mapping[str, frozenset[str]]
-    left_files: frozenset[str]
-    found: Mapping[str, str]
-    release: Release
+    missing_packages: tuple[str, ...]
     certificate: CertificateOnPort25 | None = None
     pair_comes: str = ""
-    main: tuple[parse.Entry, ...] = ()
-    master: tuple[parse.Service, ...] = ()
+    chosen_for: tuple[int, int] | None = None
+
+    @cached_property
+    def files(self) -> MailFiles:
+        """Where the document's files are."""
+        return MailFiles.of(self.family, self.host)
+
+    @cached_property
+    def undecided(self) -> "MailState":
+        """As it would be if nobody had decided anything."""
+        return replace(self, host=self.host.model_copy(update={"decisions": ()}))
+
+    @property
+    def installed(self) -> bool:
+        """Whether Postfix is there; if not, what is said of it here is what its package will leave.
+
+        Where an install was cut off, what is there is not what will be left.
+        """
+        cut_off = self.facts["unfinished"].value and "postfix" not in self.facts["packages"].value.split()
+        return self.facts["mail_version"].status == 0 and not cut_off
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """(3, 7)."""
+        if self.chosen_for is not None:
+            return self.chosen_for
+        major, minor = re.findall(_VERSION, self._version)[0]
+        return int(major), int(minor)
+
+    @property
+    def version_text(self) -> str:
+        """'3.7.11', or '3.7 (expected)' on a bare host."""
+        if self.chosen_for is None:
+            return self._version
+        return f"chosen for {'.'.join(map(str, self.chosen_for))}, run on {self._version}"
+
+    @property
+    def _version(self) -> str:
+        if self.installed:
+            return self.facts["mail_version"].value
+        known = re.search(f"^postfix: {_VERSION}", self.facts["candidates"].value, flags=re.MULTILINE)
+        return ".".join(known.groups()) if known else f"{self.release.postfix} (expected)"
+
+    @cached_property
+    def main_cf(self) -> Mapping[str, str]:
+        """Explicit entries of main.cf."""
+        if not self.installed:
+            return {name: values[0] for name, values in self.release.main_cf.items() if values[0] is not None}
+        return dict(_entry(line) for line in self.facts["main_cf"].value.split("\n") if "=" in line)
+
+    @cached_property
+    def services(self) -> Mapping[str, tuple[str, ...]]:
+        """Lines of master.cf by 'name/type', in order, white space folded."""
+        found: dict[str, tuple[str, ...]] = {}
+        for line in self.facts["services"].value.split("\n") if self.installed else ():
+            if text := folded(line):
+                name = "/".join(text.split(" ")[:2])
+                found[name] = (*found.get(name, ()), text)
+        return found
+
+    @cached_property
+    def main(self) -> tuple[parse.Entry, ...]:
+        """The entries of main.cf as they stand there, with their lines."""
+        return tuple(parse.entries(base64.b64decode(self.facts["main_cf_file"].value)))
+
+    @cached_property
+    def master(self) -> tuple[parse.Service, ...]:
+        """The services of master.cf as they stand there, with their lines."""
+        return tuple(parse.services(base64.b64decode(self.facts["master_cf_file"].value)))
+
+    @cached_property
+    def left(self) -> Mapping[str, frozenset[str]]:
+        """Entries and services that earlier runs of ours left: each name with all of its lines."""
+        found: dict[str, frozenset[str]] = {}
+        for name, _, after in self._changed_by_us:
+            found[name] = found.get(name, frozenset()) | {after}
+        return found
+
+    @cached_property
+    def found(self) -> Mapping[str, str]:
+        """Entries and services as the first run of ours that changed them found them; '-' for not set."""
+        found: dict[str, str] = {}
+        for name, before, _ in self._changed_by_us:
+            found.setdefault(name, before)
+        return found
+
+    @cached_property
+    def _changed_by_us(self) -> tuple[list[str], ...]:
+        rows = self.facts["left"].value.split("\n")
+        # What has fewer was cut off (a full disk): its change was never begun.
+        return tuple(row.split("\t", 2) for row in rows if row.count("\t") >= 2)
+
+    @cached_property
+    def left_files(self) -> frozenset[str]:
+        """States of files that earlier runs of ours left."""
+        return frozenset(self.facts["left_files"].value.splitlines())
 
     def service_on_port(self, port: int) -> tuple[str, ...]:
         """Names ('submission/inet') of the services that listen on a port, however they are spelled."""
@@ -205,89 +288,64 @@ def _newer(changed: str, started: str) -> bool:
     return bool(changed) and bool(started) and float(changed) > float(started) + 0.05
 
 
-def read_state(
-    host: Host,
-    family: Family,
-    release: Release,
-    pem: PurePosixPath,
-    paths: tuple[PurePosixPath, ...],
-    more: Mapping[str, str],
-) -> MailState:
-    """Read what is there, as root.
+def questions(family: Family, files: MailFiles, more: Mapping[str, str]) -> dict[str, str]:
+    """What is asked of a host as root, with the functions of `remote.files`; every command is safe at any moment.
 
     Args:
-        pem: the file that Postfix reads its key and chain from; only its state is read.
-        paths: the files whose bytes are wanted too.
+        files: those of the document.
         more: further facts by name.
-    Raises: CommandFailed: what the host says is not understood.
     """
-    bare = (pem, MAIN_CF, MASTER_CF)
-    asked = {**_facts(family, pem), **more, **looks(paths, bare)}
-    facts = gather(host, asked, root=True, functions=FUNCTIONS)
+    whole, bare = _whole(family), _bare(files)
+    return {**_facts(family, files.joined), **more, **looks(whole, bare)}
+
+
+def understood(
+    host: inventory.Host, family: Family, release: Release, facts: Mapping[str, Fact]
+) -> MailState:
+    """What the host's answers say.
+
+    Args:
+        facts: with the answers to `questions`.
+    Raises:
+        CommandFailed: what the host says is not understood.
+    """
     have = set(facts["packages"].value.split())
-    cut_off = (
-        bool(facts["unfinished"].value) and "postfix" not in have
-    )  # what is there is not what will be left
-    installed = facts["mail_version"].status == 0 and not cut_off
-    for name in _TIMES:
-        if not re.fullmatch(r"([0-9]+(\.[0-9]+)?)?", facts[name].value):
-            raise _not_understood(host, f"the time '{name}'", facts[name].value)
-    left: dict[str, set[str]] = {}
-    found: dict[str, str] = {}
-    for row in facts["left"].value.split("\n"):
-        if row.count("\t") < 2:
-            continue  # a journal that was cut off (a full disk): its change was never begun
-        name, before, after = row.split("\t", 2)
-        left.setdefault(name, set()).add(after)
-        found.setdefault(name, before)
-    if installed:
-        text = facts["mail_version"].value
-        main_cf = dict(_entry(line) for line in facts["main_cf"].value.split("\n") if "=" in line)
-        services: dict[str, list[str]] = {}
-        for line in facts["services"].value.split("\n"):
-            if line.strip(BLANK):
-                words = folded(line).split(" ")
-                if len(words) < 2:
-                    raise _not_understood(host, "postconf -M", line)
-                services.setdefault(f"{words[0]}/{words[1]}", []).append(folded(line))
-        version = re.match(r"([0-9]{1,3})\.([0-9]{1,3})", text)
-        if version is None:
-            raise _not_understood(host, "postconf -h mail_version", text)
-        numbers = (int(version[1]), int(version[2]))
-    else:
-        known = re.search(r"^postfix: (\d+\.\d+)", facts["candidates"].value, flags=re.MULTILINE)
-        text = known[1] if known else f"{release.postfix} (expected)"
-        main_cf = {name: values[0] for name, values in release.main_cf.items() if values[0] is not None}
-        services = {}
-        major, minor = text.split(" ")[0].split(".")
-        numbers = (int(major), int(minor))
-    seen = seen_in(facts, paths, bare)
-    if not installed:
-        seen |= _left(family, seen)
-    return MailState(
-        installed,
-        numbers,
-        text,
-        main_cf,
-        {name: tuple(lines) for name, lines in services.items()},
-        tuple(name for name in family.packages if name not in have),
-        facts,
-        seen,
-        {name: frozenset(lines) for name, lines in left.items()},
-        frozenset(facts["left_files"].value.splitlines()),
-        found,
-        release,
-        main=tuple(parse.entries(base64.b64decode(facts["main_cf_file"].value))),
-        master=tuple(parse.services(base64.b64decode(facts["master_cf_file"].value))),
-    )
+    missing = tuple(name for name in family.packages if name not in have)
+    whole, bare = _whole(family), _bare(MailFiles.of(family, host))
+    seen = seen_in(facts, whole, bare)
+    state = MailState(host, family, release, facts, seen, missing)
+    _refuse_odd(state)
+    return state if state.installed else replace(state, seen=seen | _left(family, seen))
 
 
-def _not_understood(host: Host, asked: str, said: str) -> CommandFailed:
-    return CommandFailed(
-        f"{asked}: the answer is not understood: '{said[:200]}'",
-        host.name,
-        "run it on the host, as root, and see what it prints",
-    )
+def _whole(family: Family) -> tuple[PurePosixPath, ...]:
+    """Files of SASL and PAM, whose bytes are read, with the folders that they need."""
+    conf, drop_in = family.smtpd_sasl_conf, family.saslauthd_drop_in
+    return (conf, conf.parent, family.pam_service, family.saslauthd_defaults, drop_in, drop_in.parent)
+
+
+def _bare(files: MailFiles) -> tuple[PurePosixPath, ...]:
+    """Files of which only the state is read."""
+    return (files.joined, MAIN_CF, MASTER_CF)
+
+
+def _refuse_odd(state: MailState) -> None:
+    facts = state.facts
+    odd = [
+        (f"the time '{name}'", facts[name].value)
+        for name in _TIMES
+        if not re.fullmatch(r"([0-9]+(\.[0-9]+)?)?", facts[name].value)
+    ]
+    lines = (line for lines in state.services.values() for line in lines)
+    odd += [("postconf -M", line) for line in lines if " " not in line]
+    if state.installed and not re.match(_VERSION, facts["mail_version"].value):
+        odd.append(("postconf -h mail_version", facts["mail_version"].value))
+    for asked, said in odd:
+        raise CommandFailed(
+            f"{asked}: the answer is not understood: '{said[:200]}'",
+            state.host.name,
+            "run it on the host, as root, and see what it prints",
+        )
 
 
 def _left(family: Family, seen: Mapping[PurePosixPath, Seen]) -> dict[PurePosixPath, Seen]:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from runbook_lib import inventory
-from runbook_lib.families import Family, Release
 from runbook_lib.inventory.place import DNS, Place
 from runbook_lib.mail.configuration.bare_newlines import BARE_NEWLINE
 from runbook_lib.mail.configuration.postconf import MAIN_CF, MASTER_CF
@@ -13,29 +12,26 @@ from runbook_lib.mail.differences import sasl, services_found, settings, surroun
 from runbook_lib.mail.differences.difference import Difference, Effect, effect
 from runbook_lib.mail.target import chapter_plans, postfix, services
 from runbook_lib.mail.target.decisions import of_setting
-from runbook_lib.mail.target.postfix import MailFiles
 
 
-def found(
-    state: MailState, family: Family, release: Release, host: inventory.Host, files: MailFiles
-) -> tuple[Difference, ...]:
+def found(state: MailState) -> tuple[Difference, ...]:
     """What a host differs in, each place once, in the order in which the chapter comes to it."""
     differing = (
-        *settings.differences(state, family, release, host, files),
-        *services_found.differences(state, family, host, files.joined),
-        *sasl.differences(state, family, release, host),
-        *services_found.other_differences(state, chapter_plans.services_judged(state, family, host, files)),
+        *settings.differences(state),
+        *services_found.differences(state),
+        *sasl.differences(state),
+        *services_found.other_differences(state, chapter_plans.services_judged(state)),
         *surroundings.differences(state),
-        *_asked_for(state, host),
-        *_no_plain_files(state, family, release, host, files),
+        *_asked_for(state),
+        *_no_plain_files(state),
     )
     one_a_place: dict[Place, Difference] = {}
     for one in differing:
         # What stands around says more of a place than the package's file; what can be decided stays with it.
         before = one_a_place.get(one.where)
         one_a_place[one.where] = replace(one, choices=before.choices) if before else one
-    taken = (_decided(one, host) for one in one_a_place.values())
-    return _left_to_owners(taken, state, family, host, files)
+    taken = (_decided(one, state.host) for one in one_a_place.values())
+    return _left_to_owners(taken, state)
 
 
 def without_effect(differences: tuple[Difference, ...], host: inventory.Host) -> Iterator[tuple[Place, str]]:
@@ -60,24 +56,22 @@ def without_effect(differences: tuple[Difference, ...], host: inventory.Host) ->
             yield decision.place, f"'{decision.decide}' cannot be had here{why}: {told}"
 
 
-def _asked_for(state: MailState, host: inventory.Host) -> Iterator[Difference]:
+def _asked_for(state: MailState) -> Iterator[Difference]:
     """A default that nobody shaped, and that a person decided about all the same."""
     place, value = Place.main(BARE_NEWLINE), state.main_cf.get(BARE_NEWLINE)
-    if host.decided(place) and BARE_NEWLINE in state.guards:
+    if state.host.decided(place) and BARE_NEWLINE in state.guards:
         choices = of_setting(BARE_NEWLINE, value or "", state.version, written=False)
         yield Difference(place, value or "not set", Effect.STAYS, "it decides what ends a message", choices)
 
 
-def _no_plain_files(
-    state: MailState, family: Family, release: Release, host: inventory.Host, files: MailFiles
-) -> Iterator[Difference]:
+def _no_plain_files(state: MailState) -> Iterator[Difference]:
     """Files that would be written, and that are links, or cannot be replaced in one step."""
-    plans = chapter_plans.plans(state, family, release, host, files, "", None)
-    written = {touched.path for plan in plans.all for change in plan.changes for touched in change.touches}
+    plans = chapter_plans.all_of(state)
+    written = {touched.path for plan in plans for change in plan.changes for touched in change.touches}
     for path, seen in state.seen.items():
         if path not in written or not seen.told:
             continue
-        through = not seen.bar and path != files.joined
+        through = not seen.bar and path != state.files.joined
         why = (
             "what it leads to is written, and the link stays"
             if through
@@ -92,19 +86,15 @@ def _decided(one: Difference, host: inventory.Host) -> Difference:
     return replace(one, decision=decision) if decision and one.choices.allow(decision) else one
 
 
-def _left_to_owners(
-    found: Iterable[Difference], state: MailState, family: Family, host: inventory.Host, files: MailFiles
-) -> tuple[Difference, ...]:
+def _left_to_owners(found: Iterable[Difference], state: MailState) -> tuple[Difference, ...]:
     """The differences, those of them kept whose place the chapter only gives its owner lines for.
 
     Where Postfix is not there yet, the package would write what somebody else owns: that is one more.
     """
-    owners = chapter_plans.owned(state, family, host, files)
+    owners = chapter_plans.owned(state)
     written = {
-        MAIN_CF: {Place.main(setting.name) for setting in postfix.settings(state, host, files)},
-        MASTER_CF: {
-            Place.master(service.name) for service in services.services(state, family, host, files.joined)
-        },
+        MAIN_CF: {Place.main(setting.name) for setting in postfix.settings(state)},
+        MASTER_CF: {Place.master(service.name) for service in services.services(state)},
     }
 
     def owner_of(where: Place) -> str:

@@ -1,21 +1,18 @@
 """Who else checks logins, and files of SASL that somebody else wrote."""
 
-from runbook_lib import inventory
-from runbook_lib.families import Family, Release
 from runbook_lib.inventory.place import MASTER_CF, Place
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.differences.difference import Difference, Effect, effect
 from runbook_lib.mail.target import logins, sasl
 
 
-def differences(
-    state: MailState, family: Family, release: Release, host: inventory.Host
-) -> tuple[Difference, ...]:
+def differences(state: MailState) -> tuple[Difference, ...]:
     """Who else checks logins: kept where that works. Else what somebody wrote and this plan would write is named.
 
     A person decides then. Files may be there before any package is.
     """
-    other = logins.other_login(state, family, release, host)
+    family = state.family
+    other = logins.other_login(state)
     found = []
     if other is not None:
         if other.where.file in (str(family.smtpd_sasl_conf), str(family.saslauthd_defaults)):
@@ -27,11 +24,11 @@ def differences(
             found.append(Difference(other.where, other.by, Effect.ASKS, f"{other.lacks}: {logins.MEND}"))
         if other.works:
             return tuple(found)
-    for path, (file, _) in sasl.files(family, release, host).items():
+    for path, (file, _) in sasl.files(state).items():
         seen = state.seen[path]
         if seen.is_absent or seen.line == file.line or seen.line in state.left_files:
             continue
-        if sasl.is_left(path, seen, family):
+        if sasl.is_left(state, path):
             continue
         if other is not None and other.where.file == str(path):
             continue  # named above, with more to say
@@ -43,19 +40,20 @@ def differences(
                 "this chapter writes it, and somebody else did before",
             )
         )
-    found += _override(state, family, release)
-    for name, lines, why in logins.foreign_variables(state, family, release, host):
+    found += _override(state)
+    for name, lines, why in logins.foreign_variables(state):
         found.append(Difference(Place(str(family.saslauthd_defaults), name), lines, Effect.ASKS, why))
     return tuple(found)
 
 
-def _override(state: MailState, family: Family, release: Release) -> tuple[Difference, ...]:
+def _override(state: MailState) -> tuple[Difference, ...]:
     """What dpkg-statoverride(1) says of the socket's directory, where saslauthd's start script goes by it."""
+    family = state.family
     owner, _, rest = state.facts["socket_override"].value.partition(" ")
     group, _, rest = rest.partition(" ")
     mode = rest.partition(" ")[0]
     wide = sasl.open_to(f"{mode} {owner}:{group}", family)
-    if not wide or release.saslauthd_drop_in:
+    if not wide or state.release.saslauthd_drop_in:
         return ()
     place = Place("dpkg-statoverride", str(family.saslauthd_socket_directory))
     good = f"{owner} {family.saslauthd_group} 710"

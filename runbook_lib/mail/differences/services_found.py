@@ -4,14 +4,11 @@ Lines for ports 25, 465 and 587 that an administrator wrote: what they mean, and
 are kept, but for the one that TLS rests on.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import PurePosixPath
 
-from runbook_lib import inventory
-from runbook_lib.families import Family
 from runbook_lib.inventory.place import Place
-from runbook_lib.mail.configuration.postconf import Service, folded
+from runbook_lib.mail.configuration.postconf import folded
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.differences.difference import UNTOUCHED, Difference, Effect, effect
 from runbook_lib.mail.target import filters, services
@@ -26,34 +23,21 @@ _STAYS_BOUND = "it stays, and other addresses of the name go without this port"
 _STAYS = "it stays, and is verified as it is"
 
 
-def differences(
-    state: MailState, family: Family, host: inventory.Host, pem: PurePosixPath
-) -> tuple[Difference, ...]:
-    """What is there for these ports and neither the package nor a run of ours left.
-
-    Args:
-        pem: the file with key, certificate and intermediates.
-    """
+def differences(state: MailState) -> tuple[Difference, ...]:
+    """What is there for these ports and neither the package nor a run of ours left."""
     if not state.installed:
         return ()
-    undecided = host.model_copy(update={"decisions": ()})
-    planned = {one.name: one for one in services.services(state, family, undecided, pem)}
-    found = list(_submission(state, family, undecided, pem, planned))
+    found = list(_submission(state.undecided))
     told = {one.where for one in found}
     found += [
         one for one in _fallen(state) if one.where not in told and one.where != Place.master("smtp/inet")
     ]
-    return (*found, *_on_25(state, family))
+    return (*found, *_on_25(state))
 
 
-def _submission(
-    state: MailState,
-    family: Family,
-    host: inventory.Host,
-    pem: PurePosixPath,
-    planned: Mapping[str, Service],
-) -> Iterator[Difference]:
-    for port in host.submission.ports:
+def _submission(state: MailState) -> Iterator[Difference]:
+    planned = {one.name: one for one in services.services(state)}
+    for port in state.host.submission.ports:
         names = state.service_on_port(port)
         if not names:
             continue
@@ -62,7 +46,7 @@ def _submission(
                 f"one line for port {port} on every address, chapter 2's; this one goes, with its options"
             )
             text = " / ".join(line for name in names for line in state.services[name])
-            not_kept = _why_not_kept_bound(names, port, state, pem)
+            not_kept = _why_not_kept_bound(names, port, state)
             keep = "" if not_kept else _STAYS_BOUND
             choices = Choices(keep, replaced, not_kept)
             yield Difference(Place.master(names[-1]), text, Effect.ASKS, alone, choices)
@@ -71,30 +55,30 @@ def _submission(
         lines = [line for name in names for line in state.services[name]]
         if len(lines) == 1 and lines[0] in (service.after, *state.left.get(service.name, ())):
             continue
-        ours = services.line_of(port, state, family, pem, service.name)
-        own = services.own_line(ours, service.name, state, host, pem)
+        ours = services.line_of(port, state, service.name)
+        own = services.own_line(ours, service.name, state)
         why = "; ".join(filter(None, ("chapter 2 writes it", own.told)))
         replaced = f"one line for port {port}: chapter 2's, with your options that stay"
         if len(lines) > 1:
             where, why = Place.master(f"port {port}"), f"{services.ONE_A_PORT}; {why}"
             yield Difference(where, " / ".join(lines), Effect.ASKS, why, Choices(replace=replaced))
             continue
-        not_kept = services.why_not_kept(port, tuple(lines), state, pem)
+        not_kept = services.why_not_kept(port, tuple(lines), state)
         keep = "" if not_kept else _STAYS
-        if keep and services.why_not_kept(port, tuple(lines), _certificate_kept(state), pem):
+        if keep and services.why_not_kept(port, tuple(lines), _certificate_kept(state)):
             keep += ", but not where the certificate of port 25 is kept: the line would show that one, too"
         choices = Choices(keep, replaced, not_kept)
         yield Difference(Place.master(service.name), lines[0], Effect.ASKS, why, choices)
 
 
-def _why_not_kept_bound(names: tuple[str, ...], port: int, state: MailState, pem: PurePosixPath) -> str:
+def _why_not_kept_bound(names: tuple[str, ...], port: int, state: MailState) -> str:
     """Why a service that is bound to one address cannot be kept; '' where it can."""
     if services.is_on_loopback(names[-1]):
         return "nobody could submit mail"
     if len(names) > 1:
         return "there are several for this port"
     lines = state.services[names[-1]]
-    return services.ONE_A_PORT if len(lines) > 1 else services.why_not_kept(port, lines, state, pem)
+    return services.ONE_A_PORT if len(lines) > 1 else services.why_not_kept(port, lines, state)
 
 
 def _certificate_kept(state: MailState) -> MailState:
@@ -114,9 +98,9 @@ def _fallen(state: MailState) -> Iterator[Difference]:
             yield Difference(Place.master(service.name), options, Effect.ASKS, why, choices)
 
 
-def _on_25(state: MailState, family: Family) -> Iterator[Difference]:
+def _on_25(state: MailState) -> Iterator[Difference]:
     lines = state.services.get("smtp/inet", ())
-    plain = f"smtp inet n - {family.chroot} - - smtpd"
+    plain = f"smtp inet n - {state.family.chroot} - - smtpd"
     if lines == (plain,) or (lines and lines[-1] in state.left.get("smtp/inet", ())):
         return
     bound = [] if lines else [name for name in state.service_on_port(25) if name != "smtp/inet"]

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from runbook_lib import inventory
-from runbook_lib.families import Family, Release
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.certificates.configured import ENTRIES
 from runbook_lib.mail.configuration import networks
@@ -15,9 +13,7 @@ from runbook_lib.mail.target import filters, logins, offers, postfix, restrictio
 from runbook_lib.mail.target.decisions import Choices, empty_list, of_setting
 
 
-def differences(
-    state: MailState, family: Family, release: Release, host: inventory.Host, files: postfix.MailFiles
-) -> tuple[Difference, ...]:
+def differences(state: MailState) -> tuple[Difference, ...]:
     """What on the host differs from what the package leaves and from what an earlier run of ours left.
 
     It is the same whatever was decided (`judged.found` says what the decisions make of it). Services of master.cf are
@@ -25,15 +21,15 @@ def differences(
     """
     if not state.installed:
         return ()
-    host = host.model_copy(update={"decisions": ()})
+    release = state.release
     found = list(_certificate(state))
     told = {difference.where for difference in found}
-    written = {setting.name: setting for setting in postfix.settings(state, host, files)}
-    other = logins.other_login(state, family, release, host)
+    written = {setting.name: setting for setting in postfix.settings(state.undecided)}
+    other = logins.other_login(state)
     ruled = (
         restrictions.rulings(state)
         | filters.rulings(state)
-        | logins.rulings(state, other, host)
+        | logins.rulings(state, other)
         | offers.rulings(state)
         | sni.rulings(state)
     )
@@ -57,7 +53,7 @@ def differences(
             choices = replace(choices, keep="" if misplaced else choices.keep, not_kept=misplaced)
         found.append(Difference(Place.main(name), value, Effect.ASKS, why, choices))
     found += _networks(state)
-    kept_settings = tuple(_kept(state, {*written, *ruled}, release))
+    kept_settings = tuple(_kept(state, {*written, *ruled}))
     return tuple(found) + tuple(one for one in kept_settings if one.where not in told)
 
 
@@ -108,8 +104,8 @@ _BY_PACKAGE = frozenset((
 ))  # fmt: skip
 
 
-def _kept(state: MailState, told: set[str], release: Release) -> Iterator[Difference]:
-    known = told | set(wanted.READ) | _BY_PACKAGE | set(release.main_cf)
+def _kept(state: MailState, told: set[str]) -> Iterator[Difference]:
+    known = told | set(wanted.READ) | _BY_PACKAGE | set(state.release.main_cf)
     for name, value in state.main_cf.items():
         if name in known:
             continue

@@ -105,7 +105,7 @@ def _fate(finding: Finding, difference: Difference | None, look: Look) -> str:
     if difference is not None:
         return "; ".join(filter(None, (_answers(difference), hand)))
     if finding.place.thing == Place.main(BARE_NEWLINE) and not finding.by_hand:
-        decided = look.host.decided(finding.place)
+        decided = look.state.host.decided(finding.place)
         if decided:
             return f"decided: {decided.decide}: {decided.reason}"
         return "stays, unless you decide: replace"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runbook_lib import inventory
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.configuration.state import MailState
 
@@ -31,7 +30,6 @@ class Look:
 
     Args:
         state: as it was read.
-        host: what the inventory says.
         main, master: the files' bytes.
         map_types: those that this Postfix was built with, or has a plug-in for (`postconf -m`).
         parameters: every name that this Postfix knows (`postconf -d`).
@@ -41,7 +39,6 @@ class Look:
     """
 
     state: MailState
-    host: inventory.Host
     main: bytes = b""
     master: bytes = b""
     map_types: frozenset[str] = frozenset()

@@ -22,9 +22,7 @@ _FACTS = {
 }
 
 
-def look_at(
-    remote: Host, state: MailState, host: inventory.Host, known: Iterable[inventory.Host] = ()
-) -> Look:
+def look_at(remote: Host, state: MailState, known: Iterable[inventory.Host] = ()) -> Look:
     """Ask for what this Postfix knows, and for each file that its settings name.
 
     Args:
@@ -33,12 +31,11 @@ def look_at(
     facts = gather(remote, _FACTS, root=True)
     look = Look(
         state,
-        host,
         base64.b64decode(state.facts["main_cf_file"].value),
         base64.b64decode(state.facts["master_cf_file"].value),
         frozenset(facts["map_types"].value.split()),
         frozenset(facts["parameters"].value.split()),
-        others={name: one.name for one in known if one.name != host.name for name in one.names.all},
+        others={name: one.name for one in known if one.name != state.host.name for name in one.names.all},
         defaults={name: facts[name].value for name in (*_DEFAULTS, "elsewhere")},
     )
     return replace(look, paths=_states(remote, tuple(paths.named(look))))

@@ -22,7 +22,7 @@ def find(look: Look) -> Iterator[Finding]:
             for meaning, hand in _of_list(entry.name, protocols(entry.value, look.version)):
                 yield Finding(place, entry.text, meaning, hand)
         if entry.name in _EXCLUDED:
-            kind = look.host.certificate.key_type
+            kind = look.state.host.certificate.key_type
             hit = [word for word in re.split(r"[\s,:]+", entry.value) if word.upper() in _NEEDED[kind]]
             if hit:
                 meaning = (

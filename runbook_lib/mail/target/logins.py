@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runbook_lib import inventory
-from runbook_lib.families import Family, Release
+from runbook_lib.families import Family
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target import mechanisms
@@ -93,16 +92,14 @@ def facts(family: Family) -> dict[str, str]:
     }
 
 
-def other_login(
-    state: MailState, family: Family, release: Release, host: inventory.Host
-) -> OtherLogin | None:
+def other_login(state: MailState) -> OtherLogin | None:
     """Who checks logins where this runbook did not set that up; None: nobody does, or this runbook did."""
     if not state.installed:
         return None
     if state.main_cf.get("smtpd_sasl_type") == "dovecot":
         path = state.main_cf.get("smtpd_sasl_path", "smtpd, the default of smtpd_sasl_path")
         return OtherLogin(f"Dovecot at {path}", Place.main(_TYPE), _place_lacks(state, "dovecot"))
-    for port in host.submission.ports:
+    for port in state.host.submission.ports:
         for name in state.service_on_port(port):
             if own := own_options(state, name):
                 given = dict(one.split("=", 1) for one in own)
@@ -110,15 +107,16 @@ def other_login(
                     path = given.get(_PATH, state.main_cf.get(_PATH, "smtpd, the default of smtpd_sasl_path"))
                     kind = f"dovecot:{path}" if _PATH in given else "dovecot"
                     return OtherLogin(f"Dovecot at {path}", Place.master(name), _place_lacks(state, kind))
+    family = state.family
     conf = state.seen[family.smtpd_sasl_conf]
     own_conf = (
         conf.is_absent or conf.line in state.left_files or _content(conf.file) == family.smtpd_sasl_text
     )
-    own_defaults = not foreign_variables(state, family, release, host)
+    own_defaults = not foreign_variables(state)
     if own_conf and own_defaults:
         return None
     where = Place(str(family.saslauthd_defaults if own_conf else family.smtpd_sasl_conf))
-    return _cyrus(state, _content(conf.file), where, family)
+    return _cyrus(state, _content(conf.file), where)
 
 
 def own_options(state: MailState, name: str) -> tuple[str, ...]:
@@ -147,18 +145,16 @@ def of_services(state: MailState, name: str) -> tuple[str, ...]:
     return next((options for options in found if f"{_TYPE}=dovecot" in options), ())
 
 
-def foreign_variables(
-    state: MailState, family: Family, release: Release, host: inventory.Host
-) -> tuple[tuple[str, str, str], ...]:
+def foreign_variables(state: MailState) -> tuple[tuple[str, str, str], ...]:
     """Variables of saslauthd's settings file that somebody else set: name, what is there, what it means here."""
-    defaults = state.seen[family.saslauthd_defaults]
+    defaults = state.seen[state.family.saslauthd_defaults]
     if defaults.file is None or defaults.line in state.left_files:
         return ()
     content = _content(defaults.file)
     found = []
-    for name, text, _ in variables(release, host):
+    for name, text, _ in variables(state):
         lines = lines_of(content, name)
-        left = release.saslauthd_left.get(name)
+        left = state.release.saslauthd_left.get(name)
         if lines not in ([text], [left] if left else []):
             found.append((name, " / ".join(lines) or "no line", "this chapter writes it"))
     for line in lines_of(content, "MECHANISMS"):
@@ -167,20 +163,21 @@ def foreign_variables(
     return tuple(found)
 
 
-def variables(release: Release, host: inventory.Host) -> list[tuple[str, str, str]]:
+def variables(state: MailState) -> list[tuple[str, str, str]]:
     """Name, line and reason of each variable that this runbook wants in saslauthd's settings file.
 
     saslauthd takes what stands behind the '@' of a login name for a realm, which PAM never sees: everybody is known by
     the bare name, whatever stands behind it. Where users have names with a realm it must not (saslauthd(8), -r).
     """
-    whole_name = "-r " if host.sasl.realm else ""
+    wanted = state.host.sasl
+    whole_name = "-r " if wanted.realm else ""
     return [
-        (name, text.format(workers=host.sasl.workers, whole_name=whole_name), why)
-        for name, text, why in release.saslauthd_variables
+        (name, text.format(workers=wanted.workers, whole_name=whole_name), why)
+        for name, text, why in state.release.saslauthd_variables
     ]
 
 
-def rulings(state: MailState, other: OtherLogin | None, host: inventory.Host) -> dict[str, Ruling]:
+def rulings(state: MailState, other: OtherLogin | None) -> dict[str, Ruling]:
     """What a login that is there means for the entries of main.cf that this chapter reads, by parameter."""
     found = _of_mechanisms(state, other)
     if other is None:
@@ -188,7 +185,7 @@ def rulings(state: MailState, other: OtherLogin | None, host: inventory.Host) ->
     if other.where == Place.main(_TYPE):
         half_made = f"{other.lacks}: {MEND}"
         found |= {name: Ruling(other.works, why if other.works else half_made) for name, why in _SAID.items()}
-    if other.works and not host.submission.auth_on_25:
+    if other.works and not state.host.submission.auth_on_25:
         found["smtpd_sasl_auth_enable"] = _auth_on_25(state)
     return found
 
@@ -233,7 +230,7 @@ def _auth_on_25(state: MailState) -> Ruling:
     )
 
 
-def _cyrus(state: MailState, text: str, where: Place, family: Family) -> OtherLogin:
+def _cyrus(state: MailState, text: str, where: Place) -> OtherLogin:
     # SASL does not mind in which case a key stands there (config.c of Cyrus SASL).
     conf = {
         name.lower(): value
@@ -251,7 +248,7 @@ def _cyrus(state: MailState, text: str, where: Place, family: Family) -> OtherLo
     if works and "saslauthd" in methods and not narrowed:
         lacks = "without mech_list smtpd offers mechanisms that saslauthd cannot check"
     if not text:
-        lacks = f"smtpd finds nothing in {family.smtpd_sasl_conf}, so it does not ask saslauthd"
+        lacks = f"smtpd finds nothing in {state.family.smtpd_sasl_conf}, so it does not ask saslauthd"
     if not state.facts["plain_plugin"].value:
         lacks = "SASL's plug-in for PLAIN is not installed"
     return OtherLogin(by, where, lacks)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from runbook_lib import inventory
-from runbook_lib.families import Family, Release
+from runbook_lib.families import Family
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.remote import firewalld
 from runbook_lib.remote.alternative import AlternativeChange, Choice
@@ -16,25 +16,26 @@ _TITLE = "The system's mail server"
 _FIREWALL = "Firewall"
 
 
-def plan_alternative(state: MailState, family: Family, release: Release) -> Plan | None:
+def plan_alternative(state: MailState) -> Plan | None:
     """Postfix as the system's mail server, with all the links that follow, among them PAM's service smtp.
 
     Without it logins meet the PAM file of another mail server, or none, and /etc/pam.d/other denies them.
 
     Returns: None where the system has no such choice.
     """
-    if family.mta_program is None:
+    program_of_ours = state.family.mta_program
+    if program_of_ours is None:
         return None
     choice = Choice.of(state.facts["alternative"].value)
-    wanted = str(family.mta_program)
+    wanted = str(program_of_ours)
     program = choice.program
     if "postfix" in state.missing_packages and choice.automatic:
         highest = max(choice.priorities.values(), default=0)
-        program = wanted if highest < release.mta_priority else program  # as the package will leave it
+        program = wanted if highest < state.release.mta_priority else program  # as the package will leave it
     if program in ("", wanted):
         return Plan(_TITLE)
     why = "sendmail, mailq and /etc/pam.d/smtp lead to Postfix's"
-    return Plan(_TITLE, (AlternativeChange(_NAME, choice, family.mta_program, why),))
+    return Plan(_TITLE, (AlternativeChange(_NAME, choice, program_of_ours, why),))
 
 
 def plan_firewall(facts: Mapping[str, Fact], family: Family, host: inventory.Host) -> Plan | None:

@@ -25,13 +25,11 @@ def facts(key: PurePosixPath, certificate: PurePosixPath) -> dict[str, str]:
     }
 
 
-def check(state: MailState, key: PurePosixPath, certificate: PurePosixPath, where: str) -> None:
+def check(state: MailState) -> None:
     """Refuse a pair that Postfix would be given and that does not fit.
 
     Args:
         state: with the answers to `facts`.
-        key, certificate: the files that this runbook joins for Postfix.
-        where: the host, for the message.
     Raises:
         ApplyRefused: with both fingerprints. Nothing was changed.
     """
@@ -39,19 +37,17 @@ def check(state: MailState, key: PurePosixPath, certificate: PurePosixPath, wher
     wrong = _kept(state)
     ours = _ours(state)
     if not (there and there.serves) and all(ours) and not ours_fit(state):
-        wrong.append((str(key), ours[0], str(certificate), ours[1]))
-    _refuse(wrong, where)
+        wrong.append((str(state.files.key), ours[0], str(state.files.certificate), ours[1]))
+    _refuse(wrong, state.host.name)
 
 
-def check_kept(state: MailState, where: str) -> None:
+def check_kept(state: MailState) -> None:
     """The same for the pair that main.cf names and that stays, before ours is made.
 
-    Args:
-        state, where: as for `check`.
     Raises:
         ApplyRefused: as `check`.
     """
-    _refuse(_kept(state), where)
+    _refuse(_kept(state), state.host.name)
 
 
 def ours_fit(state: MailState) -> bool:

@@ -1,13 +1,9 @@
 """Chapter 2 as plans: packages, the file Postfix reads, main.cf, master.cf, and taking them up."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Literal
 
-from runbook_lib import inventory
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.families import Family
 from runbook_lib.mail.configuration.postconf import (
     BLANK,
     MAIN_CF,
@@ -28,52 +24,16 @@ from runbook_lib.remote.system import PackagesChange
 TAKING_UP = "Taking it up"  # the title of the chapter's last plan
 
 
-@dataclass(frozen=True)
-class MailFiles:
-    """Where the document's files are on a host.
-
-    Args:
-        key: the passphrase-free key.
-        certificate: what the CA returned.
-        joined: what Postfix reads: key, certificate, intermediates.
-    """
-
-    key: PurePosixPath
-    certificate: PurePosixPath
-    joined: PurePosixPath
-
-    @property
-    def all(self) -> tuple[PurePosixPath, ...]:
-        """Each of them."""
-        return (self.key, self.certificate, self.joined)
-
-    @classmethod
-    def of(cls, family: Family, host: inventory.Host) -> "MailFiles":
-        """From the family's directories and the document's names."""
-        names = host.certificate
-        return cls(
-            family.key_directory / names.nopass_key_file,
-            family.certificate_directory / names.certificate_file,
-            family.key_directory / f"postfix_{names.certificate_file}",
-        )
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """Facts that tell whether the joined file is what it is made from."""
-        return {
-            "joined_wanted": f"cat {quote(self.key)} {quote(self.certificate)} | sha256sum | cut -c1-64",
-            "certificate_serial": f"openssl x509 -in {quote(self.certificate)} -noout -serial | cut -d= -f2",
-        }
-
-
-def plan_packages(state: MailState, family: Family, host: inventory.Host, fqdn: str) -> Plan:
+def plan_packages(state: MailState) -> Plan:
     """Packages that are missing, their questions answered before they are asked."""
+    family = state.family
     cut_off = bool(state.facts["unfinished"].value)
     if not state.missing_packages and not (cut_off and state.facts["install_open"].value):
         return Plan("Packages")  # what somebody else left half installed is not ours to complete
     preseed: tuple[str, ...] = ()
     if "postfix" in state.missing_packages:
-        mailname = fqdn if "." in fqdn else host.names.smtp
+        fqdn = state.facts["hostname"].value
+        mailname = fqdn if "." in fqdn else state.host.names.smtp
         preseed = tuple(answer.format(mailname=mailname) for answer in family.questions)
     change = PackagesChange(state.missing_packages, family.package_manager, preseed, cut_off=cut_off)
     why = refused_packages(state)
@@ -90,18 +50,18 @@ def refused_packages(state: MailState) -> str:
     return f"{' '.join(state.missing_packages)} cannot be installed ({fact.value})"
 
 
-def refuse_packages(state: MailState, where: str) -> None:
+def refuse_packages(state: MailState) -> None:
     """Raises: ApplyRefused: the package manager would not install what is missing. Nothing was changed."""
     if why := refused_packages(state):
         raise ApplyRefused(
             why,
-            where,
+            state.host.name,
             "decide about it on the host, as root: `apt-mark unhold NAME` where a hold is in the way, else what "
             "`apt-get -s install NAME` shows; then type the same again",
         )
 
 
-def plan_joined_file(state: MailState, files: MailFiles) -> Plan:
+def plan_joined_file(state: MailState) -> Plan:
     """The one file that Postfix reads, made on the host from the document's files and renamed into place.
 
     A pair in two files cannot be replaced in one step (TLS_README, 'Server-side certificate and private key
@@ -109,6 +69,7 @@ def plan_joined_file(state: MailState, files: MailFiles) -> Plan:
     """
     if state.certificate and state.certificate.serves:
         return Plan("Key and chain in one file", (), state.certificate.notes)
+    files = state.files
     seen = state.seen[files.joined]
     made_from = state.facts["joined_wanted"]
     as_wanted = (
@@ -141,7 +102,7 @@ def plan_joined_file(state: MailState, files: MailFiles) -> Plan:
     return Plan("Key and chain in one file", (change,))
 
 
-def settings(state: MailState, host: inventory.Host, files: MailFiles) -> tuple[Setting, ...]:
+def settings(state: MailState) -> tuple[Setting, ...]:
     """Every entry of main.cf that the chapter decides, as it is and as it shall be.
 
     What an earlier run of ours set because the inventory asked for it, and it does so no longer, goes back.
@@ -151,11 +112,11 @@ def settings(state: MailState, host: inventory.Host, files: MailFiles) -> tuple[
     decided = {
         entry.name: Setting(entry.name, state.main_cf.get(entry.name), entry.value, entry.why, entry.since)
         for entry in wanted.settings(
-            state.version, state.release, host, files.joined, own_certificate=not stays
+            state.version, state.release, state.host, state.files.joined, own_certificate=not stays
         )
         if not entry.replaces or state.main_cf.get(entry.name) in entry.replaces
     }
-    for decision in host.decisions:
+    for decision in state.host.decisions:
         name = decision.place.name
         value = state.main_cf.get(name)
         if decision.place.file != MAIN_CF.name:
@@ -176,9 +137,9 @@ def settings(state: MailState, host: inventory.Host, files: MailFiles) -> tuple[
     return tuple(decided.values())
 
 
-def plan_settings(state: MailState, host: inventory.Host, files: MailFiles) -> Plan:
+def plan_settings(state: MailState) -> Plan:
     """What main.cf does not have yet."""
-    differing = tuple(setting for setting in settings(state, host, files) if not setting.is_as_wanted)
+    differing = tuple(setting for setting in settings(state) if not setting.is_as_wanted)
     notes = (
         ()
         if state.installed
@@ -188,9 +149,9 @@ def plan_settings(state: MailState, host: inventory.Host, files: MailFiles) -> P
     return Plan("main.cf", (change,) if differing else (), notes)
 
 
-def plan_services(state: MailState, family: Family, host: inventory.Host, files: MailFiles) -> Plan:
+def plan_services(state: MailState) -> Plan:
     """What master.cf does not have yet."""
-    differing = tuple(s for s in services(state, family, host, files.joined) if not s.is_as_wanted)
+    differing = tuple(s for s in services(state) if not s.is_as_wanted)
     lists = tuple(f"{judged.parameter}: {judged.told}." for judged in restrictions.judge(state))
     notes = lists + filters.told(state) + _rate_of_tries(state)
     change = ServicesChange(differing, as_text=state.version < (2, 11), seen=state.seen.get(MASTER_CF))
@@ -214,7 +175,7 @@ def _rate_of_tries(state: MailState) -> tuple[str, ...]:
     )
 
 
-def plan_taking_up(state: MailState, family: Family, earlier: Iterable[Plan]) -> Plan:
+def plan_taking_up(state: MailState, earlier: Iterable[Plan]) -> Plan:
     """A reload, where something that Postfix reads is newer than the running Postfix; a start, where it does not run.
 
     Only a restart makes it listen on other addresses (postconf(5), inet_interfaces).
@@ -246,10 +207,10 @@ def plan_taking_up(state: MailState, family: Family, earlier: Iterable[Plan]) ->
     if not reasons:
         return Plan(TAKING_UP)
     how: Literal["reload", "restart", "start"] = "restart" if state.listens_on_loopback else "reload"
-    if not (state.is_running or (not state.installed and family.postfix_starts)):
+    if not (state.is_running or (not state.installed and state.family.postfix_starts)):
         how = "start"
     why = "; ".join(reasons) if state.installed else "new settings"
-    enabled = state.is_enabled if state.installed else family.postfix_starts
+    enabled = state.is_enabled if state.installed else state.family.postfix_starts
     return Plan(TAKING_UP, (TakenUp(why, how, enabled, state.warnings),))
 
 

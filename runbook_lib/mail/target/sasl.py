@@ -4,40 +4,27 @@ import re
 from pathlib import PurePosixPath
 
 from runbook_lib import inventory
-from runbook_lib.families import Family, Release
+from runbook_lib.families import Family
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target import logins, wanted
 from runbook_lib.remote.change import Change, Plan
-from runbook_lib.remote.files import FileState, Seen, plan_directory, plan_file
+from runbook_lib.remote.files import FileState, plan_directory, plan_file
 from runbook_lib.remote.system import MembershipChange, UnitChange
 from runbook_lib.remote.variables import Variable, VariablesChange, plan_variables
 
 UNIT = "saslauthd"
 
 
-def paths(family: Family) -> tuple[PurePosixPath, ...]:
-    """The files and directories of this plan, for `read_state`."""
-    return (
-        family.smtpd_sasl_conf,
-        family.smtpd_sasl_conf.parent,
-        family.pam_service,
-        family.saslauthd_defaults,
-        family.saslauthd_drop_in,
-        family.saslauthd_drop_in.parent,
-    )
-
-
-def files(
-    family: Family, release: Release, host: inventory.Host
-) -> dict[PurePosixPath, tuple[FileState, str]]:
+def files(state: MailState) -> dict[PurePosixPath, tuple[FileState, str]]:
     """Each file as it shall be, and what for."""
+    family, release = state.family, state.release
     files = {
         family.smtpd_sasl_conf: (
             FileState.wanted(family.smtpd_sasl_text.encode()),
             "smtpd asks saslauthd, and offers PLAIN and LOGIN only, which saslauthd can check",
         ),
         family.pam_service: (
-            FileState.wanted(wanted.pam_service(family, host.sasl.minimum_uid)),
+            FileState.wanted(wanted.pam_service(family, state.host.sasl.minimum_uid)),
             "PAM's service smtp: root is kept out, the rest is as for every login here",
         ),
     }
@@ -50,21 +37,15 @@ def files(
     return files
 
 
-def is_left(path: PurePosixPath, seen: Seen, family: Family) -> bool:
+def is_left(state: MailState, path: PurePosixPath) -> bool:
     """Whether a file is as its package leaves it, white space aside."""
-    text = family.files_left.get(path)
+    text, seen = state.family.files_left.get(path), state.seen[path]
     if text is None or seen.file is None or seen.file.content is None:
         return False
     return seen.file.content.split() == text.encode().split()
 
 
-def plan_sasl(
-    state: MailState,
-    family: Family,
-    release: Release,
-    host: inventory.Host,
-    other: logins.OtherLogin | None,
-) -> Plan:
+def plan_sasl(state: MailState, other: logins.OtherLogin | None) -> Plan:
     """What is missing for logins through saslauthd and PAM; nothing where somebody else's login is there.
 
     saslauthd is stopped while its settings file changes: Debian 12's script reads the pid file's place from the
@@ -75,10 +56,11 @@ def plan_sasl(
     """
     if other is not None:
         return Plan("SMTP AUTH", (), (other.told,))
+    family, release = state.family, state.release
     bare = bool(state.missing_packages)
     changes: list[Change] = []
     settings: list[Change] = []
-    for path, (file, why) in files(family, release, host).items():
+    for path, (file, why) in files(state).items():
         place = changes if path != family.saslauthd_drop_in else settings
         directory = state.seen.get(path.parent)
         # Postfix, or the library that it needs, brings the folder of smtpd.conf (dpkg -S, rpm -qf).
@@ -89,7 +71,7 @@ def plan_sasl(
     if bare:
         variables = tuple(
             Variable(name, release.saslauthd_left.get(name), text, why)
-            for name, text, why in logins.variables(release, host)
+            for name, text, why in logins.variables(state)
             if text != release.saslauthd_left.get(name)
         )
         settings.append(
@@ -98,7 +80,7 @@ def plan_sasl(
     else:
         seen = state.seen[family.saslauthd_defaults]
         content = (seen.file.content or b"").decode("utf-8", errors="replace") if seen.file else ""
-        settings += plan_variables(family.saslauthd_defaults, content, logins.variables(release, host), seen)
+        settings += plan_variables(family.saslauthd_defaults, content, logins.variables(state), seen)
     if family.saslauthd_group and state.facts["in_group"].status != 0:
         changes.append(
             MembershipChange("postfix", family.saslauthd_group, "only this group may open saslauthd's socket")
@@ -120,7 +102,7 @@ def plan_sasl(
         why = "at its start it closes its socket to everybody but its group" if is_open and works else why
         changes.append(UnitChange(UNIT, enabled, active, True, why))
     return Plan(
-        "SMTP AUTH through saslauthd and PAM", tuple(changes), (*_form(host), *_shut_out(state, host))
+        "SMTP AUTH through saslauthd and PAM", tuple(changes), (*_form(state.host), *_shut_out(state))
     )
 
 
@@ -148,9 +130,9 @@ def _form(host: inventory.Host) -> tuple[str, ...]:
     return (f"sasl.realm {host.sasl.realm}: PAM is asked for the whole name, NAME@{host.sasl.realm}.",)
 
 
-def _shut_out(state: MailState, host: inventory.Host) -> tuple[str, ...]:
+def _shut_out(state: MailState) -> tuple[str, ...]:
     """Say how many accounts with a password a floor of user ids keeps out, root aside."""
-    floor = host.sasl.minimum_uid
+    floor = state.host.sasl.minimum_uid
     uids = [int(uid) for uid in re.findall(r"^[0-9]{1,10}$", state.facts["logins"].value, re.MULTILINE)]
     below = sum(0 < uid < floor for uid in uids)
     if floor == 1 or not below:

@@ -2,10 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
-from runbook_lib import inventory
-from runbook_lib.families import Family
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.certificates.configured import ENTRIES
 from runbook_lib.mail.configuration import parse
@@ -43,42 +40,37 @@ class OwnLine:
         return "; ".join(parts)
 
 
-def services(
-    state: MailState, family: Family, host: inventory.Host, pem: PurePosixPath
-) -> tuple[Service, ...]:
+def services(state: MailState) -> tuple[Service, ...]:
     """The submission services, as they are and as they shall be; the name found on a port is kept.
 
     Where several stand on one port, the last is the one that Postfix takes; it stays the one. A service whose options
     fell to it from a commented line is put right where a person decided so, and one that he keeps is not ours.
-
-    Args:
-        pem: the file with key, certificate and intermediates.
     """
     result = []
-    for port in host.submission.ports:
+    for port in state.host.submission.ports:
         found = state.service_on_port(port)
         if found and (alone := listens_alone(found[-1], port)):
-            if len(found) == 1 and is_kept_bound(found[-1], port, state, host, pem):
+            if len(found) == 1 and is_kept_bound(found[-1], port, state):
                 continue
             # Both cannot be had: the port of every address has that one in it.
-            ours = line_of(port, state, family, pem, "")
+            ours = line_of(port, state, "")
             name = "/".join(ours.split()[:2])
             there = state.services[name] if name in found else ()
             result.append(Service(name, there, ours, wanted.WHY_SERVICE[port]))
             result += [Service(other, state.services[other], None, alone) for other in found if other != name]
             continue
-        ours = line_of(port, state, family, pem, found[-1] if found else "")
+        ours = line_of(port, state, found[-1] if found else "")
         name = "/".join(ours.split()[:2])
         before = state.services[name] if found else ()
-        decision = host.decided(Place.master(name))
-        if decision and decision.decide == "keep" and not why_not_kept(port, before, state, pem):
+        decision = state.host.decided(Place.master(name))
+        if decision and decision.decide == "keep" and not why_not_kept(port, before, state):
             continue
-        own = own_line(ours, name, state, host, pem)
+        own = own_line(ours, name, state)
         result.append(Service(name, before, _merged(ours, own), wanted.WHY_SERVICE[port]))
         result += [Service(other, state.services[other], None, ONE_A_PORT) for other in found[:-1]]
     told = {service.name for service in result}
     for service in state.master:
-        decision = host.decided(Place.master(service.name))
+        decision = state.host.decided(Place.master(service.name))
         if service.fallen and service.name not in told and decision and decision.decide == "replace":
             now = state.services.get(service.name, ())
             result.append(Service(service.name, now, without_fallen(service), PUT_RIGHT))
@@ -98,14 +90,14 @@ def bound_to(name: str) -> str:
     return name.rpartition("/")[0].rpartition(":")[0]
 
 
-def is_kept_bound(name: str, port: int, state: MailState, host: inventory.Host, pem: PurePosixPath) -> bool:
+def is_kept_bound(name: str, port: int, state: MailState) -> bool:
     """Whether a person keeps a service that is bound to one address, and its line can be kept."""
-    decision = host.decided(Place.master(name))
+    decision = state.host.decided(Place.master(name))
     return bool(
         decision
         and decision.decide == "keep"
         and not is_on_loopback(name)
-        and not why_not_kept(port, state.services[name], state, pem)
+        and not why_not_kept(port, state.services[name], state)
     )
 
 
@@ -115,15 +107,13 @@ def is_on_loopback(name: str) -> bool:
     return address.startswith("127.") or address.strip("[]") in ("::1", "localhost")
 
 
-def why_not_kept(port: int, lines: tuple[str, ...], state: MailState, pem: PurePosixPath) -> str:
+def why_not_kept(port: int, lines: tuple[str, ...], state: MailState) -> str:
     """Why what is there for a submission port cannot be kept; '' where the verification can prove what it does.
 
     It has to do what its port is for: TLS demanded, a login taken. And it has to show the certificate that users trust:
     where main.cf goes on naming another one for port 25, the line says so itself, or it is not kept.
-
-    Args:
-        pem: the file with key, certificate and intermediates.
     """
+    pem = state.files.joined
     mode = {587: "smtpd_tls_security_level=encrypt", 465: "smtpd_tls_wrappermode=yes"}[port]
     own = {one.name: one.value for line in lines for one in _options(line)}
     has = {f"{name}={value}" for name, value in own.items()}
@@ -146,7 +136,7 @@ def why_not_kept(port: int, lines: tuple[str, ...], state: MailState, pem: PureP
     return ""
 
 
-def own_line(ours: str, name: str, state: MailState, host: inventory.Host, pem: PurePosixPath) -> OwnLine:
+def own_line(ours: str, name: str, state: MailState) -> OwnLine:
     """What an administrator's line for a service has beside ours.
 
     After a run of ours it is the line that the run found, so that a second run makes the same of it.
@@ -162,7 +152,9 @@ def own_line(ours: str, name: str, state: MailState, host: inventory.Host, pem: 
     fallen = {option.name for one in state.master if one.name == name for option in one.fallen}
     own = {option.name: option for option in service.options if option.name not in fallen}
     same = {f"{one.name}={one.value}" for one in _options(ours)}
-    decided = {one.name for one in wanted.settings(state.version, state.release, host, pem)}
+    decided = {
+        one.name for one in wanted.settings(state.version, state.release, state.host, state.files.joined)
+    }
     mine = {one.name for one in _options(ours)} | decided | set(ENTRIES)
     mine |= {"smtpd_tls_protocols", decisions.EXCLUDED, "smtpd_tls_wrappermode"}
     # A list that stops everybody was for a port without logins; users would log in there and be refused.
@@ -183,7 +175,7 @@ def without_fallen(service: parse.Service) -> str:
     return " ".join([*service.columns, *options, *service.words])
 
 
-def line_of(port: int, state: MailState, family: Family, pem: PurePosixPath, name: str) -> str:
+def line_of(port: int, state: MailState, name: str) -> str:
     """This chapter's line for a port, without what an administrator's own line adds to it.
 
     Args:
@@ -191,10 +183,10 @@ def line_of(port: int, state: MailState, family: Family, pem: PurePosixPath, nam
     """
     more = (*restrictions.options(state), *logins.of_services(state, name))
     if state.certificate:
-        more += state.certificate.options(state.version, pem)
+        more += state.certificate.options(state.version, state.files.joined)
     if decisions.EXCLUDED in state.main_cf:
         more += (f"{decisions.EXCLUDED}=",)
-    line = wanted.service(port, state.version, family, more)
+    line = wanted.service(port, state.version, state.family, more)
     return f"{name.removesuffix('/inet')} {line.split(' ', 1)[1]}" if name else line
 
 

@@ -7,7 +7,7 @@ no service that could take a mail is there.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePosixPath
@@ -15,10 +15,11 @@ from pathlib import PurePosixPath
 from runbook_lib.errors import ApplyRefused
 from runbook_lib.mail.configuration import parse
 from runbook_lib.mail.configuration.parse import port_of
-from runbook_lib.mail.configuration.postconf import Service, Setting, line
+from runbook_lib.mail.configuration.postconf import line
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target import pairs
-from runbook_lib.mail.target.postfix import MailFiles
+from runbook_lib.mail.target.postfix import settings
+from runbook_lib.mail.target.services import services
 from runbook_lib.remote.change import here_document, quote
 from runbook_lib.remote.connection import Host
 
@@ -56,30 +57,21 @@ class Trial:
     why_not: str = ""
 
 
-def run(
-    remote: Host,
-    state: MailState,
-    files: MailFiles,
-    settings: Sequence[Setting],
-    services: Sequence[Service],
-    key_type: str,
-) -> Trial:
+def run(remote: Host, state: MailState) -> Trial:
     """Try the configuration as it will be.
+
+    While no certificate is there that fits its key, one for the trial alone stands in for it.
 
     Args:
         remote: the host; its own configuration is only read.
         state: as it is now.
-        files: where the file will be that is made of key and certificate.
-        settings, services: as they shall be.
-        key_type: of the certificate that will be there ('rsa' or 'p256'). While there is none that fits its key, one
-            for the trial alone stands in for it.
     """
     if state.version < _FIRST:
         return Trial(why_not=f"Postfix {state.version_text} keeps no log of its own")
-    lines = _lines(state, services)
+    lines = _lines(state)
     if not lines:
         return Trial(why_not="no port has a service with smtpd")
-    script = _script(state, files, settings, lines, key_type)
+    script = _script(state, lines)
     result = remote.run(script, root=True, timeout_s=90, check=False)
     told, _, log = result.text.partition("\n\n")
     statuses = dict(row.split(" ") for row in told.splitlines() if re.fullmatch(r"\d+ (\d+|closed)", row))
@@ -111,9 +103,9 @@ def check(trial: Trial, where: str) -> None:
     )
 
 
-def _lines(state: MailState, services: Sequence[Service]) -> Mapping[int, str]:
+def _lines(state: MailState) -> Mapping[int, str]:
     """The line of each port's smtpd, as it will be."""
-    after = {service.name: service.after for service in services if service.after is not None}
+    after = {service.name: service.after for service in services(state) if service.after is not None}
     found = {}
     for port in (25, 465, 587):
         on_port = [name for name in after if port_of(name) == port] or list(state.service_on_port(port))[-1:]
@@ -127,17 +119,18 @@ def _lines(state: MailState, services: Sequence[Service]) -> Mapping[int, str]:
     return found
 
 
-def _script(
-    state: MailState, files: MailFiles, settings: Sequence[Setting], lines: Mapping[int, str], key_type: str
-) -> str:
+def _script(state: MailState, lines: Mapping[int, str]) -> str:
+    files, wanted = state.files, settings(state)
     pem = f"cat {quote(files.key)} {quote(files.certificate)}"
     if state.certificate is not None and state.certificate.serves:
         pem = ":"
     elif not pairs.ours_fit(state):
-        kind = {"rsa": "rsa:2048", "p256": "ec -pkeyopt ec_paramgen_curve:prime256v1"}[key_type]
+        kind = {"rsa": "rsa:2048", "p256": "ec -pkeyopt ec_paramgen_curve:prime256v1"}[
+            state.host.certificate.key_type
+        ]
         pem = f"openssl req -x509 -newkey {kind} -nodes -subj /CN=trial -days 2 -keyout - 2>/dev/null"
-    edits = [_at_trial(line(s.name, s.after), files.joined) for s in settings if s.after is not None]
-    gone = " ".join(quote(s.name) for s in settings if s.after is None)
+    edits = [_at_trial(line(s.name, s.after), files.joined) for s in wanted if s.after is not None]
+    gone = " ".join(quote(s.name) for s in wanted if s.after is None)
     edit = f'postconf -c "$1/etc" -e {" ".join(edits)}\n' if edits else ""
     edit += f'postconf -c "$1/etc" -X {gone}\n' if gone else ""
     table = _BESIDE + "".join(_line(port, text) for port, text in lines.items())
