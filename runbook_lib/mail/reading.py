@@ -14,7 +14,7 @@ from runbook_lib.mail.differences import surroundings
 from runbook_lib.mail.target import chapter_plans, logins, pairs, restrictions, sni
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.facts import gather
-from runbook_lib.remote.files import FUNCTIONS
+from runbook_lib.remote.files import FUNCTIONS, looks
 
 
 def read_mail(
@@ -46,7 +46,8 @@ def read_mail(
 def questions(family: Family, host: inventory.Host) -> dict[str, str]:
     """Everything that plans and rules ask, by name; safe at any moment."""
     files = MailFiles.of(family, host)
-    more = {
+    return {
+        **state.questions(family, files.joined),
         **files.facts,
         **pairs.facts(files.key, files.certificate),
         **restrictions.FACTS,
@@ -56,5 +57,5 @@ def questions(family: Family, host: inventory.Host) -> dict[str, str]:
         **surroundings.FACTS,
         **unreadable.FACTS,
         **configured.FACTS,
+        **looks(*state.looked_at(family, files)),
     }
-    return state.questions(family, files, more)

@@ -20,7 +20,7 @@ from runbook_lib.mail.configuration.postconf import BLANK, MAIN_CF, MASTER_CF, f
 from runbook_lib.remote import alternative
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact
-from runbook_lib.remote.files import FileState, Seen, looks, seen_in
+from runbook_lib.remote.files import FileState, Seen, seen_in
 
 # When the oldest of some processes began, in seconds since the epoch; nothing where none of them runs.
 _STARTED = (
@@ -31,8 +31,12 @@ _STARTED = (
 )
 
 
-def _facts(family: Family, pem: PurePosixPath) -> dict[str, str]:
-    """A name for each."""
+def questions(family: Family, pem: PurePosixPath) -> dict[str, str]:
+    """What is asked of a host as root, by name; every command is safe at any moment.
+
+    Args:
+        pem: the file that Postfix reads its key and chain from.
+    """
     names = " ".join(family.packages)
     installed = family.package_manager.installed.format(names=names)
     candidate = family.package_manager.candidate.format(names=names)
@@ -288,15 +292,13 @@ def _newer(changed: str, started: str) -> bool:
     return bool(changed) and bool(started) and float(changed) > float(started) + 0.05
 
 
-def questions(family: Family, files: MailFiles, more: Mapping[str, str]) -> dict[str, str]:
-    """What is asked of a host as root, with the functions of `remote.files`; every command is safe at any moment.
-
-    Args:
-        files: those of the document.
-        more: further facts by name.
-    """
-    whole, bare = _whole(family), _bare(files)
-    return {**_facts(family, files.joined), **more, **looks(whole, bare)}
+def looked_at(
+    family: Family, files: MailFiles
+) -> tuple[tuple[PurePosixPath, ...], tuple[PurePosixPath, ...]]:
+    """Files of SASL and PAM, whose bytes are read, with their folders; those of which only the state is read."""
+    conf, drop_in = family.smtpd_sasl_conf, family.saslauthd_drop_in
+    whole = (conf, conf.parent, family.pam_service, family.saslauthd_defaults, drop_in, drop_in.parent)
+    return whole, (files.joined, MAIN_CF, MASTER_CF)
 
 
 def understood(
@@ -305,28 +307,16 @@ def understood(
     """What the host's answers say.
 
     Args:
-        facts: with the answers to `questions`.
+        facts: with the answers to `questions`, and the looks at `looked_at`.
     Raises:
         CommandFailed: what the host says is not understood.
     """
     have = set(facts["packages"].value.split())
     missing = tuple(name for name in family.packages if name not in have)
-    whole, bare = _whole(family), _bare(MailFiles.of(family, host))
-    seen = seen_in(facts, whole, bare)
+    seen = seen_in(facts, *looked_at(family, MailFiles.of(family, host)))
     state = MailState(host, family, release, facts, seen, missing)
     _refuse_odd(state)
     return state if state.installed else replace(state, seen=seen | _left(family, seen))
-
-
-def _whole(family: Family) -> tuple[PurePosixPath, ...]:
-    """Files of SASL and PAM, whose bytes are read, with the folders that they need."""
-    conf, drop_in = family.smtpd_sasl_conf, family.saslauthd_drop_in
-    return (conf, conf.parent, family.pam_service, family.saslauthd_defaults, drop_in, drop_in.parent)
-
-
-def _bare(files: MailFiles) -> tuple[PurePosixPath, ...]:
-    """Files of which only the state is read."""
-    return (files.joined, MAIN_CF, MASTER_CF)
 
 
 def _refuse_odd(state: MailState) -> None:
