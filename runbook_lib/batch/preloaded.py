@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from runbook_lib.batch.execution import Looking, Stop, execute
 from runbook_lib.batch.notebooks import Notebook
+from runbook_lib.mail.probes.control import control_key
 from runbook_lib.records.notebook_page import notebook_page
 from runbook_lib.records.origin import code_state
 
@@ -42,6 +43,7 @@ for _module in pkgutil.iter_modules(importlib.import_module("runbook_lib.chapter
 with contextlib.suppress(OSError):  # as of a full disk: the worker whose notebook it stops can say so
     _rehearse()
 code_state()  # of the code that is loaded here, for all of them
+control_key()
 # A collection writes into every object, which would copy each page of memory in each worker.
 gc.collect()
 gc.freeze()

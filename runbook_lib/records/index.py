@@ -343,12 +343,12 @@ def _ordered(folder: Path) -> Ordered | None:
 
 def runs(root: Path) -> tuple[str, ...]:
     """The runs under a folder of records that one may read, the newest first."""
-    return tuple(name for name in _all_runs(root) if _may_read(root / name))
+    return tuple(name for name in _all_runs(root) if _may_read(f"{root}/{name}"))
 
 
 def runs_of_others(root: Path) -> tuple[str, ...]:
     """The runs under a folder of records that one may not read, the newest first."""
-    return tuple(name for name in _all_runs(root) if not _may_read(root / name))
+    return tuple(name for name in _all_runs(root) if not _may_read(f"{root}/{name}"))
 
 
 def _all_runs(root: Path) -> list[str]:
@@ -358,7 +358,7 @@ def _all_runs(root: Path) -> list[str]:
         return sorted((one.name for one in there if one.is_dir() and one.name[0] != "."), reverse=True)
 
 
-def _may_read(folder: Path) -> bool:
+def _may_read(folder: Path | str) -> bool:
     return os.access(folder, os.R_OK | os.X_OK)
 
 

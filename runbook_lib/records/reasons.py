@@ -76,7 +76,7 @@ def _keep(path: Path, known: dict[str, _Known], found: dict[str, _Known]) -> Non
     settled = time.time_ns() - _SETTLED_NS
     kept = {run: one for run, one in found.items() if one.changed_ns < settled}
     newest = next(iter(found), None)
-    if all(known.get(run) == one for run, one in kept.items() if run != newest):
+    if all(known.get(run) is one for run, one in kept.items() if run != newest):
         return
     try:
         files.write_atomically(path, _Kept(runs=kept).model_dump_json().encode())
