@@ -10,8 +10,9 @@ import re
 MASK = "***"
 _DIGEST_DIGITS = 16
 # Most texts have none of these words, and there are thousands of texts.
-_HINTS = re.compile(r"(?i)static:|inline:|argv=|mailbox_command|://|pw|pass|secret|token")
-_NAME = r"[A-Za-z0-9_-]*(?:_pw|_pass|passwd|password|passphrase|secret|token)"
+_WORDS_OF_NAMES = ("_pw", "_pass", "passwd", "password", "passphrase", "secret", "token")
+_HINTS = ("static:", "inline:", "argv=", "mailbox_command", "://", *_WORDS_OF_NAMES)
+_NAME = rf"[A-Za-z0-9_-]*(?:{'|'.join(_WORDS_OF_NAMES)})"
 # NAME = VALUE of main.cf and of tables; an environment's NAME=VALUE, an option's --NAME=VALUE.
 _ASSIGNED = re.compile(
     rf"(?im)(?P<name>(?<![\w$]){_NAME}(?:[ \t]*=[ \t]*(?=\S)))(?P<value>\"[^\"\n]*\"|'[^'\n]*'|"
@@ -47,16 +48,26 @@ def hidden(text: str) -> str:
     Of a command's arguments nobody can tell which is one: those that are no option, path or macro are ***, and the
     digest of all of them says whether two are the same.
     """
-    if not _HINTS.search(text):
+    if not _hinted(text):
         return text
     text = _without_tables(text)
     text = _STATIC.sub(lambda found: f"static:{found['brace'] or ''}{found['user']}:{MASK}", text)
-    if "@@ " in text:
+    if "@@ " in text and "argv=" in text:
         text = _CONTINUED.sub(lambda found: found[1] + _one_line(found[2]), text)
-    text = _COMMAND.sub(_command, text)
+    # All others are within a line, and most lines of a page have none of the words.
+    return "\n".join(_in_line(line) if _hinted(line) else line for line in text.split("\n"))
+
+
+def _hinted(text: str) -> bool:
+    folded = text.casefold()  # as (?i) has it: of a long s and the Kelvin sign, too
+    return any(hint in folded for hint in _HINTS)
+
+
+def _in_line(line: str) -> str:
+    line = _COMMAND.sub(_command, line)
     for pattern in (_STATIC_ALONE, _ASSIGNED, _SASL, _URL):
-        text = pattern.sub(_assigned, text)
-    return text
+        line = pattern.sub(_assigned, line)
+    return line
 
 
 def hidden_value(name: str, value: str) -> str:
@@ -99,6 +110,8 @@ def _one_line(continued: str) -> str:
 
 def _without_tables(text: str) -> str:
     """`inline:` tables closed, but those of access lists: what these answer are actions."""
+    if "inline:" not in text:
+        return text
     parts, shown_to = [], 0
     for found in _TABLE.finditer(text):
         before = text[max(0, found.start() - _LONGEST_BEFORE) : found.start()]

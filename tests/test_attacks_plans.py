@@ -96,8 +96,8 @@ def test_a_process_that_holds_an_inventory_reads_it_no_more(tmp_path: Path) -> N
     site = write_inventory(tmp_path, "mail1")
     content = site.read_bytes()
     site.write_text("nothing of the kind", encoding="utf-8")
-    assert inventory.parse(site, content).host("mail1").user == "kanri"
-    inventory.hold(site, content)
+    book = inventory.parse(site, content)
+    inventory.hold(site, book)
     assert inventory.load(site).host("mail1").user == "kanri"
 
 

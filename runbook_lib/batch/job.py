@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from runbook_lib.batch.notebooks import Notebook
 from runbook_lib.batch.parameters import Value
 from runbook_lib.batch.results import ChapterResult, HostResult, Mode
-from runbook_lib.inventory import Inventory, find, parse
+from runbook_lib.inventory import Inventory
 from runbook_lib.records.approved import Approved
 from runbook_lib.records.origin import Moment
 
@@ -21,7 +21,7 @@ class Job:
 
     Args:
         inventory: name or path, as the notebooks get it.
-        content: the inventory's bytes, read once a run.
+        book: what it says, read once a run.
         production: one at a time, and nothing after one that failed.
         group: never at work together with another host of the same; None: of none.
         parameters: for each chapter, what a person gave it.
@@ -38,17 +38,12 @@ class Job:
     mode: Mode
     reason: str
     inventory: str
-    content: bytes = field(repr=False)
+    book: Inventory = field(repr=False)
     notebooks: tuple[Notebook, ...]
     parameters: Mapping[str, Mapping[str, Value]]
     cell_deadline_s: float
     resumed: bool = False
     approved: Approved | None = None
-
-    @property
-    def book(self) -> Inventory:
-        """The inventory of the run."""
-        return parse(find(self.inventory), self.content)
 
 
 @dataclass(frozen=True)

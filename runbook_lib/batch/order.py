@@ -166,7 +166,7 @@ class Order:
                 mode=self.mode,
                 reason=self.reason,
                 inventory=self.inventory if by_name else str(site.path),
-                content=site.content,
+                book=site,
                 notebooks=tuple(c for c in chapters if c.chapter not in self.done.get(host.name, ())),
                 parameters=parameters,
                 cell_deadline_s=self.cell_deadline_s,

@@ -36,7 +36,10 @@ from runbook_lib.records.model import Failure
 
 LAB_WORKERS = 4
 # What a worker needs is imported once, in the process that all of them are forked from; the last lets them share it.
-PRELOADED = [__name__, "runbook_lib.batch.worker", "runbook_lib.engine.shell", "runbook_lib.batch.preloaded"]
+# The command's own module is among it: multiprocessing imports in each worker what the script at work imports.
+PRELOADED = [
+    __name__, "runbook_lib.batch.worker", "runbook_lib.engine.shell", "runbook_lib.cli", "runbook_lib.batch.preloaded",
+]  # fmt: skip
 STOP_NOW_GRACE_S = 10.0
 HUNG_GRACE_S = 15.0  # beyond a cell's deadline, which the worker itself heeds if it can
 _TICK_S = 0.25

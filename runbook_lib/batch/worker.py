@@ -51,7 +51,7 @@ def work(job: Job, line: Connection) -> None:
     _leave_the_terminal(line)
     remote.Host.answers_kept_s = ANSWERS_KEPT_S
     os.environ |= {"RUNBOOK_RUN": job.run, "RUNBOOK_RECORDS": str(job.root)}
-    inventory.hold(job.inventory, job.content)
+    inventory.hold(job.inventory, job.book)
     approved.bind(job.approved)
     os.environ["RUNBOOK_CHAPTERS"] = " ".join(notebook.chapter for notebook in job.notebooks)
     # What a chapter resolves is resolved here too, so that its notebook can be searched for it. A reference that

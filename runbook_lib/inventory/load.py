@@ -24,7 +24,7 @@ OWN_FIELDS = frozenset({"name", "address", "names"})
 
 M = TypeVar("M", bound=Model)
 
-_held: dict[Path, bytes] = {}
+_held: "dict[Path, Inventory]" = {}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,6 @@ class Inventory:
     hosts: Mapping[str, Host]
     path: Path
     content: bytes = field(repr=False)
-    places: Mapping[Location, Place] = field(repr=False)
 
     @property
     def digest(self) -> str:
@@ -69,7 +68,7 @@ class Inventory:
 
         A value that a host has from the defaults is in the defaults' line.
         """
-        place = _place(Source(places=dict(self.places)), path)
+        place = _place(read(self.content), path)
         return f"{shown_path(self.path)}, line {place.line}"
 
 
@@ -124,7 +123,7 @@ def load(name_or_path: str | Path) -> Inventory:
     """
     path = find(str(name_or_path))
     if path in _held:
-        return parse(path, _held[path])
+        return _held[path]
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -141,12 +140,12 @@ def load(name_or_path: str | Path) -> Inventory:
     return parse(path, content)
 
 
-def hold(name_or_path: str | Path, content: bytes) -> None:
-    """From now on `load` takes these bytes for the file in this process, whatever becomes of it.
+def hold(name_or_path: str | Path, book: Inventory) -> None:
+    """From now on `load` takes this for what the file says in this process, whatever becomes of it.
 
     A run is decided by one inventory: what is written into the file meanwhile is for the next.
     """
-    _held[find(str(name_or_path))] = content
+    _held[find(str(name_or_path))] = book
 
 
 def parse(path: Path, content: bytes) -> Inventory:
@@ -165,7 +164,7 @@ def parse(path: Path, content: bytes) -> Inventory:
         raise InventoryError(
             f"{count} wrong\n{told}", shown_path(path), "correct the file, then run the same again"
         )
-    return Inventory(site, hosts, path, content, source.places)
+    return Inventory(site, hosts, path, content)
 
 
 def _refuse_another_writer(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Files of a record: replaced in one step, and never lost when a chapter runs again."""
 
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from runbook_lib.errors import RecordNotWritten
 SUFFIXES = (".json", ".html", ".sh", ".ipynb", ".notebook.html")
 _SHARED_FOLDER = 0o2750  # what is made in it has its group
 _group: int | None = None
+_EARLIER = re.compile(r".+\.(?P<number>[0-9]+)")
 GIT_ATTRIBUTES = "# Records are evidence: no transport may touch a byte of them.\n* binary\n"
 
 
@@ -106,6 +108,12 @@ def prepare_root(root: Path) -> None:
     if _group is not None and there.st_uid == os.geteuid():
         with told_where(root):
             _share(root, stat.S_IMODE(there.st_mode) | _SHARED_FOLDER)
+
+
+def attempt(path: Path) -> int:
+    """Which run of its chapter a record is of: 0 for the one that counts, else the number of one that was set aside."""
+    earlier = _EARLIER.fullmatch(path.stem)
+    return int(earlier["number"]) if earlier else 0
 
 
 def set_aside(folder: Path, chapter: str) -> None:

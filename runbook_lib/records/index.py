@@ -13,12 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from runbook_lib.errors import RecordError
 from runbook_lib.families.chapters import chapters_of_others
 from runbook_lib.inventory.typed import apply_command
-from runbook_lib.records import files, model, origin
+from runbook_lib.records import files, model, origin, reasons
 from runbook_lib.records.model import RecordData
 
 ORDER = "order.json"  # what was ordered, where the command line did
 PLAN = "plan.sha256"  # the digest of what was planned, once every host was planned to its end
-_EARLIER = re.compile(r"(?P<chapter>.+)\.(?P<number>[0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -288,9 +287,7 @@ def read_run(folder: Path) -> RunIndex:
         )
     entries = []
     for path in sorted(folder.glob("*/*.json")):
-        earlier = _EARLIER.fullmatch(path.stem)
-        attempt = int(earlier["number"]) if earlier else 0
-        entries.append(Entry(path.relative_to(folder), attempt, model.read(path)))
+        entries.append(Entry(path.relative_to(folder), files.attempt(path), model.read(path)))
     entries.sort(key=lambda e: (e.record.host, e.record.chapter, e.attempt != 0, e.attempt))
     return RunIndex(folder.name, folder, tuple(entries), _ordered(folder), _planned(folder))
 
@@ -346,22 +343,22 @@ def _ordered(folder: Path) -> Ordered | None:
 
 def runs(root: Path) -> tuple[str, ...]:
     """The runs under a folder of records that one may read, the newest first."""
-    return tuple(name for name in _all_runs(root) if _may_read(root / name))
+    return tuple(name for name in _all_runs(root) if _may_read(f"{root}/{name}"))
 
 
 def runs_of_others(root: Path) -> tuple[str, ...]:
     """The runs under a folder of records that one may not read, the newest first."""
-    return tuple(name for name in _all_runs(root) if not _may_read(root / name))
+    return tuple(name for name in _all_runs(root) if not _may_read(f"{root}/{name}"))
 
 
 def _all_runs(root: Path) -> list[str]:
     if not root.is_dir():
         return []
-    found = (path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return sorted(found, reverse=True)
+    with os.scandir(root) as there:  # which knows what is a folder; a Path would ask for each of thousands
+        return sorted((one.name for one in there if one.is_dir() and one.name[0] != "."), reverse=True)
 
 
-def _may_read(folder: Path) -> bool:
+def _may_read(folder: Path | str) -> bool:
     return os.access(folder, os.R_OK | os.X_OK)
 
 
@@ -370,12 +367,6 @@ def completed_run(root: Path, host: str, reason: str) -> str | None:
 
     Args:
         root: the folder of all records.
+    Raises: RecordError when a record of the host is not readable.
     """
-    for run in runs(root):
-        if not (root / run / host).is_dir():
-            continue
-        records = [entry.record for entry in read_run(root / run).of_host(host) if entry.attempt == 0]
-        done = all(record.outcome in ("passed", "not proven") for record in records)
-        if done and any(record.mode == "apply" and record.reason == reason for record in records):
-            return run
-    return None
+    return reasons.newest(root, runs(root), host, reason)

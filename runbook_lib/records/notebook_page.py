@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from nbformat import NotebookNode
 from pygments import highlight  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+from pygments.lexer import Lexer  # type: ignore[import-untyped]
 from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
@@ -124,11 +125,22 @@ class _Markdown:
 def highlighted(code: str, language: str = "python") -> Markup:
     """A program with its words marked; as it stands where nobody knows the language."""
     try:
-        lexer = get_lexer_by_name(language)
+        lexer = _lexer(language)
     except ClassNotFound:
         return Markup("<pre>{}</pre>").format(code)
     # The formatter escapes what it is given.
-    return Markup(highlight(code, lexer, HtmlFormatter()))  # noqa: S704
+    return Markup(highlight(code, lexer, _formatter()))  # noqa: S704
+
+
+# Each is made once: a page has a cell for every few lines, and making them takes longer than marking the words.
+@functools.lru_cache(maxsize=32)  # a notebook's prose names the language
+def _lexer(language: str) -> Lexer:
+    return get_lexer_by_name(language)
+
+
+@functools.cache
+def _formatter() -> HtmlFormatter:
+    return HtmlFormatter()
 
 
 def clean_html(markup: str) -> Markup:

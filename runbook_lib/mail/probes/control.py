@@ -59,9 +59,15 @@ def prove_against(server: ssl.SSLContext) -> str | None:
     return f"{' and '.join(missing)} cannot be spoken by this machine's OpenSSL: ask from another one"
 
 
+@functools.cache
+def control_key() -> rsa.RSAPrivateKey:
+    """The key of the control's servers, made once: it protects nothing, and making it takes longer than using it."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 def control_server(lowest: ssl.TLSVersion) -> ssl.SSLContext:
-    """Make the context of a server that takes every version from `lowest` on, with an RSA key made for it."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    """Make the context of a server that takes every version from `lowest` on."""
+    key = control_key()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
