@@ -25,7 +25,7 @@ from runbook_lib.mail.findings import obsolete
 from runbook_lib.mail.findings.overridden import INSTEAD
 from runbook_lib.pki import authority, rollover, storage
 from runbook_lib.records.origin import run_id
-from runbook_lib.remote import journal
+from runbook_lib.remote import journal, system
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = {path.stem: path for path in sorted((CHECKOUT / "notebooks").glob("[0-9][0-9]-*.ipynb"))}
@@ -117,18 +117,18 @@ def test_places_and_lines_of_a_night_are_those_of_the_journal() -> None:
 def test_the_exit_status_is_what_each_error_has() -> None:
     rows = dict(re.findall(r"^\| ([012]) \| (.+) \|$", cell(FIRST, "from-plan-to-change"), re.MULTILINE))
     assert set(rows) == {"0", "1", "2"}
-    for error in (UsageError, InventoryError, SecretUnavailable):
-        assert error.exit_code == 2
-    for error in (RunbookError, CommandFailed, HostBusy, RollbackConflict, VerificationFailed):
-        assert error.exit_code == 1
+    ends_with: dict[type[RunbookError], int] = {
+        **dict.fromkeys((UsageError, InventoryError, SecretUnavailable), 2),
+        **dict.fromkeys((RunbookError, CommandFailed, HostBusy, RollbackConflict, VerificationFailed), 1),
+    }
+    assert {error: error.exit_code for error in ends_with} == ends_with
     assert {"option", "inventory", "secret"} <= set(re.findall(r"\w+", rows["2"]))
 
 
 def test_so_many_hosts_are_at_work_and_so_long_a_lock_is_waited_for() -> None:
     text = cell(FIRST, "from-plan-to-change")
     assert ("Four hosts are at work" in text, LAB_WORKERS) == (True, 4)
-    packages = (CHECKOUT / "runbook_lib" / "remote" / "packages.sh").read_text()
-    assert ("waits two minutes" in text, "packages_wait 120" in packages) == (True, True)
+    assert ("waits two minutes" in text, system.LOCK_PATIENCE_S) == (True, 120)
 
 
 # --- certificates ---
