@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from runbook_lib.batch.rollout import LAB_WORKERS
 from runbook_lib.errors import (
@@ -20,7 +21,7 @@ from runbook_lib.errors import (
 )
 from runbook_lib.families.debian import DEBIAN
 from runbook_lib.families.enterprise_linux import ENTERPRISE_LINUX
-from runbook_lib.inventory.models import CertificateValues
+from runbook_lib.inventory.models import CertificateValues, Host, Site
 from runbook_lib.mail.findings import obsolete
 from runbook_lib.mail.findings.overridden import INSTEAD
 from runbook_lib.pki import authority, rollover, storage
@@ -88,6 +89,35 @@ def test_no_cell_says_again_what_another_chapter_has() -> None:
                 continue
             assert text not in seen, f"{name} {key}: {seen[text]}"
             seen[text] = name
+
+
+def test_each_field_of_the_inventory_that_is_named_is_one() -> None:
+    """`block.field`, as `submission.ports`; what is behind a third dot is a field of that."""
+    blocks = {
+        name: field.annotation
+        for model in (Host, Site)
+        for name, field in model.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+    seen = set()
+    for name in NOTEBOOKS:
+        for block, field in re.findall(
+            rf"`({'|'.join(blocks)})\.([a-z_0-9]+)", "\n".join(cells(name).values())
+        ):
+            if f"{block}.{field}" not in (storage.KEY, storage.CERTIFICATE):  # files of the CA
+                assert field in blocks[block].model_fields, f"{name}: {block}.{field}"
+                seen.add(f"{block}.{field}")
+    assert {"names.further", "submission.auth_on_25", "sasl.minimum_uid", "certificate.valid_days"} <= seen
+
+
+def test_each_page_that_is_named_is_there() -> None:
+    named_pages = {
+        page
+        for name in NOTEBOOKS
+        for page in re.findall(r"`(docs/[a-z-]+\.md)`", "\n".join(cells(name).values()))
+    }
+    assert len(named_pages) > 5
+    assert [page for page in sorted(named_pages) if not (CHECKOUT / page).exists()] == []
 
 
 # --- the runbook itself ---
