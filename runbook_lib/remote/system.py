@@ -10,7 +10,7 @@ from runbook_lib.remote.change import Change, Guard, here_document, quote
 from runbook_lib.remote.connection import Host
 
 _PACKAGES_SH = resources.files(__package__).joinpath("packages.sh").read_text()
-_LOCK_PATIENCE_S = 120  # as long as apt-get is told to wait for dpkg's lock
+LOCK_PATIENCE_S = 120  # as long as apt-get is told to wait for dpkg's lock
 SYSTEM_SH = resources.files(__package__).joinpath("system.sh").read_text()
 
 
@@ -95,7 +95,7 @@ class PackagesChange(Change):
         refresh = (
             f"{self.manager.refresh} > /dev/null 2>&1 < /dev/null || :\n" if self.manager.refresh else ""
         )
-        wait = f'packages_wait {_LOCK_PATIENCE_S} || {{ say "BUSY $(packages_held)"; exit 1; }}\n'
+        wait = f'packages_wait {LOCK_PATIENCE_S} || {{ say "BUSY $(packages_held)"; exit 1; }}\n'
         brought = f"{refresh}packages_brought {self._names}" if self.packages else ":"
         return f'{wait}packages_litter\n{brought} > "$J/$N.brought"\npackages_note "$N"\npackages_room'
 

@@ -6,7 +6,7 @@ from runbook_lib.inventory.place import Place
 from runbook_lib.mail.findings.finding import Finding, Look
 
 # What takes the place of others when it is set (postconf(5)).
-_INSTEAD = {
+INSTEAD = {
     "smtpd_tls_chain_files": (
         "smtpd_tls_cert_file",
         "smtpd_tls_key_file",
@@ -36,7 +36,7 @@ def find(look: Look) -> Iterator[Finding]:
             f"it is set again in line {winner.number} ({same}), and the last one counts",
             "take out the line that does not count",
         )
-    for winning, idle in _INSTEAD.items():
+    for winning, idle in INSTEAD.items():
         if not (winning in last and last[winning].value):
             continue
         for name in idle:
