@@ -93,11 +93,11 @@ faults: test-packages lab-up ## every fault of the table, and what `make test` d
 
 site: .venv/.site ## notebooks and docs as pages that need neither a server nor a network: .site/en/index.html
 	@for language in $(LANGUAGES); do \
-	  work=$$(mktemp -d) && mkdir "$$work/source" "$$work/source/tests" && \
+	  work=$$(mktemp -d) && trap "rm -rf $$work" EXIT && mkdir "$$work/source" "$$work/source/tests" && \
 	  cp -r *.md LICENSE docs notebooks runbook_lib "site/$$language/index.md" "$$work/source" && \
 	  cp tests/README.md "$$work/source/tests" && \
 	  SITE_LANGUAGE=$$language .venv/bin/sphinx-build -q -W -c site "$$work/source" "$$work/pages" && \
-	  mkdir -p "$(SITE)" && rm -rf "$(SITE)/$$language" && mv "$$work/pages" "$(SITE)/$$language" && rm -r "$$work" || exit 1; done
+	  mkdir -p "$(SITE)" && rm -rf "$(SITE)/$$language" && mv "$$work/pages" "$(SITE)/$$language" || exit 1; done
 
 lock: .venv/.ready ## makes the locks anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
 	@.venv/bin/uv pip compile $(UPGRADE) --override overrides.txt --generate-hashes --python-version 3.11 \
