@@ -2,11 +2,14 @@
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check durations install lint lab-up lab-down jupyter notebooks bench faults fuzz lock lab-packages test-packages
+.PHONY: help demo test check durations install lint lab-up lab-down jupyter notebooks bench faults fuzz site lock lab-packages test-packages
 MAKEFLAGS += --no-print-directory
 INVENTORY = lab
 HOST = debian12
 JUPYTER_OPTIONS =
+# Where `make site` puts its pages, a folder a language; which there are, site/conf.py says.
+SITE = .site
+LANGUAGES = en
 # One run for everything that is done until a command ends.
 NEW_RUN = RUNBOOK_RUN=$$(date -u +%Y%m%dT%H%M%SZ)-$$(od -An -N2 -tx2 /dev/urandom | tr -d ' ')
 
@@ -20,13 +23,13 @@ help:         ## this list
 demo: lab-up  ## the main job: every chapter on four real mail servers here, and a record to look at
 	@.venv/bin/runbook apply --inventory lab
 
-test: test-packages lint lab-up ## everything: checks, tests on real hosts, the notebooks against their outputs
+test: test-packages lint .venv/.site lab-up ## everything: checks, tests on real hosts, the notebooks against their outputs
 	@.venv/bin/python -m lab check --labs 3
 	@echo "Tests, most on real hosts: three processes, each with a lab of its own; and the notebooks, cell by cell"
 	@.venv/bin/pytest -q -n 3 --dist loadscope --no-loadscope-reorder --durations-file .durations.txt \
 	  --nbval tests notebooks
 
-check: lint   ## what needs no lab, in some minutes: for whoever changes a line
+check: lint .venv/.site ## what needs no lab, in some minutes: for whoever changes a line
 	@.venv/bin/pytest -q -n 2 --dist loadscope --no-loadscope-reorder -m "not lab" tests
 
 durations:    ## keeps what each test took in the last `make test`: the next one begins with the longest
@@ -88,6 +91,14 @@ faults: test-packages lab-up ## every fault of the table, and what `make test` d
 	  echo $$((($$(date +%s) - began + 59) / 60)) > .faults/minutes
 	@.venv/bin/python tests/faults_document.py .faults
 
+site: .venv/.site ## notebooks and docs as pages that need neither a server nor a network: .site/en/index.html
+	@for language in $(LANGUAGES); do \
+	  work=$$(mktemp -d) && trap "rm -rf $$work" EXIT && mkdir "$$work/source" "$$work/source/tests" && \
+	  cp -r *.md LICENSE docs notebooks runbook_lib "site/$$language/index.md" "$$work/source" && \
+	  cp tests/README.md "$$work/source/tests" && \
+	  SITE_LANGUAGE=$$language .venv/bin/sphinx-build -q -W -c site "$$work/source" "$$work/pages" && \
+	  mkdir -p "$(SITE)" && rm -rf "$(SITE)/$$language" && mv "$$work/pages" "$(SITE)/$$language" || exit 1; done
+
 lock: .venv/.ready ## makes the locks anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
 	@.venv/bin/uv pip compile $(UPGRADE) --override overrides.txt --generate-hashes --python-version 3.11 \
 	  --extra jupyter --group dev pyproject.toml -o requirements.lock > /dev/null
@@ -95,6 +106,8 @@ lock: .venv/.ready ## makes the locks anew from pyproject.toml (UPGRADE=--upgrad
 	  --constraint requirements.lock --extra jupyter --extra keyring --group install pyproject.toml -o requirements-runtime.lock > /dev/null
 	@.venv/bin/uv pip compile $(UPGRADE) --only-binary :all: --generate-hashes --python-version 3.11 \
 	  --group fuzz -o requirements-fuzz.lock > /dev/null
+	@.venv/bin/uv pip compile $(UPGRADE) --override overrides.txt --only-binary :all: --generate-hashes --python-version 3.11 \
+	  --constraint requirements.lock --group site -o requirements-site.lock > /dev/null
 
 # uv by the hash in the lock, then everything else by uv. Where uv reaches no index (it does not read pip's
 # configuration) pip does the same, slower.
@@ -148,6 +161,15 @@ endef
 	    -r requirements-fuzz.lock 2> .venv/uv.log || \
 	  .venv/bin/python -m pip install -qq --no-deps --require-hashes --only-binary :all: -r requirements-fuzz.lock \
 	    2>> .venv/uv.log || echo "atheris is not to be had for this Python: the half by coverage will not be run."
+	@touch $@
+
+# What makes the site, in the versions that the rest has where it has them.
+.venv/.site: .venv/.ready requirements-site.lock
+	@echo "Setting up what makes the site"
+	@.venv/bin/uv -q pip install --python .venv/bin/python --no-deps --require-hashes --only-binary :all: \
+	    -r requirements-site.lock 2> .venv/uv.log || \
+	  .venv/bin/python -m pip install -qq --no-deps --require-hashes --only-binary :all: -r requirements-site.lock || \
+	  { cat .venv/uv.log >&2; exit 1; }
 	@touch $@
 
 # What the lab needs of the system, and a browser and mail clients, which only the tests need.

@@ -18,6 +18,7 @@ PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 LOCK = (CHECKOUT / "requirements.lock").read_text()
 RUNTIME_LOCK = (CHECKOUT / "requirements-runtime.lock").read_text()
 FUZZ_LOCK = (CHECKOUT / "requirements-fuzz.lock").read_text()
+SITE_LOCK = (CHECKOUT / "requirements-site.lock").read_text()
 
 
 def declared(*texts: str) -> dict[str, str]:
@@ -29,6 +30,7 @@ def declared(*texts: str) -> dict[str, str]:
 RUNTIME = declared(*PROJECT["project"]["dependencies"])
 EXTRAS = declared(*(text for extra in PROJECT["project"]["optional-dependencies"].values() for text in extra))
 INSTALL = declared(*PROJECT["dependency-groups"]["install"])
+SITE = declared(*PROJECT["dependency-groups"]["site"])
 DEV = INSTALL | declared(*(text for text in PROJECT["dependency-groups"]["dev"] if isinstance(text, str)))
 
 
@@ -144,3 +146,17 @@ def test_the_fuzzer_has_a_lock_of_its_own() -> None:
     assert all(requirement.specifier.contains(found[requirement.name]) for requirement in wanted)
     assert not found.keys() & locked().keys()
     assert not re.search(r"://|--(extra-)?index|--find-links|file:", FUZZ_LOCK)
+
+
+def test_what_makes_the_site_has_a_lock_of_its_own() -> None:
+    """Only `make site` and its test install it, by its hashes, and it changes the version of nothing else."""
+    found = locked(SITE_LOCK)
+    assert all(
+        Requirement(f"{name}{version}").specifier.contains(found[name]) for name, version in SITE.items()
+    )
+    assert {name: version for name, version in found.items() if locked().get(name, version) != version} == {}
+    assert not SITE.keys() & locked().keys()
+    assert len(re.findall(r"^\S+==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", SITE_LOCK, re.MULTILINE)) == len(
+        found
+    )
+    assert not re.search(r"://|--(extra-)?index|--find-links|file:", SITE_LOCK)
