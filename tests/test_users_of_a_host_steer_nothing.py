@@ -9,7 +9,7 @@ from lab import Lab
 from runbook_lib.doctor.looks import ALWAYS
 from runbook_lib.families.debian import DEBIAN
 from runbook_lib.mail.certificates import configured
-from runbook_lib.mail.configuration.state import _facts
+from runbook_lib.mail.configuration.state import questions
 from runbook_lib.mail.differences import surroundings
 from runbook_lib.mail.target.restrictions import policy
 from runbook_lib.remote.facts import Fact, gather
@@ -43,7 +43,7 @@ def seen(lab: Lab) -> Iterator[dict[str, Fact]]:
     lab.exec(HOST, "runuser -u hanako -- env HOME=/home/hanako sh -s < /root/by-hanako")
     wanted = {
         **surroundings.FACTS, **configured.FACTS, **policy.FACTS, "doctor": ALWAYS["masters"],
-        "saslauthd_masters": _facts(DEBIAN, DEBIAN.key_directory / "x.pem")["saslauthd_masters"],
+        "saslauthd_masters": questions(DEBIAN, DEBIAN.key_directory / "x.pem")["saslauthd_masters"],
     }  # fmt: skip
     try:
         with connected(lab, HOST) as host:
