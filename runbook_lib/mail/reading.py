@@ -46,6 +46,7 @@ def read_mail(
 def questions(family: Family, host: inventory.Host) -> dict[str, str]:
     """Everything that plans and rules ask, by name; safe at any moment."""
     files = MailFiles.of(family, host)
+    whole, bare = state.looked_at(family, files)
     return {
         **state.questions(family, files.joined),
         **files.facts,
@@ -57,5 +58,5 @@ def questions(family: Family, host: inventory.Host) -> dict[str, str]:
         **surroundings.FACTS,
         **unreadable.FACTS,
         **configured.FACTS,
-        **looks(*state.looked_at(family, files)),
+        **looks(whole, bare),
     }

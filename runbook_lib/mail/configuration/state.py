@@ -311,8 +311,7 @@ def understood(
     Raises:
         CommandFailed: what the host says is not understood.
     """
-    have = set(facts["packages"].value.split())
-    missing = tuple(name for name in family.packages if name not in have)
+    missing = tuple(name for name in family.packages if name not in facts["packages"].value.split())
     seen = seen_in(facts, *looked_at(family, MailFiles.of(family, host)))
     state = MailState(host, family, release, facts, seen, missing)
     _refuse_odd(state)
