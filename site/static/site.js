@@ -1,5 +1,5 @@
 // What Sphinx and furo leave out for those who use a page by the keyboard or hear it.
-for (const box of document.querySelectorAll("pre, .output, .table-wrapper")) {
+for (const box of document.querySelectorAll("pre, .cell_output, .output, .table-wrapper")) {
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
 }
 for (const caption of document.querySelectorAll(".caption[role=heading]")) caption.ariaLevel = "2";
