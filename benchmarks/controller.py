@@ -47,9 +47,8 @@ def cpu_s(one: Callable[[], object], times: int = TIMES) -> float:
 
 def pages() -> tuple[float, float]:
     """CPU seconds for the pages of all notebooks: nbconvert's, and ours."""
-    from nbconvert import (
-        HTMLExporter,
-    )  # here: multiprocessing imports in each worker what this script imports
+    # Here, since multiprocessing imports in each worker what stands at the top of this script.
+    from nbconvert import HTMLExporter
 
     notebooks = [
         (path, nbformat.read(path, as_version=4)) for path in sorted(CHECKOUT.glob("notebooks/[0-9]*.ipynb"))

@@ -235,7 +235,8 @@ def test_without_the_extra_copies_are_made_and_what_to_install_is_said(home: Hom
     assert refused.returncode == 2
     assert "pip install 'runbook-lib[jupyter]'" in refused.stderr
     assert sorted(path.name for path in copies.iterdir()) == CHAPTERS
-    assert 'host = "mail1"' in "".join(json.loads((copies / CHAPTERS[0]).read_text())["cells"][2]["source"])
+    cells = json.loads((copies / CHAPTERS[0]).read_text())["cells"]
+    assert any('host = "mail1"' in "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
 @pytest.fixture
