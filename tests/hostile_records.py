@@ -9,7 +9,7 @@ from hostile_host import folder, written
 from hostile_inputs import bent, encoded, mostly, words
 from hypothesis import strategies as st
 
-from runbook_lib.records import attachment, index, manifest, model, pages
+from runbook_lib.records import attachment, index, manifest, model, pages, verification
 
 
 def take_record(content: bytes) -> bool:
@@ -30,7 +30,7 @@ def take_manifest(content: bytes) -> bool:
     run = folder() / "20261102T000000Z-0000"
     written(f"{run.name}/mail1/x.json", b"{}\n")
     written(f"{run.name}/{manifest.NAME}", content)
-    found = manifest.check(run)
+    found = verification.check(run)
     check_texts([found.report()])
     assert not found.holds or found.unchanged == ("mail1/x.json",)
     return found.holds

@@ -62,7 +62,7 @@ def put_back(book: inventory.Inventory, host: inventory.Host, run: str) -> WayBa
         conflict = error
     # From here on the host is put back, whatever becomes of the questions.
     if (done and done.journaled) or (conflict and conflict.put_back):
-        undone.note(root() / run, host.name, complete=done is not None)
+        undone.note(root(), run, host.name, complete=done is not None)
     withdrawn, unsaid = 0, []
     with connected.looking(_LOOK_S) as deadline:
         try:

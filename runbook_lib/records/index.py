@@ -16,6 +16,7 @@ from runbook_lib.inventory.typed import apply_command
 from runbook_lib.records import files, model, origin
 from runbook_lib.records.model import RecordData
 
+PAGE = "index.html"
 ORDER = "order.json"  # what was ordered, where the command line did
 PLAN = "plan.sha256"  # the digest of what was planned, once every host was planned to its end
 _EARLIER = re.compile(r"(?P<chapter>.+)\.(?P<number>[0-9]+)")
