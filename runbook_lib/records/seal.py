@@ -155,8 +155,10 @@ def seal(
     if earlier is not None:
         _refuse_altered(folder, earlier, sums, replaced)
     if last and earlier and {path: earlier[path] for path in earlier if path != STATEMENT} == sums:
-        if principal in (None, read_statement(folder).operator.principal):
+        before = read_statement(folder)
+        if principal in (None, before.operator.principal):
             return
+        cut_off = before.cut_off  # it is another's to sign, and did not go on
     if last and earlier:
         sums |= _set_aside(folder, last)
     place = chain.next_place(root)
@@ -324,7 +326,9 @@ def _digest(path: Path) -> str:
 
 def _set_aside(folder: Path, last: chain.Seal) -> dict[str, str]:
     """Keep the last seal beside the one to come; returns the digests of what is kept, by path."""
-    if _digest(folder / SUMS) != last.sums:  # it was, and what came then broke off
+    if (
+        not (folder / SUMS).exists() or _digest(folder / SUMS) != last.sums
+    ):  # it was, and what came then broke off
         return {}
     number = 1
     while (folder / f"{SUMS}.{number}").exists():
