@@ -163,10 +163,11 @@ class ChangedMeanwhile(RunbookError):
 class RollbackConflict(RunbookError):
     """Something was changed after the run that is put back; it was left alone.
 
-    `put_back` says how many things are back in spite of it.
+    `put_back` says how many things are back in spite of it; `lines` are what undo.sh said.
     """
 
     put_back: int = 0
+    lines: tuple[str, ...] = ()
 
 
 class ApplyRefused(RunbookError):

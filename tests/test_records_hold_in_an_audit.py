@@ -111,12 +111,9 @@ def swap(site: Site, one: int, other: int) -> None:
 
 def earlier_seal(site: Site) -> None:
     folder = site.root / SAMPLE
-    for earlier, name in (
-        ("SHA256SUMS.1", seal.SUMS),
-        ("run.json.1", seal.STATEMENT),
-        ("SHA256SUMS.1.sig", seal.SIGNATURE),
-    ):
-        shutil.copy(folder / earlier, folder / name)
+    shutil.copy(folder / "SHA256SUMS.1", folder / seal.SUMS)
+    shutil.copy(folder / "SHA256SUMS.1.sig", folder / seal.SIGNATURE)
+    shutil.copy(folder / "run.json.1", folder / seal.STATEMENT)
 
 
 def manifest_of_before(site: Site) -> None:
@@ -144,15 +141,16 @@ TAMPERINGS: dict[str, tuple[Callable[[Site], object], str]] = {
         f"altered: {_RECORD}",
     ),
     "what a cell showed": (
-        lambda s: replace(s.root / SAMPLE / "mail12/20-postfix-debian.ipynb", "9 of 9", "8 of 9"),
-        "altered: mail12/20-postfix-debian.ipynb",
+        lambda s: replace(s.root / SAMPLE / "mail12/20-postfix-debian.1.ipynb", "9 of 9", "8 of 9"),
+        "altered: mail12/20-postfix-debian.1.ipynb",
     ),
     "a cell's code, and the list of files": (
-        fitted(lambda s: replace(s.root / SAMPLE / "mail12/20-postfix-debian.ipynb", "apply", "skip")),
+        fitted(lambda s: replace(s.root / SAMPLE / "mail12/20-postfix-debian.1.ipynb", "apply", "skip")),
         "SHA256SUMS is not the one of the chain",
     ),
     "the script of a plan": (
-        lambda s: replace(s.root / PLAN / "mail12/11-key-and-csr.sh", "077", "022"), "altered: mail12/11-key-and-csr.sh",
+        lambda s: replace(s.root / PLAN / "mail12/11-key-and-csr.sh", "077", "022"),
+        "altered: mail12/11-key-and-csr.sh",
     ),
     "the digest of a plan": (
         lambda s: (s.root / PLAN / "plan.sha256").write_text("cd" * 32 + "\n"), "altered: plan.sha256",
@@ -176,9 +174,10 @@ TAMPERINGS: dict[str, tuple[Callable[[Site], object], str]] = {
     "a record under another host": (fitted(to_another_host, PLAN), "SHA256SUMS is not the one of the chain"),
     "a run less": (lambda s: shutil.rmtree(s.root / PLAN), f"{PLAN}: the run is missing"),
     "a run less, and in the chain": (lambda s: without(s, PLAN), "does not follow the line before"),
-    "a run less, and every digest": (forged(lambda s: without(s, PLAN)), NOT_KEPT),
+    "a run less, and every digest": (forged(lambda s: without(s, PLAN)), "lines, and had"),
     "a run that was made up": (
-        lambda s: shutil.copytree(s.root / PLAN, s.root / _OLD), f"run: the folder has the name {_OLD}, and is of run {PLAN}",
+        lambda s: shutil.copytree(s.root / PLAN, s.root / _OLD),
+        f"run: the folder has the name {_OLD}, and is of run {PLAN}",
     ),
     "a run of before that was made up": (
         lambda s: shutil.copytree(s.root / BEFORE, s.root / _OLD), "the chain does not have this run",
@@ -191,11 +190,15 @@ TAMPERINGS: dict[str, tuple[Callable[[Site], object], str]] = {
     "two lines in another order": (lambda s: swap(s, 2, 3), "does not follow the line before"),
     "a line less": (lambda s: write_lines(s, [*lines(s)[:3], *lines(s)[4:]]), "does not follow the line before"),
     "that a run was put back": (
-        forged(lambda s: write_lines(s, [x for x in lines(s) if b'"undone"' not in x])), NOT_KEPT,
+        forged(lambda s: write_lines(s, [x for x in lines(s) if b'"undone"' not in x])), "lines, and had",
     ),
     "the end of the chain": (lambda s: write_lines(s, lines(s)[:-2]), "lines, and had"),
-    "a controller's whole chain": (lambda s: (s.root / "elsewhere-kanri.chain").unlink(), "is missing, and had 3 lines"),
-    "a signature less": (lambda s: (s.root / PLAN / seal.SIGNATURE).unlink(), f"signature: {seal.SIGNATURE} No such file"),
+    "a controller's whole chain": (
+        lambda s: (s.root / "elsewhere-kanri.chain").unlink(), "is missing, and had 4 lines",
+    ),
+    "a signature less": (
+        lambda s: (s.root / PLAN / seal.SIGNATURE).unlink(), f"signature: {seal.SIGNATURE} No such file",
+    ),
     "another run's signature": (
         lambda s: shutil.copy(s.root / LAST / seal.SIGNATURE, s.root / PLAN / seal.SIGNATURE),
         "signature: is not the one of the chain",

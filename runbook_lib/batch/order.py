@@ -117,9 +117,7 @@ class Order:
             index=folder / run / "index.html",
             next_commands=kept.index.next_commands(),
             plan=digest,
-            head=kept.head,
-            signed_by=kept.signed_by,
-            unsigned=kept.unsigned,
+            seal=kept.told,
         )
 
     def _unpublished(

@@ -196,12 +196,6 @@ def _end(result: "BatchResult", as_json: bool) -> None:
     raise typer.Exit(result.exit_code)
 
 
-def _signature(result: "BatchResult") -> str:
-    if result.unsigned:
-        return f", unsigned: {result.unsigned}; runbook records sign {result.run}"
-    return f", signed by {result.signed_by}" if result.signed_by else ""
-
-
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
@@ -215,8 +209,8 @@ def _tell(result: "BatchResult") -> None:
         say(host.told())
     say()
     say(result.problem or f"Record: {result.index}")
-    if result.head:
-        say(f"Seal: {result.head}{_signature(result)}")
+    if result.seal:
+        say(f"Seal: {result.seal}")
     if result.plan:
         say(f"Plan: sha256:{result.plan}")
     for reason, command in result.next_commands:

@@ -38,7 +38,7 @@ class _Entry(BaseModel):
 
 
 class Found(_Entry):
-    """What was there before the stream began: each run with the digest of its manifest, '' where it has none."""
+    """The runs that were there before and are in no stream, with the digest of the manifest, '' where there is none."""
 
     kind: Literal["found"] = "found"
     runs: dict[str, str]
@@ -255,12 +255,19 @@ def _append(root: Path, place: Place, fields: Mapping[str, object]) -> str:
 
 
 def _there_before(root: Path) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
+    known: set[str] = set()
+    for entry in _entries_with(root, '"run'):
+        match entry:
+            case Found():
+                known.update(entry.runs)
+            case Begin():
+                known.add(entry.run)
     for folder in sorted(root.iterdir()):
-        if folder.is_dir() and not folder.name.startswith("."):
+        if folder.is_dir() and not folder.name.startswith(".") and folder.name not in known:
             manifest = folder / "manifest.json"
-            known = manifest.is_file() and os.access(manifest, os.R_OK)
-            found[folder.name] = hashlib.sha256(manifest.read_bytes()).hexdigest() if known else ""
+            may_read = manifest.is_file() and os.access(manifest, os.R_OK)
+            found[folder.name] = hashlib.sha256(manifest.read_bytes()).hexdigest() if may_read else ""
     return found
 
 

@@ -29,7 +29,6 @@ _SUM = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<path>[^\\/\n][^\n]*)")
 SUMS_BYTES_MAX = 64 << 20  # some 500,000 files
 
 Kind = Literal["plan", "apply", "rollback", "ca"]
-OWN_CA = "own-ca"  # stands for a host in what the CA's commands leave
 
 
 class _Part(BaseModel):
@@ -406,7 +405,7 @@ def told_by_records(found: RunIndex) -> dict[str, Any]:
 def _kind(found: RunIndex, undone: Collection[str]) -> Kind:
     if undone:
         return "rollback"
-    if OWN_CA in found.hosts:
+    if found.hosts == (index.OWN_CA,):
         return "ca"
     return "plan" if found.is_plan else "apply"
 

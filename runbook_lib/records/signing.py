@@ -155,6 +155,15 @@ class Kept:
     signed_by: str
     unsigned: str
 
+    @property
+    def told(self) -> str:
+        """The head, and who signed, or why nobody did."""
+        if self.unsigned:
+            return (
+                f"{self.head}, unsigned: {self.unsigned}; runbook records sign {self.index.run} does it later"
+            )
+        return f"{self.head}, signed by {self.signed_by}" if self.signed_by else self.head
+
 
 def keep(root: Path, run: str, *, replaced: Collection[str] = ()) -> Kept:
     """Publish a run, and sign it where the inventory in use wants that.

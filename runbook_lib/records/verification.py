@@ -357,6 +357,8 @@ def _wrong_in_chain(known: _Known, heads: Sequence[Head]) -> Iterator[str]:
         elif not stream.lines:
             yield f"{stream.name}{chain.SUFFIX}: has no line"
     streams = {stream.name: stream for stream in known.streams}
+    for name in sorted(streams.keys() - {head.stream for head in heads}) if heads else ():
+        yield f"{name}{chain.SUFFIX}: no head of it was kept elsewhere"
     for head in heads:
         found = streams.get(head.stream)
         if found is None:

@@ -33,6 +33,7 @@ for c in *.chain; do
                 wrong "$c: line $n is not the one that was kept elsewhere" ;; esac ;; esac
         done
     done < "$c"
+    case " $* " in "  "|*" ${c%.chain}:"*) ;; *) wrong "$c: no head of it was kept elsewhere" ;; esac
     [ -z "$(tail -c1 "$c")" ] || wrong "$c: its last line is cut off"
     for head in "$@"; do
         rest=${head#*:}
@@ -62,8 +63,7 @@ for r in $(cat "$t/there"); do
     case $r in -*|*[!A-Za-z0-9._-]*) wrong "$r: no run has such a name"; continue ;; esac
     last=$(grep -F " $r " "$t/seals" | tail -1)
     if [ -z "$last" ]; then
-        old=$(sed -n "s/^$r:\(.*\)/\1/p" "$t/found")
-        if [ -f "$r/manifest.json" ] && [ "$old" = "$(sum "$r/manifest.json")" ]; then
+        if [ -f "$r/manifest.json" ] && grep -qxF -e "$r:$(sum "$r/manifest.json")" "$t/found"; then
             sed -n '/"path": /{s/.*"path": "\(.*\)",$/\1/;h;};/"sha256": /{s/.*: "\(.*\)",*$/\1/;G;s/\n/  /;p;}' "$r/manifest.json" > "$t/sums"
             ( cd "$r" && sha256sum -c --strict --quiet "$t/sums" ) > "$t/o" 2>&1 || wrong "$r: $(head -3 "$t/o" | tr '\n' ' ')"
             cut -c67- "$t/sums" | sort > "$t/listed"

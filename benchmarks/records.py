@@ -1,0 +1,96 @@
+"""What a seal and a signature cost a run, beside ssh-keygen's own time, and how long many runs take to be verified.
+
+Goals: sealing and signing 60 ms a run at most, beyond what ssh-keygen takes for one signature; 1,000 runs verified within
+60 s. A run here is the sample of the tests: two hosts, four records. `--runs N`: how many are made and verified.
+"""
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[1])]
+
+import tampering
+
+from runbook_lib.records import chain, index, seal, signing, verification
+
+TIMES = 9
+SEAL_GOAL_MS = 60.0
+VERIFY_GOAL_S = 60.0
+
+
+def milliseconds(since: float) -> float:
+    """Wall time since then."""
+    return (time.perf_counter() - since) * 1000
+
+
+def ssh_keygen_alone(site: tampering.Site, content: bytes) -> float:
+    """What one signature takes without us."""
+    command = ["ssh-keygen", "-Y", "sign", "-q", "-f", str(site.keys / "kanri"), "-n", "run@runbook"]
+    begun = time.perf_counter()
+    subprocess.run(command, input=content, capture_output=True, check=True)
+    return milliseconds(begun)
+
+
+def sealed_and_signed(site: tampering.Site, number: int) -> float:
+    """What seal and signature of a new run take; its records are there by then."""
+    run = f"20261201T000000Z-{number:04x}"
+    shutil.copytree(site.root / tampering.SAMPLE / "mail12", site.root / run / "mail12")
+    with chain.locked(site.root):
+        chain.append(site.root, {"kind": "begin", "run": run})
+    for path in (site.root / run / "mail12").glob("*.json"):
+        path.write_bytes(path.read_bytes().replace(tampering.SAMPLE.encode(), run.encode()))
+    found = index.read_run(site.root / run)
+    begun = time.perf_counter()
+    key = signing.find_key(site.root)
+    with chain.locked(site.root):
+        seal.seal(found, key.principal)
+    signing.sign(site.root, run, key)
+    return milliseconds(begun)
+
+
+def main() -> None:
+    """Measure in turns and print a table; exit status 1 when a goal is missed."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--runs", type=int, default=1000)
+    runs = asked.parse_args().runs
+    with tempfile.TemporaryDirectory() as folder:
+        site = tampering.make(Path(folder))
+        with tampering.signing_with(site.keys / "kanri"):
+            content = (site.root / tampering.PLAN / seal.SUMS).read_bytes()
+            ours: list[float] = []
+            alone: list[float] = []
+            for number in range(TIMES):
+                alone.append(ssh_keygen_alone(site, content))
+                ours.append(sealed_and_signed(site, number))
+            for number in range(TIMES, runs):
+                sealed_and_signed(site, number)
+            late = [
+                sealed_and_signed(site, runs + number) - ssh_keygen_alone(site, content)
+                for number in range(TIMES)
+            ]
+        begun = time.perf_counter()
+        found = verification.check_all(site.root, site.signers)
+        verified_s = time.perf_counter() - begun
+        assert found.holds, site.told()
+    beyond = statistics.median(ours) - statistics.median(alone)
+    print("what                                      seen       goal")  # noqa: T201
+    print(f"ssh-keygen -Y sign, alone                 {statistics.median(alone):.1f} ms")  # noqa: T201
+    print(f"seal and sign, beyond that                {beyond:.1f} ms    {SEAL_GOAL_MS:g} ms")  # noqa: T201
+    print(
+        f"the same, behind {runs} runs in the chain   {statistics.median(late):.1f} ms    {SEAL_GOAL_MS:g} ms"
+    )  # noqa: T201
+    each = verified_s * 1000 / len(found.runs)
+    print(
+        f"{len(found.runs)} signed runs verified, {each:.1f} ms each  {verified_s:.1f} s     {VERIFY_GOAL_S:g} s for 1000"
+    )  # noqa: T201
+    raise SystemExit(max(beyond, statistics.median(late)) > SEAL_GOAL_MS or each > VERIFY_GOAL_S)
+
+
+if __name__ == "__main__":
+    main()
