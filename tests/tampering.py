@@ -182,15 +182,20 @@ def resign(site: Site, run: str, key: str = "stranger") -> None:
     (folder / seal.SIGNATURE).write_bytes(made)
 
 
-def state(root: Path) -> dict[str, bytes]:
-    """All that is sealed or vouches for it."""
+def pages(site: "Site") -> frozenset[str]:
+    """The pages of a site that nobody altered: they are made from the data, and not sealed."""
+    names = (path.relative_to(site.root).as_posix() for path in site.root.rglob("*.html"))
+    return frozenset(name for name in names if "for-users" not in name and not name.startswith(BEFORE))
+
+
+def state(root: Path, left_out: frozenset[str]) -> dict[str, bytes]:
+    """All that is sealed or vouches for it: no page."""
     found = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        is_page = name.endswith(".html") and "for-users" not in name and not name.startswith(BEFORE)
         if path.is_symlink():
             found[name] = b"-> " + str(path.readlink()).encode()
-        elif path.is_file() and path.name != ".lock" and not is_page:
+        elif path.is_file() and path.name != ".lock" and name not in left_out:
             found[name] = path.read_bytes()
     return found
 
@@ -219,7 +224,7 @@ _SEALED = (SAMPLE, PLAN, CUT_OFF, ELSEWHERE, LAST)
 
 
 def _file(site: Site, chance: random.Random) -> Path:
-    names = [name for name in state(site.root) if not name.endswith(".gitattributes")]
+    names = [name for name in state(site.root, pages(site)) if not name.endswith(".gitattributes")]
     return site.root / chance.choice(names)
 
 
@@ -354,7 +359,7 @@ def tried(site: Site, seed: bytes | int, folder: Path) -> tuple[bool, str]:
             told = mutate(copy, random.Random(seed))  # noqa: S311 - no secret comes of it
         except (ValueError, OSError, TypeError):
             told = "what one alteration left, another could not alter"
-        changed = state(copy.root) != state(site.root)
+        changed = state(copy.root, pages(site)) != state(site.root, pages(site))
         return copy.check().holds != changed, told
     finally:
         shutil.rmtree(folder)

@@ -9,6 +9,10 @@ from runbook_lib.cli import inventories
 from runbook_lib.cli.options import Json, RecordsOf, Run, say, say_beside, say_document, say_shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runbook_lib.records.index import RunIndex
+    from runbook_lib.records.undone import Undone
     from runbook_lib.records.verification import Site
 
 _ARE_ANOTHERS = ("is another's: you may not read it", "are another's: you may not read them")
@@ -40,10 +44,17 @@ app = typer.Typer(
 def list_records(inventory: RecordsOf = None, as_json: Json = False) -> None:
     """Say what ran, the newest run first."""
     from runbook_lib.display import Table
+    from runbook_lib.errors import RecordError
     from runbook_lib.records import index, root, undone
 
     inventories.find_records(inventory)
-    found = [index.read_run(root() / name) for name in index.runs(root())]
+    found: list[RunIndex] = []
+    damaged: dict[str, str] = {}
+    for name in index.runs(root()):
+        try:
+            found.append(index.read_run(root() / name))
+        except RecordError as error:
+            damaged[name] = f"cannot be read: {error.where}: {error.problem}"
     others = index.runs_of_others(root())
     back = {run.run: undone.read(run.folder) for run in found}
     if as_json:
@@ -56,16 +67,21 @@ def list_records(inventory: RecordsOf = None, as_json: Json = False) -> None:
             }
             for run in found
         ]
-        say_document({"format": 1, "root": str(root()), "runs": runs})
-    elif found:
-        since = {run: "".join(f"; {host}: {one}" for host, one in of.items()) for run, of in back.items()}
-        rows = [(run.run, f"{run.headline()}{since[run.run]}") for run in found]
-        say_shown(Table(("run", "what was done"), rows))
-        say(f"\nTo read one: {found[0].folder / 'index.html'}")
+        say_document({"format": 1, "root": str(root()), "runs": runs, "damaged": damaged})
+    elif found or damaged:
+        rows = [(run.run, _told(run, back[run.run])) for run in found]
+        say_shown(Table(("run", "what was done"), sorted([*rows, *damaged.items()], reverse=True)))
+        say(f"\nTo read one: {root() / max(run for run, _ in rows) / index.PAGE}" if rows else "")
     else:
         say(f"There is no record {'that you may read ' if others else ''}yet under {root()}.")
     if others and not as_json:
         say_beside(f"{len(others)} more {_ARE_ANOTHERS[len(others) > 1]}.")
+
+
+def _told(run: "RunIndex", back: "Mapping[str, Undone]") -> str:
+    """What was done, and first that it is not so any more."""
+    since = "; ".join(f"{host}: {one}" for host, one in back.items())
+    return f"{since}; before that: {run.headline()}" if since else run.headline()
 
 
 @app.command("verify")
