@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from runbook_lib.errors import RecordError
 from runbook_lib.records import Record, verification
 from runbook_lib.records.publish import publish
 
+UPGRADE = Path(__file__).parent / "upgrade"
 CHAPTER = "mail12/20-postfix-debian.json"
 
 
@@ -155,3 +157,15 @@ def test_a_files_name_says_nothing_in_the_report(run: Path) -> None:
     lines = verification.check(run).report().splitlines()
     assert [line.partition(":")[0] for line in lines] == [run.name, *["  not in the record's list"] * 2]
     "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("archive", sorted(UPGRADE.glob("*.tar.xz")), ids=lambda path: path.name)
+def test_what_version_0_1_0_left_holds_and_is_said_to_be_not_sealed(archive: Path, tmp_path: Path) -> None:
+    with tarfile.open(archive) as tar:
+        wanted = [member for member in tar.getmembers() if member.name.startswith("records/2")]
+        tar.extractall(tmp_path, wanted, filter="data")
+    (folder,) = (tmp_path / "records").glob("2*")
+    found = verification.check(folder)
+    assert (found.holds, found.sealed) == (True, False), found.report()
+    assert found.report().endswith("(not sealed)")
+    assert verification.check_all(tmp_path / "records").holds
