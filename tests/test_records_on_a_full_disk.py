@@ -17,7 +17,7 @@ HOST = "debian12"
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of its own for records."""
     (tmp_path / "disk").mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=28k", "runbook-test", tmp_path / "disk"], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "runbook-test", tmp_path / "disk"], check=True)
     yield tmp_path / "disk"
     subprocess.run(["umount", tmp_path / "disk"], check=True)
 

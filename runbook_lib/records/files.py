@@ -1,5 +1,6 @@
 """Files of a record: replaced in one step, and never lost when a chapter runs again."""
 
+import errno
 import os
 import re
 import stat
@@ -55,7 +56,7 @@ def told_where(path: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, content: bytes, mode: int) -> None:
-    _make_folder(path.parent)
+    make_folder(path.parent)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     part = Path(name)
     try:
@@ -72,10 +73,35 @@ def _replace(path: Path, content: bytes, mode: int) -> None:
     _sync_folder(path.parent)
 
 
-def _make_folder(folder: Path) -> None:
+def append(path: Path, line: bytes) -> None:
+    """Add a line to a file, whole or not at all; it is on the disk when this returns.
+
+    Raises: OSError: the disk is full, or takes nothing.
+    """
+    make_folder(path.parent)
+    made = not path.exists()
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        if made:
+            _share(path, 0o640)
+        try:
+            if os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)
+    if made:
+        _sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
     """Each folder that is not there is made for who may read records; one that is there keeps its mode."""
     if not folder.is_dir():
-        _make_folder(folder.parent)
+        make_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
         _share(folder, _SHARED_FOLDER)
 
