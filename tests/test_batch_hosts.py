@@ -151,7 +151,7 @@ def runs(pid: int) -> bool:
 def test_a_hung_cell_ends_at_its_deadline_and_one_that_does_not_heed_it_is_killed(
     tmp_path: Path, records: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollout, "HUNG_GRACE_S", 1.0)  # a figure, not a part
+    monkeypatch.setattr(rollout, "HUNG_GRACE_S", 5.0)  # a figure, not a part
     hang = """
 import signal, time
 if host == "mail2":
@@ -159,12 +159,12 @@ if host == "mail2":
 if host != "mail1":
     time.sleep(60)"""
     result = run_batch(
-        tmp_path, ["mail1", "mail2", "mail3"], {"11-key": (OPEN, APPLY, hang, SUMMARY)}, cell_deadline_s=1.5
+        tmp_path, ["mail1", "mail2", "mail3"], {"11-key": (OPEN, APPLY, hang, SUMMARY)}, cell_deadline_s=5.0
     )
     assert [host.state for host in result.hosts] == ["passed", "failed", "failed"]
     told = [host.told() for host in result.hosts]
-    assert "did not heed the cell's deadline of 1.5 s, and was killed" in told[1]
-    assert "the cell took longer than 1.5 s" in told[2]
+    assert "did not heed the cell's deadline of 5 s, and was killed" in told[1]
+    assert "the cell took longer than 5 s" in told[2]
     for name, text in zip(("mail2", "mail3"), told[1:], strict=True):
         assert "11-key failed at cell 4 of 5" in text
         record = Record.open(records / result.run / name / "11-key.json").data
