@@ -2,7 +2,7 @@
 
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import command_line
@@ -83,6 +83,27 @@ def test_a_key_that_is_locked_and_nobody_to_ask_leaves_a_run_unsigned(root: Path
         kept = signing.keep(root, PLAN)
     assert kept.unsigned.startswith(f"not signed by {KANRI}: ")
     assert verification.check(root / PLAN).holds
+
+
+def not_a_list(path: Path) -> None:
+    path.write_text("kanri may sign\n")
+
+
+@pytest.mark.parametrize("spoil", [not_a_list, Path.mkdir])
+def test_a_list_of_signers_that_cannot_be_read_leaves_a_run_unsigned(
+    spoil: Callable[[Path], None], root: Path, keys: Path
+) -> None:
+    origin._signing = "offered"
+    tampering.record(root, PLAN)
+    spoil(root / "signers.2")
+    with tampering.signing_with(keys / "kanri"):
+        kept = signing.keep(root, PLAN)
+    assert kept.unsigned.startswith("the list of signers ")
+    assert "signers.2" in kept.told
+    assert seal.read_statement(root / PLAN).operator.principal is None
+    origin._signing = "required"
+    with tampering.signing_with(keys / "kanri"), pytest.raises(RecordNotSigned, match=r"signers\.2"):
+        signing.refuse_unsigned(root)
 
 
 def test_where_it_is_required_a_run_without_a_signature_does_not_hold(root: Path, keys: Path) -> None:

@@ -54,10 +54,23 @@ def lists(root: Path) -> list[Path]:
 def in_force(root: Path) -> tuple[Signer, ...]:
     """The last list; nothing where there is none.
 
-    Raises: UsageError: it is none.
+    Raises: UsageError: it is none, or cannot be read.
     """
     there = lists(root)
-    return parse(there[-1].read_bytes(), str(there[-1])) if there else ()
+    return parse(read(there[-1]), str(there[-1])) if there else ()
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a list.
+
+    Raises: UsageError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot be read: {error.strerror}", str(path), "see whether it is a file, and yours to read"
+        ) from None
 
 
 def parse(content: bytes, where: str) -> tuple[Signer, ...]:

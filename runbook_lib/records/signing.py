@@ -43,9 +43,15 @@ def find_key(root: Path) -> Key:
 
     Args:
         root: the folder of all records.
-    Raises: RecordNotSigned: there is none, or it may not sign this now.
+    Raises: RecordNotSigned: there is none, it may not sign this now, or the list of signers cannot be read.
     """
-    listed = signers.in_force(root)
+    try:
+        listed = signers.in_force(root)
+    except UsageError as error:
+        raise RecordNotSigned(
+            f"the list of signers {Path(error.where).name}: {error.problem}", error.where,
+            "see runbook records verify; take the list again from where it was kept",
+        ) from None  # fmt: skip
     if not listed:
         raise RecordNotSigned(
             "there is no list of signers yet", str(root),
@@ -203,14 +209,11 @@ def replace_signers(root: Path, file: Path) -> tuple[Path, str]:
 
     Returns: where it lies, and who signed it.
     Raises:
-        UsageError: it is none, or a key of the list before is not in it.
+        UsageError: it is none or cannot be read, or a key of the list before is not in it.
         RecordNotSigned: no key is there that may change the list.
         RecordNotWritten: nothing can be written there.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", str(file), "name the new list") from None
+    content = signers.read(file)
     after, before = signers.parse(content, str(file)), signers.in_force(root)
     signers.refuse_removal(before, after, str(file))
     key = _key_of(before or after, CHANGE)
@@ -279,6 +282,10 @@ def _ask(
         return subprocess.run(
             command, input=content, capture_output=True, check=False, env=environment, timeout=timeout_s
         )
+    except subprocess.TimeoutExpired:
+        raise RecordNotSigned(
+            f"{command[0]} did not answer in {timeout_s:g} s", command[0], "see whether the ssh-agent works"
+        ) from None
     except FileNotFoundError:
         raise RecordNotSigned(
             f"{command[0]} is not there", command[0], "install OpenSSH's client programs, 8.9 or later"
