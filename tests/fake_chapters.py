@@ -69,9 +69,17 @@ def write_chapter(folder: Path, chapter: str, *cells: str, tags: tuple[str, ...]
 
 
 def write_inventory(
-    folder: Path, *hosts: str, production: bool = False, groups: Mapping[str, str] | None = None
+    folder: Path,
+    *hosts: str,
+    production: bool = False,
+    groups: Mapping[str, str] | None = None,
+    site: str = "",
 ) -> Path:
-    """Write an inventory with hosts that nobody connects to; some of them in groups."""
+    """Write an inventory with hosts that nobody connects to; some of them in groups.
+
+    Args:
+        site: a line more of the site.
+    """
     values = {
         "ca-passphrase": "passphrase of the CA",
         "key-passphrase": "passphrase of keys",
@@ -80,14 +88,17 @@ def write_inventory(
     for name, value in values.items():
         (folder / name).write_text(value, encoding="utf-8")
         (folder / name).chmod(0o600)
-    site = 'site:\n  name: Test\n  domain: example.test\n  ca: {passphrase: "file:ca-passphrase"}\nhosts:'
+    head = (
+        'site:\n  name: Test\n  domain: example.test\n  ca: {passphrase: "file:ca-passphrase"}\n'
+        f"  {site}\nhosts:"
+    )
     blocks = [
         HOST.format(name=name, number=number, production=str(production).lower())
         + (f"\n    group: {groups[name]}" if groups and name in groups else "")
         for number, name in enumerate(hosts)
     ]
     path = folder / "site.yaml"
-    path.write_text(site + "".join(blocks) + "\n", encoding="utf-8")
+    path.write_text(head + "".join(blocks) + "\n", encoding="utf-8")
     return path
 
 

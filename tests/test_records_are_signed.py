@@ -11,16 +11,24 @@ import tampering
 from fake_chapters import write_inventory
 from tampering import KANRI, KANSA, PLAN
 
+from runbook_lib import inventory
 from runbook_lib.errors import RecordNotSigned, UsageError
 from runbook_lib.records import origin, seal, signers, signing, verification
 from runbook_lib.records.publish import publish
 
+Policy = Callable[[str], None]
 
-@pytest.fixture(autouse=True)
-def _policy() -> Iterator[None]:
-    before = origin._signing
-    yield
-    origin._signing = before
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Iterator[Policy]:
+    """Lets an inventory be in use that wants this of signatures."""
+
+    def use(signing: str) -> None:
+        path = write_inventory(tmp_path, "mail1", site=f"records: {{signing: {signing}}}")
+        origin.use(inventory.load(str(path)))
+
+    yield use
+    use("off")
 
 
 @pytest.fixture
@@ -60,8 +68,10 @@ def test_without_a_policy_nothing_is_signed_and_nothing_is_wrong(root: Path, key
 
 
 @pytest.mark.parametrize("name", ["former", "kansa", "nobody"])
-def test_a_run_that_cannot_be_signed_is_kept_and_signed_later(name: str, root: Path, keys: Path) -> None:
-    origin._signing = "offered"
+def test_a_run_that_cannot_be_signed_is_kept_and_signed_later(
+    name: str, root: Path, keys: Path, policy: Policy
+) -> None:
+    policy("offered")
     tampering.record(root, PLAN)
     with tampering.signing_with(keys / name):
         kept = signing.keep(root, PLAN)
@@ -75,8 +85,10 @@ def test_a_run_that_cannot_be_signed_is_kept_and_signed_later(name: str, root: P
     assert (root / PLAN / "run.json.1").exists(), "that it was signed late does not show"
 
 
-def test_a_key_that_is_locked_and_nobody_to_ask_leaves_a_run_unsigned(root: Path, keys: Path) -> None:
-    origin._signing = "offered"
+def test_a_key_that_is_locked_and_nobody_to_ask_leaves_a_run_unsigned(
+    root: Path, keys: Path, policy: Policy
+) -> None:
+    policy("offered")
     tampering.record(root, PLAN)
     (keys / "kanri").write_text("no key any more\n")
     with tampering.signing_with(keys / "kanri"):
@@ -91,9 +103,9 @@ def not_a_list(path: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [not_a_list, Path.mkdir])
 def test_a_list_of_signers_that_cannot_be_read_leaves_a_run_unsigned(
-    spoil: Callable[[Path], None], root: Path, keys: Path
+    spoil: Callable[[Path], None], root: Path, keys: Path, policy: Policy
 ) -> None:
-    origin._signing = "offered"
+    policy("offered")
     tampering.record(root, PLAN)
     spoil(root / "signers.2")
     with tampering.signing_with(keys / "kanri"):
@@ -101,13 +113,15 @@ def test_a_list_of_signers_that_cannot_be_read_leaves_a_run_unsigned(
     assert kept.unsigned.startswith("the list of signers ")
     assert "signers.2" in kept.told
     assert seal.read_statement(root / PLAN).operator.principal is None
-    origin._signing = "required"
+    policy("required")
     with tampering.signing_with(keys / "kanri"), pytest.raises(RecordNotSigned, match=r"signers\.2"):
         signing.refuse_unsigned(root)
 
 
-def test_where_it_is_required_a_run_without_a_signature_does_not_hold(root: Path, keys: Path) -> None:
-    origin._signing = "required"
+def test_where_it_is_required_a_run_without_a_signature_does_not_hold(
+    root: Path, keys: Path, policy: Policy
+) -> None:
+    policy("required")
     with tampering.signing_with(keys / "former"), pytest.raises(RecordNotSigned, match="not now") as refused:
         signing.refuse_unsigned(root)
     assert "Nothing was changed." in str(refused.value)
