@@ -3,18 +3,26 @@
 import os
 import pwd
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import command_line
 import pytest
 import tampering
 from fake_chapters import write_inventory
-from tampering import KANRI, KANSA, PLAN
+from tampering import KANRI, KANSA, LAST, PLAN
 
-from runbook_lib import inventory
-from runbook_lib.errors import RecordNotSigned, UsageError
-from runbook_lib.records import origin, seal, signers, signing, verification
+from runbook_lib import display, inventory
+from runbook_lib.chapters.chapter import Chapter
+from runbook_lib.chapters.opening import Opened
+from runbook_lib.errors import ApplyRefused, RecordNotSigned, UsageError
+from runbook_lib.records import model, origin, seal, signers, signing, verification
 from runbook_lib.records.publish import publish
+from runbook_lib.remote import Host as RemoteHost
+from runbook_lib.remote.change import Change, Plan
+from runbook_lib.remote.journal import Journal
 
 Policy = Callable[[str], None]
 
@@ -130,6 +138,70 @@ def test_where_it_is_required_a_run_without_a_signature_does_not_hold(
     assert verification.check(root / PLAN).signature == "there is none"
     with tampering.signing_with(keys / "kanri"):
         signing.refuse_unsigned(root)
+
+
+@dataclass(frozen=True)
+class Touch(Change):
+    """A change that nothing is behind."""
+
+    title: str = "/etc/x is there"
+
+    def diff(self) -> str:
+        return "+x\n"
+
+    def commands(self) -> str:
+        return "touch /etc/x\n"
+
+
+class ReachedHost(Exception):
+    """The chapter asked the host for something."""
+
+
+class NoHost:
+    """Stands where a host does, and tells when it is asked for anything."""
+
+    def hold(self, *_: object, **__: object) -> None:
+        raise ReachedHost
+
+
+def chapter(root: Path, run: str) -> Chapter:
+    """A chapter at its first change, on a host that does not exist."""
+    record = tampering.record(root, run, mode="apply", end=False)
+    opened = SimpleNamespace(mode="apply", selinux="", host=SimpleNamespace(name="mail12"))
+    journal = Journal(cast(RemoteHost, NoHost()), run, "kanri")
+    return Chapter("11-key-and-csr", "1-1 Key", cast(Opened, opened), record, journal, display.Text(""))
+
+
+def test_a_chapter_outside_a_batch_reaches_no_host_without_the_signature_that_is_required(
+    root: Path, keys: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    plan = Plan("Files", (Touch(),))
+    policy("required")
+    refused = chapter(root, PLAN)
+    with tampering.signing_with(keys / "former"):
+        assert "already so" in refused.apply(Plan("Files")).text()
+        with pytest.raises(RecordNotSigned, match="Nothing was changed"):
+            refused.apply(plan)
+        with pytest.raises(ApplyRefused, match="an earlier step"):
+            refused.apply(plan)
+    record = model.read(refused.record.path)
+    assert (record.outcome, record.error and record.error.type) == ("failed", "RecordNotSigned")
+    with tampering.signing_with(keys / "kanri"), pytest.raises(ReachedHost):
+        chapter(root, LAST).apply(plan)
+
+
+@pytest.mark.parametrize(
+    ("signing", "chapters"), [("off", ""), ("offered", ""), ("required", "11-key-and-csr")]
+)
+def test_a_chapter_asks_for_no_key_where_none_is_required_or_the_batch_did(
+    signing: str, chapters: str, root: Path, keys: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    monkeypatch.setenv("RUNBOOK_CHAPTERS", chapters)
+    policy(signing)
+    with tampering.signing_with(keys / "former"), pytest.raises(ReachedHost):
+        chapter(root, PLAN).apply(Plan("Files", (Touch(),)))
 
 
 def test_the_list_is_changed_by_who_keeps_it_alone(root: Path, keys: Path, tmp_path: Path) -> None:
