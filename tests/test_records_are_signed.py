@@ -2,6 +2,8 @@
 
 import os
 import pwd
+import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ import command_line
 import pytest
 import tampering
 from fake_chapters import write_inventory
+from remote_hosts import wait_until
 from tampering import KANRI, KANSA, LAST, PLAN
 
 from runbook_lib import display, inventory
@@ -124,6 +127,75 @@ def test_a_list_of_signers_that_cannot_be_read_leaves_a_run_unsigned(
     policy("required")
     with tampering.signing_with(keys / "kanri"), pytest.raises(RecordNotSigned, match=r"signers\.2"):
         signing.refuse_unsigned(root)
+
+
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An agent of its own, without a key."""
+    path = tmp_path / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
+    wait_until(path.exists)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+    monkeypatch.delenv("RUNBOOK_SIGN_KEY", raising=False)
+    yield
+    process.terminate()
+    process.wait(timeout=10)
+
+
+def add_to_agent(*keys: Path) -> None:
+    """An agent has the keys from now on, and nobody else: their files are gone."""
+    subprocess.run(["ssh-add", "-q", *keys], check=True, timeout=10)
+    for key in keys:
+        key.unlink()
+
+
+@pytest.mark.usefixtures("agent")
+def test_an_agent_signs_with_the_key_that_may(root: Path, keys: Path, policy: Policy) -> None:
+    policy("required")
+    with pytest.raises(RecordNotSigned, match="no agent has a key"):
+        signing.refuse_unsigned(root)
+    add_to_agent(keys / "former", keys / "kansa", keys / "kanri")
+    signing.refuse_unsigned(root)
+    tampering.record(root, PLAN)
+    kept = signing.keep(root, PLAN)
+    assert (kept.signed_by, kept.unsigned) == (KANRI, "")
+    found = verification.check(root / PLAN)
+    assert found.holds
+    assert found.signed_by.startswith(f"{KANRI} with ED25519 key SHA256:")
+    new = root.parent / "new"
+    new.write_text((root / "signers.1").read_text() + "# more\n")
+    assert signing.replace_signers(root, new) == (root / "signers.2", KANSA)
+    assert verification.check_all(root).holds
+
+
+@pytest.mark.usefixtures("agent")
+def test_an_agent_that_lost_the_key_meanwhile_leaves_a_run_unsigned(
+    root: Path, keys: Path, policy: Policy
+) -> None:
+    policy("offered")
+    add_to_agent(keys / "kanri")
+    tampering.record(root, PLAN)
+    key = signing.find_key(root)
+    subprocess.run(["ssh-add", "-D"], check=True, capture_output=True, timeout=10)
+    publish(root, PLAN, principal=key.principal)
+    with pytest.raises(RecordNotSigned, match=f"not signed by {KANRI}: "):
+        signing.sign(root, PLAN, key)
+    assert signing.keep(root, PLAN).unsigned.startswith("no agent has a key that the list of signers allows")
+
+
+def test_an_agent_that_does_not_answer_leaves_a_run_unsigned(
+    root: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    policy("offered")
+    tampering.record(root, PLAN)
+    monkeypatch.setattr(signing, "_TIMEOUT_S", 0.5)
+    monkeypatch.delenv("RUNBOOK_SIGN_KEY", raising=False)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "agent"))
+        silent.listen()
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+        kept = signing.keep(root, PLAN)
+    assert kept.unsigned == "ssh-add did not answer in 0.5 s"
 
 
 def test_where_it_is_required_a_run_without_a_signature_does_not_hold(

@@ -22,7 +22,7 @@ from runbook_lib.records.publish import publish
 from runbook_lib.records.signers import CHANGE, RUN, Signer
 
 _KEY_VARIABLE = "RUNBOOK_SIGN_KEY"
-_CHECK_TIMEOUT_S = 60.0
+_TIMEOUT_S = 60.0  # but for a signature, for which a person may be asked
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _public(path: Path) -> str:
 
 
 def _of_agent() -> list[str]:
-    said = _ask(["ssh-add", "-L"]).stdout.decode(errors="replace")
+    said = _ask(["ssh-add", "-L"], b"", _TIMEOUT_S).stdout.decode(errors="replace")
     return [" ".join(line.split()[:2]) for line in said.splitlines() if signers.KEY_TYPE.match(line)]
 
 
@@ -269,14 +269,12 @@ def verify(
     if principal.startswith("-"):
         return Verified(good=False, told="names nobody")
     command = ["ssh-keygen", "-Y", "verify", "-f", str(allowed), "-I", principal, "-n", namespace]
-    done = _ask([*command, "-O", f"verify-time={moment}", "-s", str(sig)], content, _CHECK_TIMEOUT_S)
+    done = _ask([*command, "-O", f"verify-time={moment}", "-s", str(sig)], content, _TIMEOUT_S)
     said = " ".join((done.stdout + done.stderr).decode(errors="replace").split())
     return Verified(done.returncode == 0, said.partition(" with ")[2] if done.returncode == 0 else said)
 
 
-def _ask(
-    command: list[str], content: bytes = b"", timeout_s: float | None = _CHECK_TIMEOUT_S
-) -> "subprocess.CompletedProcess[bytes]":
+def _ask(command: list[str], content: bytes, timeout_s: float | None) -> "subprocess.CompletedProcess[bytes]":
     environment = os.environ | {"TZ": "UTC0", "LC_ALL": "C"}
     try:
         return subprocess.run(
