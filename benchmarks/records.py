@@ -1,10 +1,12 @@
 """What a seal and a signature cost a run, beside ssh-keygen's own time, and how long many runs take to be verified.
 
 Goals: sealing and signing 60 ms a run at most, beyond what ssh-keygen takes for one signature; 1,000 runs verified
-within 60 s. A run here is the sample of the tests: two hosts, four records. `--runs N`: how many are made and verified.
+within 60 s of processor time, that of ssh-keygen with it. A run here is the sample of the tests: two hosts, four
+records. `--runs N`: how many are made and verified.
 """
 
 import argparse
+import resource
 import shutil
 import statistics
 import subprocess
@@ -27,6 +29,12 @@ VERIFY_GOAL_S = 60.0
 def milliseconds(since: float) -> float:
     """Wall time since then."""
     return (time.perf_counter() - since) * 1000
+
+
+def of_children_s() -> float:
+    """Processor time of the processes that ended, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def ssh_keygen_alone(site: tampering.Site, content: bytes) -> float:
@@ -71,20 +79,22 @@ def main() -> None:
             for number in range(TIMES, runs):
                 sealed_and_signed(site, number)
             late = [sealed_and_signed(site, runs + number)[1] for number in range(TIMES)]
-        begun, own = time.perf_counter(), time.process_time()
+        begun, own, theirs = time.perf_counter(), time.process_time(), of_children_s()
         found = verification.check_all(site.root, site.signers)
         verified_s, own_s = time.perf_counter() - begun, time.process_time() - own
+        theirs_s = of_children_s() - theirs
         assert found.holds, site.told()
     beyond = statistics.median(wall for wall, _ in ours) - statistics.median(alone)
     worked, behind = statistics.median(own for _, own in ours), statistics.median(late)
-    each = own_s * 1000 / len(found.runs)
+    each = (own_s + theirs_s) * 1000 / len(found.runs)
+    keygen = theirs_s * 1000 / len(found.runs)
     told = [
         f"ssh-keygen -Y sign, alone            {statistics.median(alone):.1f} ms",
         f"seal and sign, beyond that           {beyond:.1f} ms, which waits for disk and processor, too",
         f"of it our own processor time         {worked:.1f} ms (goal {SEAL_GOAL_MS:g} ms)",
         f"the same, behind {runs} runs          {behind:.1f} ms (goal {SEAL_GOAL_MS:g} ms)",
         f"{len(found.runs)} signed runs verified   {verified_s:.1f} s, with a process of ssh-keygen for each",
-        f"of it our own processor time         {each:.1f} ms each (goal {VERIFY_GOAL_S:g} ms)",
+        f"of it processor time           {each:.1f} ms each (goal {VERIFY_GOAL_S:g} ms), {keygen:.1f} of ssh-keygen",
     ]
     sys.stdout.write("\n".join(told) + "\n")
     raise SystemExit(max(worked, behind) > SEAL_GOAL_MS or each > VERIFY_GOAL_S)

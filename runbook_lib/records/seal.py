@@ -5,6 +5,7 @@ line of the chain has the digest of that list. Pages are made from the data and 
 """
 
 import hashlib
+import os
 import re
 import socket
 import stat
@@ -234,11 +235,11 @@ def parse_sums(content: bytes) -> dict[str, str]:
 
 def paths(folder: Path) -> list[str]:
     """Everything in a run's folder that is no folder, by its path in there; what stands beside a seal is left out."""
-    found = (
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if not path.is_dir() or path.is_symlink()
-    )
+    found = []
+    for here, folders, names in os.walk(folder):  # many times as fast as Path.rglob
+        below = "" if here == str(folder) else f"{os.path.relpath(here, folder)}/"
+        links = [name for name in folders if Path(here, name).is_symlink()]
+        found += [f"{below}{name}" for name in (*names, *links)]
     return sorted(path for path in found if path not in _OUTSIDE or (folder / path).is_symlink())
 
 

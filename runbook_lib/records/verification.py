@@ -263,8 +263,9 @@ def _check_sealed(folder: Path, run: str, known: _Known) -> Check:
         contradicted.append("the chain does not have this run")
     elif not isinstance(line.entry, chain.Seal) or line.entry.sums != seal.sha256(content):
         contradicted.append(f"{seal.SUMS} is not the one of the chain")
-    there = [path for path in seal.paths(folder) if path in listed or not seal.is_page(path, listed)]
-    contradicted += _irregular(folder)
+    paths = seal.paths(folder)
+    there = [path for path in paths if path in listed or not seal.is_page(path, listed)]
+    contradicted += _irregular(folder, paths)
     statement = None
     try:
         statement = seal.read_statement(folder)
@@ -280,15 +281,15 @@ def _check_sealed(folder: Path, run: str, known: _Known) -> Check:
     return _result(run, compared, contradicted, line is not None, **told)
 
 
-def _irregular(folder: Path) -> Iterator[str]:
+def _irregular(folder: Path, paths: Sequence[str]) -> Iterator[str]:
     """What stands beside the seal, or is a page, and is no file."""
     for name in (seal.SUMS, seal.SIGNATURE, chain.AT_WORK):
-        path = folder / name
-        if path.is_symlink() or (path.exists() and not stat.S_ISREG(path.lstat().st_mode)):
+        beside = folder / name
+        if beside.is_symlink() or (beside.exists() and not stat.S_ISREG(beside.lstat().st_mode)):
             yield f"{name} is no file"
-    for path in folder.rglob("*"):
-        if path.is_symlink() and path.suffix == ".html":
-            yield f"{path.relative_to(folder).as_posix()} is a link"
+    for path in paths:
+        if path.endswith(".html") and (folder / path).is_symlink():
+            yield f"{path} is a link"
 
 
 def _contradicted(
