@@ -7,25 +7,20 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import command_line
 import pytest
 import tampering
-from fake_chapters import write_inventory
+from fake_chapters import ReachedHost, without_host, write_inventory
 from remote_hosts import wait_until
 from tampering import KANRI, KANSA, LAST, PLAN
 
-from runbook_lib import display, inventory
+from runbook_lib import inventory
 from runbook_lib.chapters.chapter import Chapter
-from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import ApplyRefused, RecordNotSigned, UsageError
 from runbook_lib.records import model, origin, seal, signers, signing, verification
 from runbook_lib.records.publish import publish
-from runbook_lib.remote import Host as RemoteHost
 from runbook_lib.remote.change import Change, Plan
-from runbook_lib.remote.journal import Journal
 
 Policy = Callable[[str], None]
 
@@ -225,23 +220,9 @@ class Touch(Change):
         return "touch /etc/x\n"
 
 
-class ReachedHost(Exception):
-    """The chapter asked the host for something."""
-
-
-class NoHost:
-    """Stands where a host does, and tells when it is asked for anything."""
-
-    def hold(self, *_: object, **__: object) -> None:
-        raise ReachedHost
-
-
 def chapter(root: Path, run: str) -> Chapter:
     """A chapter at its first change, on a host that does not exist."""
-    record = tampering.record(root, run, mode="apply", end=False)
-    opened = SimpleNamespace(mode="apply", selinux="", host=SimpleNamespace(name="mail12"))
-    journal = Journal(cast(RemoteHost, NoHost()), run, "kanri")
-    return Chapter("11-key-and-csr", "1-1 Key", cast(Opened, opened), record, journal, display.Text(""))
+    return without_host(tampering.record(root, run, mode="apply", end=False))
 
 
 def test_a_chapter_outside_a_batch_reaches_no_host_without_the_signature_that_is_required(

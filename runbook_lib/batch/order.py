@@ -128,7 +128,7 @@ class Order:
         commands = [("when the records can be written", resumed)]
         if any(host.sum("changes_made") for host in results):
             commands.append(("to put back what this run changed", f"runbook rollback {run}{options}"))
-        told = f"{error}\n  The record of run {run} is not complete: pages and seal are missing or of before."
+        told = f"{error}\n  The record of run {run} is not complete: its seal or its pages are missing or of before."
         return BatchResult(
             run, self.mode, results, folder / run / "index.html", tuple(commands), problem=told
         )

@@ -318,7 +318,10 @@ class Chapter(display.Shown):
                 yield
         except RecordNotWritten as error:
             self._failed = True
-            raise RecordNotWritten(error.problem, error.where, error.remedy, self._stands()) from None
+            told = RecordNotWritten(error.problem, error.where, error.remedy, self._stands())
+            with suppress(RecordNotWritten):  # where the disk is full, the reserve has room for it
+                self.record.finish("failed", None, self._undo_left(), told)
+            raise told from None
         except RunbookError as error:
             self._failed, self._making = True, ""
             with suppress(RecordNotWritten):  # who runs the chapter tells that too

@@ -1,4 +1,4 @@
-"""Pages and seal of a run, made anew from its records."""
+"""Seal and pages of a run, made anew from its records."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -10,7 +10,7 @@ from runbook_lib.records.index import RunIndex
 def publish(
     root: Path, run: str, *, replaced: Collection[str] = (), principal: str | None = None
 ) -> RunIndex:
-    """Make the pages of a run from its records, and seal it.
+    """Seal a run, and make its pages from its records.
 
     An earlier seal is not simply replaced: what it vouched for must still be there unaltered. Pages are
     made anew; a record set aside keeps its bytes under another name; one that was open may have grown.
@@ -33,10 +33,11 @@ def publish(
             manifest.refuse_altered(folder, replaced)  # of format 1, which goes on as format 2
         made = set(replaced)
         for entry in found.entries:
-            files.write_atomically(folder / entry.page, pages.chapter_page(entry, found).encode())
             if script := pages.plan_script(entry.record):
                 files.write_atomically(folder / entry.script, script.encode())
                 made.add(entry.script.as_posix())
-        files.write_atomically(folder / index.PAGE, pages.index_page(found).encode())
         seal.seal(found, principal, made)
+        for entry in found.entries:  # behind the seal, which they are no part of: a disk may become full
+            files.write_atomically(folder / entry.page, pages.chapter_page(entry, found).encode())
+        files.write_atomically(folder / index.PAGE, pages.index_page(found).encode())
     return found

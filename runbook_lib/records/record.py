@@ -79,6 +79,7 @@ class Record:
         data = RecordData.model_validate(_clean(fields, path))
         if origin.chapters_of_run():  # a batch has begun the run, and holds it
             files.prepare_root(root)
+            files.give_up_when_full(seal.reserve_of(root, run))
         else:
             seal.begin(root, run)
         files.set_aside(folder, chapter)

@@ -106,9 +106,11 @@ class Statement(_Part):
 def begin(root: Path, run: str) -> None:
     """Write into the chain that a run begins, once, and hold it; runs that were cut off are sealed first.
 
+    Room for its end is kept from now on, so that a disk that becomes full does not leave it without one.
+
     Raises:
         RecordError: the chain is damaged, or another process held the records for 30 s.
-        RecordNotWritten: nothing can be written there.
+        RecordNotWritten: nothing can be written there, or there is not room enough for its end. Nothing was begun.
     """
     files.prepare_root(root)
     with chain.locked(root):
@@ -116,10 +118,16 @@ def begin(root: Path, run: str) -> None:
         for earlier, sealed in begun.items():
             if not sealed and earlier != run:
                 _seal_cut_off(root, earlier)
+        files.reserve(reserve_of(root, run))
         if run not in begun:
             chain.append(root, {"kind": "begin", "run": run})
-    files.make_folder(root / run)
-    chain.hold(root / run)
+        files.make_folder(root / run)
+        chain.hold(root / run)
+
+
+def reserve_of(root: Path, run: str) -> Path:
+    """The room on the disk that is kept for a run from its beginning to its seal."""
+    return root / f".{run}.reserve"
 
 
 def _seal_cut_off(root: Path, run: str) -> None:
@@ -149,6 +157,7 @@ def seal(
         RecordNotWritten: the disk is full, or takes nothing.
     """
     folder, root = found.folder, found.folder.parent
+    files.give_up(reserve_of(root, found.run))
     last = chain.last_seal(root, found.run)
     earlier = _vouched_for(folder, last)
     sums = {path: _sha256_of(folder, path) for path in _to_be_sealed(folder)}
