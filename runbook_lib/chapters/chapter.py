@@ -364,6 +364,7 @@ def _refuse_unsigned() -> None:
     if origin.signing() == "required":  # few require it, and what tries a key is slow to import
         from runbook_lib.records import signing
 
+        progress.now("trying the key that signs records; it may ask for a passphrase, a PIN or a touch")
         signing.refuse_unsigned(records.root())
 
 
