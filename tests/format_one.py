@@ -15,6 +15,7 @@ def made_of_before(folder: Path) -> Path:
     (folder / index.PAGE).write_text(pages.index_page(found), encoding="utf-8")
     for path in (
         *folder.parent.glob("*.chain"),
+        seal.reserve_of(folder.parent, folder.name),
         folder / ".lock",
         folder / seal.SUMS,
         folder / seal.STATEMENT,

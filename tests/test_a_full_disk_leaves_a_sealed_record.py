@@ -69,6 +69,18 @@ def test_a_run_that_ends_gives_the_room_back(root: Path, tmp_path: Path) -> None
     assert kept < 1 << 20, [(path, path.stat().st_size) for path in root.rglob("*")]
 
 
+def test_room_that_nobody_gave_back_is_given_back_by_a_later_run(tmp_path: Path) -> None:
+    """By hand: a chapter was run after the notebook was saved, and the kernel ended."""
+    tampering.record(tmp_path, tampering.PLAN)
+    publish(tmp_path, tampering.PLAN)
+    tampering.record(tmp_path, tampering.PLAN, host="mail13")
+    left = seal.reserve_of(tmp_path, tampering.PLAN)
+    tampering.record(tmp_path, tampering.CUT_OFF)
+    assert left.exists(), "given up while the run was at work: this process held it"
+    tampering.record(tmp_path, tampering.LAST)
+    assert not left.exists()
+
+
 def test_without_that_room_nothing_is_begun(root: Path, tmp_path: Path) -> None:
     root.mkdir()
     (root / ".others").write_bytes(bytes((DISK_MIB << 20) - (1 << 19)))

@@ -27,6 +27,7 @@ SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.sig"
 _OUTSIDE = frozenset((SUMS, SIGNATURE, chain.AT_WORK))
 _SUM = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<path>[^\\/\n][^\n]*)")
+_RESERVE = ".reserve"
 SUMS_BYTES_MAX = 64 << 20  # some 500,000 files
 
 Kind = Literal["plan", "apply", "rollback", "ca"]
@@ -118,6 +119,10 @@ def begin(root: Path, run: str) -> None:
         for earlier, sealed in begun.items():
             if not sealed and earlier != run:
                 _seal_cut_off(root, earlier)
+        for left in root.glob(f".*{_RESERVE}"):
+            of = left.name[1:].removesuffix(_RESERVE)
+            if of in begun and not chain.is_at_work(root / of):
+                files.give_up(left)
         files.reserve(reserve_of(root, run))
         if run not in begun:
             chain.append(root, {"kind": "begin", "run": run})
@@ -127,7 +132,7 @@ def begin(root: Path, run: str) -> None:
 
 def reserve_of(root: Path, run: str) -> Path:
     """The room on the disk that is kept for a run from its beginning to its seal."""
-    return root / f".{run}.reserve"
+    return root / f".{run}{_RESERVE}"
 
 
 def _seal_cut_off(root: Path, run: str) -> None:
