@@ -1,7 +1,7 @@
 """What became of the chapters and the hosts of a run: values that workers send and the command line shows."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -177,6 +177,8 @@ class BatchResult:
     next_commands: tuple[tuple[str, str], ...]
     plan: str | None = None  # its digest, where every host was planned to the end
     problem: str | None = None  # what is wrong with the record of the run
+    # Of a plan: how the calendar of each host that has one stood. Of an emergency: what was passed over, host by host.
+    maintenance: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -196,5 +198,6 @@ class BatchResult:
             "plan": self.plan,
             "hosts": [asdict(host) for host in self.hosts],
             "problem": self.problem,
+            "maintenance": dict(self.maintenance),
             "next": [command for _, command in self.next_commands],
         }
