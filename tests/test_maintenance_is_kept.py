@@ -135,6 +135,7 @@ def test_an_emergency_needs_a_reason_and_its_record_says_what_it_passed_over(fol
     pages = {host: (run / host / f"{ONE}.html").read_text() for host in ("mail1", "mail2")}
     assert f"passed over: {CLOSED}" in pages["mail2"]
     assert "passed over" not in pages["mail1"]
+    assert (run / "index.html").read_text().count(f"passed over: {CLOSED}") == 1
 
 
 def test_a_run_is_not_gone_on_with_outside_of_a_window(folder: Path) -> None:
