@@ -1,5 +1,6 @@
 """When changes may be made: windows and freezes, by the clocks of a time zone, also where those are set."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
@@ -17,6 +18,7 @@ from runbook_lib.inventory.maintenance import Freeze, WeekDay, Window
 DAYS: tuple[WeekDay, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 BERLIN, TOKYO, NEW_YORK = map(ZoneInfo, ("Europe/Berlin", "Asia/Tokyo", "America/New_York"))
 SECOND = timedelta(seconds=1)
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 INVENTORY = """\
 site:
@@ -273,3 +275,20 @@ def test_a_wrong_word_is_told_with_its_place(before: str, after: str, says: str)
     with pytest.raises(InventoryError) as refused:
         book(INVENTORY.replace(before, after, 1))
     assert says in str(refused.value)
+
+
+def test_the_example_of_the_document_is_taken() -> None:
+    page = (CHECKOUT / "docs" / "your-own-servers.md").read_text()
+    block = re.findall(r"```yaml\n(site:.*?)```", page, re.DOTALL)[0]
+    common = '  name: Example\n  domain: example.jp\n  ca: {passphrase: "env:CA"}\n'
+    own = "    address: 192.0.2.{0}\n    names: {{smtp: m{0}.example.jp}}\n"
+    text = block.replace("site:\n", f"site:\n{common}")
+    text = text.replace("hosts:\n", 'defaults: {certificate: {key_passphrase: "env:KEY"}}\nhosts:\n')
+    for number, name in enumerate(("mail1", "mx1"), 1):
+        text = text.replace(f"  {name}:\n", f"  {name}:\n{own.format(number)}")
+    there = book(text)
+    told = [calendar.of(there.site, host).told(utc("2027-02-01T00:30")) for host in there.hosts.values()]
+    assert told == [
+        "no changes now: freeze from 2027-02-01 to 2027-02-01 (the move); it opens 2027-02-06 22:00+09:00 (Asia/Tokyo)",
+        "changes may be made now, until 2027-02-01 03:00+01:00 (Europe/Berlin)",
+    ]

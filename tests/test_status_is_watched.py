@@ -12,10 +12,12 @@ from command_line import runbook
 from fake_chapters import write_inventory
 from prometheus_client.parser import text_string_to_metric_families
 
-from runbook_lib.afterwards import monitored
+from runbook_lib.afterwards import monitored, overview
 from runbook_lib.afterwards.monitored import Seen, State
 from runbook_lib.afterwards.overview import End, Overview, PortShown
 from runbook_lib.errors import HostUnreachable
+from runbook_lib.mail.certificates.of_ports import OnDisk
+from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage
 from runbook_lib.remote.drift import Drifted
 from runbook_lib.remote.runs import Standing
 from runbook_lib.site_ca.standing import CaStanding, CrlEnd, Need, RootEnd
@@ -28,7 +30,7 @@ DATUM = re.compile(
 )
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 END = End("server certificate", "2027-01-29T12:00:00+00:00", 60)
-ROOT = End('root CN=Example "mail" CA\\1', "2036-01-01T00:00:00+00:00", 3318)
+ROOT = End('root CN=Example "mail" CA\\new', "2036-01-01T00:00:00+00:00", 3318)
 PORT = PortShown(465, "0A", ("0A",), "", "", (END, ROOT))
 WELL = Overview("mail1", Standing("", False, ()), (PORT,), "0A", (), 30, ())
 CA = CaStanding((), (), ())
@@ -68,6 +70,26 @@ def test_the_state_of_all_is_that_of_the_worst(what: Seen, state: State) -> None
     found, line = monitored.nagios(what, 7)
     assert found is state
     assert line.startswith(f"RUNBOOK {state.name} - ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        (Kind.NOT_REACHED, State.CRITICAL),  # asked from the host itself: nothing listens there
+        (Kind.CLOSED, State.CRITICAL),
+        (Kind.NOT_ASKED, State.UNKNOWN),
+        (Kind.LIMITED, State.UNKNOWN),
+    ],
+)
+def test_a_port_that_our_side_could_not_ask_is_unknown_and_one_that_does_not_answer_is_broken(
+    kind: Kind, state: State
+) -> None:
+    obstacle = Obstacle(Stage.CONNECT, kind, "no answer")
+    port = overview._port(465, obstacle, OnDisk((), (), ()), (), NOW, {})
+    needed = tuple(overview._needed(WELL.standing, [port], "0A", (), 30, "runbook apply"))
+    found, line = monitored.nagios(Seen((replace(WELL, ports=(port,), needed=needed),), {}, CA), 7)
+    assert found is state
+    assert "mail1: port 465 could not be asked: no answer" in line
 
 
 def test_a_line_is_one_line_and_its_data_is_as_the_guidelines_have_it() -> None:
