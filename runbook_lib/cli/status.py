@@ -178,6 +178,8 @@ def _told(seen: "Seen", option: str) -> list[str]:
         lines += ["", _table(seen.hosts, seen.ca).fitted(page_width())]
     needs = [f"{name}: {need.what}" for name, need in seen.needed]
     lines.append("")
+    if seen.failures:
+        lines.append(f"Nothing is known of {', '.join(seen.failures)}. Apart from that:")
     lines += (
         ["A person is needed:", *(f"    {need}" for need in needs)] if needs else ["Nothing needs a person."]
     )
