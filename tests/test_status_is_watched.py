@@ -291,3 +291,7 @@ def test_systemd_finds_little_that_the_service_could_reach(units: list[Path]) ->
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_table_too_says_of_whom_nothing_is_known(asked: Asked) -> None:
+    assert asked() == (1, "\nNothing is known of mail1. Apart from that:\nNothing needs a person.\n")
