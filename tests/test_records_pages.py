@@ -240,3 +240,19 @@ def test_a_page_shows_how_mail_fared_meanwhile(run: Path) -> None:
         "Asked": "41", "Refused": "1", "No answer": "0", "Longest gap": "1.4 s", "As far as": "RCPT",
     }  # fmt: skip
     assert "451 &lt;b&gt;later&lt;/b&gt;" in shown
+
+
+def test_what_was_made_stands_with_its_plan_though_a_note_was_written_between(tmp_path: Path) -> None:
+    fields = sample_record.COMMON | {"title": "Postfix", "facts": {}}
+    record = Record.begin(tmp_path, sample_record.RUN, "mail12", "20-postfix-debian", **fields)  # type: ignore[arg-type]
+    record.add_plan(
+        "Packages", "d1", [sample_record.change("sasl2-bin is installed", "packages", "+a", "apt")]
+    )
+    record.add_note("Tried by a second Postfix.")
+    record.add_apply("d1", ["sasl2-bin is installed"], "/var/lib/runbook/x")
+    record.finish("passed", "changed  1")
+    publish(tmp_path, sample_record.RUN)
+    page = (tmp_path / sample_record.RUN / CHAPTER_PAGE).read_text(encoding="utf-8")
+    plan = page[page.index("Packages</h2>") : page.index("Tried by a second Postfix.")]
+    assert "1 change made" in plan
+    assert page.count("1 change made") == 1

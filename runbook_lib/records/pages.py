@@ -6,7 +6,7 @@ act on a terminal or reorder a line (controls, bidirectional overrides) are spel
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from runbook_lib.records.index import Entry, RunIndex, counted
-from runbook_lib.records.model import Outcome, RecordData
+from runbook_lib.records.model import ApplyStep, NoteStep, Outcome, PlanStep, RecordData, Step
 from runbook_lib.visible import visible
 
 # No script, no frame, no form, no request: what is shown is in the file.
@@ -91,6 +91,7 @@ def _environment() -> Environment:
         diff_lines=diff_lines,
         language=language,
         local=local,
+        paired=paired,
         span=span,
         spoken=spoken,
         summary=summary,
@@ -102,6 +103,26 @@ def _environment() -> Environment:
 
 def _finalized(value: object) -> object:
     return visible(value) if type(value) is str else value
+
+
+def paired(steps: Sequence[Step]) -> Iterator[tuple[int, Step, ApplyStep | None]]:
+    """Each step with its number, a plan of changes with what was made of it, which then is no step of its own.
+
+    A note may stand between the two: it is said when the first change is made.
+    """
+    shown = set[int]()
+    for number, step in enumerate(steps, 1):
+        made = None
+        if isinstance(step, PlanStep) and step.changes:
+            later = (
+                (n, one) for n, one in enumerate(steps[number:], number + 1) if not isinstance(one, NoteStep)
+            )
+            at, following = next(later, (0, None))
+            if isinstance(following, ApplyStep):
+                made = following
+                shown.add(at)
+        if number not in shown:
+            yield number, step, made
 
 
 def diff_lines(diff: str) -> Iterator[DiffLine]:
