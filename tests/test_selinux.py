@@ -135,6 +135,7 @@ def test_what_was_refused_fails_and_what_a_permissive_host_noted_is_a_warning() 
         ({"audit": "<no matches>"}, Verdict.PASS),
         ({"audit": OF_OTHERS}, Verdict.PASS),
         ({"audit": "<no matches>", "kernel": SMTPD}, Verdict.FAIL),
+        ({"audit": "<no matches>", "has_kernel": 1}, Verdict.UNTESTED),
         ({"audit": "Error opening config file (Permission denied)"}, Verdict.UNTESTED),
         ({"audit": ""}, Verdict.UNTESTED),
         ({"has_audit": 127, "audit": "sh: ausearch: not found"}, Verdict.PASS),

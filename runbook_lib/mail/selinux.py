@@ -89,18 +89,14 @@ def denial_rows(host: Host, since_s: int) -> list[Row]:
         return [_row(denial, times, audit) for denial, times in Counter(found).items()]
     said = facts["audit"].value
     verdict, words = Verdict.PASS, "the audit log and the kernel's journal have no such line"
-    if facts["has_audit"].status == 0:
-        if "<no matches>" not in said and "type=" not in said:  # its status is 1 for that and for an error
-            verdict, words = (
-                Verdict.UNTESTED,
-                f"ausearch could not read the audit log: {one_line(said) or 'no answer'}",
-            )
-    elif facts["has_kernel"].status == 0:
+    if facts["has_kernel"].status != 0:  # what is refused while no auditd runs stands there alone
+        verdict, words = Verdict.UNTESTED, "the kernel's journal cannot be read on this host"
+    elif facts["has_audit"].status != 0:
         words = "the kernel's journal has no such line; there is no audit log (the package audit)"
-    else:
+    elif "<no matches>" not in said and "type=" not in said:  # its status is 1 for that and for an error
         verdict, words = (
             Verdict.UNTESTED,
-            "neither ausearch nor the kernel's journal can be read on this host",
+            f"ausearch could not read the audit log: {one_line(said) or 'no answer'}",
         )
     return [Row(DENIALS, None, "", "-", verdict, words, audit)]
 
