@@ -50,6 +50,11 @@ def connected(lab: Lab, name: str, **changes: object) -> Iterator[remote.Host]:
         host.close()
 
 
+# The host's sshd with its files as they are now. A reload returns while nobody listens; a restart of this service
+# returns when sshd has said that it does, and ends no connection. The count of starts that systemd allows begins anew.
+SSHD_ANEW = "systemctl reset-failed ssh; systemctl restart ssh"
+
+
 def make_keys(folder: Path, types: Sequence[str] = ("ed25519", "ecdsa", "rsa")) -> dict[str, Path]:
     """New key pairs by type; the paths of the private keys."""
     folder.mkdir()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from remote_hosts import connected, model, site
+from remote_hosts import SSHD_ANEW, connected, model, site
 
 from lab import Lab
 from runbook_lib import doctor, remote
@@ -35,7 +35,7 @@ SHUT_OUT: dict[str, tuple[str, type[RunbookError], str, str, str]] = {
         "log in as the account that it names", "login shell",
     ),
     "ForceCommand internal-sftp": (
-        f"echo 'ForceCommand internal-sftp' >{SSHD}; systemctl reload ssh; sleep 0.5", HostUnreachable,
+        f"echo 'ForceCommand internal-sftp' >{SSHD}; {SSHD_ANEW}", HostUnreachable,
         "nothing but internal-sftp for kanri; it said: This service allows sftp connections only.",
         "see ForceCommand in `sshd -T -C user=kanri`", "login shell",
     ),
@@ -80,7 +80,7 @@ def shut_out(lab: Lab, how: str) -> Iterator[None]:
         lab.exec(
             HOST,
             f"cp -p /root/shadow.kept /etc/shadow; cp -p /root/keys.kept {KEYS}; rm -f {SUDOERS} /etc/nologin\n"
-            f"if [ -e {SSHD} ]; then rm {SSHD}; systemctl reload ssh; sleep 0.5; fi",
+            f"if [ -e {SSHD} ]; then rm {SSHD}; {SSHD_ANEW}; fi",
         )
 
 

@@ -15,7 +15,7 @@ import probes_postfix
 import pytest
 from probes_defects import everything
 from probes_postfix import MailHost, failures
-from remote_hosts import connected, model, site
+from remote_hosts import SSHD_ANEW, connected, model, site
 
 from lab import Lab
 from runbook_lib.mail import probes
@@ -204,12 +204,12 @@ def test_a_service_on_loopback_alone_is_asked_there(host: MailHost, vantage: Hos
 
 def test_a_host_whose_sshd_forwards_nothing_is_not_asked_and_says_so(host: MailHost, lab: Lab) -> None:
     conf = "/etc/ssh/sshd_config.d/none.conf"
-    host.sh(f"echo 'AllowTcpForwarding no' >{conf}; systemctl reload ssh")
+    host.sh(f"echo 'AllowTcpForwarding no' >{conf}; {SSHD_ANEW}")
     try:
         with connected(lab, host.name) as remote, wall(host, "tcp dport 587 reject with tcp reset"):
             rows = probes.starttls_offered(survey(host, HostItself(remote)))
     finally:
-        host.sh(f"rm {conf}; systemctl reload ssh")
+        host.sh(f"rm {conf}; {SSHD_ANEW}")
     closed = [row for row in rows if row.port == 587]
     assert {row.verdict for row in closed} == {Verdict.UNTESTED}
     assert all(
@@ -221,7 +221,8 @@ def test_a_host_whose_sshd_forwards_nothing_is_not_asked_and_says_so(host: MailH
 def test_bytes_pass_in_both_directions_and_the_end_is_seen(host: MailHost, vantage: HostItself) -> None:
     """More than a channel's window of them; who is not there is told as that."""
     own = host.lab.host(host.name).address
-    host.sh("systemd-run -q --unit=mirror systemd-socket-activate -l 2525 -a --inetd cat; sleep 0.3")
+    host.sh("systemd-run -q --unit=mirror systemd-socket-activate -l 2525 -a --inetd cat")
+    host.sh("timeout 20 sh -c 'until ss -Htln sport = :2525 | grep -q .; do sleep 0.05; done'")
     sent = bytes(range(256)) * 12_000
     received = b""
     try:

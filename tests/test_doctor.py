@@ -109,15 +109,15 @@ def test_changed_host_key_stops_and_nobody_logs_in(lab: Lab, tmp_path: Path) -> 
 
 
 _LOCK = """perl -MFcntl -e 'open F, "+>>", $ARGV[0];
-$l = pack("s s x4 q q l", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; sleep 60' FILE \\
+$l = pack("s s x4 q q l", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; open R, ">/run/holds"; sleep 60' FILE \\
   </dev/null >/dev/null 2>&1 &
-echo $! >/run/held; sleep 0.3"""
+echo $! >/run/held; until [ -e /run/holds ]; do sleep 0.05; done"""
 _DPKG_LOCK = _LOCK.replace("FILE", "/var/lib/dpkg/lock-frontend")
 _RPM_LOCK = _LOCK.replace("FILE", "$(rpm -E %_dbpath)/.rpm.lock")
 _LISTEN = (
     "perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1); "
-    "bind(S, sockaddr_in(465, INADDR_ANY)) or die; listen(S, 5); sleep 60' </dev/null >/dev/null 2>&1 &\n"
-    "echo $! >/run/held; sleep 0.3"
+    "bind(S, sockaddr_in(465, INADDR_ANY)) or die; listen(S, 5); open R, \">/run/holds\"; sleep 60' </dev/null >/dev/null 2>&1 &\n"
+    "echo $! >/run/held; until [ -e /run/holds ]; do sleep 0.05; done"
 )
 _HALF = (
     "d=$(mktemp -d /root/half.XXXX); mkdir $d/DEBIAN; chmod 755 $d\n"
@@ -125,10 +125,10 @@ _HALF = (
     ">$d/DEBIAN/control; dpkg-deb -b $d /root/half.deb >/dev/null; dpkg --unpack /root/half.deb >/dev/null"
 )
 _RUN = (
-    "echo run R of somebody >/run/runbook.lock; sleep 60 </dev/null >/dev/null 2>&1 9</run/runbook.lock &\n"
-    "echo $! >/run/held; sleep 0.3"
+    "echo run R of somebody >/run/runbook.lock; exec 9</run/runbook.lock; sleep 60 </dev/null >/dev/null 2>&1 &\n"
+    "echo $! >/run/held; exec 9<&-"
 )
-_END = "kill $(cat /run/held); rm -f /run/held"
+_END = "kill $(cat /run/held); rm -f /run/held /run/holds"
 
 BROKEN = [
     ("dpkg's lock is held", _DPKG_LOCK, _END, "package manager", "stops a run", "apt-get is locked by perl (process "),

@@ -70,7 +70,8 @@ def test_a_mail_server_that_takes_mail_is_not_pushed_aside(lab: Lab) -> None:
     lab.reset(HOST, "signed")
     other = 'import socket, time; s = socket.create_server(("", 25)); time.sleep(600)'
     lab.exec(HOST, "systemctl disable -q --now postfix")
-    lab.exec(HOST, f"systemd-run -q --unit other /usr/bin/python3 -c '{other}'; sleep 1")
+    lab.exec(HOST, f"systemd-run -q --unit other /usr/bin/python3 -c '{other}'")
+    lab.exec(HOST, "timeout 20 sh -c 'until ss -Htln sport = :25 | grep -q .; do sleep 0.05; done'")
     with pytest.raises(ApplyRefused, match="another mail server takes the mail here") as refused:
         run_cells(CHAPTER, host=HOST)
     assert "running on port 25: python3" in str(refused.value)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Error, Page, TimeoutError, sync_playwright
 from started_jupyterlab import BROWSER, PATIENCE, started
 
 from lab import Lab
@@ -61,7 +61,7 @@ def test_stepping_through_a_chapter_leaves_the_record_with_its_notebook(
 
 def saved_with_a_secret(page: Page, file: Path) -> str:
     """What JupyterLab says when a notebook is saved in which a cell, new below the last one, shows a secret."""
-    page.locator(".jp-Notebook-cell").last.click()
+    click_last_cell(page)
     page.keyboard.press("Escape")
     page.keyboard.press("b")
     page.keyboard.press("Enter")
@@ -72,6 +72,18 @@ def saved_with_a_secret(page: Page, file: Path) -> str:
     dialog = page.locator(".jp-Dialog")
     dialog.wait_for(timeout=PATIENCE)
     return dialog.inner_text()
+
+
+def click_last_cell(page: Page) -> None:
+    """JupyterLab hides the cells that are out of sight, and moves what it shows for each output that comes."""
+    for _ in range(PATIENCE // 1000):
+        page.locator(".jp-WindowedPanel-outer").evaluate("panel => panel.scrollTo(0, panel.scrollHeight)")
+        try:
+            page.locator(".jp-Notebook-cell").last.click(timeout=1000)
+        except TimeoutError:
+            continue
+        return
+    pytest.fail("the last cell does not come into sight")
 
 
 def wait_for_output(page: Page, text: str) -> None:

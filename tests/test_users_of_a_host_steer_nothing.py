@@ -31,7 +31,7 @@ for p in master saslauthd; do bin/$p 300 </dev/null >/dev/null 2>&1 & done
 perl -MSocket -e 'for (@ARGV) {{
   socket(my $s, PF_UNIX, SOCK_STREAM, 0); bind($s, sockaddr_un($_)); listen($s, 1); push @k, $s }}
   sleep 300' -- '--printf=inet\x2010031\x20postgrey\x0a' ./postgrey "$HOME/own" </dev/null >/dev/null 2>&1 &
-sleep 0.5
+until [ -S own ] && [ "$(pgrep -cu hanako "master|saslauthd")" = 2 ]; do sleep 0.05; done
 """
 
 
