@@ -30,7 +30,8 @@ RunbookError
 ├── NameNotCovered                 a settings page would send users to a name that is not in the certificate
 ├── RecordError                    a record is incomplete, altered, or would hold a secret
 │   ├── RecordMissing              the chapter has left no record there
-│   └── RecordNotWritten           the disk of the records is full, or takes nothing
+│   ├── RecordNotWritten           the disk of the records is full, or takes nothing
+│   └── RecordNotSigned            no key is there that may sign, or it did not
 └── LabError                       the lab of real hosts cannot be made or is broken
 
 KeyboardInterrupt
@@ -162,10 +163,11 @@ class ChangedMeanwhile(RunbookError):
 class RollbackConflict(RunbookError):
     """Something was changed after the run that is put back; it was left alone.
 
-    `put_back` says how many things are back in spite of it.
+    `put_back` says how many things are back in spite of it; `lines` are what undo.sh said.
     """
 
     put_back: int = 0
+    lines: tuple[str, ...] = ()
 
 
 class ApplyRefused(RunbookError):
@@ -214,6 +216,10 @@ class RecordMissing(RecordError):
 
 class RecordNotWritten(RecordError):
     """The disk that the records are on is full, or may not be written."""
+
+
+class RecordNotSigned(RecordError):
+    """No key is there that may sign the record, or it did not."""
 
 
 class LabError(RunbookError):

@@ -7,14 +7,21 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from runbook_lib import display
 from runbook_lib.batch.job import Event, Job
 from runbook_lib.batch.order import Order
 from runbook_lib.batch.results import BatchResult, Mode
+from runbook_lib.chapters.chapter import Chapter
+from runbook_lib.chapters.opening import Opened
+from runbook_lib.records import Record
+from runbook_lib.remote import Host as RemoteHost
+from runbook_lib.remote.journal import Journal
 
 PARAMETERS = """\
 inventory: str = "lab"
@@ -69,9 +76,17 @@ def write_chapter(folder: Path, chapter: str, *cells: str, tags: tuple[str, ...]
 
 
 def write_inventory(
-    folder: Path, *hosts: str, production: bool = False, groups: Mapping[str, str] | None = None
+    folder: Path,
+    *hosts: str,
+    production: bool = False,
+    groups: Mapping[str, str] | None = None,
+    site: str = "",
 ) -> Path:
-    """Write an inventory with hosts that nobody connects to; some of them in groups."""
+    """Write an inventory with hosts that nobody connects to; some of them in groups.
+
+    Args:
+        site: a line more of the site.
+    """
     values = {
         "ca-passphrase": "passphrase of the CA",
         "key-passphrase": "passphrase of keys",
@@ -80,15 +95,37 @@ def write_inventory(
     for name, value in values.items():
         (folder / name).write_text(value, encoding="utf-8")
         (folder / name).chmod(0o600)
-    site = 'site:\n  name: Test\n  domain: example.test\n  ca: {passphrase: "file:ca-passphrase"}\nhosts:'
+    head = (
+        'site:\n  name: Test\n  domain: example.test\n  ca: {passphrase: "file:ca-passphrase"}\n'
+        f"  {site}\nhosts:"
+    )
     blocks = [
         HOST.format(name=name, number=number, production=str(production).lower())
         + (f"\n    group: {groups[name]}" if groups and name in groups else "")
         for number, name in enumerate(hosts)
     ]
     path = folder / "site.yaml"
-    path.write_text(site + "".join(blocks) + "\n", encoding="utf-8")
+    path.write_text(head + "".join(blocks) + "\n", encoding="utf-8")
     return path
+
+
+class ReachedHost(Exception):
+    """A chapter asked its host for something."""
+
+
+class _NoHost:
+    """Stands where a host does, and tells when it is asked for anything."""
+
+    def hold(self, *_: object, **__: object) -> None:
+        raise ReachedHost
+
+
+def without_host(record: Record) -> Chapter:
+    """A chapter that was opened to apply, on a host that does not exist."""
+    opened = SimpleNamespace(mode="apply", selinux="", host=SimpleNamespace(name=record.data.host))
+    journal = Journal(cast(RemoteHost, _NoHost()), record.data.run, "kanri")
+    title = record.data.title
+    return Chapter(record.data.chapter, title, cast(Opened, opened), record, journal, display.Text(""))
 
 
 def another_reason() -> str:

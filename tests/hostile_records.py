@@ -4,12 +4,13 @@ import json
 import re
 from typing import Any
 
+import tampering
 from hostile import ACTS, Target, check_texts
 from hostile_host import folder, written
 from hostile_inputs import bent, encoded, mostly, words
 from hypothesis import strategies as st
 
-from runbook_lib.records import attachment, index, manifest, model, pages
+from runbook_lib.records import attachment, index, manifest, model, pages, verification
 
 
 def take_record(content: bytes) -> bool:
@@ -30,7 +31,7 @@ def take_manifest(content: bytes) -> bool:
     run = folder() / "20261102T000000Z-0000"
     written(f"{run.name}/mail1/x.json", b"{}\n")
     written(f"{run.name}/{manifest.NAME}", content)
-    found = manifest.check(run)
+    found = verification.check(run)
     check_texts([found.report()])
     assert not found.holds or found.unchanged == ("mail1/x.json",)
     return found.holds
@@ -44,6 +45,18 @@ def take_notebook(content: bytes) -> bool:
     assert all(type(value) in _LITERALS for value in values.values())
     check_texts((*values, *map(str, values.values()), attachment.chapter_of(path, notebook)))
     return bool(values)
+
+
+_site: list[tampering.Site] = []  # made once a process
+
+
+def take_tampering(content: bytes) -> bool:
+    """Records that somebody altered, as these bytes say, are found to be so; unaltered ones are not."""
+    if not _site:
+        _site.append(tampering.make(folder() / "site"))
+    is_told, what = tampering.tried(_site[0], content, folder() / "altered")
+    assert is_told, what
+    return not content
 
 
 _LITERALS = (str, bytes, bool, int, float, complex, type(None), type(...))
@@ -127,4 +140,5 @@ TARGETS = (
     Target("record", take_record, _as_json(_record)),
     Target("notebook", take_notebook, _as_json(_notebook)),
     Target("manifest", take_manifest, _as_json(_manifest)),
+    Target("tampering", take_tampering, st.one_of(st.just(b""), st.binary(min_size=4, max_size=16))),
 )

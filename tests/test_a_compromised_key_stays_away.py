@@ -42,7 +42,7 @@ def test_a_compromised_key_is_named_while_it_serves_and_is_brought_back_by_nothi
     with pytest.raises(
         ApplyRefused, match=f"undoing run {made} would bring back what shall serve no more"
     ) as refused:
-        way_back.put_back(book, book.host(HOST), made)
+        way_back.put_back(book, book.host(HOST), made, "20261130T000000Z-0000")
     told = str(refused.value)
     for said in (
         f"nopass_mail-server.key: the key is for a key that was compromised ({lost[1]} was revoked for it)",

@@ -138,9 +138,9 @@ def test_plain_papermill_that_is_ended_leaves_no_half_of_a_step(lab: Lab, tmp_pa
     assert re.search(
         rf"no run is at work; the last to change something, {run} .*, the last of them: packages", told
     ), told
-    # Plain papermill's kernel has no time left to end its record: that is said, and no manifest claims otherwise.
+    # Plain papermill's kernel has no time left to end its record: that is said, and no seal claims otherwise.
     for words, status, expected in (
-        (("verify", run), 1, "the run has no manifest, so nothing says what belongs to it"),
+        (("verify", run), 1, "was begun and never sealed"),
         (("list",), 0, f"{HOST} did not finish 2 Postfix with TLS and SMTP AUTH"),
     ):
         done = subprocess.run(

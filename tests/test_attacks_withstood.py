@@ -233,14 +233,13 @@ def test_a_thousand_hosts_are_an_inventory(tmp_path: Path) -> None:
 
 def test_nothing_that_is_secret_is_in_a_file_that_others_read(tmp_path: Path) -> None:
     """Whatever the umask: the records of a run are its owner's."""
-    from runbook_lib.records import files
-    from runbook_lib.records.publish import _locked
+    from runbook_lib.records import chain, files
 
     before = os.umask(0)
     try:
         files.prepare_root(tmp_path / "records")
         files.write_atomically(tmp_path / "records" / "run" / "x.json", b"{}")
-        with _locked(tmp_path / "records"):
+        with chain.locked(tmp_path / "records"):
             pass
     finally:
         os.umask(before)

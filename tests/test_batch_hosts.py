@@ -11,7 +11,7 @@ from fake_chapters import APPLY, NOTHING_TO_DO, OPEN, SUMMARY, WHOLE, SilentWatc
 
 from runbook_lib.batch import rollout
 from runbook_lib.batch.order import Order
-from runbook_lib.records import Record, manifest
+from runbook_lib.records import Record, verification
 
 # It ends when as many hosts as this are in it, or were.
 TOGETHER = """
@@ -52,7 +52,7 @@ def test_a_failing_host_stops_only_itself(tmp_path: Path, records: Path) -> None
     assert result.hosts[0].told() == "mail1: changed 2 things; 1 of 1 claim proved"
     failed = Record.open(records / result.run / "mail2" / "11-key.json").data
     assert failed.undo == f"runbook rollback {result.run} --host mail2"
-    assert manifest.check(records / result.run).holds
+    assert verification.check(records / result.run).holds
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_killed_worker_fails_its_host_at_its_cell_and_what_ran_is_kept(
     record = Record.open(records / result.run / "mail2" / "11-key.json").data
     assert (record.outcome, record.changes_made) == ("failed", 1)
     assert record.undo == f"runbook rollback {result.run} --host mail2"
-    assert manifest.check(records / result.run).holds
+    assert verification.check(records / result.run).holds
     deadline = time.monotonic() + 10
     while runs(int(pid.read_text())):
         assert time.monotonic() < deadline
@@ -170,7 +170,7 @@ if host != "mail1":
         record = Record.open(records / result.run / name / "11-key.json").data
         assert (record.outcome, record.changes_made) == ("failed", 1)
         assert (records / result.run / name / "11-key.ipynb").is_file()
-    assert manifest.check(records / result.run).holds
+    assert verification.check(records / result.run).holds
 
 
 def test_there_is_no_kernel_and_every_worker_has_ended_with_the_run(tmp_path: Path) -> None:

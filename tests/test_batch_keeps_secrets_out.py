@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fake_chapters import OPEN, PASSWORD, SUMMARY, WHOLE, run_batch
 
-from runbook_lib.records import Record, manifest
+from runbook_lib.records import Record, verification
 
 AUTH_PLAIN = base64.b64encode(f"\0kensa\0{PASSWORD}".encode()).decode()
 LEAKS = {  # by host: how a cell shows what it should not
@@ -45,7 +45,7 @@ def test_a_notebook_that_shows_a_secret_is_not_kept_and_its_chapter_failed(
         for secret in (PASSWORD, AUTH_PLAIN, PASSWORD.split()[-1], "BEGIN PRIVATE"):
             assert secret not in text, path
     assert PASSWORD not in str(result.document())
-    assert manifest.check(records / result.run).holds
+    assert verification.check(records / result.run).holds
 
 
 def test_a_notebook_without_secrets_is_kept_as_it_ran(tmp_path: Path, records: Path) -> None:

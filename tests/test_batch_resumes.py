@@ -10,7 +10,7 @@ from fake_chapters import APPLY, OPEN, SUMMARY, WHOLE, SilentWatch, run_batch, w
 from runbook_lib.batch.results import BatchResult
 from runbook_lib.batch.resumption import resume
 from runbook_lib.errors import ApplyRefused, UsageError
-from runbook_lib.records import manifest, undone
+from runbook_lib.records import undone, verification
 
 # Fails on mail2 as long as the file is not there: a cause that a person mends.
 MENDED = (
@@ -56,7 +56,7 @@ def test_a_run_goes_on_where_each_host_stopped(tmp_path: Path, records: Path) ->
     assert (
         records / first.run / "mail2" / "12-sign.1.json"
     ).exists()  # the failed one is set aside, not lost
-    assert manifest.check(records / first.run).holds
+    assert verification.check(records / first.run).holds
     assert go_on(tmp_path, first.run) is None
 
 
@@ -112,12 +112,12 @@ def test_a_run_that_was_put_back_is_not_gone_on_with(tmp_path: Path, records: Pa
     first = stopped(tmp_path)
     folder = records / first.run
     for host in ("mail1", "mail2"):
-        undone.note(folder, host, complete=host == "mail1")
-    assert manifest.check(folder).holds
+        undone.note(folder.parent, folder.name, host, complete=host == "mail1")
+    assert verification.check(folder).holds
     order = resume(first.run, tmp_path / "notebooks")
     assert order is not None
     assert list(order.hosts) == ["mail3"]
-    undone.note(folder, "mail3", complete=True)
+    undone.note(folder.parent, folder.name, "mail3", complete=True)
     with pytest.raises(
         ApplyRefused, match=r"mail1: put back at .*; mail2: put back in part at .* nothing to go on"
     ):

@@ -11,6 +11,7 @@ import pytest
 from fake_chapters import NOTHING_TO_DO, OPEN, SUMMARY, WHOLE, another_reason, write_chapter, write_inventory
 
 from runbook_lib.batch.rollout import LAB_WORKERS
+from runbook_lib.records import chain
 
 
 @pytest.fixture
@@ -43,6 +44,7 @@ def test_apply_says_what_was_done_where_the_record_is_and_what_to_type_next(fold
         "mail2: changed 1 thing; 2 of 2 claims proved\n"
         "\n"
         f"Record: {run / 'index.html'}\n"
+        f"Seal: {chain.head(folder / 'records')}\n"
         "Next, to prove it from outside at any time:\n"
         "    runbook verify mail1 --inventory ./site.yaml\n"
         "Next, to put back what this run changed:\n"

@@ -12,7 +12,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from fake_chapters import APPLY, OPEN, SUMMARY, WHOLE, write_chapter, write_inventory
 
-from runbook_lib.records import Record, manifest
+from runbook_lib.records import Record, verification
 
 RUNBOOK = Path(__file__).parents[1] / ".venv" / "bin" / "runbook"
 
@@ -48,7 +48,7 @@ def ended(terminal: Any, tmp_path: Path) -> tuple[str, list[Record]]:
     terminal.wait()
     assert terminal.exitstatus == 1
     (run,) = (path for path in (tmp_path / "records").iterdir() if path.is_dir())
-    assert manifest.check(run).holds
+    assert verification.check(run).holds
     assert sorted(path.name for path in run.glob("*/*.json")) == ["11-key.json", "11-key.json"]
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.before), [
         Record.open(path) for path in sorted(run.glob("*/*.json"))

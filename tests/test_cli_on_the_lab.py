@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lab import Lab
-from runbook_lib.records import Record, manifest
+from runbook_lib.records import Record, verification
 
 BIN = Path(__file__).parents[1] / ".venv" / "bin"
 CHAPTER = "11-key-and-csr"
@@ -51,7 +51,7 @@ def test_applied_again_and_put_back(lab: Lab, records: Path) -> None:
     record = Record.open(records / first["run"] / "debian12" / f"{CHAPTER}.json").data
     assert (record.outcome, record.lab, record.reason) == ("passed", True, "MAIL-1184")
     assert record.undo == f"runbook rollback {first['run']} --host debian12"
-    assert manifest.check(records / first["run"]).holds
+    assert verification.check(records / first["run"]).holds
     again = apply()
     assert again["hosts"][0]["chapters"][0]["changes_planned"] == 0
     back = runbook("rollback", first["run"])
@@ -82,4 +82,4 @@ def test_a_chapter_run_by_hand_leaves_the_same_record_as_the_batch(
     hand = records / "20991231T000000Z-0000" / "debian12"
     assert comparable(hand / f"{CHAPTER}.json") == comparable(batch / f"{CHAPTER}.json")
     assert {path.suffix for path in hand.iterdir()} == {path.suffix for path in batch.iterdir()}
-    assert manifest.check(hand.parent).holds
+    assert verification.check(hand.parent).holds

@@ -54,19 +54,19 @@ def test_verify_tells_a_whole_record_from_an_altered_one(folder: Path) -> None:
     assert runbook(folder, "records", "verify", sample_record.RUN).returncode == 0
     assert (
         runbook(folder, "records", "verify", str(run)).stdout
-        == f"{run.name}: 9 files are as they were recorded\n"
+        == f"{run.name}: 5 files are as they were recorded (sealed, unsigned)\n"
     )
-    page = run / "index.html"
-    page.write_bytes(page.read_bytes().replace(b"\n", b"\r\n"))
+    sent = run / "mail13" / "11-key-and-csr.json"
+    sent.write_bytes(sent.read_bytes().replace(b"\n", b"\r\n"))
     (run / "mail12" / "11-key-and-csr.json").unlink()
     done = runbook(folder, "records", "verify", sample_record.RUN)
     assert done.returncode == 1
     assert done.stdout.splitlines()[1:] == [
-        "  line ends changed by transport: index.html",
+        "  line ends changed by transport: mail13/11-key-and-csr.json",
         "  missing: mail12/11-key-and-csr.json",
     ]
     told = json.loads(runbook(folder, "records", "verify", sample_record.RUN, "--json").stdout)
-    assert (told["holds"], told["transported"]) == (False, ["index.html"])
+    assert (told["holds"], told["transported"]) == (False, ["mail13/11-key-and-csr.json"])
 
 
 def test_a_run_that_is_not_there_is_told_in_words(folder: Path) -> None:

@@ -165,8 +165,8 @@ def test_a_plan_finds_its_chapters_and_leaves_its_record_where_the_user_keeps_da
     run = run_of(home)
     order = json.loads((home.records / run / "order.json").read_text())
     assert sorted(f"{name}.ipynb" for name in order["chapters"]) == CHAPTERS
-    manifest = json.loads((home.records / run / "manifest.json").read_text())
-    assert (manifest["commit"], manifest["clean_tree"], manifest["lock_sha256"]) == (None, None, None)
+    told = json.loads((home.records / run / "run.json").read_text())
+    assert (told["commit"], told["clean_tree"], told["lock_sha256"]) == (None, None, None)
     assert re.fullmatch(r"[0-9a-f]{64}", order["library"])
     elsewhere = home.folder / "elsewhere"
     elsewhere.mkdir()

@@ -10,7 +10,7 @@ from playwright.sync_api import Error, Page, TimeoutError, sync_playwright
 from started_jupyterlab import BROWSER, PATIENCE, started
 
 from lab import Lab
-from runbook_lib.records import Record, manifest
+from runbook_lib.records import Record, verification
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CHAPTER = "11-key-and-csr"
@@ -55,7 +55,7 @@ def test_stepping_through_a_chapter_leaves_the_record_with_its_notebook(
     assert (
         "a private key (RSA 2048) is made on the host" in (run / "debian12" / f"{CHAPTER}.ipynb").read_text()
     )
-    assert manifest.check(run).holds
+    assert verification.check(run).holds
     assert lab.exec("debian12", "stat -c %a /etc/ssl/private/nopass_mail-server.key") == b"600\n"
 
 

@@ -70,7 +70,7 @@ def test_a_rollback_ends_and_says_what_it_did(
     endless(lab, "base64")
     lab.exec(HOST, "touch /etc/ssl/certs/mail-server.pem")
     endless(lab, "openssl")
-    back = way_back.put_back(book, book.host(HOST), RUN)
+    back = way_back.put_back(book, book.host(HOST), RUN, "20261130T000000Z-0000")
     assert isinstance(back.conflict, RollbackConflict)
     told = str(back.conflict)
     assert "CONFLICT /etc/one: changed since" in told
@@ -91,11 +91,11 @@ def test_what_is_being_put_back_is_not_cut_off(
     lab.exec(HOST, f"{slow} > /usr/local/bin/mv; chmod 755 /usr/local/bin/mv")
     monkeypatch.setattr(remote_rollback, "_UNDO_S", 3.0)
     with pytest.raises(DeadlineExceeded, match=r"did not end within 3 s, and goes on by itself") as error:
-        way_back.put_back(book, book.host(HOST), RUN)
+        way_back.put_back(book, book.host(HOST), RUN, "20261130T000000Z-0000")
     assert "until no change is being made there, then type the same again" in error.value.remedy
     lab.exec(HOST, "touch /run/go-on; flock -w 60 /run/runbook.work true; rm /usr/local/bin/mv")
     lab.exec(HOST, "test ! -e /etc/one && test ! -e /etc/two")
     monkeypatch.undo()
-    again = way_back.put_back(book, book.host(HOST), RUN)
+    again = way_back.put_back(book, book.host(HOST), RUN, "20261130T000000Z-0000")
     assert again.done is not None
     assert "nothing to put back: what this run changed is back already" in again.done.lines

@@ -15,7 +15,7 @@ from lab import Lab
 from lab.state import CHECKOUT
 from runbook_lib.errors import UsageError
 from runbook_lib.mail import probes
-from runbook_lib.records import manifest
+from runbook_lib.records import verification
 
 HOST = "debian12"
 
@@ -63,7 +63,7 @@ def test_it_runs_by_papermill_where_nothing_else_is_known(lab: Lab, tmp_path: Pa
     command = [str(RUNBOOK), "records", "add", str(out)]
     added = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert added.returncode == 0, added.stderr
-    assert manifest.check(path.parents[1]).holds
+    assert verification.check(path.parents[1]).holds
     assert logins_seen(lab) == seen
     assert changed(before, lab.tree(HOST), AT_WORK) == []
 

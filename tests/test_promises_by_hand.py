@@ -11,7 +11,7 @@ from supported import changing, family_of
 from trees import AT_WORK, MAY_DIFFER, changed
 
 from lab import Lab
-from runbook_lib.records import manifest
+from runbook_lib.records import verification
 
 # Beside what a rollback leaves different: what is random, or new each time.
 RANDOM = (
@@ -72,7 +72,7 @@ def planned(host: str, chapter: str, records: Path) -> str:
     assert done.returncode == 0, done.stderr
     folder = records / str(json.loads(done.stdout)["run"]) / host
     assert f'href="{chapter}.sh"' in (folder / f"{chapter}.html").read_text(encoding="utf-8")
-    assert manifest.check(folder.parent).holds
+    assert verification.check(folder.parent).holds
     return (folder / f"{chapter}.sh").read_text(encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from runbook_lib.batch.written_order import WrittenOrder
 from runbook_lib.errors import RunbookError
-from runbook_lib.records import Record, files, index, manifest
+from runbook_lib.records import Record, files, index, verification
 from runbook_lib.records.publish import publish
 
 GROUP = "mail"  # any that is there, and that nobody's account is not in
@@ -77,20 +77,22 @@ def test_its_members_read_and_check_them(root: Path) -> None:
     assert asked_by(GROUP, lambda: (index.runs(root), index.runs_of_others(root))) == repr(
         ((RUN,), (PRIVATE,))
     )
-    assert asked_by(GROUP, lambda: manifest.check(root / RUN).holds) == "True"
+    assert asked_by(GROUP, lambda: verification.check(root / RUN).holds) == "True"
     assert asked_by(GROUP, lambda: index.read_run(root / RUN).hosts) == "('mail1',)"
 
 
-@pytest.mark.parametrize("question", [manifest.check, index.read_run])
+@pytest.mark.parametrize("question", [verification.check, index.read_run])
 def test_a_run_of_before_stays_its_owners(question: Callable[[Path], object], root: Path) -> None:
     assert "another's, and you may not read them" in asked_by(GROUP, lambda: question(root / PRIVATE))
 
 
 def test_nobody_goes_on_with_anothers_run(root: Path) -> None:
-    assert "you may read it, and not go on with it" in asked_by(GROUP, lambda: order().write(root / RUN))
+    assert "you may read it, and not go on with it" in asked_by(
+        GROUP, lambda: order().refuse_anothers(root / RUN)
+    )
 
 
-@pytest.mark.parametrize(("question", "place"), [(index.refuse_unreadable, "."), (manifest.check, RUN)])
+@pytest.mark.parametrize(("question", "place"), [(index.refuse_unreadable, "."), (verification.check, RUN)])
 def test_nobody_else_reads_them_and_is_told_so(
     question: Callable[[Path], object], place: str, root: Path
 ) -> None:

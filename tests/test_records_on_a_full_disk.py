@@ -1,4 +1,4 @@
-"""Records that cannot be written: one refusal with the path, what the host has, how to go on, and no trace."""
+"""Records that cannot be written: one refusal with the path, what the host has, how to go on; a record that ends."""
 
 import os
 import subprocess
@@ -15,9 +15,11 @@ HOST = "debian12"
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small disk of its own for records."""
+    """A small disk of its own for records: what is kept for a run's end, and 32 KiB."""
     (tmp_path / "disk").mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=28k", "runbook-test", tmp_path / "disk"], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1056k", "runbook-test", tmp_path / "disk"], check=True
+    )
     yield tmp_path / "disk"
     subprocess.run(["umount", tmp_path / "disk"], check=True)
 
@@ -41,8 +43,9 @@ def test_a_disk_that_becomes_full_or_takes_nothing(lab: Lab, disk: Path) -> None
     assert "No space left on device" in done.stdout
     assert str(disk) in done.stdout
     made = len(lab.exec(HOST, "ls /var/lib/runbook/*/*.done").split())
-    assert f"The host has {made} change" in done.stdout
-    (run,) = (path.name for path in disk.iterdir() if path.is_dir())
+    assert f"{made} change" in done.stdout
+    (run,) = (path.name for path in disk.iterdir() if path.is_dir() and path.name[0] != ".")
+    assert runbook(disk, "records", "verify", run).returncode == 0
     assert f"runbook resume {run}" in done.stdout
     assert f"runbook rollback {run}" in done.stdout
     subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)

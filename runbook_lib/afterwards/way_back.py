@@ -1,6 +1,7 @@
 """A run is put back on a host: its undo.sh there, the CA's ledger and the note of it here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from runbook_lib import inventory, remote
@@ -11,7 +12,8 @@ from runbook_lib.mail.probes import Target
 from runbook_lib.mail.probes.asker import Asker
 from runbook_lib.mail.probes.served import served
 from runbook_lib.mail.probes.target import Endpoint
-from runbook_lib.records import index, operator, root, undone
+from runbook_lib.records import Record, index, operator, root, undone
+from runbook_lib.records.model import Failure
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.exchange import Deadline
@@ -19,6 +21,7 @@ from runbook_lib.remote.rollback import Rollback, require_id, rollback
 from runbook_lib.remote.vantage import HostItself
 from runbook_lib.site_ca import barred, issuing
 
+CHAPTER = "rollback"  # stands for a chapter in the record of a rollback
 _PORT_TIMEOUT_S = 10.0
 _LOOK_S = 120.0  # before the host is put back, and again after it
 
@@ -42,9 +45,14 @@ class WayBack:
     unsaid: tuple[str, ...] = ()
 
 
-def put_back(book: inventory.Inventory, host: inventory.Host, run: str) -> WayBack:
+def put_back(book: inventory.Inventory, host: inventory.Host, run: str, rollback_run: str) -> WayBack:
     """Put a run back on a host; the CA's certificates of it that are gone from there are withdrawn.
 
+    What is put back leaves a record. Where none can be written, it is put back all the same.
+
+    Args:
+        run: the run that is put back.
+        rollback_run: the run that this is.
     Raises:
         UsageError: this is no run's id.
         ApplyRefused: a certificate or a key would come back that shall serve no more; nothing was put back.
@@ -56,14 +64,19 @@ def put_back(book: inventory.Inventory, host: inventory.Host, run: str) -> WayBa
     with connected.looking(_LOOK_S):
         barred.refuse_to_bring_back(book, host, connected, run)
     done, conflict = None, None
+    kept = _Kept(book, host.name, run, rollback_run)
     try:
-        done = rollback(connected, run, operator(), recorded_changes(run, host.name) or 0)
+        recorded = recorded_changes(run, host.name) or 0
+        done = rollback(connected, run, operator(), recorded, kept.begin)
     except RollbackConflict as error:
         conflict = error
+    except RunbookError as error:
+        kept.failed(error)
+        raise
     # From here on the host is put back, whatever becomes of the questions.
-    if (done and done.journaled) or (conflict and conflict.put_back):
-        undone.note(root() / run, host.name, complete=done is not None)
-    withdrawn, unsaid = 0, []
+    if (done and done.journaled) or conflict:
+        kept.end(done.lines if done else conflict.lines if conflict else (), conflict)
+    withdrawn, unsaid = 0, kept.unsaid
     with connected.looking(_LOOK_S) as deadline:
         try:
             withdrawn = issuing.withdraw(site, host.name, run, serials_there(connected, host))
@@ -75,6 +88,58 @@ def put_back(book: inventory.Inventory, host: inventory.Host, run: str) -> WayBa
         journaled = done is None or done.journaled
         ports = tuple(_ports(site, host, connected, deadline)) if journaled else ()
     return WayBack(done, conflict, withdrawn, ports, tuple(unsaid))
+
+
+class _Kept:
+    """The record of a rollback on one host, as far as one can be written; `unsaid` has why one could not."""
+
+    def __init__(self, book: inventory.Inventory, host: str, run: str, rollback_run: str) -> None:
+        self.book, self.host, self.run, self.rollback_run = book, host, run, rollback_run
+        self.record: Record | None = None
+        self.unsaid: list[str] = []
+
+    def begin(self) -> None:
+        with self._told():
+            self.record = Record.begin(
+                root(), self.rollback_run, self.host, CHAPTER, title=f"Run {self.run} put back · 実行の取り消し",
+                mode="apply", reason="", operator=operator(), lab=False, facts={}, inventory_sha256=self.book.digest,
+            )  # fmt: skip
+
+    def end(self, lines: Sequence[str], conflict: RollbackConflict | None) -> None:
+        back = [line for line in lines if line.startswith("PUT BACK")]
+        left = [line for line in lines if line.startswith(("CONFLICT", "KEPT", "what it rests on"))]
+        with self._told():
+            if self.record:
+                self.record.add_undo(self.run, back, left if conflict else [])
+                self.record.finish(
+                    "failed" if conflict else "passed", _summary(back, left), error=_failure(conflict)
+                )
+        with self._told():
+            if back or not conflict:
+                rollback_run = self.rollback_run if self.record else None
+                undone.note(root(), self.run, self.host, complete=conflict is None, rollback=rollback_run)
+
+    def failed(self, error: RunbookError) -> None:
+        with self._told():
+            if self.record:
+                self.record.finish("failed", None, error=error)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except RecordError as error:
+            self.unsaid.append(f"the record of this is not complete: {error.where}: {error.problem}")
+
+
+def _failure(conflict: RollbackConflict | None) -> Failure | None:
+    """What the record has of a conflict: which things were left alone it has beside, and the journal their bytes."""
+    return Failure(type="RollbackConflict", message=conflict.problem.partition("\n")[0]) if conflict else None
+
+
+def _summary(back: Sequence[str], left: Sequence[str]) -> str:
+    told = f"{index.counted(len(back), 'thing')} put back"
+    return f"{told}; left alone: {', '.join(left)}" if left else f"{told}."
 
 
 def _ports(site: inventory.Site, host: inventory.Host, connected: Host, deadline: Deadline) -> Iterator[str]:

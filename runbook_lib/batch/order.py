@@ -18,10 +18,9 @@ from runbook_lib.errors import ApplyRefused, RecordNotWritten, UsageError
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import find
 from runbook_lib.inventory.typed import apply_command, needs_reason
-from runbook_lib.records import current_run, origin, root, run_id, use
+from runbook_lib.records import current_run, origin, root, run_id, seal, signing, use
 from runbook_lib.records.approved import Approved
 from runbook_lib.records.index import completed_run, keep_plan_digest
-from runbook_lib.records.publish import publish
 
 
 @dataclass(frozen=True)
@@ -87,13 +86,19 @@ class Order:
                 own, or $SSL_CERT_FILE names no roots.
             SecretInParameter: the reason or a parameter is shaped like a secret.
             SecretUnusable: a secret of the inventory is there and cannot be used: too short to be masked, or too long.
+            RecordNotSigned: a signature is required, and no key makes one. Nothing was begun.
             RecordNotWritten: nothing can be written where records go. Nothing was begun.
         """
         ground = self.read()
         jobs = replace(self, ground=ground).jobs()
         run, folder = jobs[0].run, jobs[0].root
+        written = self.written(jobs, ground.library)
+        if self.mode == "apply":
+            signing.refuse_unsigned(folder)
         try:
-            self.written(jobs, ground.library).write(folder / run)
+            written.refuse_anothers(folder / run)
+            seal.begin(folder, run)
+            written.write(folder / run)
         except RecordNotWritten as error:
             raise RecordNotWritten(error.problem, error.where, error.remedy) from None
         results = roll_out(jobs, self.workers, watch)
@@ -102,7 +107,7 @@ class Order:
             if self.mode == "plan" and all(host.state == "planned" for host in results):
                 digest = approval.decided(folder / run).digest
                 keep_plan_digest(folder / run, digest)
-            index = publish(folder, run) if (folder / run).is_dir() else None
+            kept = signing.keep(folder, run)
         except RecordNotWritten as error:
             return self._unpublished(run, results, folder, error)
         return BatchResult(
@@ -110,8 +115,9 @@ class Order:
             mode=self.mode,
             hosts=results,
             index=folder / run / "index.html",
-            next_commands=index.next_commands() if index else (),
+            next_commands=kept.index.next_commands(),
             plan=digest,
+            seal=kept.told,
         )
 
     def _unpublished(
@@ -122,7 +128,7 @@ class Order:
         commands = [("when the records can be written", resumed)]
         if any(host.sum("changes_made") for host in results):
             commands.append(("to put back what this run changed", f"runbook rollback {run}{options}"))
-        told = f"{error}\n  The record of run {run} is not complete: pages and manifest are missing or of before."
+        told = f"{error}\n  The record of run {run} is not complete: its seal or its pages are missing or of before."
         return BatchResult(
             run, self.mode, results, folder / run / "index.html", tuple(commands), problem=told
         )

@@ -177,6 +177,7 @@ class BatchResult:
     next_commands: tuple[tuple[str, str], ...]
     plan: str | None = None  # its digest, where every host was planned to the end
     problem: str | None = None  # what is wrong with the record of the run
+    seal: str = ""  # the head of the chain, to be kept elsewhere, and who signed
 
     @property
     def exit_code(self) -> int:
@@ -194,6 +195,7 @@ class BatchResult:
             "exit_code": self.exit_code,
             "record": str(self.index),
             "plan": self.plan,
+            "seal": self.seal,
             "hosts": [asdict(host) for host in self.hosts],
             "problem": self.problem,
             "next": [command for _, command in self.next_commands],

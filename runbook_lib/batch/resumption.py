@@ -131,7 +131,7 @@ def note_undone_there(run: str) -> tuple[str, ...]:
             continue
         one = next((one for one in found if one.run == run), None)
         if one is not None and one.back and one.made < recorded[name]:
-            undone.note(folder, name, complete=one.is_back, by=undone.BY_HAND, at=one.back_at)
+            undone.note(root(), run, name, complete=one.is_back, by=undone.BY_HAND, at=one.back_at)
     return tuple(unasked)
 
 

@@ -37,18 +37,24 @@ class WrittenOrder(BaseModel):
     parameters: tuple[tuple[str, str], ...]
     plan: str | None = None
 
-    def write(self, folder: Path) -> None:
-        """Write it into a run's folder, once: what was ordered first is what the run is.
+    def refuse_anothers(self, folder: Path) -> None:
+        """Refuse to go on with a run that is somebody else's.
 
-        Raises: RecordNotWritten: nothing can be written there, or the run is another's.
+        Raises: RecordNotWritten.
         """
-        path = folder / NAME
-        if path.exists() and not os.access(folder, os.W_OK):
+        if (folder / NAME).exists() and not os.access(folder, os.W_OK):
             raise RecordNotWritten(
                 "the record of this run is another's: you may read it, and not go on with it",
                 str(folder),
                 "have its owner resume it, or begin a run of your own: runbook plan",
             )
+
+    def write(self, folder: Path) -> None:
+        """Write it into a run's folder, once: what was ordered first is what the run is.
+
+        Raises: RecordNotWritten: nothing can be written there.
+        """
+        path = folder / NAME
         if not path.exists():
             files.prepare_root(folder.parent)
             text = json.dumps(self.model_dump(), ensure_ascii=False, indent=1) + "\n"

@@ -21,7 +21,7 @@ from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.mail.differences.difference import Difference
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.places import shown_path
-from runbook_lib.records import approved
+from runbook_lib.records import approved, origin
 from runbook_lib.remote import Host as RemoteHost
 from runbook_lib.remote import contexts
 from runbook_lib.remote.change import Plan, counted
@@ -89,6 +89,7 @@ class Chapter(display.Shown):
 
         Raises:
             ApplyRefused: this chapter failed before, or the run is bound to a plan that has not this in it.
+            RecordNotSigned: a signature is required, and no key makes one. This chapter changed nothing.
             ChangedMeanwhile, CommandFailed, HostBusy: as the journal says.
         """
         if self._failed:
@@ -108,6 +109,8 @@ class Chapter(display.Shown):
             )
         with self.at_work():
             approved.check(self.notebook, plan, self.host.name)
+            if not self._numbers and not origin.chapters_of_run():  # a batch tried the key before it began
+                _refuse_unsigned()
             progress.now(plan.title)
             ready = self._labelled(self.made_ready(contexts.plain(plan)))
             if not ready.changes:
@@ -315,7 +318,10 @@ class Chapter(display.Shown):
                 yield
         except RecordNotWritten as error:
             self._failed = True
-            raise RecordNotWritten(error.problem, error.where, error.remedy, self._stands()) from None
+            told = RecordNotWritten(error.problem, error.where, error.remedy, self._stands())
+            with suppress(RecordNotWritten):  # where the disk is full, the reserve has room for it
+                self.record.finish("failed", None, self._undo_left(), told)
+            raise told from None
         except RunbookError as error:
             self._failed, self._making = True, ""
             with suppress(RecordNotWritten):  # who runs the chapter tells that too
@@ -351,6 +357,15 @@ class Chapter(display.Shown):
     def _undo_left(self) -> str | None:
         is_any = self._numbers or self._making
         return f"runbook rollback {self.journal.run} --host {self.host.name}" if is_any else None
+
+
+def _refuse_unsigned() -> None:
+    """Raises: RecordNotSigned as `signing.refuse_unsigned`."""
+    if origin.signing() == "required":  # few require it, and what tries a key is slow to import
+        from runbook_lib.records import signing
+
+        progress.now("trying the key that signs records; it may ask for a passphrase, a PIN or a touch")
+        signing.refuse_unsigned(records.root())
 
 
 def worst(rows: Sequence[Row]) -> Verdict:

@@ -140,7 +140,7 @@ def resume(
     from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
     from runbook_lib.batch.resumption import note_undone_there
     from runbook_lib.batch.resumption import resume as order_of
-    from runbook_lib.records import manifest, root, undone
+    from runbook_lib.records import root, seal, undone
     from runbook_lib.records.publish import publish
 
     inventories.find_records(inventory)
@@ -152,7 +152,7 @@ def resume(
         for name, one in undone.read(root() / run).items():
             say(f"{name}: {one}, so it is left out")
     if order is None:
-        if not (root() / run / manifest.NAME).exists():  # a full disk may have kept it from being written
+        if not (root() / run / seal.SUMS).exists():  # a full disk may have kept it from being written
             publish(root(), run)
         known = " by its record here" if unasked else ""
         say(f"Run {run} got through on every host{known}: there is nothing to go on with.")
@@ -209,6 +209,8 @@ def _tell(result: "BatchResult") -> None:
         say(host.told())
     say()
     say(result.problem or f"Record: {result.index}")
+    if result.seal:
+        say(f"Seal: {result.seal}")
     if result.plan:
         say(f"Plan: sha256:{result.plan}")
     for reason, command in result.next_commands:

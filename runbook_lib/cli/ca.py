@@ -2,9 +2,11 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +14,23 @@ from runbook_lib.cli import inventories
 from runbook_lib.cli.options import Hosts, Inventory, Json, say, say_beside, say_shown
 from runbook_lib.errors import UsageError
 
+if TYPE_CHECKING:  # models are slow to import for a `--help`
+    from runbook_lib.inventory import Inventory as InventoryBook
+
 app = typer.Typer(help="The site's own certificate authority.", no_args_is_help=True)
+
+
+@contextmanager
+def _recorded(
+    book: "InventoryBook", command: str, title: str, *, takes_back: bool = False
+) -> Iterator[list[str]]:
+    """As `recorded.recorded`, with the seal told beside what the command says."""
+    from runbook_lib.site_ca.recorded import recorded
+
+    with recorded(book, command, title, takes_back=takes_back) as done:
+        yield done.lines
+    if done.kept:
+        say_beside(f"Seal: {done.kept.told}")
 
 
 @app.command("init")
@@ -21,14 +39,16 @@ def init(inventory: Inventory = None) -> None:
     from runbook_lib.pki import authority
     from runbook_lib.site_ca import own_ca
 
-    site = inventories.chosen(inventory).site
+    book = inventories.chosen(inventory)
+    site = book.site
     place = own_ca.directory(site)
-    was_there = authority.exists(place)
-    opened = own_ca.open_or_create(site)
-    end = opened.certificate.not_valid_after_utc
-    say(
-        f"{place}: {'already there' if was_there else 'made'}, '{site.ca.common_name}', valid to {end:%Y-%m-%d}"
-    )
+    with _recorded(book, "init", "The own CA made · 認証局の作成") as told:
+        was_there = authority.exists(place)
+        opened = own_ca.open_or_create(site)
+        end = opened.certificate.not_valid_after_utc
+        state = "already there" if was_there else "made"
+        told.append(f"{place}: {state}, '{site.ca.common_name}', valid to {end:%Y-%m-%d}")
+    say(told[0])
 
 
 @app.command("sign")
@@ -47,23 +67,25 @@ def sign(
 
     book = inventories.chosen(inventory)
     target = book.host(host)
-    opened = own_ca.open_or_create(book.site)
-    checked = opened.check_csr(
-        sys.stdin.buffer.read(), target.names.all, f"{host}, standard input", host=host, run=current_run()
-    )
-    issued = opened.issue(
-        checked,
-        target.names.all,
-        target.certificate.valid_days,
-        host=host,
-        run=current_run(),
-        granted_again=target.certificate.granted_again,
-        domains=own_ca.domains(book.site),
-    )
+    with _recorded(book, "sign", "A CSR signed · CSRへの署名") as told:
+        opened = own_ca.open_or_create(book.site)
+        checked = opened.check_csr(
+            sys.stdin.buffer.read(), target.names.all, f"{host}, standard input", host=host, run=current_run()
+        )
+        issued = opened.issue(
+            checked,
+            target.names.all,
+            target.certificate.valid_days,
+            host=host,
+            run=current_run(),
+            granted_again=target.certificate.granted_again,
+            domains=own_ca.domains(book.site),
+        )
+        names = ", ".join(issued.names)
+        told.append(f"Issued serial {issued.serial} for {names}, valid to {issued.not_after:%Y-%m-%d}.")
     sys.stdout.buffer.write(issued.certificate_pem)
     sys.stdout.buffer.flush()
-    names = ", ".join(issued.names)
-    say_beside(f"Issued serial {issued.serial} for {names}, valid to {issued.not_after:%Y-%m-%d}.")
+    say_beside(told[0])
 
 
 @app.command("list")
@@ -129,20 +151,22 @@ def revoke(
         raise UsageError(
             "one certificate is revoked at a time", "SERIAL", "give its SERIAL, or --certificate FILE"
         )
-    site = inventories.chosen(inventory).site
-    if certificate is not None:
-        try:
-            with certificate.open("rb") as file:
-                pem = file.read(FILE_BYTES_MAX)
-        except OSError as error:
-            raise UsageError(
-                f"it cannot be read ({error.strerror})", str(certificate), "name the certificate's file"
-            ) from error
-        made = own_ca.revoke_certificate(site, pem, str(certificate), reason, current_run())
-    else:
-        ledger = authority.open_ledger(own_ca.directory(site))
-        made = revocation.revoke(ledger, str(serial), reason, current_run())
-    say(f"{made.serial} is revoked since {made.at.isoformat()}: {made.reason}")
+    book = inventories.chosen(inventory)
+    with _recorded(book, "revoke", "A certificate revoked · 証明書の失効", takes_back=True) as told:
+        if certificate is not None:
+            try:
+                with certificate.open("rb") as file:
+                    pem = file.read(FILE_BYTES_MAX)
+            except OSError as error:
+                raise UsageError(
+                    f"it cannot be read ({error.strerror})", str(certificate), "name the certificate's file"
+                ) from error
+            made = own_ca.revoke_certificate(book.site, pem, str(certificate), reason, current_run())
+        else:
+            ledger = authority.open_ledger(own_ca.directory(book.site))
+            made = revocation.revoke(ledger, str(serial), reason, current_run())
+        told.append(f"{made.serial} is revoked since {made.at.isoformat()}: {made.reason}")
+    say(told[0])
     say("No CRL says so yet: runbook ca crl makes one.")
     if made.reason == revocation.PRIVILEGE_WITHDRAWN:
         say("Its host gets no other before certificate.granted_again in the inventory names this serial.")
@@ -161,11 +185,17 @@ def crl(
     """Make the list of revoked certificates of each root, PEM and DER, beside the CA."""
     from runbook_lib.site_ca import own_ca
 
-    for path, made in own_ca.make_crls(inventories.chosen(inventory).site, days):
-        say(
+    book = inventories.chosen(inventory)
+    with _recorded(
+        book, "crl", "Lists of revoked certificates made · 失効リストの作成", takes_back=True
+    ) as told:
+        told += [
             f"{path} and {path.with_suffix('.pem').name}: number {made.number}, {made.entries} revoked, "
             f"to be renewed before {made.next_update.isoformat()}"
-        )
+            for path, made in own_ca.make_crls(book.site, days)
+        ]
+    for line in told:
+        say(line)
 
 
 @app.command("backup")
@@ -194,10 +224,15 @@ def restore(
     from runbook_lib.pki.ledger import written
     from runbook_lib.site_ca import own_ca
 
-    site = inventories.chosen(inventory).site
-    back = own_ca.restore(site, file)
-    newest = f"the newest thing that it knows is of {written(back.newest)}" if back.newest else "it is empty"
-    say(f"{own_ca.directory(site)} is back from {file}; of its ledger, {newest}.")
+    book = inventories.chosen(inventory)
+    site = book.site
+    with _recorded(book, "restore", "The own CA brought back · 認証局の復元") as told:
+        back = own_ca.restore(site, file)
+        newest = (
+            f"the newest thing that it knows is of {written(back.newest)}" if back.newest else "it is empty"
+        )
+        told.append(f"{own_ca.directory(site)} is back from {file}; of its ledger, {newest}.")
+    say(told[0])
     if back.aside:
         say(f"What was there is in {back.aside}.")
     else:
@@ -242,16 +277,19 @@ def begin(inventory: Inventory = None) -> None:
     from runbook_lib.site_ca import own_ca
     from runbook_lib.x509.certificate import fingerprint
 
-    site = inventories.chosen(inventory).site
-    passphrase = credentials.resolve(site.ca.passphrase, "site.ca.passphrase")
-    root = authority.begin_roll_over(
-        own_ca.directory(site),
-        passphrase,
-        site.ca.common_name,
-        site.ca.valid_days,
-        domains=own_ca.domains(site),
-    )
-    say(f"Made: {root.subject.rfc4514_string()}, SHA-256 {fingerprint(root)}")
+    book = inventories.chosen(inventory)
+    site = book.site
+    with _recorded(book, "roll-over-begin", "A new root made · 新しいルート証明書の作成") as told:
+        passphrase = credentials.resolve(site.ca.passphrase, "site.ca.passphrase")
+        root = authority.begin_roll_over(
+            own_ca.directory(site),
+            passphrase,
+            site.ca.common_name,
+            site.ca.valid_days,
+            domains=own_ca.domains(site),
+        )
+        told.append(f"Made: {root.subject.rfc4514_string()}, SHA-256 {fingerprint(root)}")
+    say(told[0])
     again = apply_command(start="31", options=inventories.as_option(inventory))
     say(f"Hand it out: {again} makes the pages with both. Then: runbook ca roll-over switch")
 
@@ -267,9 +305,12 @@ def switch(
     from runbook_lib.pki import authority, rollover
     from runbook_lib.site_ca import own_ca
 
-    ledger = authority.open_ledger(own_ca.directory(inventories.chosen(inventory).site))
-    generation = rollover.switch(ledger, handed_out=handed_out)
-    say(f"Root {generation} signs from now on. Run the chapters on each host, then: runbook ca roll-over end")
+    book = inventories.chosen(inventory)
+    with _recorded(book, "roll-over-switch", "The new root signs · 新しいルートへの切り替え") as told:
+        ledger = authority.open_ledger(own_ca.directory(book.site))
+        generation = rollover.switch(ledger, handed_out=handed_out)
+        told.append(f"Root {generation} signs from now on.")
+    say(f"{told[0]} Run the chapters on each host, then: runbook ca roll-over end")
 
 
 @roll_over.command("end")
@@ -277,7 +318,8 @@ def end(inventory: Inventory = None) -> None:
     """Take the old root from the users' pages. Refused while a host has a certificate of it."""
     from runbook_lib.site_ca import own_ca
 
-    generation = own_ca.end_roll_over(inventories.chosen(inventory).site)
-    say(
-        f"Root {generation} is no longer handed out. Users may remove it; pages made from now on have the new one."
-    )
+    book = inventories.chosen(inventory)
+    with _recorded(book, "roll-over-end", "The old root taken away · 古いルートの廃止") as told:
+        generation = own_ca.end_roll_over(book.site)
+        told.append(f"Root {generation} is no longer handed out.")
+    say(f"{told[0]} Users may remove it; pages made from now on have the new one.")

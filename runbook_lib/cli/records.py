@@ -1,17 +1,42 @@
-"""`runbook records`: what ran, whether its record is whole, and notebooks that were run by hand."""
+"""`runbook records`: what ran, whether its record is whole, who signed it, and what an auditor gets."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runbook_lib.cli import inventories
 from runbook_lib.cli.options import Json, RecordsOf, Run, say, say_beside, say_document, say_shown
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runbook_lib.records.index import RunIndex
+    from runbook_lib.records.undone import Undone
+    from runbook_lib.records.verification import Site
+
 _ARE_ANOTHERS = ("is another's: you may not read it", "are another's: you may not read them")
 
+OwnSigners = Annotated[
+    Path | None,
+    typer.Option(
+        "--signers",
+        metavar="FILE",
+        help="Your own copy of the list of signers: each run has to be signed by it.",
+    ),
+]
+Heads = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--head",
+        metavar="STREAM:N:SHA256",
+        help="A line of the chain as it was kept elsewhere; may be repeated.",
+    ),
+]
+
 app = typer.Typer(
-    help="Records: list them, check them, add a notebook that was run by hand.", no_args_is_help=True
+    help="Records: list them, check them, sign them, hand them over; add a notebook that was run by hand.",
+    no_args_is_help=True,
 )
 
 
@@ -19,10 +44,17 @@ app = typer.Typer(
 def list_records(inventory: RecordsOf = None, as_json: Json = False) -> None:
     """Say what ran, the newest run first."""
     from runbook_lib.display import Table
+    from runbook_lib.errors import RecordError
     from runbook_lib.records import index, root, undone
 
     inventories.find_records(inventory)
-    found = [index.read_run(root() / name) for name in index.runs(root())]
+    found: list[RunIndex] = []
+    damaged: dict[str, str] = {}
+    for name in index.runs(root()):
+        try:
+            found.append(index.read_run(root() / name))
+        except RecordError as error:
+            damaged[name] = f"cannot be read: {error.where}: {error.problem}"
     others = index.runs_of_others(root())
     back = {run.run: undone.read(run.folder) for run in found}
     if as_json:
@@ -35,39 +67,153 @@ def list_records(inventory: RecordsOf = None, as_json: Json = False) -> None:
             }
             for run in found
         ]
-        say_document({"format": 1, "root": str(root()), "runs": runs})
-    elif found:
-        since = {run: "".join(f"; {host}: {one}" for host, one in of.items()) for run, of in back.items()}
-        rows = [(run.run, f"{run.headline()}{since[run.run]}") for run in found]
-        say_shown(Table(("run", "what was done"), rows))
-        say(f"\nTo read one: {found[0].folder / 'index.html'}")
+        say_document({"format": 1, "root": str(root()), "runs": runs, "damaged": damaged})
+    elif found or damaged:
+        rows = [(run.run, _told(run, back[run.run])) for run in found]
+        say_shown(Table(("run", "what was done"), sorted([*rows, *damaged.items()], reverse=True)))
+        say(f"\nTo read one: {root() / max(run for run, _ in rows) / index.PAGE}" if rows else "")
     else:
         say(f"There is no record {'that you may read ' if others else ''}yet under {root()}.")
     if others and not as_json:
         say_beside(f"{len(others)} more {_ARE_ANOTHERS[len(others) > 1]}.")
 
 
+def _told(run: "RunIndex", back: "Mapping[str, Undone]") -> str:
+    """What was done, and first that it is not so any more."""
+    since = "; ".join(f"{host}: {one}" for host, one in back.items())
+    return f"{since}; before that: {run.headline()}" if since else run.headline()
+
+
 @app.command("verify")
-def verify_record(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the path of its folder.")],
+def verify_records(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]", help="A run's id, or the path of its folder. Without it: all of them."
+        ),
+    ] = None,
     inventory: RecordsOf = None,
+    signers: OwnSigners = None,
+    head: Heads = None,
     as_json: Json = False,
 ) -> None:
-    """Check that every file of a run is there, unaltered, and that there is no other."""
+    """Check that every file of a run is there, unaltered, and that there is no other; without RUN, every run.
+
+    Without RUN the whole chain is checked, too: that no run is missing, none was put between, and, by a head that was
+    kept elsewhere, that nothing was cut from its end.
+    """
     from dataclasses import asdict
 
-    from runbook_lib.records import manifest, root
+    from runbook_lib.errors import UsageError
+    from runbook_lib.records import root, verification
 
+    heads = [verification.Head.parse(text) for text in head or ()]
+    if run is None:
+        inventories.find_records(inventory)
+        site = verification.check_all(root(), signers, heads)
+        if as_json:
+            say_document({"format": 1, "holds": site.holds, **asdict(site)})
+        else:
+            _tell(site)
+        raise typer.Exit(0 if site.holds else 1)
+    if heads:
+        raise UsageError("is for all runs", "--head", "leave RUN out")
     folder = Path(run)
     if not ("/" in run or folder.is_dir()):
         inventories.find_records(inventory)
         folder = root() / run
-    found = manifest.check(folder)
+    found = verification.check(folder, signers)
     if as_json:
         say_document({"format": 1, "holds": found.holds, **asdict(found)})
     else:
         say(found.report())
     raise typer.Exit(0 if found.holds else 1)
+
+
+def _tell(site: "Site") -> None:
+    for run in site.runs:
+        say(run.report())
+    for line in site.wrong:
+        say(f"WRONG {line}")
+    if site.first_signers:
+        say(f"First list of signers: by {site.first_signers}")
+    for one in site.heads:
+        say(f"Head, to be kept elsewhere: {one}")
+    say("Every run holds." if site.holds else "Not everything holds.")
+
+
+@app.command("sign")
+def sign(
+    run: Annotated[str, typer.Argument(help="The run's id.")],
+    inventory: RecordsOf = None,
+) -> None:
+    """Seal and sign a run that is not signed yet, with the key of $RUNBOOK_SIGN_KEY or of the agent."""
+    from runbook_lib.records import origin, root, signing
+
+    inventories.find_records(inventory)
+    key = signing.find_key(root())
+    signing.sign_anew(root(), origin.plain_name(run, "RUN"), key)
+    say(f"{run}: signed by {key.principal}")
+
+
+@app.command("signers")
+def signers(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", help="A new list; it is signed by the key of $RUNBOOK_SIGN_KEY or of the agent."
+        ),
+    ] = None,
+    inventory: RecordsOf = None,
+) -> None:
+    """Show who may sign what, and from when to when; with FILE, let that list follow the one that is in force."""
+    from runbook_lib.display import Table
+    from runbook_lib.records import root, signing
+    from runbook_lib.records import signers as lists
+
+    inventories.find_records(inventory)
+    if file is not None:
+        path, by = signing.replace_signers(root(), file)
+        say(f"{path}: in force, signed by {by}")
+        return
+    listed = lists.in_force(root())
+    if not listed:
+        say(f"There is no list of signers yet under {root()}.")
+        return
+    rows = [
+        (
+            one.principal,
+            ", ".join(sorted(one.namespaces)),
+            one.begins or "-",
+            one.ends or "-",
+            one.blob.split()[0],
+        )
+        for one in listed
+    ]
+    say_shown(
+        Table(("who", "may sign", "from", "to", "key"), rows, f"{lists.lists(root())[-1]}, times in UTC")
+    )
+
+
+@app.command("export")
+def export(
+    file: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The archive, a new tar file.")
+    ],
+    inventory: RecordsOf = None,
+) -> None:
+    """Write all records into one archive, with what an auditor needs to check them without us."""
+    from runbook_lib.records import export as exports
+    from runbook_lib.records import root
+
+    inventories.find_records(inventory)
+    written = exports.write(root(), file)
+    say(f"{file}: {written.runs} runs, SHA-256 {written.sha256}")
+    for one in written.heads:
+        say(f"Head, to be handed over on another way: {one}")
+    for line in written.wrong:
+        say(f"WRONG {line}")
+    raise typer.Exit(1 if written.wrong else 0)
 
 
 @app.command("add")

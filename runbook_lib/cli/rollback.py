@@ -1,5 +1,6 @@
 """`runbook rollback`: a run is put back."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,17 +20,19 @@ def rollback(
 ) -> None:
     """Put back what a run changed; what somebody changed since is spared and shown."""
     from runbook_lib.afterwards import way_back
+    from runbook_lib.records import run_id
     from runbook_lib.remote.rollback import require_id
 
     require_id(run, "RUN")
     book = inventories.chosen(inventory)
     targets = [book.host(name) for name in host or book.hosts]
     failures: list[RunbookError] = []
+    mine = run_id(datetime.now(UTC))
     unsaid = False
     without: list[str] = []
     for target in targets:
         try:
-            back = way_back.put_back(book, target, run)
+            back = way_back.put_back(book, target, run, mine)
         except RunbookError as error:
             failures.append(error)
             continue
@@ -41,12 +44,30 @@ def rollback(
             continue
         _tell(target.name, back)
     _tell_without(run, without, asked=bool(host), alone=len(without) == len(targets), failures=failures)
+    unsaid = _tell_record(mine) or unsaid
     for failure in failures:
         say_beside(str(failure))
     if failures:
         raise typer.Exit(max(failure.exit_code for failure in failures))
     if unsaid:
         raise typer.Exit(1)
+
+
+def _tell_record(run: str) -> bool:
+    """Publish what a rollback recorded, where it did; returns whether that failed."""
+    from runbook_lib.errors import RecordError
+    from runbook_lib.records import root, signing
+
+    if not (root() / run).is_dir():
+        return False
+    try:
+        kept = signing.keep(root(), run)
+    except RecordError as error:
+        say_beside(str(error))
+        return True
+    say(f"Record: {root() / run / 'index.html'}")
+    say(f"Seal: {kept.told}")
+    return False
 
 
 def _tell(name: str, back: "WayBack") -> None:

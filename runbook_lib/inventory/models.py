@@ -60,7 +60,7 @@ class Ca(Model):
 
 
 class Records(Model):
-    """Where a site's records lie, and who may read them."""
+    """Where a site's records lie, who may read them, and whether they are signed."""
 
     directory: LocalPath | None = Field(
         None,
@@ -73,6 +73,11 @@ class Records(Model):
         min_length=1,
         description="a group here that may read them; without it they are their owner's alone",
         examples=["mailadmin"],
+    )
+    signing: Literal["off", "offered", "required"] = Field(
+        "off",
+        description="whether a run's record is signed with the operator's SSH key: off; offered, where a key that may "
+        "sign is there; required, so that nothing is applied without one",
     )
 
 
@@ -93,7 +98,9 @@ class Site(Model):
         description="the one file with the hosts' SSH keys; others are refused. Without it those that ssh looks in",
     )
     ca: Ca = Field(description="the site's certificate authority")
-    records: Records = Field(Records(), description="where the site's records lie, and who may read them")
+    records: Records = Field(
+        Records(), description="where the site's records lie, who may read them, and whether they are signed"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -1,5 +1,6 @@
 """Files of a record: replaced in one step, and never lost when a chapter runs again."""
 
+import errno
 import os
 import re
 import stat
@@ -14,6 +15,8 @@ from runbook_lib.errors import RecordNotWritten
 SUFFIXES = (".json", ".html", ".sh", ".ipynb", ".notebook.html")
 _SHARED_FOLDER = 0o2750  # what is made in it has its group
 _group: int | None = None
+_RESERVE_BYTES = 1 << 20
+_reserve: Path | None = None
 _EARLIER = re.compile(r".+\.(?P<number>[0-9]+)")
 GIT_ATTRIBUTES = "# Records are evidence: no transport may touch a byte of them.\n* binary\n"
 
@@ -22,6 +25,37 @@ def share_with(group: int | None) -> None:
     """From now on what this process writes may be read by a group (its id), too; None: by its owner alone."""
     global _group
     _group = group
+
+
+def reserve(path: Path) -> None:
+    """Keep room on the disk in a file of its own, for the end of a run's record and its seal.
+
+    Raises: RecordNotWritten: there is none. Nothing is left of the file.
+    Source: posix_fallocate(3).
+    """
+    with told_where(path), path.open("wb") as file:
+        path.chmod(0o600)
+        try:
+            os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+        except OSError:
+            path.unlink()
+            raise
+    give_up_when_full(path)
+
+
+def give_up(reserved: Path) -> None:
+    """Give back the room that was kept, if it still is.
+
+    Raises: RecordNotWritten: the folder takes no change.
+    """
+    with told_where(reserved):
+        reserved.unlink(missing_ok=True)
+
+
+def give_up_when_full(path: Path) -> None:
+    """From now on the first write of this process that finds the disk full gives up this reserve."""
+    global _reserve
+    _reserve = path
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
@@ -40,11 +74,15 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
 def told_where(path: Path) -> Iterator[None]:
     """Tell what the system says of a file of a record as an error with its path.
 
+    Where the disk is full, the reserve is given up: what is written next finds room.
+
     Raises: RecordNotWritten.
     """
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and _reserve is not None:
+            _reserve.unlink(missing_ok=True)
         raise RecordNotWritten(
             f"the record cannot be written: {error.strerror or error}",
             str(path),
@@ -55,7 +93,7 @@ def told_where(path: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, content: bytes, mode: int) -> None:
-    _make_folder(path.parent)
+    make_folder(path.parent)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     part = Path(name)
     try:
@@ -72,10 +110,35 @@ def _replace(path: Path, content: bytes, mode: int) -> None:
     _sync_folder(path.parent)
 
 
-def _make_folder(folder: Path) -> None:
+def append(path: Path, line: bytes) -> None:
+    """Add a line to a file, whole or not at all; it is on the disk when this returns.
+
+    Raises: OSError: the disk is full, or takes nothing.
+    """
+    make_folder(path.parent)
+    made = not path.exists()
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        if made:
+            _share(path, 0o640)
+        try:
+            if os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)
+    if made:
+        _sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
     """Each folder that is not there is made for who may read records; one that is there keeps its mode."""
     if not folder.is_dir():
-        _make_folder(folder.parent)
+        make_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
         _share(folder, _SHARED_FOLDER)
 

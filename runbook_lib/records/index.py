@@ -14,8 +14,10 @@ from runbook_lib.errors import RecordError
 from runbook_lib.families.chapters import chapters_of_others
 from runbook_lib.inventory.typed import apply_command
 from runbook_lib.records import files, model, origin, reasons
-from runbook_lib.records.model import RecordData
+from runbook_lib.records.model import RecordData, UndoStep
 
+OWN_CA = "own-ca"  # stands for a host in what the CA's commands leave
+PAGE = "index.html"
 ORDER = "order.json"  # what was ordered, where the command line did
 PLAN = "plan.sha256"  # the digest of what was planned, once every host was planned to its end
 
@@ -137,6 +139,8 @@ class RunIndex:
         """What was done, in one sentence."""
         if not self.hosts:
             return "Nothing was recorded"
+        if self._stands_alone:
+            return "; ".join(f"{e.record.host}: {e.record.title.partition(' · ')[0]}" for e in self.current)
         hosts = counted(len(self.hosts), "host")
         nothing = f"lines left to {' and '.join(self.left_to)}" if self.left_to else "nothing to do"
         if self.stopped:
@@ -155,6 +159,15 @@ class RunIndex:
         claims = sum(len(entry.record.verifications) for entry in self.current) - self.count("not asked")
         proof = f"; {self.count('pass')} of {counted(claims, 'claim')} proved" if claims else ""
         return f"{hosts}: {made}{proof}"
+
+    @property
+    def _stands_alone(self) -> bool:
+        """Whether it is no run of chapters: something was put back, or done with the own CA."""
+        records = [entry.record for entry in self.current]
+        return bool(records) and all(
+            record.host == OWN_CA or any(isinstance(step, UndoStep) for step in record.steps)
+            for record in records
+        )
 
     def _cut_off(self) -> str:
         host = self.unfinished[0]

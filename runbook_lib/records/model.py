@@ -118,6 +118,15 @@ class FlowStep(_Part):
     ports: tuple[PortFlow, ...]
 
 
+class UndoStep(_Part):
+    """A run that was put back on the host: what its undo.sh put back, and what it left alone."""
+
+    kind: Literal["undo"] = "undo"
+    run: str
+    put_back: tuple[str, ...]
+    left: tuple[str, ...]
+
+
 class NoteStep(_Part):
     """A sentence for the reader."""
 
@@ -125,7 +134,9 @@ class NoteStep(_Part):
     text: str
 
 
-Step = Annotated[PlanStep | ApplyStep | VerifyStep | FlowStep | NoteStep, Field(discriminator="kind")]
+Step = Annotated[
+    PlanStep | ApplyStep | VerifyStep | FlowStep | UndoStep | NoteStep, Field(discriminator="kind")
+]
 
 
 class Failure(_Part):

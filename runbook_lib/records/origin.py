@@ -1,11 +1,11 @@
 """Which run this is, where its record goes, who works, and from which state of the code."""
 
 import functools
-import getpass
 import grp
 import hashlib
 import importlib.metadata
 import os
+import pwd
 import re
 import secrets
 import subprocess
@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from runbook_lib import places
 from runbook_lib.errors import InventoryError, UsageError
@@ -63,19 +63,28 @@ def chapters_of_run() -> frozenset[str]:
     return frozenset(os.environ.get("RUNBOOK_CHAPTERS", "").split())
 
 
+Signing = Literal["off", "offered", "required"]
+
 _of_site: Path | None = None
+_signing: Signing = "off"
 
 
 def use(book: "Inventory") -> None:
-    """From now on the records of this process lie where an inventory says, and are for the group that it names.
+    """From now on the records of this process lie where an inventory says, are for its group, and signed as it says.
 
     Raises:
         InventoryError: there is no such group here, or the person at work is not in it.
     """
-    global _of_site
+    global _of_site, _signing
     said = book.site.records
     files.share_with(_group_id(said.group, book) if said.group else None)
     _of_site = Path(said.directory) if said.directory else None
+    _signing = said.signing
+
+
+def signing() -> Signing:
+    """Whether the inventory in use wants records to be signed."""
+    return _signing
 
 
 def _group_id(name: str, book: "Inventory") -> int:
@@ -106,9 +115,17 @@ def is_said_by_site() -> bool:
     return _of_site is not None and not os.environ.get("RUNBOOK_RECORDS")
 
 
+def login() -> str:
+    """The login name of this process's account, by its number: what the environment says is anybody's word."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a number without a name, as in a container
+        return str(os.geteuid())
+
+
 def operator() -> str:
-    """The login name of the person at work; behind sudo, of the one who called it."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
+    """The login name of the person at work; of root behind sudo, of the one who called it."""
+    return (os.environ.get("SUDO_USER") if os.geteuid() == 0 else None) or login()
 
 
 def plain_name(name: str, what: str) -> str:

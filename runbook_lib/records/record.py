@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 from runbook_lib import credentials
 from runbook_lib.excerpt import excerpt
-from runbook_lib.records import files, model, origin
+from runbook_lib.records import files, model, origin, seal
 from runbook_lib.records.model import Failure, RecordData
 from runbook_lib.records.redaction import masked, refuse_secrets
 
@@ -77,7 +77,11 @@ class Record:
         path = folder / f"{chapter}.json"
         began = origin.Moment.now()
         data = RecordData.model_validate(_clean(fields, path))
-        files.prepare_root(root)
+        if origin.chapters_of_run():  # a batch has begun the run, and holds it
+            files.prepare_root(root)
+            files.give_up_when_full(seal.reserve_of(root, run))
+        else:
+            seal.begin(root, run)
         files.set_aside(folder, chapter)
         record = cls(path, data, began)
         record._write()
@@ -126,6 +130,10 @@ class Record:
     def add_flow(self, ports: Sequence[Mapping[str, object]]) -> None:
         """Add what a sampler outside saw of mail while changes were made: for each port the fields of `PortFlow`."""
         self._add({"kind": "flow", "ports": list(ports)})
+
+    def add_undo(self, run: str, put_back: Sequence[str], left: Sequence[str]) -> None:
+        """Add that a run was put back on the host: what is back, and what was left alone."""
+        self._add({"kind": "undo", "run": run, "put_back": list(put_back), "left": list(left)})
 
     def add_open_decisions(self, places: Mapping[str, str], refusal: str | None) -> None:
         """Add what a person has to decide before apply goes on: each place with what is found there.

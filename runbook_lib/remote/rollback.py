@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -44,7 +45,9 @@ class Rollback:
         return sum(line.startswith("PUT BACK") for line in self.lines)
 
 
-def rollback(host: Host, run: str, operator: str, recorded: int = 0) -> Rollback:
+def rollback(
+    host: Host, run: str, operator: str, recorded: int = 0, about_to: Callable[[], None] = lambda: None
+) -> Rollback:
     """Put back what a run changed on a host, and spare what somebody changed since.
 
     Args:
@@ -53,6 +56,7 @@ def rollback(host: Host, run: str, operator: str, recorded: int = 0) -> Rollback
         operator: who asks, for the lock's message.
         recorded: how many changes the run's record has for this host, where it is known here; so that a journal that
             was lost is not taken for a run that changed nothing.
+        about_to: called before anything is put back; not called where the run has no journal.
     Raises:
         UsageError: this is no run's id.
         RollbackConflict: something was left alone; each conflict is shown three ways
@@ -67,6 +71,7 @@ def rollback(host: Host, run: str, operator: str, recorded: int = 0) -> Rollback
         if recorded:
             raise _lost(host, run, recorded)
         return Rollback(host.name, run, (), journaled=False)
+    about_to()
     journal = Journal(host, run, operator)
     with journal.locked():
         try:
@@ -94,6 +99,7 @@ def rollback(host: Host, run: str, operator: str, recorded: int = 0) -> Rollback
             f"{done.put_back} things were put back.",
         )
         error.put_back = done.put_back
+        error.lines = done.lines
         raise error
     if recorded and _NEVER_BEGUN in done.lines:
         raise _lost(host, run, recorded)

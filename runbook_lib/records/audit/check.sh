@@ -1,0 +1,102 @@
+# sh check.sh SIGNERS [STREAM:N:SHA256 ...]
+# SIGNERS: your own copy of the list of signers; - where the site signs nothing.
+# STREAM:N:SHA256: a line of the chain that was kept elsewhere (a ticket, a log server, a mail).
+# It needs sh, ssh-keygen (OpenSSH 8.9 or later), sha256sum, find, sort, diff, cut, sed, grep, tail. It changes nothing.
+LC_ALL=C TZ=UTC0
+export LC_ALL TZ
+[ $# -ge 1 ] || { echo "usage: sh check.sh SIGNERS [STREAM:N:SHA256 ...]"; exit 2; }
+signers=$1
+shift
+case $signers in -|/*) ;; *) signers=$PWD/$signers ;; esac
+cd "$(dirname "$0")/records" || exit 2
+bad=0
+t=$(mktemp -d) || exit 2
+trap 'rm -rf "$t"' EXIT
+wrong() { echo "WRONG $*"; bad=$((bad + 1)); }
+field() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$2"; }
+sum() { sha256sum < "$1" | cut -c1-64; }
+
+find . -type l > "$t/links"
+[ ! -s "$t/links" ] || wrong "a link: $(head -3 "$t/links" | tr '\n' ' ')"
+: > "$t/chain"
+for c in *.chain; do
+    [ -f "$c" ] || continue
+    prev=0000000000000000000000000000000000000000000000000000000000000000
+    n=0
+    while IFS= read -r line || [ -n "$line" ]; do
+        n=$((n + 1))
+        case $line in "$prev {"*) ;; *) wrong "$c: line $n does not follow the one before"; break ;; esac
+        printf '%s %s %s\n' "${c%.chain}" "$n" "$line" >> "$t/chain"
+        prev=$(printf '%s\n' "$line" | sha256sum | cut -c1-64)
+        for head in "$@"; do
+            case $head in "${c%.chain}:$n:"*) case $prev in "${head##*:}"*) ;; *)
+                wrong "$c: line $n is not the one that was kept elsewhere" ;; esac ;; esac
+        done
+    done < "$c"
+    case " $* " in "  "|*" ${c%.chain}:"*) ;; *) wrong "$c: no head of it was kept elsewhere" ;; esac
+    [ -z "$(tail -c1 "$c")" ] || wrong "$c: its last line is cut off"
+    for head in "$@"; do
+        rest=${head#*:}
+        case $head in "${c%.chain}:"*) [ "$n" -ge "${rest%%:*}" ] || wrong "$c: has $n lines, and had ${rest%%:*}" ;; esac
+    done
+    echo "$c: $n lines, head ${c%.chain}:$n:$prev"
+done
+for head in "$@"; do [ -f "${head%%:*}.chain" ] || wrong "${head%%:*}.chain: is missing"; done
+
+# at run sums stream n prev, the oldest first
+sed -n 's/^\([^ ]*\) \([0-9]*\) \([0-9a-f]*\) {"at":"\([^"]*\)","kind":"seal","n":[0-9]*,"run":"\([^"]*\)","sums":"\([0-9a-f]*\)"}$/\4 \5 \6 \1 \2 \3/p' "$t/chain" | sort > "$t/seals"
+sed -n 's/.*"kind":"begin","n":[0-9]*,"run":"\([^"]*\)"}$/\1/p' "$t/chain" | sort -u > "$t/begun"
+sed -n 's/.*"kind":"found","n":[0-9]*,"runs":{\(.*\)}}$/\1/p' "$t/chain" | tr ',' '\n' | sed 's/"//g; /^$/d' > "$t/found"
+cut -d' ' -f2 "$t/seals" | sort -u > "$t/sealed"
+ls -d */ 2>/dev/null | sed 's:/$::' | sort > "$t/there"
+cut -d: -f1 "$t/found" | sort -u - "$t/begun" "$t/sealed" > "$t/known"
+diff "$t/known" "$t/there" > "$t/o" || wrong "runs of the chain (<) and folders (>): $(grep '^[<>]' "$t/o" | tr '\n' ' ')"
+for r in $(cat "$t/begun"); do
+    grep -qxF -e "$r" "$t/sealed" || wrong "$r: was begun and never sealed"
+done
+
+for f in $(ls | grep '^signers\.[0-9]*$'); do
+    grep -q "\"kind\":\"signers\",.*\"number\":${f#signers.},\"sha256\":\"$(sum "$f")\",\"sig\":\"$(sum "$f.sig")\"}\$" "$t/chain" || wrong "$f: is not the one of the chain"
+done
+
+for r in $(cat "$t/there"); do
+    case $r in -*|*[!A-Za-z0-9._-]*) wrong "$r: no run has such a name"; continue ;; esac
+    last=$(grep -F " $r " "$t/seals" | tail -1)
+    if [ -z "$last" ]; then
+        if [ -f "$r/manifest.json" ] && grep -qxF -e "$r:$(sum "$r/manifest.json")" "$t/found"; then
+            sed -n '/"path": /{s/.*"path": "\(.*\)",$/\1/;h;};/"sha256": /{s/.*: "\(.*\)",*$/\1/;G;s/\n/  /;p;}' "$r/manifest.json" > "$t/sums"
+            ( cd "$r" && sha256sum -c --strict --quiet "$t/sums" ) > "$t/o" 2>&1 || wrong "$r: $(head -3 "$t/o" | tr '\n' ' ')"
+            cut -c67- "$t/sums" | sort > "$t/listed"
+            ( cd "$r" && find . ! -type d | cut -c3- | grep -vxE 'manifest.json|undone.json' | sort ) > "$t/files"
+            diff "$t/listed" "$t/files" > "$t/o" || wrong "$r: listed (<) and there (>): $(grep '^[<>]' "$t/o" | head -3 | tr '\n' ' ')"
+            echo "$r: before the chain; as its manifest says, which is as the chain found it"
+        else wrong "$r: no seal of it is in the chain"; fi
+        continue
+    fi
+    set -- $last
+    [ -f "$r/SHA256SUMS" ] && [ -f "$r/run.json" ] || { wrong "$r: SHA256SUMS or run.json is missing"; continue; }
+    [ "$(sum "$r/SHA256SUMS")" = "$3" ] || wrong "$r: SHA256SUMS is not the one of the chain"
+    ( cd "$r" && sha256sum -c --strict --quiet SHA256SUMS ) > "$t/o" 2>&1 || wrong "$r: $(grep -v WARNING "$t/o" | head -3 | tr '\n' ' ')"
+    cut -c67- "$r/SHA256SUMS" | sort > "$t/listed"
+    ( cd "$r" && find . ! -type d | cut -c3- | grep -vxE 'SHA256SUMS|SHA256SUMS\.sig' | sort ) > "$t/files"
+    diff "$t/listed" "$t/files" > "$t/o" || wrong "$r: listed (<) and there (>): $(grep '^[<>]' "$t/o" | head -3 | tr '\n' ' ')"
+    grep -qF "\"chain\":{\"n\":$5,\"prev\":\"$6\",\"stream\":\"$4\"}" "$r/run.json" || wrong "$r: the seal is not at the place that run.json names"
+    [ "$(field run "$r/run.json")" = "$r" ] || wrong "$r: run.json is of another run"
+    for earlier in $(grep -F " $r " "$t/seals" | sed '$d' | cut -d' ' -f3); do
+        grep -q "^$earlier  SHA256SUMS\.[0-9]*\$" "$r/SHA256SUMS" || wrong "$r: an earlier seal is not kept"
+    done
+    who=$(field principal "$r/run.json")
+    at=$(field sealed_at "$r/run.json" | tr -d ':T-' | cut -c1-14)
+    if [ -f "$r/SHA256SUMS.sig" ]; then
+        grep -q "\"kind\":\"signed\",.*\"run\":\"$r\",\"sig\":\"$(sum "$r/SHA256SUMS.sig")\"}\$" "$t/chain" || wrong "$r: the chain does not have its signature"
+        if [ "$signers" = - ]; then echo "$r: whole; says that $who signed it, NOT CHECKED"
+        elif ssh-keygen -Y verify -f "$signers" -I "$who" -n run@runbook -O "verify-time=$at" -s "$r/SHA256SUMS.sig" < "$r/SHA256SUMS" > "$t/o" 2>&1; then
+            echo "$r: $(cat "$t/o")"
+        else wrong "$r: $who: $(tr '\n' ' ' < "$t/o")"; fi
+    elif grep -F "\"run\":\"$r\"," "$t/chain" | grep -E '"kind":"(seal|signed)"' | tail -1 | grep -q '"kind":"signed"'; then
+        wrong "$r: its signature is missing"
+    elif [ "$signers" = - ] && ! grep -q '"signing":"required"' "$r/run.json"; then
+        echo "$r: unsigned"
+    else wrong "$r: unsigned"; fi
+done
+if [ "$bad" = 0 ]; then echo "WHOLE"; else echo "NOT WHOLE: $bad wrong"; exit 1; fi

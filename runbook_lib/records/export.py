@@ -1,0 +1,90 @@
+"""All records in one archive, with what an auditor needs to check them: no runbook, no network, no host.
+
+The same records give the same bytes. What was sealed goes in as it is; pages are made anew from the data, beside it.
+"""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook_lib import places
+from runbook_lib.errors import RunbookError, UsageError
+from runbook_lib.records import comparison, files, index, pages, seal, verification
+
+_AUDIT = Path(__file__).parent / "audit"
+_ROOT = "records-for-audit"
+
+
+@dataclass(frozen=True)
+class Written:
+    """An archive that was written.
+
+    Args:
+        heads: the last line of each stream, which the auditor gets on another way.
+        wrong: what does not hold; it is in the archive all the same.
+    """
+
+    runs: int
+    sha256: str
+    heads: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+
+def write(root: Path, file: Path) -> Written:
+    """Write all records under a folder into a new tar file, for its owner alone.
+
+    Raises:
+        UsageError: the file is there already, or there are no records.
+        RecordNotWritten: nothing can be written there.
+    """
+    if file.exists():
+        raise UsageError("is there already", str(file), "name a new file")
+    if not index.runs(root):
+        raise UsageError(f"there are no records under {root}", "--output", "see runbook records list")
+    found = verification.check_all(root)
+    wrong = [*found.wrong, *(line.strip() for run in found.runs if not run.holds for line in [run.report()])]
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, one in _contents(root, wrong):
+            member = tarfile.TarInfo(f"{_ROOT}/{name}")
+            member.size, member.mode = len(one), 0o600
+            archive.addfile(member, io.BytesIO(one))
+    files.write_atomically(file, content.getvalue())
+    return Written(len(found.runs), comparison.sha256_of(file), found.heads, tuple(wrong))
+
+
+def _contents(root: Path, wrong: list[str]) -> Iterator[tuple[str, bytes]]:
+    for name in ("README", "check.sh"):
+        yield name, (_AUDIT / name).read_bytes()
+    for path in sorted(root.iterdir()):
+        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
+            yield f"records/{path.name}", path.read_bytes()
+    for run in sorted(index.runs(root)):
+        folder = root / run
+        there = set(seal.paths(folder))
+        is_sealed = (folder / seal.SUMS).is_file()
+        for name in sorted(there | {seal.SUMS, seal.SIGNATURE}):
+            is_regular = (folder / name).is_file() and not (folder / name).is_symlink()
+            if is_regular and not (is_sealed and seal.is_page(name, there)):
+                yield f"records/{run}/{name}", (folder / name).read_bytes()
+        try:
+            yield from _pages(folder)
+        except (RunbookError, OSError) as error:
+            wrong.append(f"{run}: no pages can be made of it: {error}")
+
+
+def _pages(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The pages of a run, made from its data."""
+    from runbook_lib.records.attachment import read_notebook
+    from runbook_lib.records.notebook_page import notebook_page
+
+    found = index.read_run(folder)
+    yield f"pages/{found.run}/{index.PAGE}", pages.index_page(found).encode()
+    for entry in found.entries:
+        yield f"pages/{found.run}/{entry.page}", pages.chapter_page(entry, found).encode()
+        if (folder / entry.notebook).is_file():
+            notebook = read_notebook(folder / entry.notebook)
+            page = notebook_page(notebook, entry.record.title, entry.page.name, places.NOTEBOOKS)
+            yield f"pages/{found.run}/{entry.notebook_page}", page.encode()

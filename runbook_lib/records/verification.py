@@ -1,0 +1,436 @@
+"""Whether records are as they were made: each file, each run, its place in the chain, its signature, and all runs.
+
+Nothing in the records is believed that nothing else vouches for. What this cannot see by itself is what was cut from
+the end of a chain, with the runs that stood there, or a site that was made up whole: that takes a head that was kept
+elsewhere, or a list of signers of one's own.
+"""
+
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runbook_lib.errors import RecordError, RunbookError, UsageError
+from runbook_lib.records import chain, comparison, manifest, seal, signers, signing
+from runbook_lib.records.chain import Line
+from runbook_lib.records.comparison import Compared
+from runbook_lib.records.index import read_run, refuse_unreadable
+from runbook_lib.records.seal import Statement
+from runbook_lib.visible import one_line
+
+_HEAD_DIGITS_MIN = 16
+_BESIDE_RUNS = (".gitattributes", ".lock")
+
+
+@dataclass(frozen=True)
+class Head:
+    """A line of a stream, as it was kept elsewhere; of its digest the first 16 digits or more."""
+
+    stream: str
+    n: int
+    sha256: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Head":
+        """Read STREAM:NUMBER:DIGEST.
+
+        Raises: UsageError.
+        """
+        stream, _, rest = text.partition(":")
+        number, _, digest = rest.partition(":")
+        is_hex = set(digest) <= set("0123456789abcdef")
+        if not (stream and number.isdecimal() and is_hex and _HEAD_DIGITS_MIN <= len(digest) <= 64):
+            raise UsageError(
+                f"{text!r} is not STREAM:NUMBER:DIGEST", "--head",
+                f"take it from what a run printed, with {_HEAD_DIGITS_MIN} digits or more",
+            )  # fmt: skip
+        return cls(stream, int(number), digest)
+
+
+@dataclass(frozen=True)
+class Check:
+    """How a run is, compared with its seal, or with the manifest of format 1; paths are relative to its folder.
+
+    Args:
+        sealed: it is in the chain.
+        signed_by: who signed the seal, and with which key; '' where nobody did.
+        contradicted: what is said of the run, and its records, its folder or the chain do not say.
+        signature: what is wrong with the signature, or with its absence; '' where nothing is.
+    """
+
+    run: str
+    unchanged: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
+    transported: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    contradicted: tuple[str, ...] = ()
+    sealed: bool = False
+    signed_by: str = ""
+    signature: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """True when every file is as it was, there is no other, and all that is said of the run agrees."""
+        wrong = (self.altered, self.transported, self.missing, self.extra, self.contradicted, self.signature)
+        return not any(wrong)
+
+    def report(self) -> str:
+        """What was found, a line a file or sentence that is not as it should be."""
+        state = f"sealed, {f'signed by {self.signed_by}' if self.signed_by else 'unsigned'}"
+        lines = [
+            f"{self.run}: {len(self.unchanged)} files are as they were recorded"
+            f" ({state if self.sealed else 'not sealed'})"
+        ]
+        for word, told in (
+            ("altered", self.altered),
+            ("line ends changed by transport", self.transported),
+            ("missing", self.missing),
+            ("not in the record's list", self.extra),
+            ("said otherwise", self.contradicted),
+            ("signature", (self.signature,) if self.signature else ()),
+        ):
+            lines += [f"  {word}: {one_line(one)}" for one in told]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Site:
+    """All records under a folder, checked.
+
+    Args:
+        runs: each run that is there and that one may read, the oldest first.
+        wrong: what is wrong beyond single runs, a sentence each.
+        heads: the last line of each stream, to be kept elsewhere.
+        first_signers: who signed the first list of signers: to be compared with what was noted when it was made.
+    """
+
+    runs: tuple[Check, ...]
+    wrong: tuple[str, ...]
+    heads: tuple[str, ...]
+    first_signers: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Nothing is wrong."""
+        return not self.wrong and all(run.holds for run in self.runs)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the chain says, read once."""
+
+    root: Path
+    streams: tuple[chain.Stream, ...]
+    allowed: Path | None
+    own_list: bool
+    lines: dict[str, Line] = field(default_factory=dict)  # a run's last seal
+    earlier: dict[str, list[str]] = field(default_factory=dict)  # digests of its seals before
+    signed: dict[str, Line] = field(default_factory=dict)  # the signature of the last seal
+    begun: set[str] = field(default_factory=set)
+    found: dict[str, str] = field(default_factory=dict)
+
+
+def _known(root: Path, allowed: Path | None) -> _Known:
+    streams = chain.read_all(root)
+    lists = signers.lists(root)
+    known = _Known(root, streams, allowed or (lists[-1] if lists else None), allowed is not None)
+    lines = sorted((line for stream in streams for line in stream.lines), key=lambda line: line.entry.at)
+    for line in lines:
+        match line.entry:
+            case chain.Found():
+                known.found.update(line.entry.runs)
+            case chain.Begin():
+                known.begun.add(line.entry.run)
+            case chain.Seal():
+                run = line.entry.run
+                before = known.lines.get(run)
+                if before is not None and isinstance(before.entry, chain.Seal):
+                    known.earlier.setdefault(run, []).append(before.entry.sums)
+                known.lines[run] = line
+                known.signed.pop(run, None)
+            case chain.Signed():
+                known.signed[line.entry.run] = line
+    return known
+
+
+def check(folder: Path, allowed: Path | None = None) -> Check:
+    """Check one run.
+
+    Args:
+        folder: the run's folder.
+        allowed: a list of signers of one's own; then each run has to be signed by it. None: that of the records.
+    Raises: RecordError when there is no such run, it is another's to read, or nothing says what belongs to it.
+    """
+    refuse_unreadable(folder)
+    if not folder.is_dir():
+        raise RecordError(
+            "there is no such run", str(folder), "runbook records list shows the runs that are here"
+        )
+    return _check(folder, _known(folder.absolute().parent, allowed))
+
+
+def check_all(root: Path, allowed: Path | None = None, heads: Sequence[Head] = ()) -> Site:
+    """Check every run under a folder of records, the chain, and who may sign.
+
+    Whatever a file holds, the others are looked at.
+
+    Args:
+        allowed: as `check` has it.
+        heads: lines of streams that were kept elsewhere.
+    """
+    known = _known(root, allowed)
+    wrong = [*_wrong_in_chain(known, heads)]
+    first, wrong_lists = _wrong_in_lists(known)
+    wrong += wrong_lists
+    runs = []
+    there = set()
+    for path in sorted(root.iterdir() if root.is_dir() else ()):
+        if path.is_symlink():
+            wrong.append(f"{path.name}: is a link; what it leads to can change without a trace")
+        elif path.is_dir() and not path.name.startswith("."):
+            there.add(path.name)
+            runs.append(_checked(path, known))
+        elif not _belongs(path):
+            wrong.append(f"{path.name}: is no part of records")
+    missing = (known.begun | known.lines.keys() | known.found.keys()) - there
+    wrong += [f"{run}: the run is missing" for run in sorted(missing)]
+    ends = tuple(stream.lines[-1].head for stream in known.streams if stream.lines)
+    return Site(tuple(runs), tuple(wrong), ends, first)
+
+
+def _checked(folder: Path, known: _Known) -> Check:
+    try:
+        refuse_unreadable(folder)
+        return _check(folder, known)
+    except RunbookError as error:
+        return Check(folder.name, contradicted=(f"{error.problem}",))
+    except (OSError, ValueError) as error:
+        return Check(folder.name, contradicted=(f"cannot be read: {error}",))
+
+
+def _belongs(path: Path) -> bool:
+    is_chain = path.name.endswith(chain.SUFFIX) and path.is_file()
+    is_list = path.name.startswith(signers.NAME) and path.is_file()
+    return path.name in _BESIDE_RUNS or path.name.startswith(".") or is_chain or is_list
+
+
+def _check(folder: Path, known: _Known) -> Check:
+    run = folder.resolve().name
+    if run in known.lines or (folder / seal.STATEMENT).exists():
+        return _check_sealed(folder, run, known)
+    if run in known.begun:
+        at_work = chain.is_at_work(folder)
+        told = (
+            "is at work" if at_work else "was begun and never sealed; the next run of this controller does it"
+        )
+        return Check(run, contradicted=(told,))
+    return _check_manifest(folder, run, known)
+
+
+def _check_manifest(folder: Path, run: str, known: _Known) -> Check:
+    """A run of format 1, which no seal holds; where a chain began after it, that has the digest of its manifest."""
+    told = manifest.read(folder)
+    compared = manifest.compare(folder, told)
+    contradicted = []
+    if run != told.run:
+        contradicted.append(f"run: the folder has the name {run}, and is of run {told.run}")
+    if compared.holds:
+        contradicted += manifest.contradicted(folder, told)
+    if known.streams and known.found.get(run) != seal.sha256((folder / manifest.NAME).read_bytes()):
+        contradicted.append("the chain does not have this run")
+    return _result(run, compared, contradicted)
+
+
+def _result(
+    run: str, found: Compared, contradicted: Sequence[str], sealed: bool = False, **more: str
+) -> Check:
+    return Check(
+        run, found.unchanged, found.altered, found.transported, found.missing, found.extra, tuple(contradicted),
+        sealed, **more,
+    )  # fmt: skip
+
+
+def _check_sealed(folder: Path, run: str, known: _Known) -> Check:
+    line = known.lines.get(run)
+    contradicted: list[str] = []
+    try:
+        content = seal.read_regular(folder / seal.SUMS, seal.SUMS_BYTES_MAX)
+        listed = seal.parse_sums(content.replace(b"\r\n", b"\n"))
+    except ValueError as error:
+        return Check(run, contradicted=(f"{seal.SUMS}: {error}",), sealed=line is not None)
+    if line is None:
+        contradicted.append("the chain does not have this run")
+    elif not isinstance(line.entry, chain.Seal) or line.entry.sums != seal.sha256(content):
+        contradicted.append(f"{seal.SUMS} is not the one of the chain")
+    paths = seal.paths(folder)
+    there = [path for path in paths if path in listed or not seal.is_page(path, listed)]
+    contradicted += _irregular(folder, paths)
+    statement = None
+    try:
+        statement = seal.read_statement(folder)
+    except RecordError as error:
+        contradicted.append(f"{seal.STATEMENT} {error.problem}")
+    compared = comparison.compare(folder, listed, there, statement.sizes if statement else {})
+    told = {"signed_by": "", "signature": ""}
+    if statement:
+        contradicted += _contradicted(run, statement, listed, line, known)
+        if compared.holds:
+            contradicted += _otherwise_than_records(folder, statement)
+        told = _signature(folder, run, statement, known)
+    return _result(run, compared, contradicted, line is not None, **told)
+
+
+def _irregular(folder: Path, paths: Sequence[str]) -> Iterator[str]:
+    """What stands beside the seal, or is a page, and is no file."""
+    for name in (seal.SUMS, seal.SIGNATURE, chain.AT_WORK):
+        beside = folder / name
+        if beside.is_symlink() or (beside.exists() and not stat.S_ISREG(beside.lstat().st_mode)):
+            yield f"{name} is no file"
+    for path in paths:
+        if path.endswith(".html") and (folder / path).is_symlink():
+            yield f"{path} is a link"
+
+
+def _contradicted(
+    run: str, told: Statement, listed: dict[str, str], line: Line | None, known: _Known
+) -> Iterator[str]:
+    """What the statement says of the run's name and place, and the folder or the chain do not."""
+    if told.run != run:
+        yield f"run: the folder has the name {run}, and is of run {told.run}"
+    place = (told.chain.stream, told.chain.n, told.chain.prev)
+    if line is not None and place != (line.stream, line.entry.n, line.prev):
+        yield "chain: the seal is not at the place that it names"
+    if run not in known.begun and line is not None:
+        yield "chain: the run was sealed and never begun"
+    earlier = known.earlier.get(run, [])
+    if told.follows != (earlier[-1] if earlier else None):
+        yield "follows: the seal before is another"
+    kept = {sha256 for path, sha256 in listed.items() if path.startswith(f"{seal.SUMS}.")}
+    if not set(earlier) <= kept:
+        yield "follows: an earlier seal is not kept"
+
+
+def _otherwise_than_records(folder: Path, told: Statement) -> Iterator[str]:
+    """Fields in which the statement differs from the records, and records that belong elsewhere."""
+    found = read_run(folder)
+    for name, value in seal.told_by_records(found).items():
+        if getattr(told, name) != value and name != "library":
+            yield f"{seal.STATEMENT}, {name}: the records say otherwise"
+    for entry in found.entries:
+        if entry.record.run != told.run:
+            yield f"{entry.path}: is of run {entry.record.run}"
+        if entry.record.host != entry.path.parent.name:
+            yield f"{entry.path}: is of host {entry.record.host}"
+
+
+def _signature(folder: Path, run: str, told: Statement, known: _Known) -> dict[str, str]:
+    """Who signed, and what is wrong with it."""
+    line = known.signed.get(run)
+    sig = folder / seal.SIGNATURE
+    if line is None and not sig.exists():
+        wanted = known.own_list or told.signing == "required"
+        return {"signed_by": "", "signature": "there is none" if wanted else ""}
+    if line is None or not isinstance(line.entry, chain.Signed):
+        return {"signed_by": "", "signature": "the chain does not have it"}
+    try:
+        content = seal.read_regular(sig, 1 << 20)
+    except ValueError as error:
+        return {"signed_by": "", "signature": f"{seal.SIGNATURE} {error}"}
+    if seal.sha256(content) != line.entry.sig:
+        return {"signed_by": "", "signature": "is not the one of the chain"}
+    principal = told.operator.principal
+    if principal is None or principal != line.entry.by:
+        return {"signed_by": "", "signature": "the seal names somebody else"}
+    if known.allowed is None:
+        return {"signed_by": "", "signature": "there is no list of signers to check it with"}
+    sums = (folder / seal.SUMS).read_bytes()
+    done = signing.verify(sums, sig, principal, told.sealed_at, known.allowed)
+    if not done.good:
+        return {"signed_by": "", "signature": f"{principal}: {done.told}"}
+    return {"signed_by": f"{principal} with {done.told}", "signature": ""}
+
+
+def _wrong_in_chain(known: _Known, heads: Sequence[Head]) -> Iterator[str]:
+    for stream in known.streams:
+        if stream.wrong:
+            yield f"{stream.name}{chain.SUFFIX}: {stream.wrong}"
+        elif not stream.lines:
+            yield f"{stream.name}{chain.SUFFIX}: has no line"
+    streams = {stream.name: stream for stream in known.streams}
+    for name in sorted(streams.keys() - {head.stream for head in heads}) if heads else ():
+        yield f"{name}{chain.SUFFIX}: no head of it was kept elsewhere"
+    for head in heads:
+        found = streams.get(head.stream)
+        if found is None:
+            yield f"{head.stream}{chain.SUFFIX}: is missing, and had {head.n} lines"
+        elif len(found.lines) < head.n:
+            yield f"{head.stream}{chain.SUFFIX}: has {len(found.lines)} lines, and had {head.n}"
+        elif head.n < 1 or not found.lines[head.n - 1].sha256.startswith(head.sha256):
+            yield f"{head.stream}{chain.SUFFIX}: line {head.n} is not the one that was kept elsewhere"
+    sealed_or_begun = known.begun | known.lines.keys()
+    for stream in known.streams:
+        for line in stream.lines:
+            if isinstance(line.entry, chain.Signed) and line.entry.run not in known.lines:
+                yield f"{stream.name}{chain.SUFFIX}: line {line.entry.n} signs a run that was not sealed"
+            if isinstance(line.entry, chain.Undone):
+                by = line.entry.rollback
+                if by is not None and by not in sealed_or_begun:
+                    yield f"{by}: the run that put {line.entry.run} back is not in the chain"
+
+
+def _wrong_in_lists(known: _Known) -> tuple[str, list[str]]:
+    """Who signed the first list of signers, and what is wrong with the lists."""
+    entries = {
+        line.entry.number: line.entry
+        for stream in known.streams
+        for line in stream.lines
+        if isinstance(line.entry, chain.Signers)
+    }
+    wrong: list[str] = []
+    first = ""
+    there = {int(path.suffix[1:]): path for path in signers.lists(known.root)}
+    names = {f"{signers.NAME}{n}{end}" for n in entries for end in ("", ".sig")}
+    for path in sorted(known.root.glob(f"{signers.NAME}*")):
+        if path.name not in names or path.is_symlink():
+            wrong.append(f"{path.name}: the chain does not have it")
+    for number in sorted(entries):
+        told = _wrong_in_list(known, number, entries[number], there)
+        if told.good and number == 1:
+            first = f"{entries[1].by} with {told.told}"
+        elif not told.good:
+            wrong.append(f"{signers.NAME}{number}: {told.told}")
+    if sorted(entries) != list(range(1, len(entries) + 1)):
+        wrong.append(f"{signers.NAME}N: a list is missing in the chain")
+    if known.own_list and known.allowed is not None and there:
+        last = there[max(there)]
+        if (
+            not last.is_file()
+            or not known.allowed.is_file()
+            or last.read_bytes() != known.allowed.read_bytes()
+        ):
+            wrong.append(f"{last.name}: is another list of signers than the one that was given")
+    return first, wrong
+
+
+def _wrong_in_list(
+    known: _Known, number: int, entry: chain.Signers, there: dict[int, Path]
+) -> signing.Verified:
+    path = there.get(number)
+    sig = known.root / f"{signers.NAME}{number}.sig"
+    if path is None or not path.is_file() or not sig.is_file():
+        return signing.Verified(good=False, told="is missing")
+    content = path.read_bytes()
+    if (seal.sha256(content), seal.sha256(sig.read_bytes())) != (entry.sha256, entry.sig):
+        return signing.Verified(good=False, told="is not the one of the chain")
+    before = path if number == 1 else there.get(number - 1)
+    if before is None or not before.is_file():
+        return signing.Verified(good=False, told="the list before it is missing")
+    try:
+        listed = signers.parse(content, path.name)
+        if number > 1:
+            signers.refuse_removal(signers.parse(before.read_bytes(), before.name), listed, path.name)
+    except UsageError as error:
+        return signing.Verified(good=False, told=error.problem)
+    done = signing.verify(content, sig, entry.by, entry.at, before, signers.CHANGE)
+    return done if done.good else signing.Verified(good=False, told=f"signature: {entry.by}: {done.told}")
