@@ -127,6 +127,7 @@ def run_of(home: Home, records: Path | None = None) -> str:
 def test_the_command_is_there_and_looks_at_nothing_of_the_source_tree(home: Home) -> None:
     done = home.runbook("--help")
     assert (done.returncode, "rollback" in done.stdout) == (0, True), done.stderr
+    assert "ExecStart=" in home.runbook("unit", "service").stdout
     assert home.runbook("schema").stdout == (CHECKOUT / "inventory" / "schema.json").read_text()
     code = (
         "import runbook_lib.places as p, pathlib; print(p.CHECKOUT); print(p.EXAMPLE); p.EXAMPLE.read_bytes()"

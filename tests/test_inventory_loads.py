@@ -40,9 +40,13 @@ def test_every_commented_field_of_the_example_shows_its_default(tmp_path: Path) 
     }
     host = full.host("mail1")
     assert (
-        full.site.model_copy(update={name: getattr(plain.site, name) for name in ("resolver", "records")})
+        full.site.model_copy(
+            update={name: getattr(plain.site, name) for name in ("resolver", "records", "maintenance")}
+        )
         == plain.site
     )
+    assert full.site.maintenance is not None
+    assert (len(full.site.maintenance.windows), len(full.site.maintenance.freezes)) == (1, 1)
     assert full.site.resolver == changed["resolver"]
     assert (host.names.further, host.key) == (changed["further"], changed["key"])
     assert host.jump == "ops@gw.example.jp:2222"

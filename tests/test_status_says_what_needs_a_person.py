@@ -128,8 +128,8 @@ def test_whichever_file_was_replaced_by_hand_is_named(shown: str, told: str) -> 
     """The file that Postfix reads: apply makes it anew from the certificate's file, and says so before."""
     ours = Standing("", False, (JournaledRun("r", "1", 1, "all of it", ""),))
     port = PortShown(465, shown, ("0B",), "", "", ())
-    (need,) = overview._needs(ours, [port], "0C", (), 30, "runbook apply")
-    assert need.startswith(told)
+    (need,) = overview._needed(ours, [port], "0C", (), 30, "runbook apply")
+    assert need.what.startswith(told)
 
 
 def test_what_was_changed_since_is_told_thing_by_thing(lab: Lab) -> None:

@@ -28,7 +28,7 @@ from runbook_lib.remote.journal import FUNCTIONS
 from runbook_lib.remote.runs import Standing
 from runbook_lib.remote.vantage import HostItself
 from runbook_lib.site_ca import barred, own_ca
-from runbook_lib.site_ca.standing import ended
+from runbook_lib.site_ca.standing import Need
 from runbook_lib.x509.certificate import spelled_serial
 
 TIMEOUT_S = 20.0
@@ -79,6 +79,7 @@ class PortShown:
         unread: those of the files that have a certificate which cannot be read.
         barred: why what it shows, or what the file has, shall serve no more, by the own CA's ledger; ''.
         by_name: what it shows by each name of the inventory, and to a client that sends none.
+        unasked: whether `obstacle` is no word about the server: our side did not ask, or was asked to wait.
         reads_ours: whether it is told the file that chapter 2 made; another one stays as somebody decided.
     """
 
@@ -91,6 +92,7 @@ class PortShown:
     unread: tuple[str, ...] = ()
     barred: str = ""
     by_name: tuple[ByName, ...] = ()
+    unasked: bool = False
     reads_ours: bool = False
 
     @property
@@ -118,7 +120,8 @@ class Overview:
         file_serial: of the certificate that the chapters installed; '' where there is none.
         drift: what is no longer as a run of ours left it. A key or certificate that somebody replaced is among it,
             and needs a person only where a port does not show what the file has.
-        needs: what a person has to do within the days that were asked about.
+        days: what ends within so many days needs a person.
+        needed: what a person has to do.
     """
 
     host: str
@@ -126,7 +129,13 @@ class Overview:
     ports: tuple[PortShown, ...]
     file_serial: str
     drift: tuple[Drifted, ...]
-    needs: tuple[str, ...]
+    days: int
+    needed: tuple[Need, ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What a person has to do, in words."""
+        return tuple(need.what for need in self.needed)
 
     @property
     def earliest(self) -> End | None:
@@ -199,10 +208,11 @@ def _look(
         for file in (*host.certificate.files, f"postfix_{name}")
     }
     others = [one for one in drifted if one.what not in judged_by_port]
-    needs = tuple(dict.fromkeys(_needs(standing, seen, serial, others, limit, apply_to(book, host))))
-    return Overview(host.name, standing, tuple(seen), serial, drifted, needs)
+    needed = tuple(dict.fromkeys(_needed(standing, seen, serial, others, limit, apply_to(book, host))))
+    return Overview(host.name, standing, tuple(seen), serial, drifted, limit, needed)
 
 
+_UNASKED = frozenset({Kind.NOT_ASKED, Kind.LIMITED})
 _OVER = Obstacle(Stage.CONNECT, Kind.NOT_ASKED, "the time for looking at this host was over before")
 
 
@@ -239,7 +249,8 @@ def _port(
     unread = tuple(map(str, on_disk.unread))
     if isinstance(answer, Obstacle):
         ends = _ends(on_disk.certificates[:1], now)
-        return PortShown(port, "", serials, answer.words, "", ends, unread, forbidden)
+        unasked = answer.kind in _UNASKED
+        return PortShown(port, "", serials, answer.words, "", ends, unread, forbidden, unasked=unasked)
     path = answer.path or (*answer.sent, *(root for root in own if root.subject == answer.sent[-1].issuer))
     serial = spelled_serial(answer.leaf.serial_number)
     return PortShown(port, serial, serials, "", answer.untrusted, _ends(path, now), unread, forbidden)
@@ -265,35 +276,41 @@ def _ends(path: Sequence[x509.Certificate], now: datetime) -> tuple[End, ...]:
     return tuple(sorted(ends, key=lambda end: end.at))
 
 
-def _needs(
+def _needed(
     standing: Standing,
     ports: Sequence[PortShown],
     file_serial: str,
     drifted: Sequence[Drifted],
     days: int,
     apply: str,
-) -> Iterator[str]:
+) -> Iterator[Need]:
     for port in ports:
         for path in port.unread:
-            yield f"{path} has a certificate that cannot be read: put the right file there, and reload Postfix"
+            yield Need(
+                f"{path} has a certificate that cannot be read: put the right file there, and reload Postfix",
+                "broken",
+            )
         if port.barred:
-            yield f"port {port.port} has {port.barred}: {apply} puts another in its place"
+            yield Need(f"port {port.port} has {port.barred}: {apply} puts another in its place", "broken")
         if port.obstacle:
-            yield f"port {port.port} could not be asked: {port.obstacle}"
+            yield Need(
+                f"port {port.port} could not be asked: {port.obstacle}",
+                "unknown" if port.unasked else "broken",
+            )
         for end in port.ends:
             if end.days < days:
-                yield f"{end.what} {ended(end.days, end.at)}"
+                yield Need.of_end(end.what, end.days, end.at)
         chosen = {one.name for one in port.chosen}
         yield from _chosen_by_name(port)
         if chosen and port.by_name[0].name in chosen:
             pass  # what the file has is shown to who sends no name, so it was taken up
         elif port.differs and port.serial == file_serial and _is_ours(standing):
-            yield (
+            yield Need(
                 f"port {port.port} shows {port.serial}, as the certificate's file has it; the one that Postfix reads "
                 f"has {', '.join(port.on_disk)}, which its next start would show: {apply} makes that file anew"
             )
         elif port.differs:
-            yield (
+            yield Need(
                 f"port {port.port} shows {port.serial}, the file has {', '.join(port.on_disk)}: "
                 f"not taken up; {apply} reloads and proves it"
             )
@@ -304,29 +321,30 @@ def _needs(
             and _is_ours(standing)
             and port.serial != file_serial
         ):
-            yield (
+            yield Need(
                 f"port {port.port} shows {port.serial}, the certificate's file has {file_serial}: "
                 f"not taken up; {apply} puts it into the file that Postfix reads, and proves it"
             )
     for one in drifted:
-        yield f"changed since run {one.run}: {one.what} (left: {one.left}; now: {one.now})"
+        yield Need(f"changed since run {one.run}: {one.what} (left: {one.left}; now: {one.now})")
     if standing.last and standing.last.open and not standing.changing:
         run = standing.last.run
-        yield (
+        yield Need(
             f"perhaps half made by run {run}: {standing.last.open}; "
             f"runbook resume {run} makes it whole, runbook rollback {run} puts it back"
         )
 
 
-def _chosen_by_name(port: PortShown) -> Iterator[str]:
+def _chosen_by_name(port: PortShown) -> Iterator[Need]:
     """Certificates that are chosen by the name, for the name that users type, or such that a client refuses."""
     for one in port.chosen:
         if one.name == port.by_name[0].name or one.untrusted:
             refused = f", which clients refuse ({one.untrusted})" if one.untrusted else ""
-            yield (
+            yield Need(
                 f"port {port.port} shows {one.serial} to who asks by {one.name}{refused}, and what the file has "
                 f"({', '.join(port.on_disk)}) to who sends no name: tls_server_sni_maps of main.cf chooses it; mend "
-                "its entry for that name (postmap -F, then a reload), which no chapter does"
+                "its entry for that name (postmap -F, then a reload), which no chapter does",
+                "broken" if one.untrusted else "due",
             )
 
 

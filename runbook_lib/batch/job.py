@@ -28,6 +28,7 @@ class Job:
         cell_deadline_s: seconds that a cell may take.
         resumed: an earlier part of the run stopped on some host.
         approved: what the chapters may do; None: nobody approved a plan.
+        emergency: whether they are applied also while the host's calendar lets nothing be changed.
     """
 
     run: str
@@ -44,6 +45,7 @@ class Job:
     cell_deadline_s: float
     resumed: bool = False
     approved: Approved | None = None
+    emergency: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from runbook_lib.batch.rollout import Watch, roll_out
 from runbook_lib.batch.written_order import WrittenOrder
 from runbook_lib.errors import ApplyRefused, RecordNotWritten, UsageError
 from runbook_lib.inventory import Host as InventoryHost
-from runbook_lib.inventory import find
+from runbook_lib.inventory import Inventory, calendar, find
 from runbook_lib.inventory.typed import apply_command, needs_reason
 from runbook_lib.records import current_run, origin, root, run_id, seal, signing, use
 from runbook_lib.records.approved import Approved
@@ -57,6 +57,7 @@ class Order:
         ground: what was read for it already; None: nothing yet.
         plan: the digest of the plan that was approved, for the record; None: of none.
         approved: for each host what its chapters may do; empty: nobody approved a plan.
+        emergency: changes are made also where a host's calendar lets nothing be changed; with a reason.
         done: for each host the chapters that an earlier part of the run brought to their end.
     """
 
@@ -74,6 +75,7 @@ class Order:
     ground: Ground | None = None
     plan: str | None = None
     approved: Mapping[str, Approved] = field(default_factory=dict)
+    emergency: bool = False
     done: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notebooks: Path = places.NOTEBOOKS
 
@@ -84,6 +86,7 @@ class Order:
             InventoryError: the inventory is wrong, or has no such host.
             UsageError: no such chapter or parameter, a wrong type, apply on a host off the lab without a reason of its
                 own, or $SSL_CERT_FILE names no roots.
+            ApplyRefused: a host's calendar lets nothing be changed now, and it is no emergency.
             SecretInParameter: the reason or a parameter is shaped like a secret.
             SecretUnusable: a secret of the inventory is there and cannot be used: too short to be masked, or too long.
             RecordNotSigned: a signature is required, and no key makes one. Nothing was begun.
@@ -101,6 +104,7 @@ class Order:
             written.write(folder / run)
         except RecordNotWritten as error:
             raise RecordNotWritten(error.problem, error.where, error.remedy) from None
+        began = datetime.now(UTC)
         results = roll_out(jobs, self.workers, watch)
         digest = None
         try:
@@ -118,7 +122,16 @@ class Order:
             next_commands=kept.index.next_commands(),
             plan=digest,
             seal=kept.told,
+            maintenance=self._maintenance(ground.book, results, began),
         )
+
+    def _maintenance(self, book: Inventory, results: Sequence[HostResult], began: datetime) -> dict[str, str]:
+        """For each host with a calendar how that stood as the run began; in an emergency those that it passed over."""
+        days = {one.host: calendar.of(book.site, book.host(one.host)) for one in results}
+        asked = self.emergency and self.mode == "apply"
+        return {
+            name: told for name, of in days.items() if (told := of.closed(began) if asked else of.told(began))
+        }
 
     def _unpublished(
         self, run: str, results: tuple[HostResult, ...], folder: Path, error: RecordNotWritten
@@ -160,6 +173,7 @@ class Order:
         parameters = given_parameters(self.parameters, chapters)
         if self.mode == "apply":
             self._refuse_reason(hosts)
+            self._refuse_closed(site, hosts)
         _refuse_roots()
         by_name = self.inventory in ("lab", "site")
         return [
@@ -178,6 +192,7 @@ class Order:
                 cell_deadline_s=self.cell_deadline_s,
                 resumed=self.run is not None,
                 approved=self.approved.get(host.name),
+                emergency=self.emergency and self.mode == "apply",
             )
             for host in hosts
         ]
@@ -200,6 +215,28 @@ class Order:
                     "--reason",
                     "give this run a reason of its own, such as the ticket and what is new",
                 )
+
+    def _refuse_closed(self, book: Inventory, hosts: Sequence[InventoryHost]) -> None:
+        """What a host's first chapter would refuse is refused before anything is begun on any."""
+        if self.emergency and not self.reason:
+            raise UsageError(
+                "an emergency needs a reason; it stands in the record",
+                "--emergency",
+                "give a ticket or say why, as --reason 'MAIL-12: the key is known to others'",
+            )
+        now = datetime.now(UTC)
+        days = {host.name: calendar.of(book.site, host) for host in hosts}
+        closed = [name for name in days if days[name].closed(now)]
+        if closed and not self.emergency:
+            told = "\n".join(f"{name}: {days[name].told(now)}" for name in closed)
+            opened = [host.name for host in hosts if host.name not in closed]
+            others = f"name the others alone with --host ({', '.join(opened)}), or " if opened else ""
+            raise ApplyRefused(
+                f"not begun on any host, since of some the inventory says when changes may be made\n{told}",
+                ", ".join(closed),
+                f"wait for that, or {others}--emergency --reason 'TICKET: WHY' goes on at once, and the record says "
+                "so. runbook plan, status and rollback do not wait",
+            )
 
     def to_apply(self, plan: str) -> "Order":
         """The order to make what this one plans."""
@@ -243,6 +280,7 @@ def apply_plan(
     notebooks: Path,
     inventory: str | None = None,
     others: Sequence[str] = (),
+    emergency: bool = False,
 ) -> BatchResult:
     """Make the changes of a plan, and no others.
 
@@ -251,6 +289,7 @@ def apply_plan(
         reason: why; empty: as it stands in the plan.
         inventory: the one that was named for it; None: none was. It can only be the plan's.
         others: options that were given beside, which the plan has decided already.
+        emergency: as an order has it.
     Raises:
         UsageError: no such plan, or options that the plan has decided.
         ApplyRefused: what would be done is not what was approved. Nothing was changed.
@@ -280,6 +319,7 @@ def apply_plan(
         parameters=written.parameters,
         notebooks=notebooks,
         run=run_id(datetime.now(UTC)),
+        emergency=emergency,
     )
     order = replace(order, ground=order.read())  # once: what is compared is what is done
     there = order.read().book

@@ -1,7 +1,7 @@
 """What became of the chapters and the hosts of a run: values that workers send and the command line shows."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -178,6 +178,8 @@ class BatchResult:
     plan: str | None = None  # its digest, where every host was planned to the end
     problem: str | None = None  # what is wrong with the record of the run
     seal: str = ""  # the head of the chain, to be kept elsewhere, and who signed
+    # Of a plan: how the calendar of each host that has one stood. Of an emergency: what was passed over, host by host.
+    maintenance: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -198,5 +200,6 @@ class BatchResult:
             "seal": self.seal,
             "hosts": [asdict(host) for host in self.hosts],
             "problem": self.problem,
+            "maintenance": dict(self.maintenance),
             "next": [command for _, command in self.next_commands],
         }

@@ -18,13 +18,14 @@ from runbook_lib.remote import runs
 _DONE = ("passed", "planned", "not proven")
 
 
-def resume(run: str, notebooks: Path, workers: int | None = None) -> Order | None:
+def resume(run: str, notebooks: Path, workers: int | None = None, *, emergency: bool = False) -> Order | None:
     """The order that brings a run to its end: each host from the first chapter on that did not get through.
 
     Args:
         run: the run's id.
         notebooks: their folder.
         workers: hosts at work at the same time; None: as the run was ordered.
+        emergency: as an order has it; what the run began as holds for its beginning alone.
     Returns: None when every host got through already.
     Raises:
         UsageError: there is no such run, or it was bound to a plan that is not here any more.
@@ -66,6 +67,7 @@ def resume(run: str, notebooks: Path, workers: int | None = None) -> Order | Non
         plan=written.plan,
         approved=approved,
         done={host: done[host] for host in hosts},
+        emergency=emergency,
     )
 
 

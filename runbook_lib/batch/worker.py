@@ -138,7 +138,7 @@ class _Work:
         own = {
             "inventory": self.job.inventory,
             "host": self.job.host,
-            "mode": self.job.mode,
+            "mode": "emergency" if self.job.emergency else self.job.mode,
             "reason": self.job.reason,
         }
         values = own_parameters(notebook, own) | dict(self.job.parameters.get(notebook.chapter, {}))

@@ -66,10 +66,19 @@ class Chapter(display.Shown):
         return self.opened.mode == "apply"
 
     def text(self) -> str:
-        return self.what_is_there.text()
+        return self._begun.text()
 
     def html(self) -> str:
-        return self.what_is_there.html()
+        return self._begun.html()
+
+    @property
+    def _begun(self) -> display.Shown:
+        """What is there; before it, where the inventory says when changes may be made, how that stands."""
+        opened = self.opened
+        if not opened.maintenance:
+            return self.what_is_there
+        emergency = "Emergency, so this goes on: " if opened.emergency else ""
+        return display.Parts([display.Text(f"{emergency}{opened.maintenance}."), self.what_is_there])
 
     def plan(self, plan: Plan) -> Plan:
         """Keep the plan in the record, and show it. Nothing is changed.

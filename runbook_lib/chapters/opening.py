@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal, cast
 
 from cryptography.x509 import Certificate
@@ -12,7 +13,7 @@ from runbook_lib.errors import ApplyRefused, UsageError
 from runbook_lib.families import Family, Release
 from runbook_lib.families.known import ended, find, read
 from runbook_lib.inventory import Host as InventoryHost
-from runbook_lib.inventory import Inventory
+from runbook_lib.inventory import Inventory, calendar
 from runbook_lib.inventory.lab_state import lab_state
 from runbook_lib.mail.certificates.pins import Pins
 from runbook_lib.records.index import completed_run
@@ -28,7 +29,8 @@ class Opened:
     """What every chapter begins with: inventory, host, connection, family, and whether it may change anything.
 
     `pins` keeps what the DNS said of a certificate on port 25, so that a chapter asks once. `chosen_for` is a Postfix
-    version to choose settings for in place of the host's own (tests alone).
+    version to choose settings for in place of the host's own (tests alone). `maintenance` is how the host's calendar
+    stands, '' where there is none; `emergency` is what an emergency passes over of it, '' where nothing.
     """
 
     inventory: Inventory
@@ -40,6 +42,8 @@ class Opened:
     mode: Mode
     reason: str
     lab: bool
+    maintenance: str = ""
+    emergency: str = ""
     pins: dict[tuple[Certificate, ...], Pins] = field(default_factory=dict)
     chosen_for: tuple[int, int] | None = None
 
@@ -76,25 +80,32 @@ def open_host(
         notebook: its stem.
         known: names of its own parameters beside the common ones.
         inventory_name: 'lab', 'site', or a path.
-        mode: 'plan', 'apply', or '': apply on a lab host, plan on any other.
-        reason: a ticket or why; apply on a host outside the lab demands it.
+        mode: 'plan', 'apply', or '': apply on a lab host, plan on any other; 'emergency': apply, also while the
+            host's calendar lets nothing be changed.
+        reason: a ticket or why; apply on a host outside the lab demands it, and an emergency on any.
     """
     parameters.check(parameters.of_this_notebook(), parameters.COMMON | known, notebook)
-    if mode not in ("", "plan", "apply"):
+    if mode not in ("", "plan", "apply", "emergency"):
         raise UsageError(
             f"mode is {mode!r}",
             notebook,
             "give 'plan', 'apply', or nothing (apply in the lab, plan elsewhere)",
         )
+    is_emergency = mode == "emergency"
+    if is_emergency and not reason:
+        raise UsageError(
+            "an emergency needs a reason", notebook, "give reason='ticket or why'; it goes into the record"
+        )
     book = inventory.load(inventory_name)
     records.use(book)
     host = book.host(host_name)
+    days, now = calendar.of(book.site, host), datetime.now(UTC)
     connected = remote.connect(book.site, host)
     facts = remote.gather(connected)
     family, release = find(facts["os_release"].value, facts["package_managers"].value, host.name)
     _refuse_wrong_claim(host, family)
     lab = is_lab_host(connected, facts["lab_mark"].value)
-    chosen = cast(Mode, mode or ("apply" if lab else "plan"))
+    chosen = cast(Mode, "apply" if is_emergency else mode or ("apply" if lab else "plan"))
     connected.needed_root = {} if chosen == "plan" else None
     if chosen == "apply" and not lab and not reason:
         raise UsageError(
@@ -104,10 +115,26 @@ def open_host(
         )
     if chosen == "apply" and not lab:
         _refuse_used_reason(host.name, reason, notebook)
+    if chosen == "apply" and not is_emergency:
+        _refuse_closed(host.name, days, now)
     if chosen == "apply":
         _refuse_past_its_end(host, facts["os_release"].value, release)
         _refuse_after_another_run(facts["runs"].value.split(), host.name)
-    return Opened(book, host, connected, family, release, facts, chosen, reason, lab)
+    passed_over = days.closed(now) if is_emergency else ""
+    return Opened(
+        book, host, connected, family, release, facts, chosen, reason, lab, days.told(now), passed_over
+    )
+
+
+def _refuse_closed(host: str, days: calendar.Calendar, now: datetime) -> None:
+    """Each chapter asks: one that is at work when a window closes comes to its end, and none begins after it."""
+    if days.closed(now):
+        raise ApplyRefused(
+            days.told(now),
+            host,
+            "wait for that (runbook resume goes on with a run), or give mode='emergency' and a reason, which go on at "
+            "once and stand in the record. mode='plan' does not wait, nor do runbook status and runbook rollback",
+        )
 
 
 def _refuse_wrong_claim(host: InventoryHost, family: Family) -> None:
@@ -176,6 +203,10 @@ def _system(opened: Opened) -> dict[str, str]:
     return found
 
 
+def _maintenance(opened: Opened) -> dict[str, str]:
+    return {"maintenance": opened.maintenance} if opened.maintenance else {}
+
+
 def begin_record(
     opened: Opened, notebook: str, title: str, facts: dict[str, str]
 ) -> tuple[records.Record, Journal]:
@@ -191,7 +222,8 @@ def begin_record(
         reason=opened.reason,
         operator=records.operator(),
         lab=opened.lab,
-        facts=_system(opened) | facts | _identity(opened),
+        facts=_system(opened) | facts | _identity(opened) | _maintenance(opened),
+        emergency=opened.emergency,
         inventory_sha256=opened.inventory.digest,
     )
     return record, Journal(opened.remote, run, records.operator(), opened.reason, notebook)

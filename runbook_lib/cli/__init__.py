@@ -18,6 +18,7 @@ from runbook_lib.cli import (
     records,
     rollback,
     status,
+    units,
     verify,
 )
 from runbook_lib.errors import RunbookError
@@ -35,7 +36,7 @@ app.command("doctor")(doctor.doctor)
 app.command("plan")(batch.plan)
 app.command("apply")(batch.apply)
 app.command("resume")(batch.resume)
-app.command("status")(status.status)
+app.command("status", cls=status.StatusCommand)(status.status)
 app.command("rollback")(rollback.rollback)
 app.command("jupyter", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     jupyter.jupyter
@@ -44,6 +45,7 @@ app.add_typer(records.app, name="records")
 app.add_typer(ca.app, name="ca")
 app.command("csr")(certificate.csr)
 app.add_typer(certificate.app, name="certificate")
+app.command("unit")(units.unit)
 app.command("schema")(inventories.schema)
 
 

@@ -28,6 +28,13 @@ Workers = Annotated[
         help="Hosts at work at the same time. Without it: 4 that are not in production, and of those that are, 1.",
     ),
 ]
+Emergency = Annotated[
+    bool,
+    typer.Option(
+        "--emergency",
+        help="Go on outside of a maintenance window and in a freeze; with a reason, and the record says so.",
+    ),
+]
 Parameters = Annotated[
     list[str] | None,
     typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A value of a chapter's parameters cell."),
@@ -60,13 +67,14 @@ def apply(
     as_json: Json = False,
     notebooks: Notebooks = None,
     plan: PlanDigest = None,
+    emergency: Emergency = False,
 ) -> None:
     """Make the changes, prove the result from outside, keep a record."""
     if plan is not None:
         decided = {"--host": host, "--only": only, "--from": start, "-p": parameter}
         others = [name for name in decided if decided[name]]
-        _apply_plan(plan, inventory, reason, workers, as_json, notebooks, others)
-    _run("apply", inventory, host, only, start, workers, reason, parameter, as_json, notebooks)
+        _apply_plan(plan, inventory, reason, workers, as_json, notebooks, others, emergency)
+    _run("apply", inventory, host, only, start, workers, reason, parameter, as_json, notebooks, emergency)
 
 
 def _run(
@@ -80,6 +88,7 @@ def _run(
     parameters: list[str] | None,
     as_json: bool,
     notebooks: Path | None,
+    emergency: bool = False,
 ) -> None:
     from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
     from runbook_lib.batch.order import Order
@@ -97,6 +106,7 @@ def _run(
         reason=reason,
         parameters=[_pair(text) for text in parameters or ()],
         notebooks=notebooks or NOTEBOOKS,
+        emergency=emergency,
     )
     _carry_out(order, as_json)
 
@@ -109,6 +119,7 @@ def _apply_plan(
     as_json: bool,
     notebooks: Path | None,
     others: list[str],
+    emergency: bool,
 ) -> None:
     from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
     from runbook_lib.batch.order import apply_plan
@@ -125,6 +136,7 @@ def _apply_plan(
             notebooks=folder,
             inventory=inventory,
             others=others,
+            emergency=emergency,
         )
     _end(result, as_json)
 
@@ -135,6 +147,7 @@ def resume(
     workers: Workers = None,
     as_json: Json = False,
     notebooks: Notebooks = None,
+    emergency: Emergency = False,
 ) -> None:
     """Go on with a run: each host from the chapter on that did not get through."""
     from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
@@ -145,7 +158,7 @@ def resume(
 
     inventories.find_records(inventory)
     unasked = note_undone_there(run)
-    order = order_of(run, notebooks or NOTEBOOKS, workers)
+    order = order_of(run, notebooks or NOTEBOOKS, workers, emergency=emergency)
     if not as_json:
         for line in unasked:
             say(line)
@@ -207,6 +220,9 @@ def _pair(text: str) -> tuple[str, str]:
 def _tell(result: "BatchResult") -> None:
     for host in result.hosts:
         say(host.told())
+    passed_over = "Emergency, passed over on " if result.mode == "apply" else "Maintenance of "
+    for name, told in result.maintenance.items():
+        say(f"{passed_over}{name}: {told}")
     say()
     say(result.problem or f"Record: {result.index}")
     if result.seal:

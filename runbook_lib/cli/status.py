@@ -1,15 +1,19 @@
 """`runbook status`: how each host stands at this moment, and what needs a person."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from runbook_lib.cli import inventories
 from runbook_lib.cli.options import Hosts, Inventory, Json, page_width, say, say_beside, say_document
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, UsageError
 
 if TYPE_CHECKING:  # SSH and X.509 are slow to import for a `--help`
+    from runbook_lib.afterwards.monitored import Seen
     from runbook_lib.afterwards.overview import Overview
     from runbook_lib.display import Table
     from runbook_lib.site_ca.standing import CaStanding
@@ -23,55 +27,137 @@ Days = Annotated[
     ),
 ]
 
+CriticalDays = Annotated[
+    int,
+    typer.Option("--critical-days", min=0, help="With --nagios: what ends within so many days is critical."),
+]
+Nagios = Annotated[
+    bool,
+    typer.Option(
+        "--nagios",
+        help="One line with performance data for Nagios and its like; ends with 0 OK, 1 WARNING, 2 CRITICAL or "
+        "3 UNKNOWN.",
+    ),
+]
+TextFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--textfile",
+        metavar="FILE.prom",
+        help="Write metrics for Prometheus' node exporter there, in place of a result; ends with 0 once it is written.",
+    ),
+]
+_UNKNOWN = 3  # by the Monitoring Plugins' guidelines, also for options that are wrong
 
-def status(inventory: Inventory = None, host: Hosts = None, as_json: Json = False, days: Days = None) -> None:
+
+class StatusCommand(TyperCommand):
+    """The command; as a plugin it ends with UNKNOWN where its options are wrong, not with what means CRITICAL."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        as_plugin = "--nagios" in args
+        try:
+            return super().parse_args(ctx, args)
+        except typer.TyperException as error:
+            if as_plugin:
+                error.exit_code = _UNKNOWN
+            raise
+
+
+def status(
+    inventory: Inventory = None,
+    host: Hosts = None,
+    as_json: Json = False,
+    days: Days = None,
+    nagios: Nagios = False,
+    critical_days: CriticalDays = 7,
+    textfile: TextFile = None,
+) -> None:
     """Say how each host stands: what ends when, disk against port, what was changed since, what is at work.
 
     Touches nothing. Ends with 1 where something needs a person within the days, or a host could not be asked.
     """
-    from runbook_lib.afterwards import overview
-    from runbook_lib.site_ca.standing import look_at_ca
+    from runbook_lib.afterwards import monitored
 
-    book = inventories.chosen(inventory)
-    failures: list[RunbookError] = []
-    found: list[Overview] = []
-    targets = [book.host(name) for name in host or book.hosts]
-    for target in targets:
-        try:
-            found.append(overview.look(book, target, days))
-        except RunbookError as error:
-            failures.append(error)
-    limit = days if days is not None else max(target.certificate.renew_days for target in targets)
-    longest = max(
-        (host.certificate.valid_days for host in targets if not host.certificate.is_public), default=0
-    )
-    ca = look_at_ca(book.site, limit, longest)
+    if nagios:
+        raise typer.Exit(
+            _as_plugin(inventory, host, days, critical_days, others=as_json or textfile is not None)
+        )
+    if textfile is not None:
+        if as_json:
+            raise UsageError("cannot be given together", "--json, --textfile", "choose one of them")
+        monitored.refuse_text_file(textfile)
+        seen = _seen(inventory, host, days)
+        monitored.write_text_file(textfile, monitored.prometheus(seen, datetime.now(UTC)))
+        return
+    seen = _seen(inventory, host, days)
     if as_json:
-        say_document(_as_data(found, ca))
+        say_document(_as_data(seen))
     else:
-        say("\n".join(_told(found, ca, inventories.as_option(inventory))))
-    for failure in failures:
+        say("\n".join(_told(seen, inventories.as_option(inventory))))
+    for failure in seen.failures.values():
         say_beside(str(failure))
-    needs = any((*ca.needs, *(one.needs for one in found)))
-    code = max((failure.exit_code for failure in failures), default=1 if needs else 0)
+    code = max((failure.exit_code for failure in seen.failures.values()), default=1 if seen.needed else 0)
     if code:
         raise typer.Exit(code)
 
 
-def _as_data(found: "list[Overview]", ca: "CaStanding") -> dict[str, object]:
+def _as_plugin(
+    inventory: str | None, hosts: list[str] | None, days: int | None, critical_days: int, *, others: bool
+) -> int:
+    from runbook_lib.afterwards import monitored
+
+    try:
+        if others:
+            raise UsageError("is alone", "--nagios", "leave out --json and --textfile")
+        state, line = monitored.nagios(_seen(inventory, hosts, days), critical_days)
+    except RunbookError as error:
+        say(monitored.unknown(error))
+        return _UNKNOWN
+    say(line)
+    return state
+
+
+def _seen(inventory: str | None, hosts: list[str] | None, days: int | None) -> "Seen":
+    """Look at hosts and CA, once for whatever form it is told in."""
+    from runbook_lib.afterwards import overview
+    from runbook_lib.afterwards.monitored import Seen
+    from runbook_lib.site_ca.standing import look_at_ca
+
+    book = inventories.chosen(inventory)
+    failures: dict[str, RunbookError] = {}
+    found: list[Overview] = []
+    targets = [book.host(name) for name in hosts or book.hosts]
+    for target in targets:
+        try:
+            found.append(overview.look(book, target, days))
+        except RunbookError as error:
+            failures[target.name] = error
+    limit = days if days is not None else max(target.certificate.renew_days for target in targets)
+    longest = max(
+        (host.certificate.valid_days for host in targets if not host.certificate.is_public), default=0
+    )
+    return Seen(tuple(found), failures, look_at_ca(book.site, limit, longest))
+
+
+def _as_data(seen: "Seen") -> dict[str, object]:
     hosts = {}
-    for one in found:
-        told = asdict(one)
+    for one in seen.hosts:
+        told = _with_needs(asdict(one), one.needs)
         del told["host"]
         hosts[one.host] = (
             told.pop("standing") | told | {"earliest": asdict(one.earliest) if one.earliest else None}
         )
-    return {"format": 1, "hosts": hosts, "ca": asdict(ca)}
+    return {"format": 1, "hosts": hosts, "ca": _with_needs(asdict(seen.ca), seen.ca.needs)}
 
 
-def _told(found: "list[Overview]", ca: "CaStanding", option: str) -> list[str]:
+def _with_needs(told: dict[str, Any], needs: tuple[str, ...]) -> dict[str, Any]:
+    del told["needed"]
+    return {**told, "needs": needs}
+
+
+def _told(seen: "Seen", option: str) -> list[str]:
     lines = []
-    for one in found:
+    for one in seen.hosts:
         standing = one.standing
         lines.append(f"{one.host}: {standing.told}")
         lines.append(f"    If you close the laptop now: {standing.if_left}.")
@@ -88,12 +174,12 @@ def _told(found: "list[Overview]", ca: "CaStanding", option: str) -> list[str]:
         lines += [
             f"    Changed since run {d.run}: {d.what} (left: {d.left}; now: {d.now})" for d in one.drift
         ]
-    if found:
-        lines += ["", _table(found, ca).fitted(page_width())]
-    needs = [f"{one.host}: {need}" for one in found for need in one.needs] + [
-        f"CA: {need}" for need in ca.needs
-    ]
+    if seen.hosts:
+        lines += ["", _table(seen.hosts, seen.ca).fitted(page_width())]
+    needs = [f"{name}: {need.what}" for name, need in seen.needed]
     lines.append("")
+    if seen.failures:
+        lines.append(f"Nothing is known of {', '.join(seen.failures)}. Apart from that:")
     lines += (
         ["A person is needed:", *(f"    {need}" for need in needs)] if needs else ["Nothing needs a person."]
     )
@@ -108,7 +194,7 @@ def _is_news(host: str, run: str) -> bool:
     return (folder / host).is_dir() and host not in undone.read(folder)
 
 
-def _table(found: "list[Overview]", ca: "CaStanding") -> "Table":
+def _table(found: "tuple[Overview, ...]", ca: "CaStanding") -> "Table":
     from runbook_lib.display import Table
 
     rows = []

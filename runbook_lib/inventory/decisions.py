@@ -18,6 +18,9 @@ def _reason(text: str) -> str:
     return text
 
 
+Reason = Annotated[str, AfterValidator(_reason)]
+
+
 class Decision(Model):
     """What a person decided about something that an administrator shaped; a run shows it with its reason."""
 
@@ -28,9 +31,7 @@ class Decision(Model):
     decide: Literal["keep", "replace"] = Field(
         description="keep: it stays as it was found; replace: chapter 2 puts its own in its place, or takes it away"
     )
-    reason: Annotated[str, AfterValidator(_reason)] = Field(
-        description="why, in a few words; it stands in the plan and in the record"
-    )
+    reason: Reason = Field(description="why, in a few words; it stands in the plan and in the record")
 
     @property
     def place(self) -> Place:

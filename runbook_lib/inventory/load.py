@@ -215,6 +215,9 @@ class _Check:
             self.say(("hosts",), "has no host; expected at least one, hosts: {NAME: {address: …}}")
         for location, text in _between_hosts(hosts, data.get("hosts")):
             self.say(location, text)
+        for name in site.groups if site and not self.wrong else ():
+            if not any(host.group == name for host in hosts.values()):
+                self.say(("site", "groups", name), f"is a group of no host; write group: {name} at its hosts")
         return site, _joined(hosts)
 
     def block(self, location: Location, value: Any) -> dict[str, Any]:

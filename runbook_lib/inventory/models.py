@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from runbook_lib.families.known import FAMILIES
 from runbook_lib.inventory.decisions import Decision, Decisions
+from runbook_lib.inventory.maintenance import Group, Maintenance
 from runbook_lib.inventory.managers import ManagerName
 from runbook_lib.inventory.place import DNS, Place
 from runbook_lib.inventory.strict import Model
@@ -100,6 +101,12 @@ class Site(Model):
     ca: Ca = Field(description="the site's certificate authority")
     records: Records = Field(
         Records(), description="where the site's records lie, who may read them, and whether they are signed"
+    )
+    maintenance: Maintenance | None = Field(
+        None, description="when changes may be made on any of the hosts; without it always"
+    )
+    groups: dict[str, Group] = Field(
+        {}, description="what is said once for all hosts of a group, each group under its name"
     )
 
     @model_validator(mode="before")
@@ -312,6 +319,9 @@ class Host(Model):
     past_its_end_is_known: bool = Field(
         False,
         description="changes are made although the system gets no security fixes any more, as CentOS 7",
+    )
+    maintenance: Maintenance | None = Field(
+        None, description="when changes may be made on this host, beside what the site and its group say"
     )
     production: bool = Field(
         True, description="a server that people use: one at a time, stop at the first failure"

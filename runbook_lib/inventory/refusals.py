@@ -78,6 +78,8 @@ def _form(field: Schema) -> str:
             return f"a text of at most {field['maxLength']} characters" if "maxLength" in field else "a text"
         case "boolean":
             return "true or false"
+        case "array" if "$ref" in field["items"]:
+            return "a list of blocks [{…}, {…}]"
         case "array":
             return f"a list [A, B] with {_form(field['items'])} in each place"
         case _:
@@ -102,7 +104,7 @@ def _instead(field: Schema, place: Place) -> str:
         return f"; write {'true' if text.lower() in ('yes', 'on', 'y') else 'false'}"
     if wanted.get("type") == "string" and place.kind != "text":
         return f'; write "{text}" in quotes'
-    if wanted.get("type") == "array":
+    if wanted.get("type") == "array" and "$ref" not in wanted["items"]:
         return f"; write [{text}]"
     return ""
 
@@ -132,7 +134,8 @@ def _at(schema: Schema, location: Sequence[str | int]) -> Schema:
             described = {"description": node["description"]} if "description" in node else {}
             node = _resolved(schema, {**described, **node.get("items", {})})
         else:
-            node = _resolved(schema, node.get("properties", {}).get(step, {}))
+            named = node.get("additionalProperties") or {}  # blocks under names that the file gives
+            node = _resolved(schema, node.get("properties", {}).get(step, named))
     return node
 
 

@@ -160,6 +160,7 @@ class RecordData(_Part):
     title: str
     mode: Literal["plan", "apply"]
     reason: str
+    emergency: str = ""
     operator: str
     lab: bool
     started_at: Time

@@ -44,6 +44,7 @@ class Record:
         lab: bool,
         facts: Mapping[str, str],
         inventory_sha256: str,
+        emergency: str = "",
     ) -> "Record":
         """Start the record of a chapter; what it left in the same run before is set aside, not lost.
 
@@ -51,6 +52,7 @@ class Record:
             root: the folder of all records (`records.root()`).
             run: the run (`records.current_run()`).
             chapter: the notebook's stem, as "11-key-and-csr".
+            emergency: the freeze or window that is passed over, since a person called it an emergency; '': none.
         Raises:
             UsageError: run, host or chapter cannot be a file's name.
             RecordError: reason, title or a fact holds a secret that masking does not cover.
@@ -65,6 +67,7 @@ class Record:
             "title": title,
             "mode": mode,
             "reason": reason,
+            "emergency": emergency,
             "operator": operator,
             "lab": lab,
             "started_at": origin.now_text(),

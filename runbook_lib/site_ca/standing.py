@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from cryptography import x509
 
@@ -14,6 +15,26 @@ from runbook_lib.pki.lists import on_disk
 from runbook_lib.pki.revocation import revocations
 from runbook_lib.pki.rollover import HANDED_OUT_DAYS, Roots
 from runbook_lib.site_ca import own_ca
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that a person has to do.
+
+    Args:
+        what: it, in words.
+        state: 'due': it can be done in time; 'broken': clients meet it already; 'unknown': it could not be looked at.
+        days: whole days until it is broken; None where that is no matter of time.
+    """
+
+    what: str
+    state: Literal["due", "broken", "unknown"] = "due"
+    days: int | None = None
+
+    @classmethod
+    def of_end(cls, what: str, days: int, at: str, remedy: str = "") -> "Need":
+        """That something ends in so many days, or has ended."""
+        return cls(f"{what} {ended(days, at)}{remedy}", "broken" if days < 0 else "due", days)
 
 
 @dataclass(frozen=True)
@@ -47,7 +68,12 @@ class CaStanding:
 
     roots: tuple[RootEnd, ...]
     crls: tuple[CrlEnd, ...]
-    needs: tuple[str, ...]
+    needed: tuple[Need, ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What a person has to do, in words."""
+        return tuple(need.what for need in self.needed)
 
 
 def look_at_ca(site: inventory.Site, days: int, valid_days: int) -> CaStanding:
@@ -87,7 +113,7 @@ def look_at_ca(site: inventory.Site, days: int, valid_days: int) -> CaStanding:
         *(_for_the_old_root(there.going, ledger, certificates[there.going], now) if there.going else ()),
     ]
     needs += [
-        f"CRL number {one.number} {ended(one.days, one.next_update)}: runbook ca crl"
+        Need.of_end(f"CRL number {one.number}", one.days, one.next_update, ": runbook ca crl")
         for one in ends
         if one.days < days
     ]
@@ -95,12 +121,15 @@ def look_at_ca(site: inventory.Site, days: int, valid_days: int) -> CaStanding:
     known = crl.last_number(ledger)
     if listed > known:
         needs.append(
-            f"the ledger is older than the list beside it (CRL number {listed}; it knows {known}), and lacks what was "
-            "issued since: runbook ca revoke --certificate FILE revokes such a one, runbook ca crl makes the next list"
+            Need(
+                f"the ledger is older than the list beside it (CRL number {listed}; it knows {known}), and lacks what "
+                "was issued since: runbook ca revoke --certificate FILE revokes such a one, runbook ca crl makes the "
+                "next list"
+            )
         )
     newest = max((one.this_update for one in lists), default=datetime.min.replace(tzinfo=UTC))
     needs += [
-        f"{one.serial} is revoked, and no CRL says so: runbook ca crl"
+        Need(f"{one.serial} is revoked, and no CRL says so: runbook ca crl")
         for one in revocations(ledger).values()
         if one.at > newest + timedelta(minutes=5)  # a list says that it began 5 minutes before it was made
     ]
@@ -109,32 +138,35 @@ def look_at_ca(site: inventory.Site, days: int, valid_days: int) -> CaStanding:
 
 def _for_the_roots(
     there: Roots, signing: RootEnd, days: int, valid_days: int, now: datetime
-) -> Iterator[str]:
+) -> Iterator[Need]:
     if there.coming_since is not None:
         handed_out = (now - there.coming_since).days
         if handed_out >= HANDED_OUT_DAYS:
-            yield (
+            yield Need(
                 f"root {there.coming} was made {handed_out} days ago and signs nothing yet: "
                 "runbook ca roll-over switch"
             )
     elif there.going is None and signing.days < valid_days + days:
-        yield (
-            f"root {signing.generation} {ended(signing.days, signing.at)}, and signs nothing that would outlive it "
-            f"(certificates have {valid_days} days): runbook ca roll-over begin"
+        yield Need.of_end(
+            f"root {signing.generation}",
+            signing.days,
+            signing.at,
+            f", and signs nothing that would outlive it (certificates have {valid_days} days): "
+            "runbook ca roll-over begin",
         )
 
 
 def _for_the_old_root(
     generation: int, ledger: Ledger, root: x509.Certificate, now: datetime
-) -> Iterator[str]:
+) -> Iterator[Need]:
     left = rollover.left_of(ledger, root, now)
     for one in left:
-        yield (
+        yield Need(
             f"{one.host} has a certificate of root {generation}, which signs no more: {apply_command([one.host])}; "
             f"where it is in use no more, runbook ca revoke {one.serial}"
         )
     if not left:
-        yield f"no host has a certificate of root {generation} any more: runbook ca roll-over end"
+        yield Need(f"no host has a certificate of root {generation} any more: runbook ca roll-over end")
 
 
 def ended(days: int, at: str) -> str:
