@@ -108,15 +108,16 @@ def test_changed_host_key_stops_and_nobody_logs_in(lab: Lab, tmp_path: Path) -> 
     assert found["login key"].standing == "could not test"
 
 
-_LOCK = """perl -MFcntl -e 'open F, "+>>", $ARGV[0];
-$l = pack("s s x4 q q l", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; open R, ">/run/holds"; sleep 60' FILE \\
+_LOCK = """perl -MFcntl -e 'open F, "+>>", $ARGV[0]; $l = pack("s s x4 q q l", F_WRLCK, 0, 0, 0, 0);
+fcntl(F, F_SETLK, $l) or die; open R, ">/run/holds"; sleep 60' FILE \\
   </dev/null >/dev/null 2>&1 &
 echo $! >/run/held; until [ -e /run/holds ]; do sleep 0.05; done"""
 _DPKG_LOCK = _LOCK.replace("FILE", "/var/lib/dpkg/lock-frontend")
 _RPM_LOCK = _LOCK.replace("FILE", "$(rpm -E %_dbpath)/.rpm.lock")
 _LISTEN = (
     "perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1); "
-    "bind(S, sockaddr_in(465, INADDR_ANY)) or die; listen(S, 5); open R, \">/run/holds\"; sleep 60' </dev/null >/dev/null 2>&1 &\n"
+    "bind(S, sockaddr_in(465, INADDR_ANY)) or die; listen(S, 5); open R, q(>/run/holds); sleep 60' "
+    "</dev/null >/dev/null 2>&1 &\n"
     "echo $! >/run/held; until [ -e /run/holds ]; do sleep 0.05; done"
 )
 _HALF = (

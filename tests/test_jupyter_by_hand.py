@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Error, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 from started_jupyterlab import BROWSER, PATIENCE, started
 
 from lab import Lab
@@ -80,7 +80,7 @@ def click_last_cell(page: Page) -> None:
         page.locator(".jp-WindowedPanel-outer").evaluate("panel => panel.scrollTo(0, panel.scrollHeight)")
         try:
             page.locator(".jp-Notebook-cell").last.click(timeout=1000)
-        except TimeoutError:
+        except Error:
             continue
         return
     pytest.fail("the last cell does not come into sight")
