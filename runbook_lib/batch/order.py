@@ -14,7 +14,7 @@ from runbook_lib.batch.parameters import given_parameters, refuse_secret
 from runbook_lib.batch.results import BatchResult, HostResult, Mode
 from runbook_lib.batch.rollout import Watch, roll_out
 from runbook_lib.batch.written_order import WrittenOrder
-from runbook_lib.errors import ApplyRefused, RecordNotWritten, UsageError
+from runbook_lib.errors import ApplyRefused, RecordError, RecordNotWritten, UsageError
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory, calendar, find
 from runbook_lib.inventory.typed import apply_command, needs_reason
@@ -112,7 +112,7 @@ class Order:
                 digest = approval.decided(folder / run).digest
                 keep_plan_digest(folder / run, digest)
             kept = signing.keep(folder, run)
-        except RecordNotWritten as error:
+        except RecordError as error:
             return self._unpublished(run, results, folder, error)
         return BatchResult(
             run=run,
@@ -134,7 +134,7 @@ class Order:
         }
 
     def _unpublished(
-        self, run: str, results: tuple[HostResult, ...], folder: Path, error: RecordNotWritten
+        self, run: str, results: tuple[HostResult, ...], folder: Path, error: RecordError
     ) -> BatchResult:
         options = f" {self.next_options}" if self.next_options else ""
         resumed = f"runbook resume {run}{options if origin.is_said_by_site() else ''}"

@@ -83,8 +83,8 @@ def sign(
         )
         names = ", ".join(issued.names)
         told.append(f"Issued serial {issued.serial} for {names}, valid to {issued.not_after:%Y-%m-%d}.")
-    sys.stdout.buffer.write(issued.certificate_pem)
-    sys.stdout.buffer.flush()
+        sys.stdout.buffer.write(issued.certificate_pem)  # issued, whatever becomes of the record
+        sys.stdout.buffer.flush()
     say_beside(told[0])
 
 

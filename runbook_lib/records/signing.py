@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runbook_lib.errors import RecordNotSigned, UsageError
+from runbook_lib.errors import RecordError, RecordNotSigned, UsageError
 from runbook_lib.records import chain, files, origin, seal, signers
 from runbook_lib.records.index import RunIndex
 from runbook_lib.records.publish import publish
@@ -176,7 +176,7 @@ def keep(root: Path, run: str, *, replaced: Collection[str] = ()) -> Kept:
 
     A run that cannot be signed is kept all the same.
 
-    Raises: RecordError, RecordNotWritten: as `publish`.
+    Raises: RecordError, RecordNotWritten: as `publish`, and that what the run did stays.
     """
     key, why = None, ""
     if origin.signing() != "off":
@@ -184,7 +184,11 @@ def keep(root: Path, run: str, *, replaced: Collection[str] = ()) -> Kept:
             key = find_key(root)
         except RecordNotSigned as error:
             why = error.problem
-    found = publish(root, run, replaced=replaced, principal=key.principal if key else None)
+    try:
+        found = publish(root, run, replaced=replaced, principal=key.principal if key else None)
+    except RecordError as error:
+        stays = f"What run {run} did stays as it is; its record has no seal of its end."
+        raise type(error)(error.problem, error.where, error.remedy, stays) from None
     if key and not (root / run / seal.SIGNATURE).exists():
         try:
             sign(root, run, key)

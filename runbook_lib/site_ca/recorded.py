@@ -31,7 +31,7 @@ def recorded(
         takes_back: it bars or withdraws something, and does not wait for a key.
     Raises:
         RecordNotSigned: a signature is required, and no key makes one. Nothing was done.
-        RecordNotWritten: nothing can be written there; before anything was done, or after it.
+        RecordError: the record cannot be written or sealed; before anything was done, or after it: then it says what.
     """
     if not takes_back:
         signing.refuse_unsigned(root())
@@ -47,7 +47,11 @@ def recorded(
             record.finish("failed", None, error=error)
             signing.keep(root(), current_run())
         raise
-    for line in done.lines:
-        record.add_note(line)
-    record.finish("passed", "\n".join(done.lines))
-    done.kept = signing.keep(root(), current_run())
+    try:
+        for line in done.lines:
+            record.add_note(line)
+        record.finish("passed", "\n".join(done.lines))
+        done.kept = signing.keep(root(), current_run())
+    except RecordError as error:
+        told = f"It was done all the same: {' '.join(done.lines)}"
+        raise type(error)(error.problem, error.where, error.remedy, told) from None
