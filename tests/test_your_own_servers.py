@@ -21,8 +21,9 @@ STATUS = {"runbook verify mail.example.jp": 1}  # no submission there yet, and t
 
 
 def typed() -> list[str]:
-    """The lines of the page's blocks, in order, from the first command of ours on."""
-    lines: list[str] = re.findall(r"^ {4}(.+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    """The lines of the page's blocks, in order, from the first command of ours on; what is fenced is not typed."""
+    page = re.sub(r"^```.*?^```$", "", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    lines: list[str] = re.findall(r"^ {4}(.+)$", page, flags=re.MULTILINE)
     assert lines[:2] == ["make install", ". .venv/bin/activate"]
     return lines[2:]
 
