@@ -53,6 +53,7 @@ def tried(lab: Lab, fault: Fault) -> dict[str, str]:
     kind = KINDS[fault.kind]
     with scene(lab, fault.host, fault.state, f"20991231T000000Z-{secrets.token_hex(2)}") as stage:
         outside, inside = a_stranger_writes(lab, fault.host), somebody_on_the_host_writes(stage)
+        listened = listens(lab, fault.host)
         stage.mail_is_delivered()
         with kind.ready(stage):
             stage.start()
@@ -82,7 +83,8 @@ def tried(lab: Lab, fault: Fault) -> dict[str, str]:
                 audit = lab.exec(fault.host, "dpkg --audit").decode()
                 assert not audit, audit
         else:
-            assert served == outside
+            assert served == outside, f"{stage.said}\n---\n{done.stdout}"
+            assert listens(lab, fault.host) == listened, f"{stage.said}\n---\n{done.stdout}"
             assert somebody_on_the_host_writes(stage) == inside
             assert "everything is as before the run" in done.stdout
             stage.mail_is_delivered()
@@ -93,6 +95,12 @@ def tried(lab: Lab, fault: Fault) -> dict[str, str]:
             "the run": in_short(fault.host, stage.said),
             fault.then: in_short(fault.host, done.stdout),
         }
+
+
+def listens(lab: Lab, host: str) -> list[str]:
+    """Addresses and ports on which mail is taken: what runs may be otherwise than the files say."""
+    told = lab.exec(host, "ss -Hltn '( sport = :25 or sport = :465 or sport = :587 )'").decode()
+    return sorted(line.split()[3] for line in told.splitlines())
 
 
 def in_short(host: str, said: str) -> str:

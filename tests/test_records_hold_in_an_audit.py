@@ -6,12 +6,14 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
+import sample_record
 import tampering
 from tampering import BEFORE, CUT_OFF, ELSEWHERE, LAST, PLAN, SAMPLE, Site
 
-from runbook_lib.records import export, seal, verification
+from runbook_lib.records import export, seal, undone, verification
 
 MUTATIONS = 300
 SEED = 20261130
@@ -250,6 +252,23 @@ def test_a_shell_finds_a_whole_site_whole(whole: Site, tmp_path: Path) -> None:
             f'{run}: Good "run@runbook" signature for kanri@example.test with ED25519 key SHA256:'
             in done.stdout
         )
+
+
+def test_a_clock_that_was_set_back_makes_no_earlier_seal_the_last(site: Site, tmp_path: Path) -> None:
+    undone.note(site.root, PLAN, "mail12", complete=False)
+    with (
+        tampering.signing_with(site.keys / "kanri"),
+        mock.patch("runbook_lib.records.origin.now_text", return_value="2026-01-01T00:00:00.000+00:00"),
+    ):
+        sample_record.postfix_chapter(site.root)
+        tampering.sign(site.root, SAMPLE)
+        undone.note(site.root, PLAN, "mail12", complete=True)
+    assert undone.read(site.root / PLAN)["mail12"].complete
+    heads = tuple(verification.Head.parse(head) for head in verification.check_all(site.root).heads)
+    later = Site(site.root, site.keys, site.signers, heads)
+    assert later.check().holds, later.told()
+    done = checked(unpacked(later, tmp_path), site.signers, *heads)
+    assert done.stdout.splitlines()[-1] == "WHOLE", done.stdout
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)

@@ -91,6 +91,7 @@ class Signers(_Entry):
 
 Entry = Found | Begin | Seal | Signed | Undone | Signers
 _BEGUN = re.compile(rb'"kind":"(begin|seal)","n":[0-9]+,"run":"([A-Za-z0-9._-]+)"')
+_AT = re.compile(rb'[0-9a-f]{64} {"at":"([^"]*)"')
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
 
 
@@ -289,32 +290,47 @@ def runs_begun(root: Path) -> dict[str, bool]:
 
 def last_seal(root: Path, run: str) -> Seal | None:
     """The last seal of a run, in any stream; None where it was never sealed."""
-    entries = _entries_with(root, f'"run":"{run}","sums":')
-    return newest(entry for entry in entries if isinstance(entry, Seal))
+    seals = [one for one in _entries_with(root, f'"run":"{run}","sums":') if isinstance(one, Seal)]
+    return seals[-1] if seals else None
 
 
 def undone(root: Path) -> Iterator[Undone]:
-    """What was put back, in the order of each stream."""
+    """What was put back, the oldest first."""
     for entry in _entries_with(root, '"kind":"undone"'):
         if isinstance(entry, Undone):
             yield entry
 
 
-def _entries_with(root: Path, mark: str) -> Iterator[Entry]:
-    """The entries of all streams whose lines have this text.
+def _entries_with(root: Path, mark: str) -> list[Entry]:
+    """The entries of all streams whose lines have this text, as `in_order` has them.
 
     None is compared with the line before, and what is no entry is passed over: `records verify` names both.
     """
+    found: list[tuple[bytes, Entry]] = []
     for path in sorted(root.glob(f"*{SUFFIX}")):
+        latest = b""
         for line in path.read_bytes().splitlines(keepends=True):
+            if at := _AT.match(line):
+                latest = max(latest, at[1])
             if mark.encode() in line:
                 with suppress(ValueError):  # pydantic's is one
-                    yield _ENTRY.validate_python(canonical.from_bytes(line[65:]))
+                    found.append((latest, _ENTRY.validate_python(canonical.from_bytes(line[65:]))))
+    found.sort(key=lambda one: one[0])
+    return [entry for _, entry in found]
 
 
-def newest(seals: Iterable[Seal]) -> Seal | None:
-    """The one of a run's seals that counts; None of none."""
-    return max(seals, key=lambda entry: entry.at, default=None)
+def in_order(streams: Iterable[Stream]) -> list[Line]:
+    """The lines of several streams, the oldest first.
+
+    A clock may be set back: within a stream a line counts as not earlier than the one before it.
+    """
+    found: list[tuple[str, Line]] = []
+    for stream in streams:
+        latest = ""
+        for line in stream.lines:
+            latest = max(latest, line.entry.at)
+            found.append((latest, line))
+    return [line for _, line in sorted(found, key=lambda one: one[0])]
 
 
 _at_work: int | None = None  # the descriptor by which this process holds the run that it makes

@@ -135,8 +135,7 @@ def _known(root: Path, allowed: Path | None) -> _Known:
     streams = chain.read_all(root)
     lists = signers.lists(root)
     known = _Known(root, streams, allowed or (lists[-1] if lists else None), allowed is not None)
-    lines = sorted((line for stream in streams for line in stream.lines), key=lambda line: line.entry.at)
-    for line in lines:
+    for line in chain.in_order(streams):
         match line.entry:
             case chain.Found():
                 known.found.update(line.entry.runs)

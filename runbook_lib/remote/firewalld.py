@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import PurePosixPath
 
 from runbook_lib.remote.change import Change, Guard, TouchedPath, quote
+from runbook_lib.remote.system import SYSTEM_SH
 
 _SH = resources.files(__package__).joinpath("firewalld.sh").read_text()
 _TCP = re.compile("([0-9]{1,5})(?:-([0-9]{1,5}))?/tcp")
@@ -110,7 +111,7 @@ class FirewalldChange(Change):
 
     @property
     def functions(self) -> Mapping[str, str]:
-        return {"firewalld": _SH}
+        return {"firewalld": _SH, "system": SYSTEM_SH}
 
     def diff(self) -> str:
         rows = [("running", self.running), ("permanent", self.permanent)]

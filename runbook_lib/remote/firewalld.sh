@@ -19,12 +19,26 @@ firewalld_back() {
     while read -r _service; do service_out "" "$_service"; done < "$J/$_number.running"
 }
 
+# What changes the zone of firewalld: itself where it answers; its files alone where it does not run.
+firewalld_by() {
+    if firewall-cmd --state >/dev/null 2>&1; then say firewall-cmd
+    elif [ "$(unit_active firewalld)" = active ]; then say nobody
+    else say firewall-offline-cmd
+    fi
+}
+
 # $1 '--permanent' or nothing, $2 service.
 service_out() {
-    if ! firewall-cmd --state >/dev/null 2>&1; then say "AS BEFORE firewalld, $_zone: it does not run"
-    elif ! firewall-cmd $1 --zone="$_zone" --query-service="$2" >/dev/null 2>&1; then
+    _by=$(firewalld_by) _how=$1 _out=--remove-service
+    case $_by in
+    nobody) conflict "firewalld, $_zone: it runs and does not answer, so $2 was not taken out: firewall-cmd --state"; return ;;
+    firewall-offline-cmd)
+        if [ -z "$1" ]; then say "AS BEFORE firewalld, $_zone: it does not run"; return; fi
+        _how= _out=--remove-service-from-zone ;;  # it knows its files alone; the other word is lokkit's
+    esac
+    if ! "$_by" $_how --zone="$_zone" --query-service="$2" >/dev/null 2>&1; then
         say "AS BEFORE firewalld, $_zone: ${1:-running}, $2"
-    elif firewall-cmd -q $1 --zone="$_zone" --remove-service="$2"; then
+    elif "$_by" -q $_how --zone="$_zone" "$_out=$2"; then
         say "PUT BACK firewalld, $_zone: ${1:-running}, no $2"
     else
         conflict "firewalld, $_zone: $2 could not be taken out"

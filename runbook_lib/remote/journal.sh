@@ -164,6 +164,17 @@ afterwards() {
     case " ${after_all:-} " in *" $1 "*) ;; *) after_all="${after_all:-} $1" ;; esac
 }
 
+# A host that boots is waited for: a service that is about to start has read what is put back, and takes up no other.
+wait_for_boot() {
+    _waited=0
+    while case $(systemctl is-system-running 2>/dev/null) in initializing | starting) true ;; *) false ;; esac; do
+        if [ "$_waited" = 0 ]; then say "the host is still starting; waiting for it"; fi
+        if [ "$_waited" = 180 ]; then say "it has not ended to start in 3 minutes: going on (systemctl list-jobs)"; return; fi
+        _waited=$((_waited + 1))
+        sleep 1
+    done
+}
+
 # Change numbers from $FROM on are put back, each once; the others are left alone.
 wanted() {
     if [ "$1" -lt "${FROM:-0}" ] || [ -e "$J/$1.undone" ]; then return 1; fi
@@ -222,6 +233,7 @@ write_undo() {
         set -- "$J/journal.sh"
         for _file in "$J"/functions.*.sh; do if [ -e "$_file" ]; then set -- "$@" "$_file"; fi; done
         cat "$@"
+        say wait_for_boot
         say 'for _later in $(later_runs); do'
         say '    conflict "run $_later changed this host later and rests on this run: put it back first: sh ${J%/*}/$_later/undo.sh"'
         say 'done'

@@ -46,10 +46,17 @@ goes_back_whole() {
     [ "$_now" = "$(cat "$J/$1.0.was")" ] || { [ "$_now" = "$(cat "$J/$1.0.is" 2>/dev/null)" ] && before_is_whole "$1" 0; }
 }
 
+# Whether change $1 had to do with the addresses that Postfix listens on, and Postfix was started since, as it is when a
+# host boots between that change and the next: a reload does not let go of them (postconf(5), inet_interfaces).
+started_listening_as_we_left() {
+    grep -q '^inet_interfaces	' "$J/$1.settings" && postfix status >/dev/null 2>&1 &&
+        [ "$(postconf -h queue_directory 2>/dev/null)/pid/master.pid" -nt "$J/$1.begun" ]
+}
+
 # Each line of $J/$1.settings: name TAB line of before TAB line of after; '-' for 'not set'.
 settings_back() {
     _main=$(cat "$J/$1.0.path")
-    afterwards postfix_again
+    if started_listening_as_we_left "$1"; then afterwards postfix_restarts; else afterwards postfix_again; fi
     if link_is_another "$1"; then return; fi
     if goes_back_whole "$1" "$_main"; then path_back "$1" 0; return; fi
     has_values "$1" "$_main" -n || return

@@ -22,11 +22,14 @@ find . -type l > "$t/links"
 for c in *.chain; do
     [ -f "$c" ] || continue
     prev=0000000000000000000000000000000000000000000000000000000000000000
-    n=0
+    n=0 latest=
     while IFS= read -r line || [ -n "$line" ]; do
         n=$((n + 1))
         case $line in "$prev {"*) ;; *) wrong "$c: line $n does not follow the one before"; break ;; esac
-        printf '%s %s %s\n' "${c%.chain}" "$n" "$line" >> "$t/chain"
+        # A clock may be set back: a line is not earlier than the one before it.
+        at=${line#*'"at":"'} at=${at%%'"'*}
+        [ ! "$at" \> "$latest" ] || latest=$at
+        printf '%s %s %s %s\n' "${c%.chain}" "$n" "$latest" "$line" >> "$t/chain"
         prev=$(printf '%s\n' "$line" | sha256sum | cut -c1-64)
         for head in "$@"; do
             case $head in "${c%.chain}:$n:"*) case $prev in "${head##*:}"*) ;; *)
@@ -43,8 +46,8 @@ for c in *.chain; do
 done
 for head in "$@"; do [ -f "${head%%:*}.chain" ] || wrong "${head%%:*}.chain: is missing"; done
 
-# at run sums stream n prev, the oldest first
-sed -n 's/^\([^ ]*\) \([0-9]*\) \([0-9a-f]*\) {"at":"\([^"]*\)","kind":"seal","n":[0-9]*,"run":"\([^"]*\)","sums":"\([0-9a-f]*\)"}$/\4 \5 \6 \1 \2 \3/p' "$t/chain" | sort > "$t/seals"
+# latest run sums stream n prev, the oldest first
+sed -n 's/^\([^ ]*\) \([0-9]*\) \([^ ]*\) \([0-9a-f]*\) {"at":"[^"]*","kind":"seal","n":[0-9]*,"run":"\([^"]*\)","sums":"\([0-9a-f]*\)"}$/\3 \5 \6 \1 \2 \4/p' "$t/chain" | sort -s -k 1,1 > "$t/seals"
 sed -n 's/.*"kind":"begin","n":[0-9]*,"run":"\([^"]*\)"}$/\1/p' "$t/chain" | sort -u > "$t/begun"
 sed -n 's/.*"kind":"found","n":[0-9]*,"runs":{\(.*\)}}$/\1/p' "$t/chain" | tr ',' '\n' | sed 's/"//g; /^$/d' > "$t/found"
 cut -d' ' -f2 "$t/seals" | sort -u > "$t/sealed"
