@@ -120,8 +120,14 @@ def main() -> None:
                 with counted(pid) as cost:
                     apply(host)
                 kept[f"{host}, {case}"] = cost
-                print(f"{host}, {case}: {cost.programs.total()} programs, {cost.forks} subshells, {cost.cpu_s:.1f} s CPU")  # noqa: T201
-                print("   ", ", ".join(f"{n} {name}" for name, n in cost.programs.most_common(options.names)), flush=True)  # noqa: T201
+                print(
+                    f"{host}, {case}: {cost.programs.total()} programs, {cost.forks} subshells, {cost.cpu_s:.1f} s CPU"
+                )  # noqa: T201
+                print(
+                    "   ",
+                    ", ".join(f"{n} {name}" for name, n in cost.programs.most_common(options.names)),
+                    flush=True,
+                )  # noqa: T201
     if options.json:
         options.json.write_text(json.dumps({k: vars(c) for k, c in kept.items()}, indent=1))
 

@@ -105,7 +105,8 @@ def questions(family: Family, pem: PurePosixPath) -> dict[str, str]:
         # By the time of the inode: who copies a file may keep the time of its bytes.
         "certificates_changed": "IFS=\", $(printf '\\n\\t')\"; "
         f"stat -L -c '%.9Z' $(postconf -hx {certificates}) | newest",
-        "smtpd_started": "started $(grep -lxE 'smtpd|tlsproxy' /proc/[0-9]*/comm | while IFS=/ read -r _ _ p _; do echo $p; done)",
+        "smtpd_started": "started $(grep -lxE 'smtpd|tlsproxy' /proc/[0-9]*/comm "
+        "| while IFS=/ read -r _ _ p _; do echo $p; done)",
         "changed": f"stat -c '%.9Y' {watched} | newest",
         "in_group": f'case " $(id -nG postfix) " in *" "{group}" "*) echo {group} ;; *) false ;; esac',
         "runs_in_group": f"g=$(getent group {group}); g=${{g#*:*:}}; "
@@ -119,7 +120,8 @@ def questions(family: Family, pem: PurePosixPath) -> dict[str, str]:
         'read -r n < /proc/$m/comm && [ "$n" != saslauthd ] || continue; '
         "if [ \"$(stat -c %u $p)\" = 0 ] || grep -qs '/saslauthd[.]service$' $p/cgroup; then "
         "tr '\\0' ' ' < $p/cmdline; echo; fi; done",
-        "saslauthd_started": f'{{ read -r p || :; }} < {family.saslauthd_socket_directory}/saslauthd.pid && started "$p"',
+        "saslauthd_started": f"{{ read -r p || :; }} < {family.saslauthd_socket_directory}/saslauthd.pid "
+        '&& started "$p"',
         "saslauthd_changed": f"stat -c '%.9Y' {sasl} | newest",
         "socket_directory": f"stat -L -c '%a %U:%G' {family.saslauthd_socket_directory}",
         "socket_override": f"dpkg-statoverride --list {family.saslauthd_socket_directory}",

@@ -12,7 +12,9 @@ from runbook_lib.mail.differences.difference import Difference, Effect
 FACTS = {
     # master(8), one an instance; it is root's, and a user's program of that name is none. Those of containers are
     # processes here too: they have one more number of their own (NSpid in proc(5)).
-    "masters": """_depth() { while read -r _k _v; do [ "$_k" != NSpid: ] || break; done < "/proc/$1/status" && echo $_v; }
+    "masters": """_depth() {
+  while read -r _k _v; do [ "$_k" != NSpid: ] || break; done < "/proc/$1/status" && echo $_v
+}
 _own() { set -- $(_depth "$1"); echo $#; }
 _here=$(_own self)
 for _p in /proc/[0-9]*; do

@@ -77,7 +77,7 @@ def facts(family: Family) -> dict[str, str]:
             '{ l=; while IFS= read -r n || [ -n "$n" ]; do l=$n; done; printf "%s\\n" "$l"; }; }; '
             'at() { case $1 in inet:*) printf %s "$1" ;; '
             f'/*) printf %s "{root}$1" ;; *) printf %s "$q/$1" ;; esac; }}; '
-            "listens() { test -n \"$(awk '$4 == \"00010000\" { print $8 }' /proc/net/unix | while read -r l; do "
+            'listens() { test -n "$(awk \'$4 == "00010000" { print $8 }\' /proc/net/unix | while read -r l; do '
             'if [ "$l" -ef "$1" ]; then echo "$l"; fi; done)"; }; '
             "look() { s=open; case $2 in inet:*) ;; *) "
             'if [ ! -S "$2" ]; then s=absent; elif ! listens "$2"; then s=deaf; '
