@@ -3,14 +3,10 @@
 Programs are counted by the kernel (acct(2), switched on for the host's PID namespace alone), which notes every process
 of the host as it ends; CPU is that of the host's control group. Both are the whole host's, so what it does of its own
 in these seconds is among them. Takes root, as the lab does.
-
-`--trace` tells instead which programs with which arguments, by strace on the host's sshd, and which script of ours
-started them; its times are strace's.
 """
 
 import argparse
 import ctypes
-import json
 import os
 import struct
 import subprocess
@@ -28,6 +24,7 @@ from lab.podman import inspect
 HOSTS = ("debian12", "el9")
 # acct_v3 of linux/acct.h: flag, version, tty, exit code, uid, gid, pid, ppid, begin, elapsed, seven counts, name.
 _RECORD = struct.Struct("<BBHIIIIIIf8H16s")
+_SHOWN = 25
 _NO_EXEC = 1  # AFORK: a process that ended without starting a program, as a subshell does
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -45,19 +42,22 @@ def apply(host: str) -> None:
     """Every chapter, as a person has it."""
     runbook = str(Path(sys.executable).with_name("runbook"))
     done = subprocess.run(
-        [runbook, "apply", "--inventory", "lab", "--host", host, "--json"], capture_output=True, text=True
+        [runbook, "apply", "--inventory", "lab", "--host", host, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"{host}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 def _switched(first_process: int, log: Path | None) -> None:
-    """acct(2) for the host's PID namespace; None switches it off. A child has to enter it, since the caller does not."""
+    """Switch acct(2) on for the host's PID namespace, which only a child of who enters it is in; None: off."""
     child = os.fork()
     if not child:
         status = 1
         try:
-            with open(f"/proc/{first_process}/ns/pid", "rb") as namespace:
+            with Path(f"/proc/{first_process}/ns/pid").open("rb") as namespace:
                 if _LIBC.setns(namespace.fileno(), 0):
                     os._exit(ctypes.get_errno())
             inside = os.fork()
@@ -104,32 +104,23 @@ def counted(first_process: int) -> Iterator[Cost]:
 
 
 def main() -> None:
-    """Print a table; `--json FILE` keeps it, to be compared with."""
+    """Print what each apply took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("hosts", nargs="*", default=HOSTS)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--names", type=int, default=25)
-    options = parser.parse_args()
-    lab, kept = Lab.load(), {}
+    lab = Lab.load()
     with tempfile.TemporaryDirectory() as records:
         os.environ["RUNBOOK_RECORDS"] = records
-        for host in options.hosts:
+        for host in parser.parse_args().hosts:
             container = lab.reset(host).container
             pid = inspect("container", container)[0]["State"]["Pid"]
             for case in ("fresh", "no change"):
                 with counted(pid) as cost:
                     apply(host)
-                kept[f"{host}, {case}"] = cost
-                print(
-                    f"{host}, {case}: {cost.programs.total()} programs, {cost.forks} subshells, {cost.cpu_s:.1f} s CPU"
-                )  # noqa: T201
-                print(
-                    "   ",
-                    ", ".join(f"{n} {name}" for name, n in cost.programs.most_common(options.names)),
-                    flush=True,
-                )  # noqa: T201
-    if options.json:
-        options.json.write_text(json.dumps({k: vars(c) for k, c in kept.items()}, indent=1))
+                names = ", ".join(f"{count} {name}" for name, count in cost.programs.most_common(_SHOWN))
+                told = (
+                    f"{host}, {case}: {cost.programs.total()} programs, {cost.cpu_s:.1f} s CPU\n    {names}"
+                )
+                print(told)  # noqa: T201
 
 
 if __name__ == "__main__":
