@@ -77,8 +77,8 @@ notebooks: lab-up ## runs the notebooks on the lab's first host and stores their
 	  "--ClearMetadataPreprocessor.preserve_nb_metadata_mask=[('kernelspec',), ('language_info', 'name')]" \
 	  notebooks/[0-9]*.ipynb
 
-bench: lab-up ## measured side by side: the engine against papermill's own, what the controller spends, long output, seals and signatures, a second apply, the command's start, a reset of the lab
-	@failed=0; for one in controller engine imports long_output records reset second_apply; do .venv/bin/python "benchmarks/$$one.py" || failed=1; done; exit $$failed
+bench: lab-up ## measured side by side: the engine against papermill's own, what the controller spends, long output, seals and signatures, a second apply, what an apply costs a host, the command's start, a reset of the lab
+	@failed=0; for one in controller engine host_cost imports long_output records reset second_apply; do .venv/bin/python "benchmarks/$$one.py" || failed=1; done; exit $$failed
 
 fuzz: .venv/.fuzz ## hostile input for everything that is parsed: 10,000 each by grammar, and by coverage (FUZZ=TARGET)
 	@.venv/bin/python tests/fuzz.py $(FUZZ)

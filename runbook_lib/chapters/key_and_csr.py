@@ -14,7 +14,7 @@ from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.pki import csr
 from runbook_lib.remote.change import Change, Plan, quote
 from runbook_lib.remote.facts import Fact, gather
-from runbook_lib.remote.files import FUNCTIONS, Seen, looks, plan_directory, refuse_barred, seen_in
+from runbook_lib.remote.files import FUNCTIONS, Seen, ahead, looks, plan_directory, refuse_barred, seen_in
 from runbook_lib.remote.keys import CsrChange, KeyPairChange
 from runbook_lib.remote.system import PackagesChange
 from runbook_lib.site_ca import renewal
@@ -74,7 +74,7 @@ class KeyAndCsr(Chapter):
             [self.paths.encrypted, self.paths.plain],
         )
         asked = {**self.paths.facts, **renewal.facts(self.opened.family, self.host), **looks(paths, secret)}
-        facts = gather(self.remote, asked, root=True, functions=FUNCTIONS)
+        facts = gather(self.remote, asked, root=True, functions=FUNCTIONS, ahead=ahead([*paths, *secret]))
         return facts, seen_in(facts, paths, secret)
 
     def plan_key(self) -> Plan:

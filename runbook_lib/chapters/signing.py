@@ -21,7 +21,7 @@ from runbook_lib.pki import certificate, chain
 from runbook_lib.pki.clock import check_clock_skew, told_time
 from runbook_lib.remote.change import Plan, quote
 from runbook_lib.remote.facts import Fact, gather
-from runbook_lib.remote.files import FUNCTIONS, FileChange, Seen, looks, refuse_barred, seen_in
+from runbook_lib.remote.files import FUNCTIONS, FileChange, Seen, ahead, looks, refuse_barred, seen_in
 from runbook_lib.site_ca import issuing, own_ca, renewal
 from runbook_lib.site_ca.issuing import CertificateToIssue
 from runbook_lib.x509 import trusted_roots
@@ -54,7 +54,9 @@ class Signing(Chapter):
             **looks([self.certificate_path]),
             **ownership.facts_of_puppet([self.certificate_path]),
         }
-        found = gather(self.remote, facts, root=True, functions=FUNCTIONS)
+        found = gather(
+            self.remote, facts, root=True, functions=FUNCTIONS, ahead=ahead([self.certificate_path])
+        )
         return found, seen_in(found, [self.certificate_path])[self.certificate_path]
 
     def plan_certificate(self) -> Plan:

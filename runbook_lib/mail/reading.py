@@ -14,7 +14,7 @@ from runbook_lib.mail.differences import surroundings
 from runbook_lib.mail.target import chapter_plans, logins, pairs, restrictions, sni
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.facts import gather
-from runbook_lib.remote.files import FUNCTIONS, looks
+from runbook_lib.remote.files import FUNCTIONS, ahead, looks
 
 
 def read_mail(
@@ -35,7 +35,14 @@ def read_mail(
         CommandFailed: what the host says is not understood.
     """
     asked = {**questions(family, host), **(more or {})}
-    facts = gather(remote, asked, root=True, functions=FUNCTIONS)
+    whole, bare = state.looked_at(family, MailFiles.of(family, host))
+    facts = gather(
+        remote,
+        asked,
+        root=True,
+        functions=FUNCTIONS + state.FUNCTIONS,
+        ahead=f"{state.ahead(family)}; {ahead([*whole, *bare])}",
+    )
     read = state.understood(host, family, release, facts)
     other = logins.other_login(read)
     if other is None or not other.works:

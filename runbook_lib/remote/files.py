@@ -79,11 +79,16 @@ def looks(paths: Iterable[PurePosixPath], secret: Iterable[PurePosixPath] = ()) 
         paths: files whose bytes are wanted too; directories and absent paths are fine.
         secret: files of which only state and digest are read.
     """
-    look = 'p=$(place {path}); a=${{p#*\t}}; a=${{a%\t*}}; state "$a"; printf "%s\\n" "$p"'
+    look = 'p=$(place {path}); a=${{p#*\t}}; a=${{a%\t*}}; seen "$a"; printf "%s\\n" "$p"'
     told = {str(path): look.format(path=quote(path)) for path in secret}
     for path in paths:
         told[str(path)] = f'{look.format(path=quote(path))}; if [ -f "$a" ]; then base64 -w 0 < "$a"; fi'
     return told
+
+
+def ahead(paths: Iterable[PurePosixPath]) -> str:
+    """Lines for `gather` that spare the host some programs a path, where `looks` asks for these."""
+    return f"look_ahead {' '.join(map(quote, paths))}"
 
 
 def seen_in(

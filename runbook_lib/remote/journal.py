@@ -208,7 +208,7 @@ class Journal:
         ]
         # Later changes of a run build on its earlier ones, so nobody else may have changed the host in between.
         lines.append(
-            'if [ -e "$J/sequence" ]; then _last=$(ls -1t "${J%/*}" | head -n 1); '
+            'if [ -e "$J/sequence" ]; then _last=$(ls -1t "${J%/*}" | { IFS= read -r _run; say "$_run"; }); '
             'if [ "$_last" != "${J##*/}" ]; then say CHANGED run "$_last" changed this host since; _stop=1; fi; fi'
         )
         checks = []
@@ -230,7 +230,7 @@ class Journal:
             f'if [ -n "${{_stop:-}}" ]; then exit {_CHANGED}; fi',
             "set -e",  # without a whole journal, as on a full disk, nothing is begun
             'umask 022; mkdir -p /var/lib/runbook; umask 077; mkdir -p -m 0700 "$J"',
-            'N=$(printf "%03d" $(($(ls "$J" | grep -c "\\.title$") + 1)))',
+            'N=$(set -- "$J"/*.title; [ -e "$1" ] || set --; printf "%03d" $(($# + 1)))',
             'whole "$J/journal.sh" ' + heredoc(FUNCTIONS),
         ]
         lines.append(f"begin_run {quote(f'plan=sha256:{plan_digest} {self._asked}')}")

@@ -40,19 +40,27 @@ keep_before() {
 # Digests of what the journal has of change $1 beside the bytes of files, so that a damaged journal is told and never
 # believed. $2 a kind of part that is not yet final. What undo.sh has in itself is not among it.
 keep_parts() {
+    _of=$1 _not_yet=${2:-sums}
+    set --
+    for _part in "$J/$_of".*; do
+        case $_part in
+        *.sums | *.undo | *.title | *.chapter | *.commands | *.log | *.begun | *.before | *.after | *.new) ;;
+        *."$_not_yet") ;;
+        *) set -- "$@" "$_part" ;;
+        esac
+    done
+    _sums=
+    if [ $# -gt 0 ]; then _sums=$(sha256sum "$@") || return; fi
     {
-        for _part in "$J/$1".*; do
-            case $_part in
-            *.sums | *.undo | *.title | *.chapter | *.commands | *.log | *.begun | *.before | *.after | *.new) ;;
-            *."${2:-sums}") ;;
-            *) say "$(digest "$_part") ${_part##*/}" ;;
-            esac
-        done
+        if [ -n "$_sums" ]; then say "$_sums" | while read -r _sum _part; do say "$_sum ${_part##*/}"; done; fi
         say '# all'
-    } | whole "$J/$1.sums"
+    } | whole "$J/$_of.sums"
 }
 
-digest() { { sha256sum < "$1"; } 2>/dev/null | cut -c1-64; }
+digest() {
+    _sum=$({ sha256sum < "$1"; } 2>/dev/null)
+    say "${_sum%% *}"
+}
 
 # Whether the journal still has what change $1 was kept with; else the change is left alone and the damage is named.
 intact() {
@@ -186,7 +194,18 @@ later_runs() {
 }
 
 # A text as one line of a script, whatever is in it.
-one_line() { printf '%s' "$1" | LC_ALL=C tr '\000-\037\177' '?'; }
+one_line() {
+    case $1 in
+    *[[:cntrl:]]*) printf '%s' "$1" | LC_ALL=C tr '\000-\037\177' '?' ;;
+    *) printf '%s' "$1" ;;
+    esac
+}
+
+# The lines of a file of the journal, without a program for it; nothing where it is not there.
+lines_of() {
+    if [ ! -r "$1" ]; then return 1; fi
+    while IFS= read -r _line || [ -n "$_line" ]; do say "$_line"; done < "$1"
+}
 
 # What was cut off in a chapter is whole, since the chapter got through later: it looked anew, and made what was left.
 # $1 the chapter; '' all of them.
@@ -211,8 +230,9 @@ write_undo() {
         say 'if [ "$(id -u)" -ne 0 ]; then echo "undo.sh must be run as root; nothing was changed" >&2; exit 2; fi'
         say 'exec 8>>/run/runbook.work'
         say 'flock -n 8 || { echo "a change is still being made; waiting for it"; flock -w 600 8 || exit 2; }'
-        cat "$J/journal.sh"
-        for _file in "$J"/functions.*.sh; do if [ -e "$_file" ]; then cat "$_file"; fi; done
+        set -- "$J/journal.sh"
+        for _file in "$J"/functions.*.sh; do if [ -e "$_file" ]; then set -- "$@" "$_file"; fi; done
+        cat "$@"
         say wait_for_boot
         say 'for _later in $(later_runs); do'
         say '    conflict "run $_later changed this host later and rests on this run: put it back first: sh ${J%/*}/$_later/undo.sh"'
@@ -221,18 +241,20 @@ write_undo() {
         for _file in "$J"/*.services "$J"/*.settings; do
             if [ ! -e "$_file" ]; then continue; fi
             _kind=${_file##*.}
-            _n=$(basename "$_file" ".$_kind")
+            _n=${_file##*/} _n=${_n%."$_kind"}
             say "if wanted $_n && [ -e \"\$J/$_n.done\" ]; then ${_kind}_hold $_n; fi"
         done
         say 'if [ -n "${conflicts:-}" ]; then say "nothing was put back: roll back again then"; exit 1; fi'
         for _n in $(ls "$J" | sed -n 's/^\([0-9]*\)\.\(undo\|begun\|done\)$/\1/p' | sort -ru); do
-            _title=$(one_line "$(cat "$J/$_n.title" 2>/dev/null)")
+            _title=$(one_line "$(lines_of "$J/$_n.title")")
             say ""
             say "# $_n: $_title"
             say "if wanted $_n; then"
             say 'before=${conflicts:-0} began=yes'
-            say "if intact $_n && can $_n $(sed -n '1{s/ .*//;p;}' "$J/$_n.undo" 2>/dev/null); then"
-            cat "$J/$_n.undo" 2>/dev/null || say ':'
+            _undo=$(lines_of "$J/$_n.undo") _first=${_undo%%"
+"*}
+            say "if intact $_n && can $_n ${_first%% *}; then"
+            say "${_undo:-:}"
             say 'fi'
             say "if [ \"\${conflicts:-0}\" = \"\$before\" ]; then : > \"\$J/$_n.undone\"; fi"
             say "fi"

@@ -40,10 +40,57 @@ in_roots_hands() {
 # Not even root may write to what is immutable, or lies on a file system that is read-only (access(2)).
 writable() {
     if [ -n "$_bar" ] || [ ! -e "$1" ]; then return; fi
-    _flags=$(lsattr -d "$1" 2>/dev/null)
+    case $_asked in
+    *"$_line_end$1$_line_end"*) if _before "$1" "$_attributes"; then _flags=$_got; else _flags=''; fi ;;
+    *) _flags=$(lsattr -d "$1" 2>/dev/null) ;;
+    esac
     case ${_flags%% *} in
     *i*) _bar="immutable: lsattr -d $1 shows i, and chattr -i $1 takes it away" ;;
     *a*) _bar="append-only: lsattr -d $1 shows a, and chattr -a $1 takes it away" ;;
     *) if [ ! -w "$1" ] && [ "$(id -u)" = 0 ]; then _bar="not writable, even for root: see lsattr -d $1, and findmnt -T $1"; fi ;;
     esac
+}
+
+_line_end='
+'
+_asked='' _attributes='' _states='' _sums=''
+
+# What `seen` and `place` ask of each of the paths $*, asked of all of them at once; nothing is kept of what a link leads
+# to. Run in a shell that looks at them right after, and never in one that changes them.
+look_ahead() {
+    _given=$# _asked=$_line_end
+    for _path; do
+        for _one in "$_path" "${_path%/*}"; do
+            case $_asked in *"$_line_end$_one$_line_end"*) continue ;; esac
+            if [ -e "$_one" ]; then
+                _asked=$_asked$_one$_line_end
+                set -- "$@" "$_one"
+            fi
+        done
+    done
+    shift "$_given"
+    if [ $# -eq 0 ]; then return; fi
+    _attributes=$_line_end$(lsattr -d -- "$@" 2>/dev/null)$_line_end
+    _states=$_line_end$(stat -c '%a %U:%G %n' -- "$@" 2>/dev/null)$_line_end
+    _given=$#
+    for _one; do if [ -f "$_one" ] && [ ! -L "$_one" ]; then set -- "$@" "$_one"; fi; done
+    shift "$_given"
+    if [ $# -gt 0 ]; then _sums=$_line_end$(sha256sum -- "$@" 2>/dev/null)$_line_end; fi
+}
+
+# Sets _got to what stands before path $1 in its line of $2.
+_before() {
+    _got=${2%%" $1$_line_end"*}
+    if [ "$_got" = "$2" ]; then return 1; fi
+    _got=${_got##*"$_line_end"}
+}
+
+# What a path is, as `state` says it.
+seen() {
+    if [ -L "$1" ] || ! _before "$1" "$_states"; then state "$1"; return; fi
+    _mode=$_got
+    if [ -d "$1" ]; then printf 'dir %s\n' "$_mode"
+    elif [ -f "$1" ] && _before "$1" "$_sums"; then printf 'file %s %s\n' "$_mode" "${_got%% *}"
+    else state "$1"
+    fi
 }

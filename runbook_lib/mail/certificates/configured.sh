@@ -4,7 +4,7 @@
 # public_key FILE: SHA-256 of the public half of the first key in it; nothing where there is none.
 public_key() {
   public=$(openssl pkey -in "$1" -passin pass: -pubout) || return 0
-  printf '%s\n' "$public" | openssl pkey -pubin -outform DER | sha256sum | cut -c1-64
+  printf '%s\n' "$public" | openssl pkey -pubin -outform DER | sha256sum | { read -r sha _ && echo "$sha"; }
 }
 
 # renewal PROGRAM CONFIGURATION FILE: a row, where the program keeps a certificate in this file.
@@ -33,7 +33,7 @@ for file in $named; do
   real=$(readlink -f "$file")
   directories="$directories ${real%/*}" reals="$reals $real"
   printf 'file\t%s\t%s\t%s\t%s\t%s\n' "$file" "$real" "$(stat -L -c '%a %U:%G' "$file")" "$(public_key "$file")" \
-    "$(openssl storeutl -certs "$file" | base64 | tr -d '\n')"
+    "$(openssl storeutl -certs "$file" | base64 -w 0)"
 done
 set +f
 

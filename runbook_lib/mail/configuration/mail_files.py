@@ -41,6 +41,8 @@ class MailFiles:
     def facts(self) -> dict[str, str]:
         """Facts that tell whether the joined file is what it is made from."""
         return {
-            "joined_wanted": f"cat {quote(self.key)} {quote(self.certificate)} | sha256sum | cut -c1-64",
-            "certificate_serial": f"openssl x509 -in {quote(self.certificate)} -noout -serial | cut -d= -f2",
+            "joined_wanted": f"cat {quote(self.key)} {quote(self.certificate)} | sha256sum "
+            "| { read -r s _ && echo $s; }",
+            "certificate_serial": f"openssl x509 -in {quote(self.certificate)} -noout -serial "
+            "| { IFS== read -r _ s && echo $s; }",
         }

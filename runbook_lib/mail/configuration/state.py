@@ -22,13 +22,54 @@ from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact
 from runbook_lib.remote.files import FileState, Seen, seen_in
 
-# When the oldest of some processes began, in seconds since the epoch; nothing where none of them runs.
-_STARTED = (
-    "started() { set -- $(for p; do [ ! -r /proc/$p/stat ] || echo /proc/$p/stat; done); test $# -gt 0 || return 0; "
-    'awk -v hz="$(getconf CLK_TCK)" -v now="$(date +%s.%N)" '
-    '\'FNR == NR { up = $1; next } { sub(/.*\\) /, ""); if (!first || $20 < first) first = $20 } '
-    'END { if (first) printf "%.2f\\n", now - up + first / hz }\' /proc/uptime "$@" 2>/dev/null; }; '
-)
+# Functions and variables of the look, for several of its questions.
+# started: when the oldest of some processes began, in seconds since the epoch; nothing where none of them runs.
+# newest: of times with nine digits behind the point, as stat(1) prints them, so that they compare as whole numbers.
+# children: processes that master(8) started. `read` is the shell's own: a program for each process of a host would take
+# longer than all else that is asked.
+FUNCTIONS = r"""
+started() {
+  set -- $(for p; do [ ! -r /proc/$p/stat ] || echo /proc/$p/stat; done)
+  test $# -gt 0 || return 0
+  awk -v hz="${_hz:-$(getconf CLK_TCK)}" -v now="${_now:-$(date +%s.%N)}" -v up="${_up:-}" '
+    BEGIN { if (up == "") getline up < "/proc/uptime" }
+    { sub(/.*\) /, ""); if (!first || $20 < first) first = $20 }
+    END { if (first) printf "%.2f\n", now - up + first / hz }' "$@" 2>/dev/null
+}
+children() {
+  read -r m < /var/spool/postfix/pid/master.pid || return
+  for p in /proc/$m/task/*/children; do
+    read -r n < $p || :
+    echo $n
+  done
+}
+queue_manager() {
+  for p in $(children); do
+    if read -r n < /proc/$p/comm && [ "$n" = qmgr ]; then echo $p; break; fi
+  done
+}
+newest() {
+  m=0 w=
+  while read -r t; do
+    if [ "${t%.*}${t#*.}" -gt "$m" ]; then m=${t%.*}${t#*.} w=$t; fi
+  done
+  echo "$w"
+}
+first_line() { read -r l || :; echo "$l"; }
+"""
+
+
+def ahead(family: Family) -> str:
+    """Lines for `gather`: what several of the questions begin with, asked once."""
+    # The uptime is read last: it counts in hundredths, and what is late here makes a process older, so nothing that is
+    # to be taken up is missed. Who looks as the account reckons with the same clock, else the same process would seem
+    # to have begun at another time.
+    clock = "_hz=$(getconf CLK_TCK); _now=$(date +%s.%N); read -r _up _ < /proc/uptime; export _hz _now _up"
+    return f"_there=$({_installed(family)}); {clock}"
+
+
+def _installed(family: Family) -> str:
+    return family.package_manager.installed.format(names=" ".join(family.packages))
 
 
 def questions(family: Family, pem: PurePosixPath) -> dict[str, str]:
@@ -37,21 +78,18 @@ def questions(family: Family, pem: PurePosixPath) -> dict[str, str]:
     Args:
         pem: the file that Postfix reads its key and chain from.
     """
-    names = " ".join(family.packages)
-    installed = family.package_manager.installed.format(names=names)
+    names, installed = " ".join(family.packages), _installed(family)
     candidate = family.package_manager.candidate.format(names=names)
     refused = family.package_manager.refused.format(names=names) or ":"
-    watched = [MAIN_CF, MASTER_CF, family.smtpd_sasl_conf, pem]
-    newest, certificates = " ".join(quote(path) for path in watched), " ".join(ENTRIES)
+    watched = " ".join(quote(path) for path in (MAIN_CF, MASTER_CF, family.smtpd_sasl_conf, pem))
+    certificates = " ".join(ENTRIES)
+    # By the number of words: each is one name.
+    complete = f"set -- ${{_there-$({installed})}}; test $# -eq {len(family.packages)}"
+    group = quote(family.saslauthd_group)
     sasl = " ".join(quote(path) for path in (family.saslauthd_defaults, family.saslauthd_drop_in))
-    # `read` is the shell's own: a program for each process of a host would take longer than all else that is asked.
-    children = (
-        "read -r m < /var/spool/postfix/pid/master.pid; for p in $(cat /proc/$m/task/*/children); do "
-        'if read -r n < /proc/$p/comm && [ "$n" = qmgr ]; then echo $p; break; fi; done'
-    )
     return {
         "mail_version": "postconf -h mail_version",
-        "guards": f"postconf -d {' '.join(GUARDS)} 2>/dev/null | cut -d' ' -f1",
+        "guards": f"postconf -d {' '.join(GUARDS)} 2>/dev/null | while read -r n _; do echo $n; done",
         "main_cf": "postconf -n",
         # What stands there, to the byte: with lines, comments, and what is there twice.
         "main_cf_file": f"base64 {MAIN_CF}",
@@ -63,31 +101,35 @@ def questions(family: Family, pem: PurePosixPath) -> dict[str, str]:
         "mydestination": "postconf -hx mydestination 2>/dev/null || postconf -h mydestination",
         "mynetworks": "postconf -h mynetworks",
         "running": "postfix status",
-        "taken_up": f'{_STARTED}started "$({children})"',
+        "taken_up": 'started "$(queue_manager)"',
         # By the time of the inode: who copies a file may keep the time of its bytes.
-        "certificates_changed": f"stat -L -c '%.9Z' $(postconf -hx {certificates} | tr ',' ' ') | sort -n | tail -n 1",
-        "smtpd_started": f"{_STARTED}started $(grep -lxE 'smtpd|tlsproxy' /proc/[0-9]*/comm | cut -d / -f 3)",
-        "changed": f"stat -c '%.9Y' {newest} | sort -n | tail -n 1",
-        "in_group": f"id -nG postfix | tr ' ' '\\n' | grep -x {quote(family.saslauthd_group)}",
-        "runs_in_group": f'grep -w "$(getent group {quote(family.saslauthd_group)} | cut -d: -f3)" '
-        f"/proc/$({children})/status | grep ^Groups",
-        "saslauthd_enabled": "systemctl is-enabled saslauthd 2>/dev/null | head -n 1",
-        "saslauthd_active": "systemctl is-active saslauthd 2>/dev/null | head -n 1",
+        "certificates_changed": "IFS=\", $(printf '\\n\\t')\"; "
+        f"stat -L -c '%.9Z' $(postconf -hx {certificates}) | newest",
+        "smtpd_started": "started $(grep -lxE 'smtpd|tlsproxy' /proc/[0-9]*/comm "
+        "| while IFS=/ read -r _ _ p _; do echo $p; done)",
+        "changed": f"stat -c '%.9Y' {watched} | newest",
+        "in_group": f'case " $(id -nG postfix) " in *" "{group}" "*) echo {group} ;; *) false ;; esac',
+        "runs_in_group": f"g=$(getent group {group}); g=${{g#*:*:}}; "
+        'while IFS= read -r l; do case $l in Groups:*) break ;; esac; done < "/proc/$(queue_manager)/status" && '
+        'case "$l " in *[[:blank:]]"${g%%:*}"[[:blank:]]*) printf "%s\\n" "$l" ;; *) false ;; esac',
+        "saslauthd_enabled": "systemctl is-enabled saslauthd 2>/dev/null | first_line",
+        "saslauthd_active": "systemctl is-active saslauthd 2>/dev/null | first_line",
         # Root's, or its unit's: a user may call a program of his so.
         "saslauthd_masters": 'for p in /proc/[0-9]*; do read -r n < $p/comm && [ "$n" = saslauthd ] || continue; '
         'while read -r k m n; do [ "$k" != PPid: ] || break; done < $p/status || continue; '
         'read -r n < /proc/$m/comm && [ "$n" != saslauthd ] || continue; '
         "if [ \"$(stat -c %u $p)\" = 0 ] || grep -qs '/saslauthd[.]service$' $p/cgroup; then "
         "tr '\\0' ' ' < $p/cmdline; echo; fi; done",
-        "saslauthd_started": f'{_STARTED}started "$(cat {family.saslauthd_socket_directory}/saslauthd.pid)"',
-        "saslauthd_changed": f"stat -c '%.9Y' {sasl} | sort -n | tail -n 1",
+        "saslauthd_started": f"{{ read -r p || :; }} < {family.saslauthd_socket_directory}/saslauthd.pid "
+        '&& started "$p"',
+        "saslauthd_changed": f"stat -c '%.9Y' {sasl} | newest",
         "socket_directory": f"stat -L -c '%a %U:%G' {family.saslauthd_socket_directory}",
         "socket_override": f"dpkg-statoverride --list {family.saslauthd_socket_directory}",
         "logins": "getent shadow | awk -F: '$2 ~ /^[$]/ { print $1 }' | while read -r n; do id -u \"$n\"; done",
-        "packages": installed,
+        "packages": f'printf "%s\\n" "${{_there-$({installed})}}"',
         # Only where a package is missing: to ask a package manager takes a second.
-        "candidates": f"test $({installed} | wc -l) -eq {len(family.packages)} || {{ {candidate}; }}",
-        "install_refused": f"test $({installed} | wc -l) -eq {len(family.packages)} || {{ {refused}; }}",
+        "candidates": f"{complete} || {{ {candidate}; }}",
+        "install_refused": f"{complete} || {{ {refused}; }}",
         "unfinished": family.package_manager.unfinished or ":",
         "install_open": "for b in /var/lib/runbook/*/*.brought; do n=${b%.brought}; "
         'if [ -e "$b" ] && [ ! -e "$n.done" ] && [ ! -e "$n.undone" ]; then echo "$n"; fi; done',

@@ -12,12 +12,15 @@ from runbook_lib.mail.differences.difference import Difference, Effect
 FACTS = {
     # master(8), one an instance; it is root's, and a user's program of that name is none. Those of containers are
     # processes here too: they have one more number of their own (NSpid in proc(5)).
-    "masters": """_depth() { awk '/^NSpid:/ { print NF }' "/proc/$1/status"; }
-_own=$(_depth self)
+    "masters": """_depth() {
+  while read -r _k _v; do [ "$_k" != NSpid: ] || break; done < "/proc/$1/status" && echo $_v
+}
+_own() { set -- $(_depth "$1"); echo $#; }
+_here=$(_own self)
 for _p in /proc/[0-9]*; do
   read -r _name < "$_p/comm" || continue
   [ "$_name" = master ] && [ "$(stat -c %u "$_p")" = 0 ] || continue
-  if [ "$(_depth "${_p#/proc/}")" = "$_own" ]; then printf '%s\\n' "${_p#/proc/}"; fi
+  if [ "$(_own "${_p#/proc/}")" = "$_here" ]; then printf '%s\\n' "${_p#/proc/}"; fi
 done""",
     # Whom master(8) starts has its sockets, too: an smtpd that talks to somebody may stand before it in a line.
     "port_25_held_by": "ss -Hltnp 'sport = :25' | "

@@ -72,8 +72,8 @@ def facts(paths: Sequence[PurePosixPath], ours: Sequence[PurePosixPath] = ()) ->
     signs = " ".join(sign for manager in MANAGERS for sign in manager.signs)  # not quoted: some are patterns
     pattern = quote(f"^[[:space:]]*[#;].*({LOOKED_FOR})")
     return {
-        _COMMENTS: f'for _p in {files}; do if [ -f "$_p" ]; then '
-        f'grep -HiE {pattern} "$_p" || [ $? -eq 1 ] || exit; fi; done',  # 1: nothing matches; more: could not look
+        _COMMENTS: f'set --; for _p in {files}; do if [ -f "$_p" ]; then set -- "$@" "$_p"; fi; done; '
+        f'[ $# -eq 0 ] || grep -HiE {pattern} "$@" || [ $? -eq 1 ] || exit',  # 1: nothing matches; more: could not look
         _SIGNS: f'for _p in {signs}; do if [ -e "$_p" ]; then printf "%s\\n" "$_p"; fi; done',
         **facts_of_puppet((*paths, *ours)),
     }

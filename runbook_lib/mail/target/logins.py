@@ -73,11 +73,12 @@ def facts(family: Family) -> dict[str, str]:
     return {
         "login_places": (
             "q=$(postconf -h queue_directory); "
-            f'conf() {{ sed -n "s/^$1[[:space:]]*:[[:space:]]*//Ip" {conf} 2>/dev/null | tail -n 1; }}; '
+            f'conf() {{ sed -n "s/^$1[[:space:]]*:[[:space:]]*//Ip" {conf} 2>/dev/null | '
+            '{ l=; while IFS= read -r n || [ -n "$n" ]; do l=$n; done; printf "%s\\n" "$l"; }; }; '
             'at() { case $1 in inet:*) printf %s "$1" ;; '
             f'/*) printf %s "{root}$1" ;; *) printf %s "$q/$1" ;; esac; }}; '
-            "listens() { awk '$4 == \"00010000\" { print $8 }' /proc/net/unix | while read -r l; do "
-            'if [ "$l" -ef "$1" ]; then echo "$l"; fi; done | grep -q .; }; '
+            'listens() { test -n "$(awk \'$4 == "00010000" { print $8 }\' /proc/net/unix | while read -r l; do '
+            'if [ "$l" -ef "$1" ]; then echo "$l"; fi; done)"; }; '
             "look() { s=open; case $2 in inet:*) ;; *) "
             'if [ ! -S "$2" ]; then s=absent; elif ! listens "$2"; then s=deaf; '
             f'elif ! {mine} -w "$2"; then s=shut; fi ;; esac; echo "$1 $s $2"; }}; '
@@ -88,7 +89,8 @@ def facts(family: Family) -> dict[str, str]:
             f'p=$(conf sasldb_path); p=$(at "${{p:-{family.sasldb}}}"); s=open; '
             f'if [ ! -e "$p" ]; then s=absent; elif ! {mine} -r "$p"; then s=shut; fi; echo "sasldb $s $p"'
         ),
-        "plain_plugin": "ls /usr/lib/*/sasl2/libplain.so* /usr/lib*/sasl2/libplain.so* 2>/dev/null | head -n 1",
+        "plain_plugin": "for p in /usr/lib/*/sasl2/libplain.so* /usr/lib*/sasl2/libplain.so*; do "
+        "if [ -e $p ]; then echo $p; break; fi; done",
     }
 
 

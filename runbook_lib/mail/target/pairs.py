@@ -13,7 +13,7 @@ from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.remote.change import quote
 from runbook_lib.x509.certificate import public_key_sha256
 
-_PUBLIC = "sha256sum | cut -c1-64"
+_PUBLIC = "sha256sum | { read -r s _ && echo $s; }"
 
 
 def facts(key: PurePosixPath, certificate: PurePosixPath) -> dict[str, str]:
