@@ -28,6 +28,10 @@ _MAIN = CHECKOUT / ".lab"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--durations-file", type=Path, help="write what each test took, the longest first")
+    parser.addoption(
+        "--hosts", choices=("all", "one", "others"), default="all",
+        help="of a long test that is there for several hosts: all, one, or all but that one",
+    )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,7 +69,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> groups.In
     return groups.InGroups(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = config.option.hosts
+    if wanted != "all":
+        others = groups.on_other_hosts(item.nodeid for item in items)
+        left_out = [item for item in items if (item.nodeid in others) == (wanted == "one")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if (item.nodeid in others) == (wanted == "others")]
     for item in items:
         if "lab" in getattr(item, "fixturenames", ()) or item.path.suffix == ".ipynb":
             item.add_marker("lab")

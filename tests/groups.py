@@ -4,8 +4,9 @@ A group is the tests of a file about one host, in the file's order, or the tests
 notebooks are one group, in the document's order. How long each took is in durations.txt, which `make durations` renews.
 """
 
+import zlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from lab.releases import RELEASES
 DURATIONS = Path(__file__).with_name("durations.txt")
 _UNKNOWN_S = 1.0
 _LEAST_S = 0.5  # what is quicker is not written down
+_LONG_S = 10.0
 
 
 class InGroups(LoadScopeScheduling):  # type: ignore[misc]
@@ -39,12 +41,38 @@ def sort(items: list[pytest.Item]) -> None:
 
 def group_of(nodeid: str) -> str:
     """The group of a test, by its name alone: both ends of xdist ask."""
-    file, _, test = nodeid.partition("::")
+    file, _, _ = nodeid.partition("::")
     if file.endswith(".ipynb"):
         return "notebooks"
-    words = test.partition("[")[2].removesuffix("]").split("-")
-    host = next((word for word in words if word in RELEASES), "")
+    _, host = _without_host(nodeid)
     return f"{file} {host}".strip()
+
+
+def _without_host(nodeid: str) -> tuple[str, str]:
+    """What a test is but for the host, and the host; '' where its name has none."""
+    test, _, parameters = nodeid.partition("[")
+    words = parameters.removesuffix("]").split("-")
+    host = next((word for word in words if word in RELEASES), "")
+    return "-".join([test, *(word for word in words if word != host)]), host
+
+
+def on_other_hosts(nodeids: Iterable[str], took: Mapping[str, float] | None = None) -> frozenset[str]:
+    """Of the long tests that are there for several hosts, all but one each; which host that is differs among tests.
+
+    Args:
+        took: seconds that a test took; None: what durations.txt says.
+    """
+    known = _durations() if took is None else took
+    alike: dict[str, list[str]] = defaultdict(list)
+    for nodeid in nodeids:
+        test, host = _without_host(nodeid)
+        if host:
+            alike[test].append(nodeid)
+    left = set()
+    for test, members in alike.items():
+        if max(known.get(member, 0.0) for member in members) >= _LONG_S:
+            left |= {*members} - {sorted(members)[zlib.crc32(test.encode()) % len(members)]}
+    return frozenset(left)
 
 
 def _durations() -> Mapping[str, float]:
