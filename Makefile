@@ -2,7 +2,7 @@
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check durations install lint lab-up lab-down jupyter notebooks bench hosts faults fuzz site lock lab-packages test-packages
+.PHONY: help demo test check durations install lint lab-up lab-down jupyter notebooks bench long faults fuzz site lock lab-packages test-packages
 MAKEFLAGS += --no-print-directory
 INVENTORY = lab
 HOST = debian12
@@ -26,7 +26,7 @@ demo: lab-up  ## the main job: every chapter on four real mail servers here, and
 test: test-packages lint .venv/.site lab-up ## everything: checks, tests on real hosts, the notebooks against their outputs
 	@.venv/bin/python -m lab check --labs 3
 	@echo "Tests, most on real hosts: three processes, each with a lab of its own; and the notebooks, cell by cell"
-	@.venv/bin/pytest -q -n 3 --dist loadscope --no-loadscope-reorder --durations-file .durations.txt --hosts one \
+	@.venv/bin/pytest -q -n 3 --dist loadscope --no-loadscope-reorder --durations-file .durations.txt --part test \
 	  --nbval tests notebooks
 
 check: lint .venv/.site ## what needs no lab, in some minutes: for whoever changes a line
@@ -83,8 +83,8 @@ bench: lab-up ## measured side by side: the engine against papermill's own, what
 fuzz: .venv/.fuzz ## hostile input for everything that is parsed: 10,000 each by grammar, and by coverage (FUZZ=TARGET)
 	@.venv/bin/python tests/fuzz.py $(FUZZ)
 
-hosts: test-packages lab-up ## what `make test` tries on one host, since it takes long: on the others
-	@.venv/bin/pytest -q -n 3 --dist loadscope --no-loadscope-reorder --hosts others tests
+long: test-packages lint .venv/.site lab-up ## what `make test` leaves out, since it takes long: tests of over 35 s, and those of over 10 s on their other hosts
+	@.venv/bin/pytest -q -n 3 --dist loadscope --no-loadscope-reorder --durations-file .durations.txt --part long tests
 
 faults: test-packages lab-up ## every fault of the table, and what `make test` does a few times ten times; writes docs/faults-survived.md
 	@RUNBOOK_LONG=1 .venv/bin/pytest -q tests/test_mail_on_an_applied_host.py tests/test_attacks_during_a_run.py \

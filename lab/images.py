@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from lab.network import ID_LABEL
-from lab.podman import inspect, listed, podman
+from lab.podman import inspect, listed, listing, podman
 
 REPOSITORY = "localhost/runbook-lab"
 BUILD_TIMEOUT_S = 600.0
@@ -92,8 +92,9 @@ def kept_states(lab_id: str, host: str, prepared: str = "") -> list[str]:
 
 def of_lab(lab_id: str) -> list[str]:
     """Ids of all images that a lab kept, also of those whose name went to a later one."""
-    found = podman("images", "-a", "-q", "--no-trunc", "--filter", f"label={ID_LABEL}={lab_id}").stdout
-    return found.decode().split()
+    return (
+        listing("images", "-a", "-q", "--no-trunc", "--filter", f"label={ID_LABEL}={lab_id}").decode().split()
+    )
 
 
 def made_here() -> list[str]:

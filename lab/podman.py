@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -106,6 +107,8 @@ def podman(
     return done
 
 
+_LISTED_AT_MOST = 20
+_GONE = re.compile(rb"image not known|no such (image|container|object)|no container with .* found")
 # A container's first process: what podman said, and when that process began, so that a number given anew is not taken.
 _first: dict[str, tuple[int, str]] = {}
 
@@ -181,8 +184,24 @@ def inspect(kind: str, *names: str) -> list[dict[str, Any]]:
 def listed(kind: str, *options: str) -> list[dict[str, Any]]:
     """`podman KIND ls --format json`, as data."""
     return cast(
-        "list[dict[str, Any]]", json.loads(podman(kind, "ls", *options, "--format", "json").stdout or b"[]")
+        "list[dict[str, Any]]", json.loads(listing(kind, "ls", *options, "--format", "json") or b"[]")
     )
+
+
+def listing(*words: str) -> bytes:
+    """What podman lists.
+
+    Of what another process removes meanwhile podman has the name and finds no more, and lists nothing: it is asked again.
+
+    Raises: LabError as `podman` does.
+    """
+    for _ in range(_LISTED_AT_MOST):
+        done = podman(*words, check=False)
+        if not (done.returncode and _GONE.search(done.stderr)):
+            break
+    if done.returncode:
+        raise _failed(words, done)
+    return done.stdout
 
 
 def _failed(words: Sequence[str], done: subprocess.CompletedProcess[bytes]) -> LabError:

@@ -29,8 +29,8 @@ _MAIN = CHECKOUT / ".lab"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--durations-file", type=Path, help="write what each test took, the longest first")
     parser.addoption(
-        "--hosts", choices=("all", "one", "others"), default="all",
-        help="of a long test that is there for several hosts: all, one, or all but that one",
+        "--part", choices=("all", "test", "long"), default="all",
+        help="what `make test` tries, what it leaves to `make long` (see groups.long_forms), or both",
     )  # fmt: skip
 
 
@@ -70,12 +70,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> groups.In
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    wanted = config.option.hosts
-    if wanted != "all":
-        others = groups.on_other_hosts(item.nodeid for item in items)
-        left_out = [item for item in items if (item.nodeid in others) == (wanted == "one")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if (item.nodeid in others) == (wanted == "others")]
+    part = config.option.part
+    if part != "all":
+        long = groups.long_forms(items)
+        config.hook.pytest_deselected(
+            items=[item for item in items if (item.nodeid in long) == (part == "test")]
+        )
+        items[:] = [item for item in items if (item.nodeid in long) == (part == "long")]
     for item in items:
         if "lab" in getattr(item, "fixturenames", ()) or item.path.suffix == ".ipynb":
             item.add_marker("lab")

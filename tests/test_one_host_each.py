@@ -1,4 +1,4 @@
-"""`make test` tries a long promise on one host, `make hosts` on the others: together on all, and no host is spared."""
+"""`make test` tries a promise that takes long on one host, `make long` on the others: no host is spared."""
 
 import groups
 

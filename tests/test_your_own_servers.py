@@ -91,6 +91,7 @@ def user(lab: Lab, tmp_path: Path) -> NewUser:
     return NewUser(lab, home, checkout)
 
 
+@pytest.mark.always
 def test_what_the_page_says_works_from_the_first_look_to_the_way_back(lab: Lab, user: NewUser) -> None:
     lab.reset(HOST, "fresh")
     before = lab.tree(HOST)
