@@ -191,7 +191,7 @@ def listed(kind: str, *options: str) -> list[dict[str, Any]]:
 def listing(*words: str) -> bytes:
     """What podman lists.
 
-    Of what another process removes meanwhile podman has the name and finds no more, and lists nothing: it is asked again.
+    Of what another process removes meanwhile podman finds the name and no more, and lists nothing: it is asked again.
 
     Raises: LabError as `podman` does.
     """
