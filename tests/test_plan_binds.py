@@ -50,6 +50,7 @@ def test_what_was_approved_is_made_and_a_second_plan_has_the_same_digest(lab: La
     assert "Private key: would be done otherwise now" in told
 
 
+@pytest.mark.always
 def test_what_changed_since_is_named_and_nothing_is_done(lab: Lab) -> None:
     lab.reset(HOST, "fresh")
     digest = plan()

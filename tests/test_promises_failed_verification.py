@@ -20,6 +20,7 @@ FORWARD = (
 )
 
 
+@pytest.mark.always
 @pytest.mark.parametrize(
     ("host_name", "state"), [("debian12", "bare"), ("debian13", "fresh"), ("el9", "bare"), ("el9", "fresh")]
 )

@@ -67,6 +67,7 @@ def test_an_administrators_own_lines_survive_apply_and_rollback(lab: Lab, family
     assert {path: read(lab, family_host, path) for path in files} == files
 
 
+@pytest.mark.always
 def test_what_was_changed_after_the_run_is_spared_and_shown_three_ways(lab: Lab, family_host: str) -> None:
     """Of two changes since, one is to a setting of ours, one is not."""
     applied(lab, family_host)
