@@ -89,7 +89,56 @@ class Signers(_Entry):
     by: str
 
 
-Entry = Found | Begin | Seal | Signed | Undone | Signers
+class Reviewed(_Entry):
+    """Somebody looked at a run after it was made."""
+
+    kind: Literal["reviewed"] = "reviewed"
+    run: str
+    by: str
+    comment: str
+
+
+class Hold(_Entry):
+    """Nothing of a run may be deleted, until it is released."""
+
+    kind: Literal["hold"] = "hold"
+    run: str
+    by: str
+    reason: str
+
+
+class Release(_Entry):
+    """A run is no longer on hold."""
+
+    kind: Literal["release"] = "release"
+    run: str
+    by: str
+    reason: str
+
+
+class Redacted(_Entry):
+    """A file of a run was deleted; PATH.redacted in its place has this very entry. Digest and size are the file's."""
+
+    kind: Literal["redacted"] = "redacted"
+    run: str
+    by: str
+    path: str
+    reason: str
+    sha256: Sha256
+    size: int
+
+
+class Expired(_Entry):
+    """The files of a run were deleted, since it ended before that day: what vouches for them stays."""
+
+    kind: Literal["expired"] = "expired"
+    run: str
+    by: str
+    before: str
+
+
+Afterwards = Undone | Reviewed | Hold | Release | Redacted | Expired  # what becomes of a run that was made
+Entry = Found | Begin | Seal | Signed | Signers | Afterwards
 _BEGUN = re.compile(rb'"kind":"(begin|seal)","n":[0-9]+,"run":"([A-Za-z0-9._-]+)"')
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
 
@@ -300,14 +349,22 @@ def undone(root: Path) -> Iterator[Undone]:
             yield entry
 
 
-def _entries_with(root: Path, mark: str) -> Iterator[Entry]:
-    """The entries of all streams whose lines have this text.
+def afterwards(root: Path) -> list[Afterwards]:
+    """What became of runs after they were made, the oldest first."""
+    kinds = ("undone", "reviewed", "hold", "release", "redacted", "expired")
+    found = _entries_with(root, *(f'"kind":"{kind}"' for kind in kinds))
+    return sorted((entry for entry in found if isinstance(entry, Afterwards)), key=lambda entry: entry.at)
+
+
+def _entries_with(root: Path, *marks: str) -> Iterator[Entry]:
+    """The entries of all streams whose lines have one of these texts.
 
     None is compared with the line before, and what is no entry is passed over: `records verify` names both.
     """
+    wanted = [mark.encode() for mark in marks]
     for path in sorted(root.glob(f"*{SUFFIX}")):
         for line in path.read_bytes().splitlines(keepends=True):
-            if mark.encode() in line:
+            if any(mark in line for mark in wanted):
                 with suppress(ValueError):  # pydantic's is one
                     yield _ENTRY.validate_python(canonical.from_bytes(line[65:]))
 

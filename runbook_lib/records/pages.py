@@ -6,16 +6,23 @@ act on a terminal or reorder a line (controls, bidirectional overrides) are spel
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from runbook_lib.records import words
 from runbook_lib.records.index import Entry, RunIndex, counted
 from runbook_lib.records.model import ApplyStep, NoteStep, Outcome, PlanStep, RecordData, Step
 from runbook_lib.visible import visible
+
+if TYPE_CHECKING:  # they make pages
+    from runbook_lib.records.forms import Form
+    from runbook_lib.records.report import Report
+    from runbook_lib.records.site_page import SitePage
 
 # No script, no frame, no form, no request: what is shown is in the file.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -72,6 +79,21 @@ def index_page(run: RunIndex) -> str:
     return _page("index.html.j2", run=run)
 
 
+def report_page(report: "Report", controls: Sequence[Mapping[str, str]]) -> str:
+    """The page of a report on a period, to read and to print."""
+    return _page("report.html.j2", report=report, controls=controls)
+
+
+def form_page(form: "Form") -> str:
+    """A work instruction or a work record, for A4."""
+    return _page("form.html.j2", form=form)
+
+
+def site_page(site: "SitePage") -> str:
+    """The page over all runs of a site."""
+    return _page("site.html.j2", site=site)
+
+
 def _page(template: str, **values: object) -> str:
     return _environment().get_template(template).render(policy=POLICY, **values)
 
@@ -97,7 +119,7 @@ def _environment() -> Environment:
         summary=summary,
         utc=utc,
     )
-    environment.globals.update(outcomes=OUTCOMES, verdicts=VERDICTS)
+    environment.globals.update(outcomes=OUTCOMES, verdicts=VERDICTS, both=words.both)
     return environment
 
 

@@ -171,15 +171,15 @@ class Kept:
         return f"{self.head}, signed by {self.signed_by}" if self.signed_by else self.head
 
 
-def keep(root: Path, run: str, *, replaced: Collection[str] = ()) -> Kept:
-    """Publish a run, and sign it where the inventory in use wants that.
+def keep(root: Path, run: str, *, replaced: Collection[str] = (), key: Key | None = None) -> Kept:
+    """Publish a run, and sign it: with a key that was found already, or where the inventory in use wants that.
 
     A run that cannot be signed is kept all the same.
 
     Raises: RecordError, RecordNotWritten: as `publish`.
     """
-    key, why = None, ""
-    if origin.signing() != "off":
+    why = ""
+    if key is None and origin.signing() != "off":
         try:
             key = find_key(root)
         except RecordNotSigned as error:

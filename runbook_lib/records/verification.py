@@ -6,20 +6,20 @@ elsewhere, or a list of signers of one's own.
 """
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runbook_lib.errors import RecordError, RunbookError, UsageError
-from runbook_lib.records import chain, comparison, manifest, seal, signers, signing
+from runbook_lib.records import canonical, chain, comparison, kept, manifest, seal, signers, signing
 from runbook_lib.records.chain import Line
 from runbook_lib.records.comparison import Compared
-from runbook_lib.records.index import read_run, refuse_unreadable
+from runbook_lib.records.index import PAGE, read_run, refuse_unreadable
 from runbook_lib.records.seal import Statement
 from runbook_lib.visible import one_line
 
 _HEAD_DIGITS_MIN = 16
-_BESIDE_RUNS = (".gitattributes", ".lock")
+_BESIDE_RUNS = (".gitattributes", ".lock", PAGE)
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Check:
         signed_by: who signed the seal, and with which key; '' where nobody did.
         contradicted: what is said of the run, and its records, its folder or the chain do not say.
         signature: what is wrong with the signature, or with its absence; '' where nothing is.
+        deleted: what is not there any more, who deleted it and why: it is no fault.
     """
 
     run: str
@@ -68,6 +69,7 @@ class Check:
     sealed: bool = False
     signed_by: str = ""
     signature: str = ""
+    deleted: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -88,6 +90,7 @@ class Check:
             ("missing", self.missing),
             ("not in the record's list", self.extra),
             ("said otherwise", self.contradicted),
+            ("deleted", self.deleted),
             ("signature", (self.signature,) if self.signature else ()),
         ):
             lines += [f"  {word}: {one_line(one)}" for one in told]
@@ -113,7 +116,12 @@ class Site:
     @property
     def holds(self) -> bool:
         """Nothing is wrong."""
-        return not self.wrong and all(run.holds for run in self.runs)
+        return not self.told_wrong
+
+    @property
+    def told_wrong(self) -> tuple[str, ...]:
+        """All that is wrong, of the site and of each run that does not hold."""
+        return (*self.wrong, *(run.report() for run in self.runs if not run.holds))
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,7 @@ class _Known:
     signed: dict[str, Line] = field(default_factory=dict)  # the signature of the last seal
     begun: set[str] = field(default_factory=set)
     found: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, kept.Notes] = field(default_factory=dict)
 
 
 def _known(root: Path, allowed: Path | None) -> _Known:
@@ -151,6 +160,7 @@ def _known(root: Path, allowed: Path | None) -> _Known:
                 known.signed.pop(run, None)
             case chain.Signed():
                 known.signed[line.entry.run] = line
+    known.notes.update(kept.gathered(line.entry for line in lines))
     return known
 
 
@@ -243,11 +253,16 @@ def _check_manifest(folder: Path, run: str, known: _Known) -> Check:
 
 
 def _result(
-    run: str, found: Compared, contradicted: Sequence[str], sealed: bool = False, **more: str
+    run: str,
+    found: Compared,
+    contradicted: Sequence[str],
+    sealed: bool = False,
+    deleted: Sequence[str] = (),
+    **more: str,
 ) -> Check:
     return Check(
         run, found.unchanged, found.altered, found.transported, found.missing, found.extra, tuple(contradicted),
-        sealed, **more,
+        sealed, deleted=tuple(deleted), **more,
     )  # fmt: skip
 
 
@@ -271,14 +286,47 @@ def _check_sealed(folder: Path, run: str, known: _Known) -> Check:
         statement = seal.read_statement(folder)
     except RecordError as error:
         contradicted.append(f"{seal.STATEMENT} {error.problem}")
-    compared = comparison.compare(folder, listed, there, statement.sizes if statement else {})
+    notes = known.notes.get(run, kept.NOTHING)
+    stays = {path: listed[path] for path in listed if not notes.expired or seal.vouches(path)}
+    compared = comparison.compare(folder, stays, there, statement.sizes if statement else {})
+    contradicted += _otherwise_deleted(folder, notes, listed)
     told = {"signed_by": "", "signature": ""}
     if statement:
         contradicted += _contradicted(run, statement, listed, line, known)
-        if compared.holds:
+        if compared.holds and not notes.expired and not seal.tells_less(notes):
             contradicted += _otherwise_than_records(folder, statement)
         told = _signature(folder, run, statement, known)
-    return _result(run, compared, contradicted, line is not None, **told)
+    return _result(run, compared, contradicted, line is not None, list(_deleted(notes)), **told)
+
+
+def _deleted(notes: kept.Notes) -> Iterator[str]:
+    """What was deleted, as it is told to people."""
+    for path, one in notes.redacted.items():
+        yield f"{path}: redacted by {one.by} at {one.at}: {one.reason} (was {one.size} bytes, SHA-256 {one.sha256})"
+    if notes.expired:
+        yield f"all files: expired by {notes.expired.by} at {notes.expired.at}"
+
+
+def _otherwise_deleted(folder: Path, notes: kept.Notes, listed: Collection[str]) -> Iterator[str]:
+    """Redactions that the chain and the folder tell otherwise, or that broke off; and what was not to be deleted."""
+    for path, one in notes.redacted.items():
+        beside = f"{path}{seal.REDACTED}"
+        if path in listed and not notes.expired:
+            yield f"{path}: its redaction broke off; type it again"
+        elif beside not in listed or not _holds_entry(folder / beside, one):
+            yield f"{beside}: is not as the chain has it"
+    told = {f"{path}{seal.REDACTED}" for path in notes.redacted}
+    for path in sorted(path for path in listed if path.endswith(seal.REDACTED) and path not in told):
+        yield f"{path}: the chain has no such redaction"
+    if notes.expired and notes.hold and notes.hold.at < notes.expired.at:
+        yield "its files were deleted while it was on hold"
+
+
+def _holds_entry(file: Path, entry: chain.Redacted) -> bool:
+    try:
+        return seal.read_regular(file, 1 << 20) == canonical.to_bytes(entry.model_dump())
+    except ValueError:
+        return False
 
 
 def _irregular(folder: Path, paths: Sequence[str]) -> Iterator[str]:
