@@ -100,7 +100,11 @@ def test_what_papermill_wrote_elsewhere_is_found_by_the_notebook_it_read(root: P
 def test_the_metadata_of_a_notebook_name_nobodys_home(path: str, kept: str, root: Path) -> None:
     made = executed(root, "out.ipynb")
     notebook = nbformat.read(made, 4)
-    notebook.metadata["papermill"] = {"input_path": path, "output_path": path, "parameters": {"inventory": path}}
+    notebook.metadata["papermill"] = {
+        "input_path": path,
+        "output_path": path,
+        "parameters": {"inventory": path},
+    }
     notebook.cells[2].metadata["papermill"] = {"exception": False, "status": f"read {path}"}
     nbformat.write(notebook, made)
     entry = add_notebook(made, root)

@@ -45,7 +45,9 @@ def shell(site: Site, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("path", [RECORD, NOTEBOOK, "mail12/for-users/settings.html", "mail12/20-postfix-debian.json"])
+@pytest.mark.parametrize(
+    "path", [RECORD, NOTEBOOK, "mail12/for-users/settings.html", "mail12/20-postfix-debian.json"]
+)
 def test_what_was_redacted_is_not_missing(path: str, site: Site, tmp_path: Path) -> None:
     content = (site.root / SAMPLE / path).read_bytes()
     redact(site, path)
@@ -70,7 +72,17 @@ def test_a_redacted_run_keeps_what_it_said_and_who_made_it(site: Site) -> None:
         redact(site, "mail12/11-key-and-csr.json", CUT_OFF)
     for run, was in before.items():
         told = seal.read_statement(site.root / run)
-        same = {"hosts", "kind", "reason", "started_at", "ended_at", "operator", "controller", "cut_off", "commit"}
+        same = {
+            "hosts",
+            "kind",
+            "reason",
+            "started_at",
+            "ended_at",
+            "operator",
+            "controller",
+            "cut_off",
+            "commit",
+        }
         assert told.model_dump(include=same) == was.model_dump(include=same)
     assert verification.check(site.root / CUT_OFF, site.signers).holds
 
@@ -180,7 +192,7 @@ def test_what_was_altered_is_not_redacted(site: Site) -> None:
 
 def test_on_hold_nothing_is_deleted(site: Site) -> None:
     retention.hold(site.root, SAMPLE, "case 7")
-    with pytest.raises(RecordError, match="on hold by .*: case 7"):
+    with pytest.raises(RecordError, match="on hold by [^ ]*: case 7"):
         redact(site)
     stays = {one.run: one.stays for one in retention.expire(site.root, LATER)}
     assert stays[SAMPLE].startswith("on hold by ")
@@ -219,9 +231,14 @@ def test_an_expired_run_is_a_row_all_the_same(site: Site) -> None:
     retention.expire(site.root, LATER)
     rows = {row.run: row for row in report.make(site.root, site.check()).rows}
     assert rows.keys() == was.keys()
-    assert rows[SAMPLE].flags == f"{was[SAMPLE].flags}; expired".removeprefix("; ") or "expired" in rows[SAMPLE].flagged
+    assert (
+        rows[SAMPLE].flags == f"{was[SAMPLE].flags}; expired".removeprefix("; ")
+        or "expired" in rows[SAMPLE].flagged
+    )
     kept = set(population.COLUMNS) - {"flags", "emergency"}
-    assert {name: getattr(rows[LAST], name) for name in kept} == {name: getattr(was[LAST], name) for name in kept}
+    assert {name: getattr(rows[LAST], name) for name in kept} == {
+        name: getattr(was[LAST], name) for name in kept
+    }
 
 
 def test_files_that_are_gone_are_not_expired_by_themselves(site: Site) -> None:
@@ -231,7 +248,10 @@ def test_files_that_are_gone_are_not_expired_by_themselves(site: Site) -> None:
 
 
 def test_an_expiry_that_broke_off_is_named_and_goes_on(site: Site) -> None:
-    with mock.patch("runbook_lib.records.retention._delete", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+    with (
+        mock.patch("runbook_lib.records.retention._delete", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
         retention.expire(site.root, LATER)
     assert not site.check().holds
     retention.expire(site.root, LATER)
@@ -240,7 +260,9 @@ def test_an_expiry_that_broke_off_is_named_and_goes_on(site: Site) -> None:
 
 def test_files_that_were_deleted_while_on_hold_are_named(site: Site) -> None:
     retention.hold(site.root, PLAN, "case 7")
-    with mock.patch("runbook_lib.records.retention.kept.read_all", return_value={}):  # by somebody who looks away
+    with mock.patch(
+        "runbook_lib.records.retention.kept.read_all", return_value={}
+    ):  # by somebody who looks away
         retention.expire(site.root, LATER)
     found = verification.check(site.root / PLAN)
     assert "its files were deleted while it was on hold" in found.contradicted

@@ -74,7 +74,7 @@ def _contents(root: Path, found: verification.Site, wrong: list[str]) -> Iterato
             if is_regular and not (is_sealed and seal.is_page(name, there)):
                 yield f"records/{run}/{name}", (folder / name).read_bytes()
         try:
-            yield from _pages(folder, checks[run])
+            yield from _pages(folder, checks.get(run, verification.Check(run)))
             linked.add(run)
         except (RunbookError, OSError) as error:
             wrong.append(f"{run}: no pages can be made of it: {error}")

@@ -32,7 +32,7 @@ class Section:
     host: str
     record: RecordData
     lines: tuple[Line, ...]
-    claims: tuple[Line, ...] = ()
+    claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,19 @@ def page(folder: Path, checked: Check) -> str:
 def form(folder: Path, checked: Check) -> Form:
     """What the form of a run says; arguments and errors as `page` has them."""
     found = index.read_run(folder)
-    records = [entry.record for entry in found.current]
     sealed = (folder / seal.SUMS).is_file()
     statement = seal.read_statement(folder) if sealed else None
+    told = statement.model_dump() if statement else seal.told_by_records(found)
+    operator = next((entry.record.operator for entry in found.current), "")
     return Form(
         run=origin.plain_name(folder.name, "RUN"),
-        is_plan=found.is_plan,
-        hosts=found.hosts,
-        reason=next((record.reason for record in records if record.reason), ""),
-        started_at=min((record.started_at for record in records), default=""),
-        ended_at=max((record.ended_at for record in records if record.ended_at), default=""),
-        operator=statement.operator.login if statement else next((one.operator for one in records), ""),
-        plan=found.plan or "",
+        is_plan=told["kind"] == "plan",
+        hosts=tuple(told["hosts"]),
+        reason=told["reason"] or "",
+        started_at=told["started_at"] or "",
+        ended_at=told["ended_at"] or "",
+        operator=statement.operator.login if statement else operator,
+        plan=told["plan"] or "",
         signed_by=checked.signed_by,
         sums=seal.sha256((folder / seal.SUMS).read_bytes()) if sealed else "",
         sections=tuple(_sections(found)),
@@ -106,7 +107,7 @@ def _sections(found: RunIndex) -> Iterator[Section]:
     number = 0
     for entry in found.entries if not found.is_plan else found.current:
         lines = list(_instructions(entry.record) if found.is_plan else _work(entry.record))
-        claims = [Line(0, step.claim) for step in entry.record.verifications] if found.is_plan else []
+        claims = [step.claim for step in entry.record.verifications] if found.is_plan else []
         if lines or claims or not found.is_plan:
             numbered = [replace(line, number=number + n) for n, line in enumerate(lines, 1)]
             number += len(lines)
@@ -137,11 +138,10 @@ def _work(record: RecordData) -> Iterator[Line]:
                     0, step.claim, expected=both("claim_holds"), actual=seen, verdict=both(_key(step.told))
                 )
             case FlowStep():
-                seen = "\n".join(
-                    f"{port.port}: {port.asked} asked, {port.refused} refused, {port.unanswered} unanswered"
-                    for port in step.ports
-                )
-                yield Line(0, both("mail_flow"), expected=both("mail_is_taken"), actual=seen)
+                for port in step.ports:
+                    counts = {"asked": port.asked, "refused": port.refused, "unanswered": port.unanswered}
+                    seen = both("flow_seen", port=port.port, **counts)
+                    yield Line(0, both("mail_flow"), expected=both("mail_is_taken"), actual=seen)
             case UndoStep():
                 put_back = "\n".join((*step.put_back, *step.left))
                 yield Line(0, step.run, expected=both("put_back"), actual=put_back)
@@ -161,6 +161,8 @@ def _deviations(found: RunIndex, notes: kept.Notes, *, cut_off: bool) -> Iterato
     """Whatever of a run is not as it was planned, or is not so any more."""
     if cut_off:
         yield Deviation("", both("interrupted_run"), "")
+    for host in found.unfinished:
+        yield Deviation(host, both("running" if found.of_host(host) else "not_begun"), "")
     for entry in found.current:
         record = entry.record
         where = f"{record.host}, {record.chapter}"
@@ -176,6 +178,8 @@ def _deviations(found: RunIndex, notes: kept.Notes, *, cut_off: bool) -> Iterato
         yield Deviation(one.host, both("since_put_back"), f"{one.at} {by}")
     for path, redacted in notes.redacted.items():
         yield Deviation(path, both("redacted"), f"{redacted.at} {redacted.by}: {redacted.reason}")
+    if notes.expired:
+        yield Deviation("", both("expired"), f"{notes.expired.at} {notes.expired.by}")
 
 
 def _otherwise_than_planned(record: RecordData, where: str) -> Iterator[Deviation]:

@@ -172,7 +172,12 @@ def seal(
     if earlier is not None:
         _refuse_altered(folder, earlier, sums, replaced)
     before = read_statement(folder) if last and earlier else None
-    if before and earlier and _without(earlier, STATEMENT) == sums and principal in (None, before.operator.principal):
+    if (
+        before
+        and earlier
+        and _without(earlier, STATEMENT) == sums
+        and principal in (None, before.operator.principal)
+    ):
         return
     if before and earlier and not _went_on(earlier, sums, kept.read(root, found.run)):
         cut_off = before.cut_off

@@ -24,10 +24,14 @@ def say(key: str, language: str) -> str:
     return catalogue()[key][language]
 
 
-def both(key: str) -> Markup:
-    """A word in both languages, Japanese first, as a form of a site in Japan has it."""
+def both(key: str, **values: int) -> Markup:
+    """A word in both languages, Japanese first, as a form of a site in Japan has it.
+
+    Args:
+        values: numbers that stand in the sentence, by name.
+    """
     parts = [
-        Markup('<span lang="{}">{}</span>').format(language, say(key, language))
+        Markup('<span lang="{}">{}</span>').format(language, say(key, language).format(**values))
         for language in reversed(LANGUAGES)
     ]
     return Markup('<span class="both">{}</span>').format(Markup(" ").join(parts))

@@ -1,7 +1,7 @@
 # sh check.sh SIGNERS [STREAM:N:SHA256 ...]
 # SIGNERS: your own copy of the list of signers; - where the site signs nothing.
 # STREAM:N:SHA256: a line of the chain that was kept elsewhere (a ticket, a log server, a mail).
-# It needs sh, ssh-keygen (OpenSSH 8.9 or later), sha256sum, find, sort, diff, cut, sed, grep, tail. It changes nothing.
+# It needs sh, ssh-keygen (OpenSSH 8.9 or later), sha256sum, find, sort, diff, cut, sed, grep, cat, tail. It changes nothing.
 LC_ALL=C TZ=UTC0
 export LC_ALL TZ
 [ $# -ge 1 ] || { echo "usage: sh check.sh SIGNERS [STREAM:N:SHA256 ...]"; exit 2; }
@@ -80,7 +80,7 @@ for r in $(cat "$t/there"); do
     if grep -q "\"kind\":\"expired\",\"n\":[0-9]*,\"run\":\"$r\"}\$" "$t/chain"; then
         echo "$r: its files were deleted, since their time was over"
         grep -E '^.{66}(run\.json(\.[0-9]+)?|SHA256SUMS\.[0-9]+(\.sig)?|.+\.redacted)$' "$r/SHA256SUMS" > "$t/sums"
-    else cut -c1- "$r/SHA256SUMS" > "$t/sums"; fi
+    else cat "$r/SHA256SUMS" > "$t/sums"; fi
     ( cd "$r" && sha256sum -c --strict --quiet "$t/sums" ) > "$t/o" 2>&1 || wrong "$r: $(grep -v WARNING "$t/o" | head -3 | tr '\n' ' ')"
     cut -c67- "$t/sums" | sort > "$t/listed"
     grep '\.redacted$' "$t/listed" > "$t/told"
