@@ -192,7 +192,7 @@ def test_what_was_altered_is_not_redacted(site: Site) -> None:
 
 def test_on_hold_nothing_is_deleted(site: Site) -> None:
     retention.hold(site.root, SAMPLE, "case 7")
-    with pytest.raises(RecordError, match="on hold by [^ ]*: case 7"):
+    with pytest.raises(RecordError, match=r"on hold by \S+: case 7"):
         redact(site)
     stays = {one.run: one.stays for one in retention.expire(site.root, LATER)}
     assert stays[SAMPLE].startswith("on hold by ")
@@ -266,16 +266,6 @@ def test_files_that_were_deleted_while_on_hold_are_named(site: Site) -> None:
         retention.expire(site.root, LATER)
     found = verification.check(site.root / PLAN)
     assert "its files were deleted while it was on hold" in found.contradicted
-
-
-def test_who_made_a_run_does_not_review_it(site: Site) -> None:
-    with pytest.raises(UsageError, match="cannot review it"):
-        retention.review(site.root, LAST, "seen")
-    with mock.patch("runbook_lib.records.origin.operator", return_value="dareka"):
-        retention.review(site.root, LAST, "seen")
-    row = next(row for row in report.make(site.root, site.check()).rows if row.run == LAST)
-    assert row.reviewed_by == "dareka"
-    assert not row.waits_for_review
 
 
 def test_an_entry_is_for_its_owner_alone_and_is_the_chains(site: Site) -> None:

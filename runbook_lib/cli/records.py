@@ -311,20 +311,6 @@ def release(run: RunId, reason: Why, inventory: RecordsOf = None) -> None:
     say(f"{run}: on hold no more")
 
 
-@app.command("review")
-def review(
-    run: RunId,
-    comment: Annotated[str, typer.Option("--comment", help="What was found; it stays in the chain.")],
-    inventory: RecordsOf = None,
-) -> None:
-    """Note that you looked at a run that somebody else made: one that passed a freeze over, or put another back."""
-    from runbook_lib.records import origin, retention, root
-
-    inventories.find_records(inventory)
-    retention.review(root(), origin.plain_name(run, "RUN"), comment)
-    say(f"{run}: reviewed by {origin.operator()}")
-
-
 @app.command("redact")
 def redact(
     run: RunId,

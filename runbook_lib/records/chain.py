@@ -89,15 +89,6 @@ class Signers(_Entry):
     by: str
 
 
-class Reviewed(_Entry):
-    """Somebody looked at a run after it was made."""
-
-    kind: Literal["reviewed"] = "reviewed"
-    run: str
-    by: str
-    comment: str
-
-
 class Hold(_Entry):
     """Nothing of a run may be deleted, until it is released."""
 
@@ -137,7 +128,7 @@ class Expired(_Entry):
     before: str
 
 
-Afterwards = Undone | Reviewed | Hold | Release | Redacted | Expired  # what becomes of a run that was made
+Afterwards = Undone | Hold | Release | Redacted | Expired  # what becomes of a run that was made
 Entry = Found | Begin | Seal | Signed | Signers | Afterwards
 _BEGUN = re.compile(rb'"kind":"(begin|seal)","n":[0-9]+,"run":"([A-Za-z0-9._-]+)"')
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
@@ -351,7 +342,7 @@ def undone(root: Path) -> Iterator[Undone]:
 
 def afterwards(root: Path) -> list[Afterwards]:
     """What became of runs after they were made, the oldest first."""
-    kinds = ("undone", "reviewed", "hold", "release", "redacted", "expired")
+    kinds = ("undone", "hold", "release", "redacted", "expired")
     found = _entries_with(root, *(f'"kind":"{kind}"' for kind in kinds))
     return sorted((entry for entry in found if isinstance(entry, Afterwards)), key=lambda entry: entry.at)
 

@@ -1,4 +1,4 @@
-"""What became of a run after it was made, as the chain has it: put back, reviewed, on hold, redacted, expired."""
+"""What became of a run after it was made, as the chain has it: put back, on hold, redacted, expired."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -12,14 +12,12 @@ class Notes:
     """All that is noted of one run, the oldest first.
 
     Args:
-        review: the last one; None: nobody reviewed it.
         hold: why nothing of it may be deleted; None: it may.
         redacted: of each file the last entry.
         expired: its files were deleted, since their time is over.
     """
 
     undone: tuple[chain.Undone, ...] = ()
-    review: chain.Reviewed | None = None
     hold: chain.Hold | None = None
     redacted: dict[str, chain.Redacted] = field(default_factory=dict)
     expired: chain.Expired | None = None
@@ -51,8 +49,6 @@ def _with(notes: Notes, entry: chain.Afterwards) -> Notes:
     match entry:
         case chain.Undone():
             return replace(notes, undone=(*notes.undone, entry))
-        case chain.Reviewed():
-            return replace(notes, review=entry)
         case chain.Hold():
             return replace(notes, hold=entry)
         case chain.Release():

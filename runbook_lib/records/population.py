@@ -56,8 +56,6 @@ class Row:
     failed: int
     not_tested: int
     undone_by: str
-    reviewed_at: str
-    reviewed_by: str
     signature: str
     stamped_at: str
     flags: str
@@ -71,11 +69,6 @@ class Row:
     def flagged(self) -> tuple[str, ...]:
         """The flags, one by one."""
         return tuple(filter(None, self.flags.split("; ")))
-
-    @property
-    def waits_for_review(self) -> bool:
-        """Whether somebody has to look at it who has not yet: it passed a freeze over, or put another run back."""
-        return bool(self.emergency or self.kind == "rollback") and not self.reviewed_at
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -137,15 +130,12 @@ def _row(folder: Path, line: chain.Line, check: Check | None, notes: kept.Notes)
     told, outcome = _told(folder, line)
     if notes.expired and outcome == "cannot be read":
         outcome = "expired"
-    reviewed = notes.review
     return Row(
         stream=line.stream,
         n=line.entry.n,
         run=folder.name,
         outcome=outcome,
         undone_by=", ".join(dict.fromkeys(one.rollback or one.by for one in notes.undone)),
-        reviewed_at=reviewed.at if reviewed else "",
-        reviewed_by=reviewed.by if reviewed else "",
         signature=check.signed_by if check else "",
         stamped_at="",  # no run has a time-stamp so far
         flags="; ".join(_flags(check, notes, folder)),

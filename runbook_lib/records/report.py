@@ -34,7 +34,7 @@ class Report:
     def open_points(self) -> dict[str, tuple[Row, ...]]:
         """What somebody has to do or to know, by its key in the catalogue; a run may be under several."""
         return {
-            "to_be_reviewed": tuple(row for row in self.rows if row.waits_for_review),
+            "to_be_reviewed": tuple(row for row in self.rows if row.emergency),
             "not_ended": tuple(row for row in self.rows if row.outcome in _NOT_ENDED),
             "not_proven": tuple(row for row in self.rows if row.outcome == "not proven"),
             "unsigned": tuple(row for row in self.rows if not row.signature),

@@ -43,22 +43,6 @@ def release(root: Path, run: str, reason: str) -> None:
     _note(root, {"kind": "release", "run": run, "by": origin.operator(), "reason": reason})
 
 
-def review(root: Path, run: str, comment: str) -> None:
-    """Somebody looked at a run after it was made, who did not make it.
-
-    Raises: as `hold`; UsageError also where the operator of the run would review it.
-    """
-    _notes_of(root, run, comment)
-    operator = seal.read_statement(root / run).operator.login
-    if operator == origin.operator():
-        raise UsageError(
-            f"was made by {operator}, who cannot review it",
-            run,
-            "have somebody else look at it: by another login",
-        )
-    _note(root, {"kind": "reviewed", "run": run, "by": origin.operator(), "comment": comment})
-
-
 def redact(root: Path, run: str, path: str, reason: str) -> Kept:
     """Delete a file of a run; in its place PATH.redacted says what it was, who deleted it, and why.
 

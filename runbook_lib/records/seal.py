@@ -29,7 +29,7 @@ _OUTSIDE = frozenset((SUMS, SIGNATURE, chain.AT_WORK))
 _SUM = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<path>[^\\/\n][^\n]*)")
 _RESERVE = ".reserve"
 REDACTED = ".redacted"  # behind the name of a file that was deleted: who did it, and why
-_VOUCHES = re.compile(rf"run\.json(\.[0-9]+)?|SHA256SUMS\.[0-9]+(\.sig)?|.+{re.escape(REDACTED)}")
+_VOUCHES = re.compile(rf"run\.json(\.[0-9]+)?|SHA256SUMS\.[0-9]+(\.[a-z]+)?|.+{re.escape(REDACTED)}")
 NOT_BEGUN = "not begun"  # what a host came to of which there is no record
 SUMS_BYTES_MAX = 64 << 20  # some 500,000 files
 

@@ -79,7 +79,7 @@ for r in $(cat "$t/there"); do
     # What vouches for a run stays when its files have expired.
     if grep -q "\"kind\":\"expired\",\"n\":[0-9]*,\"run\":\"$r\"}\$" "$t/chain"; then
         echo "$r: its files were deleted, since their time was over"
-        grep -E '^.{66}(run\.json(\.[0-9]+)?|SHA256SUMS\.[0-9]+(\.sig)?|.+\.redacted)$' "$r/SHA256SUMS" > "$t/sums"
+        grep -E '^.{66}(run\.json(\.[0-9]+)?|SHA256SUMS\.[0-9]+(\.[a-z]+)?|.+\.redacted)$' "$r/SHA256SUMS" > "$t/sums"
     else cat "$r/SHA256SUMS" > "$t/sums"; fi
     ( cd "$r" && sha256sum -c --strict --quiet "$t/sums" ) > "$t/o" 2>&1 || wrong "$r: $(grep -v WARNING "$t/o" | head -3 | tr '\n' ' ')"
     cut -c67- "$t/sums" | sort > "$t/listed"
