@@ -159,6 +159,18 @@ def chain_of(site: Site) -> list[dict[str, object]]:
     return [json.loads(line[65:]) for line in tampering.stream(site.root).read_bytes().splitlines()]
 
 
+def test_a_file_that_came_anew_is_redacted_anew(site: Site) -> None:
+    redact(site, NOTEBOOK)
+    (site.root / SAMPLE / NOTEBOOK).write_text("anew\n")
+    with tampering.signing_with(site.keys / "kanri"):
+        tampering.sign(site.root, SAMPLE)
+    assert site.check().holds, site.told()
+    redact(site, NOTEBOOK)
+    assert site.check().holds, site.told()
+    told = json.loads((site.root / SAMPLE / f"{NOTEBOOK}.redacted").read_bytes())
+    assert told["sha256"] == seal.sha256(b"anew\n")
+
+
 def test_without_a_key_a_signed_run_is_not_redacted(site: Site) -> None:
     before = tampering.state(site.root, frozenset())
     with tampering.signing_with(site.keys / "stranger"), pytest.raises(RecordNotSigned):

@@ -60,9 +60,10 @@ def redact(root: Path, run: str, path: str, reason: str) -> Kept:
     folder, notes = root / run, _notes_of(root, run, reason)
     _refuse_to_delete(root, run, notes)
     listed = _listed(folder)
-    broke_off = path in notes.redacted and path in listed
+    last = notes.redacted.get(path)
+    broke_off = last is not None and last.sha256 == listed.get(path)
     if path not in listed:
-        told = "was redacted already" if path in notes.redacted else "is no file of this run"
+        told = "was redacted already" if last else "is no file of this run"
         raise UsageError(told, f"{run}/{path}", f"see {seal.SUMS} there: it lists every file")
     if seal.vouches(path):
         raise UsageError("says what the others were, so it stays", f"{run}/{path}", "redact the file itself")

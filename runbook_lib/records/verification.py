@@ -6,7 +6,7 @@ elsewhere, or a list of signers of one's own.
 """
 
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -307,11 +307,11 @@ def _deleted(notes: kept.Notes) -> Iterator[str]:
         yield f"all files: expired by {notes.expired.by} at {notes.expired.at}"
 
 
-def _otherwise_deleted(folder: Path, notes: kept.Notes, listed: Collection[str]) -> Iterator[str]:
+def _otherwise_deleted(folder: Path, notes: kept.Notes, listed: Mapping[str, str]) -> Iterator[str]:
     """Redactions that the chain and the folder tell otherwise, or that broke off; and what was not to be deleted."""
     for path, one in notes.redacted.items():
         beside = f"{path}{seal.REDACTED}"
-        if path in listed and not notes.expired:
+        if listed.get(path) == one.sha256 and not notes.expired:
             yield f"{path}: its redaction broke off; type it again"
         elif beside not in listed or not _holds_entry(folder / beside, one):
             yield f"{beside}: is not as the chain has it"
