@@ -14,7 +14,7 @@ from format_one import made_of_before
 from tampering import BEFORE, CUT_OFF, LAST, PLAN
 
 from runbook_lib.errors import UsageError
-from runbook_lib.records import chain, model, population, report, seal, verification
+from runbook_lib.records import Record, chain, model, population, report, seal, verification
 from runbook_lib.records.publish import publish
 
 GONE = "20261127T010000Z-eeee"
@@ -33,7 +33,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tampering.record(root, CUT_OFF, mode="apply", end=False)
     emergency = sample_record.COMMON | {"emergency": "frozen until Monday", "reason": HOSTILE}
     seal.begin(root, LAST)  # seals the one that was cut off
-    sample_record.Record.begin(
+    Record.begin(
         root, LAST, "mail12", "11-key-and-csr", title="Key", facts={}, **emergency  # type: ignore[arg-type]
     ).finish("not proven", "Done.")  # fmt: skip
     publish(root, LAST)
@@ -144,3 +144,11 @@ def test_a_run_whose_statement_cannot_be_read_is_a_row_all_the_same(root: Path, 
     assert rows[PLAN]["outcome"] == "cannot be read"
     assert "does not hold" in rows[PLAN]["flags"]
     assert rows[PLAN]["stream"] == chain.stream_here()
+
+
+def test_a_run_with_a_record_that_was_altered_keeps_its_row(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path / "records")
+    (tmp_path / "records" / PLAN / "mail12" / "11-key-and-csr.json").write_text("{}\n")
+    row = cells(made(tmp_path / "records"))[PLAN]
+    assert (row["outcome"], row["hosts"]) == ("planned", "mail12")
+    assert "does not hold" in row["flags"]

@@ -31,7 +31,7 @@ class Row:
 
     Args:
         n: the line of the chain in which it begins; of a run from before the chain the one in which it was found.
-        outcome: the worst that a host of it came to; or `at work`, `missing`, `expired`, `cannot be read`.
+        outcome: the worst that a host of it came to; or `at work`, `missing`, `cannot be read`.
         emergency: the freeze or window that was passed over.
         undone_by: the runs that put it back; who did it, where it was by hand.
         signature: who signed it, and with which key; '' where nobody did, or where it is not good.
@@ -128,8 +128,6 @@ def _begun(root: Path) -> dict[str, chain.Line]:
 
 def _row(folder: Path, line: chain.Line, check: Check | None, notes: kept.Notes) -> Row:
     told, outcome = _told(folder, line)
-    if notes.expired and outcome == "cannot be read":
-        outcome = "expired"
     return Row(
         stream=line.stream,
         n=line.entry.n,
@@ -158,12 +156,13 @@ def _told(folder: Path, line: chain.Line) -> tuple[dict[str, Any], str]:
 def _by_statement(folder: Path) -> tuple[dict[str, Any], str]:
     statement = seal.read_statement(folder)
     who = {"operator": statement.operator.login, "principal": statement.operator.principal or ""}
-    outcome = (
-        "interrupted"
-        if statement.cut_off
-        else seal.worst([host.outcome for host in statement.hosts.values()])
-    )
-    return _cells(statement.model_dump() | {"hosts": statement.hosts}, folder) | who, outcome
+    worst = seal.worst([host.outcome for host in statement.hosts.values()])
+    try:
+        emergencies = _emergencies(index.read_run(folder))
+    except RecordError:  # a record was altered: the run does not hold, and what its statement says stands
+        emergencies = ""
+    cells = _cells(statement.model_dump() | {"hosts": statement.hosts})
+    return cells | who | {"emergency": emergencies}, "interrupted" if statement.cut_off else worst
 
 
 def _by_records(folder: Path, *, begun: bool) -> tuple[dict[str, Any], str]:
@@ -175,16 +174,15 @@ def _by_records(folder: Path, *, begun: bool) -> tuple[dict[str, Any], str]:
     outcome = seal.worst([host.outcome for host in told["hosts"].values()])
     if begun:
         outcome = "at work" if chain.is_at_work(folder) else "interrupted"
-    return _cells(told, folder) | who, outcome
+    return _cells(told) | who | {"emergency": _emergencies(found)}, outcome
 
 
-def _cells(told: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _cells(told: dict[str, Any]) -> dict[str, Any]:
     verdicts = [host.verdicts for host in told["hosts"].values()]
     cells = {
         "kind": told["kind"],
         "hosts": ", ".join(told["hosts"]),
         "reason": told["reason"] or "",
-        "emergency": "; ".join(_emergencies(folder)),
         "plan": told["plan"] or "",
         "ended": told["ended_at"] or "",
         "changes": sum(host.changes for host in told["hosts"].values()),
@@ -195,11 +193,10 @@ def _cells(told: dict[str, Any], folder: Path) -> dict[str, Any]:
     return cells | ({"began": told["started_at"]} if told["started_at"] else {})
 
 
-def _emergencies(folder: Path) -> list[str]:
+def _emergencies(found: index.RunIndex) -> str:
     """What was passed over, each once; nothing of records that are there no more."""
-    return sorted(
-        {entry.record.emergency for entry in index.read_run(folder).current if entry.record.emergency}
-    )
+    told = {entry.record.emergency for entry in found.current}
+    return "; ".join(sorted(filter(None, told)))
 
 
 def _flags(check: Check | None, notes: kept.Notes, folder: Path) -> Iterator[str]:
