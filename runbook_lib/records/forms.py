@@ -77,7 +77,7 @@ def page(folder: Path, checked: Check) -> str:
         UsageError: the folder has a name that no run has.
         RecordError: there is no such run, or its records cannot be read.
     """
-    return pages.form_page(form(folder, checked))
+    return pages.rendered("form.html.j2", form=form(folder, checked))
 
 
 def form(folder: Path, checked: Check) -> Form:

@@ -6,11 +6,10 @@ act on a terminal or reorder a line (controls, bidirectional overrides) are spel
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -18,11 +17,6 @@ from runbook_lib.records import words
 from runbook_lib.records.index import Entry, RunIndex, counted
 from runbook_lib.records.model import ApplyStep, NoteStep, Outcome, PlanStep, RecordData, Step
 from runbook_lib.visible import visible
-
-if TYPE_CHECKING:  # they make pages
-    from runbook_lib.records.forms import Form
-    from runbook_lib.records.report import Report
-    from runbook_lib.records.site_page import SitePage
 
 # No script, no frame, no form, no request: what is shown is in the file.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -59,7 +53,7 @@ class DiffLine:
 def chapter_page(entry: Entry, run: RunIndex) -> str:
     """The page of one record."""
     notebook_page = (run.folder / entry.notebook_page).exists()
-    return _page("chapter.html.j2", entry=entry, record=entry.record, notebook_page=notebook_page)
+    return rendered("chapter.html.j2", entry=entry, record=entry.record, notebook_page=notebook_page)
 
 
 def plan_script(record: RecordData) -> str:
@@ -76,25 +70,11 @@ def plan_script(record: RecordData) -> str:
 
 def index_page(run: RunIndex) -> str:
     """The page of a run: every host and chapter, and what to type next."""
-    return _page("index.html.j2", run=run)
+    return rendered("index.html.j2", run=run)
 
 
-def report_page(report: "Report", controls: Sequence[Mapping[str, str]]) -> str:
-    """The page of a report on a period, to read and to print."""
-    return _page("report.html.j2", report=report, controls=controls)
-
-
-def form_page(form: "Form") -> str:
-    """A work instruction or a work record, for A4."""
-    return _page("form.html.j2", form=form)
-
-
-def site_page(site: "SitePage") -> str:
-    """The page over all runs of a site."""
-    return _page("site.html.j2", site=site)
-
-
-def _page(template: str, **values: object) -> str:
+def rendered(template: str, **values: object) -> str:
+    """A page by its template; all that it is given is text there, but for Markup."""
     return _environment().get_template(template).render(policy=POLICY, **values)
 
 

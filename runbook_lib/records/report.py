@@ -46,7 +46,7 @@ class Report:
         """The report's files, name and content; the same records give the same bytes."""
         yield "population.csv", population.to_csv(self.rows)
         yield "controls.csv", CONTROLS.read_bytes()
-        yield "report.html", pages.report_page(self, controls()).encode()
+        yield "report.html", pages.rendered("report.html.j2", report=self, controls=controls()).encode()
 
 
 def controls() -> list[dict[str, str]]:

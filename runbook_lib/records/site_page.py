@@ -64,7 +64,7 @@ def page(root: Path, linked: Collection[str]) -> str:
     for row in reversed(rows):
         chosen = [("month", _month(row)), ("outcome", row.outcome), *(("host", host) for host in _hosts(row))]
         listed.append(Listed(row, " ".join(styles[one] for one in chosen), row.run in linked))
-    return pages.site_page(SitePage(tuple(listed), filters))
+    return pages.rendered("site.html.j2", site=SitePage(tuple(listed), filters))
 
 
 def _choices(letter: str, values: Collection[str]) -> tuple[Choice, ...]:
