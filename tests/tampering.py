@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -84,11 +85,16 @@ def sign(root: Path, run: str) -> None:
 
 
 def make(folder: Path) -> Site:
-    """A site: a run of before, one with all that a run can have, a plan, one cut off, another controller's, a last."""
+    """A site: a run of before, one with all that a run can have, a plan, one cut off, another controller's, a last.
+
+    Who signs the runs has a key that ends within a year: what it signed must be good for longer.
+    """
     root, keys = folder / "records", folder / "keys"
     keys.mkdir(parents=True)
+    ends = f"{datetime.now(UTC) + timedelta(days=360):%Y%m%d}"
+    times = f'valid-after="20200101000000",valid-before="{ends}000000"'
     lines = [
-        f'{KANRI} namespaces="run@runbook",valid-after="20200101000000" {make_key(keys / "kanri")}',
+        f'{KANRI} namespaces="run@runbook",{times} {make_key(keys / "kanri")}',
         f'{KANSA} namespaces="signers@runbook",valid-after="20200101000000" {make_key(keys / "kansa")}',
     ]
     make_key(keys / "stranger")
