@@ -9,7 +9,7 @@ from typing import ClassVar
 from runbook_lib import display, inventory, records, warned
 from runbook_lib.chapters import parameters, progress
 from runbook_lib.chapters.asking import survey_of
-from runbook_lib.chapters.chapter import measured, table_of, worst
+from runbook_lib.chapters.chapter import measured, sealed_by_hand, table_of, worst
 from runbook_lib.chapters.depends_on_postfix import DependsOnPostfix
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import UsageError
@@ -72,6 +72,7 @@ class ServerByName(display.Shown):
         told = measured(self._rows)
         table = display.Table(("", ""), [("changed", "nothing: this chapter only asks"), ("verified", told)])
         self.record.finish("planned", table.text())
+        sealed_by_hand(self.record)
         return table
 
 

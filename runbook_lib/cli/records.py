@@ -222,14 +222,16 @@ def add(
     run: Run = None,
     inventory: RecordsOf = None,
 ) -> None:
-    """Attach a notebook that was run by hand to the record of its chapter, and make the pages anew."""
+    """Attach a notebook that was run by hand to the record of its chapter; the run is sealed, and signed, anew."""
     from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
     from runbook_lib.records import root
     from runbook_lib.records.attachment import add_notebook
 
     inventories.find_records(inventory)
-    entry = add_notebook(notebook, root(), run)
+    done = add_notebook(notebook, root(), run)
+    entry = done.entry
     folder = root() / entry.record.run
     say(
         f"{notebook} is in the record of {entry.record.chapter} on {entry.record.host}: {folder / entry.page}"
     )
+    say(f"Seal: {done.kept.told}")

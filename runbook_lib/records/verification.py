@@ -7,7 +7,7 @@ elsewhere, or a list of signers of one's own.
 
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runbook_lib.errors import RecordError, RunbookError, UsageError
@@ -56,6 +56,7 @@ class Check:
         signed_by: who signed the seal, and with which key; '' where nobody did.
         contradicted: what is said of the run, and its records, its folder or the chain do not say.
         signature: what is wrong with the signature, or with its absence; '' where nothing is.
+        to_sign: the site signs, and nobody signed this.
     """
 
     run: str
@@ -68,6 +69,7 @@ class Check:
     sealed: bool = False
     signed_by: str = ""
     signature: str = ""
+    to_sign: bool = False
 
     @property
     def holds(self) -> bool:
@@ -78,6 +80,8 @@ class Check:
     def report(self) -> str:
         """What was found, a line a file or sentence that is not as it should be."""
         state = f"sealed, {f'signed by {self.signed_by}' if self.signed_by else 'unsigned'}"
+        if self.to_sign:
+            state += f"; runbook records sign {self.run} signs it"
         lines = [
             f"{self.run}: {len(self.unchanged)} files are as they were recorded"
             f" ({state if self.sealed else 'not sealed'})"
@@ -272,13 +276,15 @@ def _check_sealed(folder: Path, run: str, known: _Known) -> Check:
     except RecordError as error:
         contradicted.append(f"{seal.STATEMENT} {error.problem}")
     compared = comparison.compare(folder, listed, there, statement.sizes if statement else {})
+    to_sign = False
     told = {"signed_by": "", "signature": ""}
     if statement:
         contradicted += _contradicted(run, statement, listed, line, known)
         if compared.holds:
             contradicted += _otherwise_than_records(folder, statement)
         told = _signature(folder, run, statement, known)
-    return _result(run, compared, contradicted, line is not None, **told)
+        to_sign = statement.signing != "off" and not (told["signed_by"] or (folder / seal.SIGNATURE).exists())
+    return replace(_result(run, compared, contradicted, line is not None, **told), to_sign=to_sign)
 
 
 def _irregular(folder: Path, paths: Sequence[str]) -> Iterator[str]:
