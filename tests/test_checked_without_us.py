@@ -68,6 +68,10 @@ def a_line_of_the_chain(records: Path, _: Site) -> None:
     path.write_bytes(path.read_bytes().replace(b'"kind":"found"', b'"kind":"fount"'))
 
 
+def stamped_for_another(records: Path, _: Site) -> None:
+    shutil.copy(records / LAST / seal.STAMP, records / SAMPLE / seal.STAMP)
+
+
 def signed_by_a_stranger(records: Path, site: Site) -> None:
     tampering.resign(Site(records, site.keys, site.signers, site.heads), SAMPLE)
 
@@ -79,6 +83,7 @@ ALTERED: list[tuple[Callable[[Path, Site], None], str]] = [
     (a_file_and_its_list, ""),
     (a_line_of_the_chain, ""),
     (signed_by_a_stranger, ""),
+    (stamped_for_another, ""),
 ]
 
 
@@ -95,6 +100,7 @@ class HandedOver:
         stream = tampering.stream(self.site.root).name.removesuffix(".chain")
         return {
             "YOUR-SIGNERS": f"{HANDED_OVER}/signers",
+            "ROOTS": f"{HANDED_OVER}/roots",
             "PRINCIPAL": KANRI,
             "TIME": re.sub("[-:T]", "", at)[:14],
             "STREAM": stream,
@@ -114,6 +120,7 @@ def handed_over(tmp_path_factory: pytest.TempPathFactory) -> HandedOver:
         shutil.copytree(folder / "whole", folder / f"altered-{number}")
         alter(folder / f"altered-{number}" / "records", site)
     shutil.copy(site.signers, folder / "signers")
+    shutil.copy(str(site.tsa), folder / "roots")
     return HandedOver(site, folder)
 
 
@@ -172,23 +179,34 @@ def test_each_command_prints_what_the_readme_says(
 def test_what_the_readme_says_of_keys(auditor: BareMachine, handed_over: HandedOver) -> None:
     """A key that has ended since counts at the time of the seal alone; one command takes any key."""
     values = handed_over.values()
-    without_time = re.sub(r"-O verify-time=\S+", "", filled(STEPS[-1].command, values))
+    without_time = re.sub(r"-O verify-time=\S+", "", filled(STEPS[4].command, values))
     done = auditor.sh(f"cd {HANDED_OVER}/whole/records\n{without_time}")
     assert done.returncode == (255 if auditor.years else 0), done.stdout + done.stderr
-    any_key = f"ssh-keygen -Y check-novalidate -n run@runbook -s {SAMPLE}/SHA256SUMS.sig < {SAMPLE}/SHA256SUMS"
-    done = auditor.sh(f"cd {HANDED_OVER}/altered-{len(STEPS) - 1}/records\n{any_key}")
+    any_key = (
+        f"ssh-keygen -Y check-novalidate -n run@runbook -s {SAMPLE}/SHA256SUMS.sig < {SAMPLE}/SHA256SUMS"
+    )
+    done = auditor.sh(f"cd {HANDED_OVER}/altered-4/records\n{any_key}")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_the_readme_says_of_time_stamps(auditor: BareMachine, handed_over: HandedOver) -> None:
+    """The authority's certificates have ended since."""
+    without_time = re.sub(r'\\\n  -attime "[^\n]*', "", filled(STEPS[5].command, handed_over.values()))
+    done = auditor.sh(f"cd {HANDED_OVER}/whole/records\n{without_time}")
+    said = "Verification: FAILED" if auditor.years else "Verification: OK"
+    assert said in done.stdout.splitlines(), done.stdout + done.stderr
 
 
 def checked(auditor: BareMachine, folder: str, handed_over: HandedOver) -> subprocess.CompletedProcess[str]:
     heads = " ".join(f"{head.stream}:{head.n}:{head.sha256}" for head in handed_over.site.heads)
-    return auditor.sh(f"cd {HANDED_OVER}/{folder}\nsh check.sh ../signers {heads}")
+    return auditor.sh(f"cd {HANDED_OVER}/{folder}\nTSA=../roots sh check.sh ../signers {heads}")
 
 
 def test_the_script_finds_a_whole_archive_whole(auditor: BareMachine, handed_over: HandedOver) -> None:
     done = checked(auditor, "whole", handed_over)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert done.stdout.splitlines()[-1] == "WHOLE"
+    assert re.search(rf"^{LAST}: time-stamped [A-Z][a-z]+ .* GMT$", done.stdout, re.MULTILINE)
     assert f'{LAST}: Good "run@runbook" signature for {KANRI} with ED25519 key SHA256:' in done.stdout
 
 

@@ -271,7 +271,10 @@ def test_saving_signs_or_says_which_command_does(
     name: str, root: Path, signs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
-    told = {"kanri": "signed by kanri@example.test", "nobody": f"runbook records sign {sample_record.RUN} does it later"}
+    told = {
+        "kanri": "signed by kanri@example.test",
+        "nobody": f"runbook records sign {sample_record.RUN} does it later",
+    }
     with tampering.signing_with(signs / name):
         (event,) = told_by_saving(executed(root))
     assert told[name] in event["seal"]

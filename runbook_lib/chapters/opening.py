@@ -16,6 +16,7 @@ from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory, calendar
 from runbook_lib.inventory.lab_state import lab_state
 from runbook_lib.mail.certificates.pins import Pins
+from runbook_lib.records import told
 from runbook_lib.records.index import completed_run
 from runbook_lib.remote import Fact
 from runbook_lib.remote import Host as RemoteHost
@@ -226,7 +227,9 @@ def begin_record(
         emergency=opened.emergency,
         inventory_sha256=opened.inventory.digest,
     )
-    return record, Journal(opened.remote, run, records.operator(), opened.reason, notebook)
+    return record, Journal(
+        opened.remote, run, records.operator(), opened.reason, notebook, told.anchor(records.root(), run)
+    )
 
 
 def is_lab_host(host: RemoteHost, mark: str) -> bool:

@@ -103,6 +103,11 @@ def bind(approved: Approved | None) -> None:
     _bound = approved
 
 
+def plan_bound() -> str | None:
+    """The digest of the whole plan that this process makes; None where nobody approved one."""
+    return _bound.plan if _bound else None
+
+
 def check(chapter: str, plan: "Plan", host: str) -> None:
     """As `Approved.check`, where this process is bound to a plan."""
     if _bound is not None:

@@ -340,6 +340,16 @@ class Ordered(BaseModel):
     hosts: tuple[str, ...]
     chapters: Annotated[dict[str, str], Field(min_length=1)]
     next_options: str = ""
+    plan: str | None = None
+
+
+def approved_plan(folder: Path) -> str | None:
+    """The digest of the plan that was approved, as a run's order has it; None where nobody approved one.
+
+    Raises: RecordError: the order cannot be read.
+    """
+    ordered = _ordered(folder)
+    return ordered.plan if ordered else None
 
 
 def _ordered(folder: Path) -> Ordered | None:

@@ -2,8 +2,8 @@
 
 `runbook jupyter` names `Notebooks` as the server's contents manager, so nothing has to be typed. (A post-save hook of
 the server's own would do, if it did not call whatever stops one an 'unexpected error'.) A person who only saves has not
-asked for a command to be run: secrets that one prints, or that a keyring asks a person for, are not fetched here, and the run is signed where a key does so
-without asking.
+asked for a command to be run: secrets that one prints, or that a keyring asks a person for, are not fetched here, and
+the run is signed only where a key does so without asking.
 """
 
 import sys

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runbook_lib.errors import RecordNotSigned, UsageError
-from runbook_lib.records import chain, files, origin, seal, signers
+from runbook_lib.errors import RecordNotSigned, RecordNotStamped, UsageError
+from runbook_lib.records import chain, files, origin, seal, signers, stamping
 from runbook_lib.records.index import RunIndex
 from runbook_lib.records.publish import publish
 from runbook_lib.records.signers import CHANGE, RUN, Signer
@@ -161,27 +161,34 @@ class Kept:
     Args:
         head: the last line of the chain, to be kept elsewhere.
         unsigned: why it is not signed; '' where it is, or nobody wanted it to be.
+        stamped: the moment of the signature's time-stamp; '' where it has none.
+        unstamped: why it has none; '' where it has one, or nobody wanted it.
     """
 
     index: RunIndex
     head: str
     signed_by: str
     unsigned: str
+    stamped: str = ""
+    unstamped: str = ""
 
     @property
     def told(self) -> str:
-        """The head, and who signed, or why nobody did."""
+        """The head, who signed, or why nobody did, and the time-stamp."""
         if self.unsigned:
             return (
                 f"{self.head}, unsigned: {self.unsigned}; runbook records sign {self.index.run} does it later"
             )
-        return f"{self.head}, signed by {self.signed_by}" if self.signed_by else self.head
+        told = f"{self.head}, signed by {self.signed_by}" if self.signed_by else self.head
+        if self.unstamped:
+            return f"{told}, unstamped: {self.unstamped}; runbook records stamp {self.index.run} asks again"
+        return f"{told}, time-stamped {self.stamped}" if self.stamped else told
 
 
 def keep(root: Path, run: str, *, replaced: Collection[str] = (), asking: bool = True) -> Kept:
     """Publish a run, and sign it where the inventory in use wants that.
 
-    A run that cannot be signed is kept all the same.
+    A run that cannot be signed, or whose signature gets no time-stamp, is kept all the same.
 
     Args:
         replaced: as `publish` has it.
@@ -200,7 +207,13 @@ def keep(root: Path, run: str, *, replaced: Collection[str] = (), asking: bool =
             sign(root, run, key, asking=asking)
         except RecordNotSigned as error:
             key, why = None, error.problem
-    return Kept(found, chain.head(root), key.principal if key else "", why)
+    stamped, unstamped = "", ""
+    if key and origin.timestamp() and not (root / run / seal.STAMP).exists():
+        try:
+            stamped = stamping.stamp(root, run)
+        except RecordNotStamped as error:
+            unstamped = error.problem.removeprefix("not time-stamped: ")
+    return Kept(found, chain.head(root), key.principal if key else "", why, stamped, unstamped)
 
 
 def sign_anew(root: Path, run: str, key: Key) -> None:

@@ -1,13 +1,16 @@
 # sh check.sh SIGNERS [STREAM:N:SHA256 ...]
 # SIGNERS: your own copy of the list of signers; - where the site signs nothing.
 # STREAM:N:SHA256: a line of the chain that was kept elsewhere (a ticket, a log server, a mail).
-# It needs sh, ssh-keygen (OpenSSH 8.9 or later), sha256sum, find, sort, diff, cut, sed, grep, tail. It changes nothing.
+# TSA=FILE before it: your own copy of the roots by which time-stamps are checked; else those of the archive.
+# It needs sh, ssh-keygen (OpenSSH 8.9 or later), sha256sum, find, sort, diff, cut, sed, grep, tail; for time-stamps
+# openssl and date. It changes nothing.
 LC_ALL=C TZ=UTC0
 export LC_ALL TZ
 [ $# -ge 1 ] || { echo "usage: sh check.sh SIGNERS [STREAM:N:SHA256 ...]"; exit 2; }
 signers=$1
 shift
 case $signers in -|/*) ;; *) signers=$PWD/$signers ;; esac
+case ${TSA:-} in ""|/*) ;; *) TSA=$PWD/$TSA ;; esac
 cd "$(dirname "$0")/records" || exit 2
 bad=0
 t=$(mktemp -d) || exit 2
@@ -15,6 +18,20 @@ trap 'rm -rf "$t"' EXIT
 wrong() { echo "WRONG $*"; bad=$((bad + 1)); }
 field() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$2"; }
 sum() { sha256sum < "$1" | cut -c1-64; }
+
+# Check the time-stamp of run $1.
+check_stamp() {
+    said=$(grep "\"kind\":\"stamped\",.*\"run\":\"$1\",\"tsr\":\"$(sum "$1/SHA256SUMS.tsr")\"}\$" "$t/chain")
+    roots=$(printf '%s\n' "$said" | tail -1 | sed -n 's/.*"roots":"\([0-9a-f]*\)".*/\1/p')
+    [ -n "$roots" ] || { wrong "$1: the chain does not have its time-stamp"; return; }
+    file=tsa-$(printf '%s\n' "$roots" | cut -c1-16).pem
+    [ -f "$file" ] && [ "$(sum "$file")" = "$roots" ] || { wrong "$file: is not the one of the chain"; return; }
+    command -v openssl > /dev/null || { echo "$1: time-stamp NOT CHECKED: openssl is not there"; return; }
+    moment=$(openssl ts -reply -in "$1/SHA256SUMS.tsr" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
+    if [ -n "$moment" ] && openssl ts -verify -data "$1/SHA256SUMS.sig" -in "$1/SHA256SUMS.tsr" \
+        -CAfile "${TSA:-$file}" -attime "$(date -u -d "$moment" +%s)" 2>/dev/null | grep -qx 'Verification: OK'
+    then echo "$1: time-stamped $moment"; else wrong "$1: its time-stamp is no good"; fi
+}
 
 find . -type l > "$t/links"
 [ ! -s "$t/links" ] || wrong "a link: $(head -3 "$t/links" | tr '\n' ' ')"
@@ -78,7 +95,7 @@ for r in $(cat "$t/there"); do
     [ "$(sum "$r/SHA256SUMS")" = "$3" ] || wrong "$r: SHA256SUMS is not the one of the chain"
     ( cd "$r" && sha256sum -c --strict --quiet SHA256SUMS ) > "$t/o" 2>&1 || wrong "$r: $(grep -v WARNING "$t/o" | head -3 | tr '\n' ' ')"
     cut -c67- "$r/SHA256SUMS" | sort > "$t/listed"
-    ( cd "$r" && find . ! -type d | cut -c3- | grep -vxE 'SHA256SUMS|SHA256SUMS\.sig' | sort ) > "$t/files"
+    ( cd "$r" && find . ! -type d | cut -c3- | grep -vxE 'SHA256SUMS(\.sig|\.tsr)?' | sort ) > "$t/files"
     diff "$t/listed" "$t/files" > "$t/o" || wrong "$r: listed (<) and there (>): $(grep '^[<>]' "$t/o" | head -3 | tr '\n' ' ')"
     grep -qF "\"chain\":{\"n\":$5,\"prev\":\"$6\",\"stream\":\"$4\"}" "$r/run.json" || wrong "$r: the seal is not at the place that run.json names"
     [ "$(field run "$r/run.json")" = "$r" ] || wrong "$r: run.json is of another run"
@@ -98,5 +115,9 @@ for r in $(cat "$t/there"); do
     elif [ "$signers" = - ] && ! grep -q '"signing":"required"' "$r/run.json"; then
         echo "$r: unsigned"
     else wrong "$r: unsigned"; fi
+    if [ -f "$r/SHA256SUMS.tsr" ]; then check_stamp "$r"
+    elif grep -F "\"run\":\"$r\"," "$t/chain" | grep -E '"kind":"(seal|signed|stamped)"' | tail -1 | grep -q '"kind":"stamped"'; then
+        wrong "$r: its time-stamp is missing"
+    fi
 done
 if [ "$bad" = 0 ]; then echo "WHOLE"; else echo "NOT WHOLE: $bad wrong"; exit 1; fi
