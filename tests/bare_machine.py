@@ -28,7 +28,7 @@ class BareMachine:
     name: str
     years: int = 0
 
-    def sh(self, script: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+    def sh(self, script: str, timeout_s: float = 600.0) -> subprocess.CompletedProcess[str]:
         """Run a script as a person types it; its status is that of the last command."""
         clock = f"export LD_PRELOAD={_FAKED} FAKETIME=+{self.years * 365}d\n" if self.years else ""
         done = inside(self.name, f"{clock}sh -c {shlex.quote(script)}".encode(), timeout_s)

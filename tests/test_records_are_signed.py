@@ -275,6 +275,17 @@ def test_a_run_by_hand_is_sealed_and_signed_when_its_chapter_ends(
     assert verification.check(root / PLAN).signed_by.startswith(f"{KANRI} with ED25519 key SHA256:")
 
 
+def test_a_chapter_by_hand_ends_well_where_its_run_cannot_be_sealed(
+    root: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    policy("off")
+    record = tampering.record(root, PLAN)
+    sealed_by_hand(record)
+    (record.path.parent / "x").symlink_to("/etc/hosts")
+    assert sealed_by_hand(record) == "not sealed: is no file, so nothing can vouch for it"
+
+
 def test_a_cell_that_is_run_again_adds_to_a_record_and_what_was_sealed_stays(
     root: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

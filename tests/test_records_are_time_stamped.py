@@ -134,7 +134,10 @@ def test_an_authority_that_is_away_leaves_a_run_unstamped(root: Path, tmp_path: 
     assert (kept.signed_by, kept.stamped) == (KANRI, "")
     assert kept.unstamped == f"{away.url}: [Errno 111] Connection refused"
     assert stamped_at(root, PLAN) == ""
-    assert keys.is_dir()
+    before = (root / PLAN / seal.SIGNATURE).read_bytes()
+    assert (keys / "kanri").exists()
+    assert signing.stamp_where_wanted(root, PLAN)[1] == kept.unstamped
+    assert (root / PLAN / seal.SIGNATURE).read_bytes() == before
 
 
 def test_an_authority_of_other_roots_is_not_believed(root: Path, tmp_path: Path, tsa: Authority) -> None:

@@ -12,6 +12,7 @@ from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import (
     ApplyRefused,
     CommandFailed,
+    RecordError,
     RecordNotWritten,
     RunbookError,
     StepInterrupted,
@@ -340,15 +341,13 @@ class Chapter(display.Shown):
             if self.record.data.changes_made:
                 with suppress(RunbookError):  # the first error is the one to tell; the record has it all
                     self._tell_host()
-            with suppress(RunbookError):  # the next run of this controller seals it then
-                sealed_by_hand(self.record)
+            sealed_by_hand(self.record)
             raise
         except KeyboardInterrupt:
             self._failed = True
             interrupted = StepInterrupted(self._goes_on())
             self.record.finish("interrupted", None, self._undo_left(), interrupted)
-            with suppress(RunbookError):
-                sealed_by_hand(self.record)
+            sealed_by_hand(self.record)
             raise interrupted from None
 
     def _goes_on(self) -> str:
@@ -386,14 +385,17 @@ def _refuse_unsigned() -> None:
 def sealed_by_hand(record: records.Record) -> str:
     """Seal the run of a chapter that ended outside of a batch, signed where a key does it without asking anybody.
 
-    Returns: the chain's head, and who signed, or why nobody did; '' in a batch, which seals at its end.
-    Raises: RecordError, RecordNotWritten: as `signing.keep`.
+    Returns: the chain's head, and who signed, or why nobody did, or why it is not sealed: then the next run of this
+        controller seals it; '' in a batch, which seals at its end.
     """
     if origin.chapters_of_run():
         return ""
     from runbook_lib.records import signing  # slow to import, and a batch does without
 
-    return signing.keep(records.root(), record.data.run, asking=False).told
+    try:
+        return signing.keep(records.root(), record.data.run, asking=False).told
+    except RecordError as error:
+        return f"not sealed: {error.problem}"
 
 
 def worst(rows: Sequence[Row]) -> Verdict:

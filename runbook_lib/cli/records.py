@@ -199,7 +199,8 @@ def show_chain(
     for run in chain.open_runs(root()):
         at_work = chain.is_at_work(root() / run)
         say(f"Open: {run}, {'at work' if at_work else 'cut off; the next run of its controller seals it'}")
-    say(f"Log server: {origin.log_server() or 'the inventory names none (site.records.log_server)'}")
+    if kept_by := origin.log_server():
+        say(f"Log server: {kept_by}")
     wrong = [
         f"{stream.name}{chain.SUFFIX}: {stream.wrong}" for stream in site.streams.values() if stream.wrong
     ]
@@ -240,13 +241,18 @@ def sign(
     run: Annotated[str, typer.Argument(help="The run's id.")],
     inventory: RecordsOf = None,
 ) -> None:
-    """Seal and sign a run that is not signed yet, with the key of $RUNBOOK_SIGN_KEY or of the agent."""
+    """Seal and sign a run that is not signed yet, with the key of $RUNBOOK_SIGN_KEY or of the agent.
+
+    Where the inventory names a time-stamping authority, the signature is stamped, too.
+    """
     from runbook_lib.records import origin, root, signing
 
     inventories.find_records(inventory)
     key = signing.find_key(root())
     signing.sign_anew(root(), origin.plain_name(run, "RUN"), key)
-    say(f"{run}: signed by {key.principal}")
+    moment, why = signing.stamp_where_wanted(root(), run)
+    told = f", time-stamped {moment}" if moment else f", unstamped: {why}" if why else ""
+    say(f"{run}: signed by {key.principal}{told}")
 
 
 @app.command("stamp")
@@ -257,7 +263,7 @@ def stamp(
     """Have a run's signature time-stamped (RFC 3161) by the authority of the inventory: site.records.timestamp."""
     from runbook_lib.records import origin, root, stamping
 
-    inventories.find_records(inventory)
+    inventories.chosen(inventory)
     moment = stamping.stamp(root(), origin.plain_name(run, "RUN"))
     say(f"{run}: time-stamped {moment}")
 

@@ -16,7 +16,7 @@ from runbook_lib.visible import visible
 
 _AUDIT = Path(__file__).parent / "audit"
 _ROOT = "records-for-audit"
-_NOBODY = "nobody, by the site's inventory (記載なし)"
+_NOBODY = "nobody was named when this archive was written (記載なし)"
 
 
 @dataclass(frozen=True)

@@ -207,13 +207,21 @@ def keep(root: Path, run: str, *, replaced: Collection[str] = (), asking: bool =
             sign(root, run, key, asking=asking)
         except RecordNotSigned as error:
             key, why = None, error.problem
-    stamped, unstamped = "", ""
-    if key and origin.timestamp() and not (root / run / seal.STAMP).exists():
-        try:
-            stamped = stamping.stamp(root, run)
-        except RecordNotStamped as error:
-            unstamped = error.problem.removeprefix("not time-stamped: ")
+    stamped, unstamped = stamp_where_wanted(root, run) if key else ("", "")
     return Kept(found, chain.head(root), key.principal if key else "", why, stamped, unstamped)
+
+
+def stamp_where_wanted(root: Path, run: str) -> tuple[str, str]:
+    """Have a signed run time-stamped where the inventory in use names an authority, and it is not.
+
+    Returns: the moment, or why it has none; both '' where nobody wants one, or it had one before.
+    """
+    if origin.timestamp() is None or (root / run / seal.STAMP).exists():
+        return "", ""
+    try:
+        return stamping.stamp(root, run), ""
+    except RecordNotStamped as error:
+        return "", error.problem.removeprefix("not time-stamped: ")
 
 
 def sign_anew(root: Path, run: str, key: Key) -> None:

@@ -36,9 +36,10 @@ def anchor(root: Path, run: str) -> str:
     Args:
         root: the folder of all records.
     """
-    stream, n, digest = chain.begun_at(root, run).split(":")
+    place, _, digest = chain.begun_at(root, run).rpartition(":")
     plan = approved.plan_bound()
-    return f"chain={stream}:{n}:{digest[:HEAD_DIGITS]} plan={f'sha256:{plan}' if plan else NOBODY}"
+    began = f"chain={place}:{digest[:HEAD_DIGITS]} " if place else ""
+    return f"{began}plan={f'sha256:{plan}' if plan else NOBODY}"
 
 
 @dataclass(frozen=True)
