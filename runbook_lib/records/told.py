@@ -197,17 +197,16 @@ def _wrong(site: Site, run: str, host: str, lines: Sequence[Told]) -> Iterator[s
 
 
 def _wrong_begin(site: Site, run: str, line: Told) -> Iterator[str]:
-    stream, _, rest = line.words.get("chain", "").rpartition(":")[0].rpartition(":")
-    digest = line.words.get("chain", "").rpartition(":")[2]
-    if "chain" in line.words:
-        there = site.streams.get(stream)
-        n = int(rest) if rest.isdecimal() else 0
-        at = there.lines[n - 1] if there and 0 < n <= len(there.lines) else None
-        if at is None or len(digest) < HEAD_DIGITS or not at.sha256.startswith(digest):
-            yield f"the host was told of line {rest} of {stream} as {digest}, and the chain has another there, or none"
-    if "chain" in line.words and line.words.get("plan", "").removeprefix("sha256:") != (
-        index.approved_plan(site.root / run) or NOBODY
-    ):
+    if "chain" not in line.words:  # of version 0.1.0, whose plan is the first step's
+        return
+    place, _, digest = line.words["chain"].rpartition(":")
+    stream, _, number = place.rpartition(":")
+    lines = site.streams[stream].lines if stream in site.streams else ()
+    n = int(number) if number.isdecimal() else 0
+    is_there = 0 < n <= len(lines) and lines[n - 1].sha256.startswith(digest)
+    if not is_there or len(digest) < HEAD_DIGITS:
+        yield f"the host was told of line {number} of {stream} as {digest}, and the chain has another there, or none"
+    if line.words.get("plan", "").removeprefix("sha256:") != (index.approved_plan(site.root / run) or NOBODY):
         yield "the host was told of another approved plan than its order has"
 
 
