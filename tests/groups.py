@@ -1,7 +1,8 @@
 """Which tests go to one process together, and in which order: the longest group first, so that none is waited for.
 
 A group is the tests of a file about one host, in the file's order, or the tests of a file that are about none; the
-notebooks are one group, in the document's order. How long each took is in durations.txt, which `make durations` renews.
+notebooks of a folder are one group, in their order. How long each took is in durations.txt, which `make durations`
+renews.
 """
 
 from collections import defaultdict
@@ -41,7 +42,7 @@ def group_of(nodeid: str) -> str:
     """The group of a test, by its name alone: both ends of xdist ask."""
     file, _, test = nodeid.partition("::")
     if file.endswith(".ipynb"):
-        return "notebooks"
+        return Path(file).parts[0]
     words = test.partition("[")[2].removesuffix("]").split("-")
     host = next((word for word in words if word in RELEASES), "")
     return f"{file} {host}".strip()
