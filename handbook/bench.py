@@ -5,7 +5,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from handbook.fault import Ask, Fault, Said, story
+from handbook.fault import Fault, Said, story
 from handbook.steady import steady
 from lab import Lab, Prepared
 from lab.releases import DOMAIN
@@ -56,31 +56,27 @@ class Bench:
         second = [self._named(ask.then or ask.command) for ask in fault.asked if ask.proves]
         made, cure = self._named(fault.made), self._named(fault.cure)
         steps = [
-            "whole",
-            *(f"line {shlex.quote(made)}" for _ in "1" if made),
-            *(f"ask {shlex.quote(command)}" for command in first),
-            f"log {shlex.quote(fault.log)}",
-            *(f"line {shlex.quote(cure)}" for _ in "1" if cure),
-            *(f"ask {shlex.quote(command)}" for command in second),
-            "whole",
+            ("whole", ""),
+            ("line", made),
+            *(("ask", command) for command in first),
+            ("log", fault.log),
+            ("line", cure),
+            *(("ask", command) for command in second),
+            ("whole", ""),
         ]
         ran = self.host.run(
-            "\n".join([_TRIAL, *steps, ""]),
+            "\n".join([_TRIAL, *(f"{function} {shlex.quote(text)}" for function, text in steps), ""]),
             root=True,
             timeout_s=_TIMEOUT_S,
             stdin=f"{self.password}\n".encode(),
         )
         outputs = [steady(part).strip("\n") for part in ran.stdout.decode(errors="replace").split("\0")[:-1]]
-        whole = outputs.pop(0), outputs.pop()
-        if made:
-            outputs.pop(0)
-        before = [Said(command, outputs.pop(0)) for command in first]
-        log = outputs.pop(0)
-        if cure:
-            outputs.pop(0)
-        after = [Said(command, outputs.pop(0)) for command in second]
+        asked = len(first)
+        before = [Said(*pair) for pair in zip(first, outputs[2:][:asked], strict=True)]
+        log = outputs[2 + asked]
+        after = [Said(*pair) for pair in zip(second, outputs[4 + asked : -1], strict=True)]
         self._judge(fault, before, log, after)
-        if whole[0] != whole[1]:
+        if outputs[0] != outputs[-1]:
             raise self._wrong(fault, "the cure left other files in /etc than there were before")
         return story(fault, made, cure, before, log, after)
 
@@ -95,7 +91,7 @@ class Bench:
     def _judge(self, fault: Fault, before: list[Said], log: str, after: list[Said]) -> None:
         for ask, said in zip(fault.asked, before, strict=True):
             self._require(fault, ask.shows, said)
-        proofs: list[Ask] = [ask for ask in fault.asked if ask.proves]
+        proofs = [ask for ask in fault.asked if ask.proves]
         for ask, said in zip(proofs, after, strict=True):
             self._require(fault, ask.proves, said)
         if bool(log) != bool(fault.log):

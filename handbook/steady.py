@@ -8,6 +8,7 @@ _FIXED = tuple(
         # journald: when, and which process
         (r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?=\S+ \S+: )", "Jan 15 09:30:00 "),
         (r"(?<=\w)\[\d+\](?=: )", "[4711]"),
+        (r"(?<=\bpid )\d+", "4711"),
         # Postfix: the name of a message in the queue, and how long it took
         (r"(?<=\]: )[0-9A-F]{6,15}(?=: )|(?<=queued as )[0-9A-F]{6,15}\b", "4C0FFEE421"),
         (r"(?<=\bdelay=)[\d.]+|(?<=\bdelays=)[\d./]+", "0.1"),

@@ -65,7 +65,6 @@ FILE_GONE = Fault(
     "anonymous ciphers are left, which no program takes",
     cure=f"mv aside.pem {_SERVED}\npostfix reload",
     to_do="put the file back, or mend the name: `postconf smtpd_tls_chain_files`",
-    elsewhere="with smtpd_tls_cert_file the log has: cannot get RSA certificate from file … disabling TLS support",
 )
 EXPIRED = Fault(
     message="certificate has expired",

@@ -2,14 +2,15 @@
 
 from handbook.fault import Ask, Fault
 
-_GREETED = "swaks --server MAILHOST --port 587 --timeout 5 --quit-after CONNECT 2>&1"
+_GREETED = "swaks --server MAILHOST --port 587 --quit-after CONNECT 2>&1"
+_WAITED = _GREETED.replace("swaks", "swaks --timeout 2")
 _DEAD = r"Remote host closed connection|Connection refused|Timeout"
 
 BLANK_IN_OPTION = Fault(
     message="fatal: unexpected command-line argument",
     made="sed -i 's/permit_sasl_authenticated,reject/permit_sasl_authenticated, reject/' /etc/postfix/master.cf\n"
     "postfix reload",
-    asked=(Ask(_GREETED, _DEAD, "220 "),),
+    asked=(Ask(_WAITED, _DEAD, "220 ", _GREETED),),
     log="unexpected command-line|throttling",
     cause="in master.cf a blank ends an option: what stands behind the comma is taken for an argument of smtpd",
     cure="sed -i 's/permit_sasl_authenticated, reject/permit_sasl_authenticated,reject/' /etc/postfix/master.cf\n"
@@ -36,7 +37,7 @@ DUPLICATE = Fault(
 PROGRAM_MISSPELT = Fault(
     message="bad command startup -- throttling",
     made="sed -i '/^submission /s/smtpd/smptd/' /etc/postfix/master.cf\npostfix reload",
-    asked=(Ask(_GREETED, _DEAD, "220 "),),
+    asked=(Ask(_WAITED, _DEAD, "220 ", _GREETED),),
     log="smptd|throttling",
     cause="master starts what the last column says, and there is no such program. It tries again once a minute",
     cure="sed -i '/^submission /s/smptd/smtpd/' /etc/postfix/master.cf\npostfix reload",
@@ -72,15 +73,7 @@ OUT_OF_CHROOT = Fault(
 NO_RELAY_RULE = Fault(
     message="fatal: in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one",
     made="postconf -P submission/inet/smtpd_relay_restrictions=permit_sasl_authenticated\npostfix reload",
-    asked=(
-        Ask(
-            "swaks --server MAILHOST --port 587 --tls --from kensa@example.test --to x@example.org --quit-after "
-            "RCPT"
-            " 2>&1 | tail -n 5",
-            "Remote host closed|451 4|421",
-            r"554 5\.7\.1",
-        ),
-    ),
+    asked=(Ask(_WAITED, _DEAD, "220 ", _GREETED),),
     log="specify at least one",
     cause="nothing in the list refuses a stranger, so Postfix ends rather than be an open relay",
     cure="postconf -P submission/inet/smtpd_relay_restrictions=permit_sasl_authenticated,reject\npostfix reload",
@@ -91,7 +84,7 @@ MAIN_CF_SYNTAX = Fault(
     message="missing '=' after attribute name",
     made="cp /etc/postfix/main.cf main.cf\necho 'smtpd_tls_loglevel 1' >>/etc/postfix/main.cf\n"
     "postfix reload || :",
-    asked=(Ask("postfix check", "missing '='"),),
+    asked=(Ask("postfix check", "missing '='", "nothing found", "postfix check && echo nothing found"),),
     log="missing '='",
     cause="a line of main.cf is no setting",
     cure="cp main.cf /etc/postfix/main.cf\npostfix reload",

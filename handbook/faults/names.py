@@ -2,9 +2,7 @@
 
 from handbook.fault import Ask, Fault
 
-_HERE = (
-    "swaks --server MAILHOST --port 25 --from '<>' --to kensa@MAILNAME --quit-after RCPT 2>&1 | tail -n 5"
-)
+_HERE = "swaks --server MAILHOST --port 25 --from '<>' --to kensa@MAILNAME --quit-after RCPT 2>&1 | tail -n 5"
 
 UNKNOWN_SERVER = Fault(
     message="Name or service not known",

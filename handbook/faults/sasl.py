@@ -58,7 +58,14 @@ NO_SMTPD_CONF = Fault(
 NO_MECHANISM = Fault(
     message="fatal: no SASL authentication mechanisms",
     made=f"sed -i 's/^mech_list:.*/mech_list: XOAUTH2/' {_SMTPD_CONF}\npostfix reload",
-    asked=(Ask(_OFFERED + " || echo no AUTH", "no AUTH", "AUTH PLAIN LOGIN"),),
+    asked=(
+        Ask(
+            f"{_OFFERED} || echo no AUTH".replace("swaks", "swaks --timeout 2"),
+            "no AUTH",
+            "AUTH PLAIN LOGIN",
+            _OFFERED,
+        ),
+    ),
     log="fatal: no SASL",
     cause="none of the mechanisms that smtpd.conf names is installed. smtpd ends, on each connection",
     cure=f"sed -i 's/^mech_list:.*/mech_list: PLAIN LOGIN/' {_SMTPD_CONF}\npostfix reload",
