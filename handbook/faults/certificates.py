@@ -75,6 +75,16 @@ EXPIRED = Fault(
     cure=_RIGHT,
     to_do="get a new certificate; `openssl x509 -noout -enddate -in FILE` says until when one is good",
 )
+NOT_YET_VALID = Fault(
+    message="certificate is not yet valid",
+    made=_installed("early"),
+    asked=_refused("certificate is not yet valid"),
+    log=_ALERT,
+    cause="the certificate begins later than now. Where its date is right, the clock of the client is slow",
+    cure=_RIGHT,
+    to_do="compare `date -u` on both sides with `openssl x509 -noout -startdate -in FILE`; set the clock that is "
+    "wrong, or have the certificate made anew",
+)
 OTHER_NAME = Fault(
     message="hostname mismatch",
     made=_installed("www"),

@@ -55,23 +55,6 @@ NO_SMTPD_CONF = Fault(
     to_do="write `pwcheck_method: saslauthd` and `mech_list: PLAIN LOGIN` into it",
     elsewhere="Enterprise Linux has it as /etc/sasl2/smtpd.conf, and brings it with Postfix",
 )
-NO_MECHANISM = Fault(
-    message="fatal: no SASL authentication mechanisms",
-    made=f"sed -i 's/^mech_list:.*/mech_list: XOAUTH2/' {_SMTPD_CONF}\npostfix reload",
-    asked=(
-        Ask(
-            f"{_OFFERED} || echo no AUTH".replace("swaks", "swaks --timeout 2"),
-            "no AUTH",
-            "AUTH PLAIN LOGIN",
-            _OFFERED,
-        ),
-    ),
-    log="fatal: no SASL",
-    cause="none of the mechanisms that smtpd.conf names is installed. smtpd ends, on each connection",
-    cure=f"sed -i 's/^mech_list:.*/mech_list: PLAIN LOGIN/' {_SMTPD_CONF}\npostfix reload",
-    to_do="mend the list. Where it is right, the package with PLAIN and LOGIN is missing: libsasl2-modules",
-    elsewhere="on Enterprise Linux the package is cyrus-sasl-plain",
-)
 WITH_REALM = Fault(
     message="535 5.7.8 for names with a domain, and the log has: user=kensa@example.test",
     made=f"systemctl stop saslauthd\nsed -i '/^OPTIONS/s,-m /,-r -m /,' {_SETTINGS}\nsystemctl start saslauthd",
