@@ -48,6 +48,7 @@ ask() {
     printf '\0'
 }
 
+usual='(dis)?connect from|lost connection|Anonymous TLS|statistics:|refreshing|reload -- |postfix-script|on signal 15'
 # Lines since the beginning that tell; where none should, all but those of any connection and reload.
 log() {
     for _ in $(seq 50); do
@@ -61,7 +62,7 @@ log() {
     if [ "$1" ]; then
         printf '%s\n' "$lines" | grep -E "$1"
     else
-        printf '%s\n' "$lines" | grep -vE '(dis)?connect from|lost connection|refreshing|Anonymous TLS|reload -- |statistics:|postfix-script|on signal 15|daemon started|^$'
+        printf '%s\n' "$lines" | grep -vE "$usual|^$"
     fi
     printf '\0'
 }
