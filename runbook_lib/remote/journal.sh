@@ -169,7 +169,7 @@ wait_for_boot() {
     _waited=0
     while case $(systemctl is-system-running 2>/dev/null) in initializing | starting) true ;; *) false ;; esac; do
         if [ "$_waited" = 0 ]; then say "the host is still starting; waiting for it"; fi
-        if [ "$_waited" = 180 ]; then say "it has not ended to start in 3 minutes: going on (systemctl list-jobs)"; return; fi
+        if [ "$_waited" = 180 ]; then say "it has not finished starting in 3 minutes; going on all the same (systemctl list-jobs)"; return; fi
         _waited=$((_waited + 1))
         sleep 1
     done
