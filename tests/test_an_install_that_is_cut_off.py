@@ -110,7 +110,15 @@ def test_plain_papermill_that_is_ended_leaves_no_half_of_a_step(lab: Lab, tmp_pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNBOOK_RUN", run)
         # Each in a process of its own: the one that makes a run holds it as long as it lives.
-        papermill: list[str | Path] = [PAPERMILL, "--log-level", "ERROR", "--no-progress-bar", "-p", "host", HOST]
+        papermill: list[str | Path] = [
+            PAPERMILL,
+            "--log-level",
+            "ERROR",
+            "--no-progress-bar",
+            "-p",
+            "host",
+            HOST,
+        ]
         for chapter in ("11-key-and-csr", "12-signing"):
             notebook = CHECKOUT / "notebooks" / f"{chapter}.ipynb"
             subprocess.run([*papermill, notebook, tmp_path / notebook.name], check=True, timeout=240)
