@@ -187,7 +187,7 @@ def keep(root: Path, run: str, *, replaced: Collection[str] = ()) -> Kept:
     try:
         found = publish(root, run, replaced=replaced, principal=key.principal if key else None)
     except RecordError as error:
-        stays = f"What run {run} did stays as it is; its record has no seal of its end."
+        stays = f"What run {run} did stays as it is; its seal or its pages are missing or of before."
         raise type(error)(error.problem, error.where, error.remedy, stays) from None
     if key and not (root / run / seal.SIGNATURE).exists():
         try:

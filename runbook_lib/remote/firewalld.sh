@@ -21,10 +21,11 @@ firewalld_back() {
 
 # What changes the zone of firewalld: itself where it answers; its files alone where it does not run.
 firewalld_by() {
-    if firewall-cmd --state >/dev/null 2>&1; then say firewall-cmd
-    elif [ "$(unit_active firewalld)" = active ]; then say nobody
-    else say firewall-offline-cmd
-    fi
+    if firewall-cmd --state >/dev/null 2>&1; then say firewall-cmd; return; fi
+    case $(unit_active firewalld) in
+    active | activating | reloading | deactivating) say nobody ;;  # it may have read what is about to be put back
+    *) say firewall-offline-cmd ;;
+    esac
 }
 
 # $1 '--permanent' or nothing, $2 service.
