@@ -122,7 +122,9 @@ class _NoHost:
 
 def without_host(record: Record) -> Chapter:
     """A chapter that was opened to apply, on a host that does not exist."""
-    opened = SimpleNamespace(mode="apply", selinux="", host=SimpleNamespace(name=record.data.host))
+    opened = SimpleNamespace(
+        mode="apply", selinux="", review_by=None, host=SimpleNamespace(name=record.data.host)
+    )
     journal = Journal(cast(RemoteHost, _NoHost()), record.data.run, "kanri")
     title = record.data.title
     return Chapter(record.data.chapter, title, cast(Opened, opened), record, journal, display.Text(""))

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -15,7 +16,18 @@ import nbformat
 import sample_record
 from format_one import made_of_before
 
-from runbook_lib.records import Record, chain, index, seal, signing, undone, verification
+from runbook_lib.records import (
+    Record,
+    approvals,
+    chain,
+    planned,
+    seal,
+    signers,
+    signing,
+    undone,
+    verification,
+)
+from runbook_lib.records.planned import Document, OfHost
 from runbook_lib.records.publish import publish
 
 BEFORE = "20261001T000000Z-0001"  # of version 0.1.0
@@ -24,7 +36,7 @@ PLAN = "20261126T010000Z-aaaa"
 CUT_OFF = "20261126T020000Z-bbbb"
 ELSEWHERE = "20261126T030000Z-cccc"  # another controller's
 LAST = "20261126T040000Z-dddd"
-KANRI, KANSA = "kanri@example.test", "kansa@example.test"
+KANRI, KANSA, SUZUKI = "kanri@example.test", "kansa@example.test", "suzuki@example.test"
 ZERO = "0" * 64
 
 
@@ -66,9 +78,11 @@ def make_key(path: Path) -> str:
     return path.with_suffix(".pub").read_text(encoding="ascii").strip()
 
 
-def record(root: Path, run: str, host: str = "mail12", mode: str = "plan", end: bool = True) -> Record:
+def record(
+    root: Path, run: str, host: str = "mail12", mode: str = "plan", end: bool = True, **more: object
+) -> Record:
     """A small run of one chapter."""
-    fields = sample_record.COMMON | {"facts": {}, "title": "1-1 Key", "mode": mode}
+    fields = sample_record.COMMON | {"facts": {}, "title": "1-1 Key", "mode": mode} | more
     made = Record.begin(root, run, host, "11-key-and-csr", **fields)  # type: ignore[arg-type]
     made.add_plan("The key", "aa11", [sample_record.change("mail.key", "key", "+RSA 3072")], "umask 077\n")
     if end:
@@ -88,6 +102,7 @@ def make(folder: Path) -> Site:
     root, keys = folder / "records", folder / "keys"
     keys.mkdir(parents=True)
     lines = [
+        f'{SUZUKI} namespaces="approve@runbook",valid-after="20200101000000" {make_key(keys / "suzuki")}',
         f'{KANRI} namespaces="run@runbook",valid-after="20200101000000" {make_key(keys / "kanri")}',
         f'{KANSA} namespaces="signers@runbook",valid-after="20200101000000" {make_key(keys / "kansa")}',
     ]
@@ -118,17 +133,43 @@ def _runs(root: Path) -> None:
     sign(root, SAMPLE)
     sample_record.postfix_chapter(root)  # it went on, and is sealed a second time
     sign(root, SAMPLE)
-    record(root, PLAN)
-    index.keep_plan_digest(root / PLAN, "ab" * 32)
+    plan = Document.of(
+        {"mail12": OfHost.of([record(root, PLAN).data])},
+        inventory="0" * 64, commit="", library="0" * 64, chapters={"11-key-and-csr": "0" * 64}, parameters=(),
+    )  # fmt: skip
+    planned.keep(root / PLAN, plan)
     sign(root, PLAN)
     record(root, CUT_OFF, mode="apply", end=False)
     with mock.patch("runbook_lib.records.chain.stream_here", return_value="elsewhere-kanri"):
         record(root, ELSEWHERE, mode="apply")
         sign(root, ELSEWHERE)
-    record(root, LAST, mode="apply")  # seals the one that was cut off
+    bound = _approved(root, plan)
+    last = record(
+        root, LAST, mode="apply", end=False, approval=bound.approval
+    )  # seals the one that was cut off
+    bound.spend(root, LAST, ["mail12"], ["11-key-and-csr"])
+    planned.keep(root / LAST, plan)
+    last.add_apply("aa11", ["mail.key"], "/var/lib/runbook/x")
+    last.finish("passed", "Done.")
     undone.note(root, SAMPLE, "mail12", complete=True, rollback=LAST)
     sign(root, LAST)
     sign(root, CUT_OFF)
+
+
+def _approved(root: Path, plan: Document) -> approvals.Binding:
+    """A plan that suzuki approved, and kanri makes."""
+    path = root.parent / "approval.json"
+    now = datetime.now(UTC)
+    decided = approvals.Approval(
+        approver=SUZUKI, at=now.isoformat(timespec="milliseconds"), comment="MAIL-1184", decision="approve",
+        plan=plan.sha256, until=(now + timedelta(days=7)).isoformat(timespec="milliseconds"),
+    )  # fmt: skip
+    with signing_with(root.parent / "keys" / "suzuki"):
+        content, sig = approvals.signed(decided, signing.key_for(root, signers.APPROVE))
+    path.write_bytes(content)
+    path.with_name(f"{path.name}.sig").write_bytes(sig)
+    approvals.take_in(root, path)
+    return approvals.bind(root, plan, ["mail12"])
 
 
 def stream(root: Path) -> Path:

@@ -14,9 +14,11 @@ from runbook_lib.batch.job import ChapterEnded, Event, HostEnded, Job
 from runbook_lib.batch.order import Order, apply_plan
 from runbook_lib.batch.resumption import resume
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.records.approved import Approved
+from runbook_lib.records import approvals, model
+from runbook_lib.records.approved import Approved, changes_of
 from runbook_lib.records.index import read_run
 from runbook_lib.records.origin import library_sha256
+from runbook_lib.records.planned import Document, InChapter, OfHost, keep, read
 from runbook_lib.remote.change import Change, Plan
 
 SAYS = """
@@ -48,8 +50,15 @@ class Line(Change):
         return self.of
 
     @property
+    def thing(self) -> str:
+        return "/etc/x"
+
+    @property
     def title(self) -> str:
         return f"/etc/x is written{self.why}"
+
+    def state_before(self) -> str:
+        return "" if self.of in ("UnitChange", "TakenUp") else super().state_before()
 
     def diff(self) -> str:
         return f"{self.said}-{self.before}\n+{self.line}\n"
@@ -101,18 +110,12 @@ def test_a_process_that_holds_an_inventory_reads_it_no_more(tmp_path: Path) -> N
     assert inventory.load(site).host("mail1").user == "kanri"
 
 
-def approved(*changes: Change, title: str = "Files", library: str | None = None) -> Approved:
-    """As a run in plan mode has it in its records."""
-    plan = Plan(title, changes)
-    data = records.model.RecordData.model_validate(
-        {
-            "run": "20260101T000000Z-aaaa", "host": "mail1", "chapter": "11-key", "title": "Key", "mode": "plan",
-            "reason": "", "operator": "kanri", "lab": False, "started_at": records.origin.now_text(), "library": "1",
-            "commit": None, "clean_tree": None, "inventory_sha256": "", "facts": {},
-            "steps": [{"kind": "plan", "title": title, "digest": plan.digest, "changes": plan.as_data()}],
-        }
-    )  # fmt: skip
-    return Approved.of("f8e1" * 16, library_sha256() if library is None else library, [data])
+def approved(*changes: Change, library: str | None = None) -> Approved:
+    """As a plan has it."""
+    planned = InChapter(chapter="11-key", changes=changes_of(Plan("Files", changes)))
+    host = OfHost(host_key="", machine="", packages={}, chapters=(planned,))
+    by = model.Approval(plan="f8e1" * 16, by=(), by_operator=False)
+    return Approved(by.plan, library_sha256() if library is None else library, host, by, is_enough=True)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +128,7 @@ def approved(*changes: Change, title: str = "Files", library: str | None = None)
         (Line("d", of="TakenUp", why=": its files are newer"),),
         (Line("e"),),
         (Line("a", why=": it is for another key"),),
+        (Line("a", why=" in other words"),),
     ],
 )
 def test_what_was_approved_goes_through_and_what_is_not_needed_any_more_may_be_missing(
@@ -143,12 +147,11 @@ def test_what_was_approved_goes_through_and_what_is_not_needed_any_more_may_be_m
 @pytest.mark.parametrize(
     ("now", "told"),
     [
-        (Plan("Files", (Line("c"),)), "Files: would be done otherwise now"),
+        (Plan("Files", (Line("c"),)), "Files: file /etc/x: would be done otherwise now"),
         (Plan("Files", (Line("a", before="somebody's"),)), "would be done otherwise"),
-        (Plan("Files", (Line("a", why=" for another reason"),)), "would be done otherwise"),
         (Plan("Files", (Line("b"), Line("a"))), "would be done otherwise"),
         (Plan("Files", (Line("a"), Line("a"))), "would be done otherwise"),
-        (Plan("Others", (Line("a"),)), "Others: was not in the plan"),
+        (Plan("Files", (Line("a", of="another"),)), "another /etc/x: was not in the plan"),
     ],
 )
 def test_what_was_not_approved_is_refused(now: Plan, told: str) -> None:
@@ -180,26 +183,29 @@ def test_each_file_of_the_library_is_in_its_digest(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("root")
 def test_whatever_decides_a_plan_is_in_its_digest(tmp_path: Path) -> None:
-    """Inventory, code, parameters, and of each host its key, its machine, packages to come and plans."""
+    """Inventory, code, parameters, and of each host its key, its machine, packages to come and changes."""
     result = run_batch(tmp_path, ["mail1"], {"11-key": WHOLE}, mode="plan")
-    decided = approval.decided(records.root() / result.run)
-    (host,) = decided.hosts
-    others = [approval.Decided(**{**vars(decided), name: ("another",)}) for name in vars(decided)]
-    for name in vars(host):
-        other = approval.HostDecided(**{**vars(host), name: "another"})
-        others.append(approval.Decided(**{**vars(decided), "hosts": (other,)}))
-    assert len({decided.digest, *(other.digest for other in others)}) == 1 + len(others)
-
-
-@pytest.mark.usefixtures("root")
-def test_the_library_is_in_the_digest_of_a_plan(tmp_path: Path) -> None:
-    result = run_batch(tmp_path, ["mail1"], {"11-key": WHOLE}, mode="plan")
-    decided = approval.decided(records.root() / result.run)
-    assert decided.library == library_sha256()
-    assert decided.digest == result.plan
-    other = approval.Decided(**{**vars(decided), "library": "0" * 64})
-    assert other.digest != decided.digest
-    assert other.changes_to(decided) == ["runbook_lib: its files are others"]
+    plan = approval.decided(records.root() / result.run)
+    assert (plan.library, plan.sha256) == (library_sha256(), result.plan)
+    (host,) = plan.hosts.values()
+    hosts = [
+        host.model_copy(update={"host_key": "another"}),
+        host.model_copy(update={"machine": "another"}),
+        host.model_copy(update={"packages": {"postfix": "3.7"}}),
+        host.model_copy(update={"chapters": ()}),
+    ]
+    ground = (
+        {"inventory": "1"},
+        {"commit": "1"},
+        {"library": "1"},
+        {"chapters": {}},
+        {"parameters": (("a", "b"),)},
+    )
+    told = plan.model_dump(include={"inventory", "commit", "library", "chapters", "parameters"})
+    others = [Document.of({"mail1": one}, **told) for one in hosts]
+    others += [plan.model_copy(update=one) for one in ground]
+    assert len({plan.sha256, *(other.sha256 for other in others)}) == 1 + len(others)
+    assert others[6].changes_to(plan) == ["runbook_lib: its files are others"]
 
 
 def test_a_resumed_run_stays_bound(tmp_path: Path, root: Path) -> None:
@@ -208,15 +214,17 @@ def test_a_resumed_run_stays_bound(tmp_path: Path, root: Path) -> None:
     assert planned.plan
     order = Order("apply", str(tmp_path / "site.yaml"), reason="MAIL-3", notebooks=tmp_path / "notebooks",
                   run="20260101T000000Z-bbbb")  # fmt: skip
-    bound = order.to_apply(planned.plan)
+    plan = read(root / planned.run)
+    bound = order.to_apply(approvals.bind(root, plan, ["mail1"]))
     ground = bound.read()
     bound.written(bound.jobs(), ground.library).write(root / "20260101T000000Z-bbbb")
+    keep(root / "20260101T000000Z-bbbb", plan)
     rest = resume("20260101T000000Z-bbbb", tmp_path / "notebooks")
     assert rest is not None
     (job,) = rest.jobs()
     assert job.approved is not None
     assert job.approved.plan == planned.plan
-    assert [step.title for step in job.approved.steps] == ["Files"]
+    assert [change.thing for change in job.approved.host.changes_of("11-key")] == ["/etc/postfix/main.cf"]
 
 
 class Administrator(SilentWatch):
@@ -246,6 +254,6 @@ def test_an_edit_between_two_chapters_is_not_written_over(lab: Lab) -> None:
     )
     (host,) = result.hosts
     assert host.state == "failed"
-    assert "main.cf: would be done otherwise now" in host.told()
+    assert "main.cf: SettingsChange /etc/postfix/main.cf: would be done otherwise now" in host.told()
     assert lab.exec(HOST, "postconf -h smtpd_tls_auth_only") == b"yes\n"
     assert "submission" not in lab.exec(HOST, "grep -v ^# /etc/postfix/master.cf").decode()

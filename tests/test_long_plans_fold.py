@@ -38,6 +38,10 @@ class Written(Change):
     lines: int
 
     @property
+    def thing(self) -> str:
+        return self.title
+
+    @property
     def title(self) -> str:
         return f"{self.path} is written"
 

@@ -212,6 +212,7 @@ class Touch(Change):
     """A change that nothing is behind."""
 
     title: str = "/etc/x is there"
+    thing: str = "/etc/x"
 
     def diff(self) -> str:
         return "+x\n"

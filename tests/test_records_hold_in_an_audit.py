@@ -126,6 +126,16 @@ def to_another_host(site: Site) -> None:
     (site.root / PLAN / "mail12").rename(site.root / PLAN / "mail13")
 
 
+def another_comment(site: Site) -> None:
+    replace(site.root / "approval.1", "MAIL-1184", "MAIL-1185")
+    digest = seal.sha256((site.root / "approval.1").read_bytes())
+    lines_of = [json.loads(line[65:]) for line in lines(site)]
+    for entry in lines_of:
+        if entry["kind"] == "approval":
+            entry["sha256"] = digest
+    write_lines(site, [b"0" * 64 + b" " + tampering.canonical(entry) for entry in lines_of])
+
+
 def link(site: Site) -> None:
     path = site.root / SAMPLE / _RECORD
     path.rename(site.root.parent / "kept")
@@ -154,8 +164,16 @@ TAMPERINGS: dict[str, tuple[Callable[[Site], object], str]] = {
         lambda s: replace(s.root / PLAN / "mail12/11-key-and-csr.sh", "077", "022"),
         "altered: mail12/11-key-and-csr.sh",
     ),
-    "the digest of a plan": (
-        lambda s: (s.root / PLAN / "plan.sha256").write_text("cd" * 32 + "\n"), "altered: plan.sha256",
+    "a plan": (
+        lambda s: replace(s.root / PLAN / "plan.json", "auth_only = yes", "auth_only = no"), "altered: plan.json",
+    ),
+    "an approval": (
+        lambda s: replace(s.root / "approval.1", "MAIL-1184", "MAIL-1185"), "approval.1: is not the one of the chain",
+    ),
+    "an approval, and every digest": (forged(another_comment), "approval.1: signature: suzuki@example.test: "),
+    "an approval less": (lambda s: (s.root / "approval.1").unlink(), "approval.1: No such file"),
+    "an approval more": (
+        lambda s: shutil.copy(s.root / "approval.1", s.root / "approval.2"), "approval.2: the chain does not have it",
     ),
     "a page for users": (
         lambda s: replace(s.root / SAMPLE / "mail12/for-users/settings.html", "mail", "evil"),

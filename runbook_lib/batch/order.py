@@ -1,7 +1,7 @@
 """What a person orders: chapters on hosts, checked whole before anything is written or run."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,22 @@ from runbook_lib.errors import ApplyRefused, RecordError, RecordNotWritten, Usag
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory, calendar, find
 from runbook_lib.inventory.typed import apply_command, needs_reason
-from runbook_lib.records import current_run, origin, root, run_id, seal, signing, use
+from runbook_lib.records import (
+    approvals,
+    current_run,
+    origin,
+    planned,
+    policy,
+    root,
+    run_id,
+    seal,
+    signing,
+    use,
+)
+from runbook_lib.records.approvals import Binding
 from runbook_lib.records.approved import Approved
-from runbook_lib.records.index import completed_run, keep_plan_digest
+from runbook_lib.records.index import completed_run
+from runbook_lib.records.planned import Document
 
 
 @dataclass(frozen=True)
@@ -55,8 +68,8 @@ class Order:
         cell_deadline_s: seconds that a cell may take.
         run: the run that goes on; None: a new one.
         ground: what was read for it already; None: nothing yet.
-        plan: the digest of the plan that was approved, for the record; None: of none.
-        approved: for each host what its chapters may do; empty: nobody approved a plan.
+        bound: the plan whose changes are made, and no others, and who approved it; None: of none.
+        refused: hosts of that plan which changed since, each with what is another now. They are left as they are.
         emergency: changes are made also where a host's calendar lets nothing be changed; with a reason.
         done: for each host the chapters that an earlier part of the run brought to their end.
     """
@@ -73,8 +86,8 @@ class Order:
     cell_deadline_s: float = CELL_DEADLINE_S
     run: str | None = None
     ground: Ground | None = None
-    plan: str | None = None
-    approved: Mapping[str, Approved] = field(default_factory=dict)
+    bound: Binding | None = None
+    refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
     emergency: bool = False
     done: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notebooks: Path = places.NOTEBOOKS
@@ -102,6 +115,12 @@ class Order:
             written.refuse_anothers(folder / run)
             seal.begin(folder, run)
             written.write(folder / run)
+            if self.mode == "apply":
+                policy.note(folder)
+            if self.bound is not None:
+                hosts, chapters = [job.host for job in jobs], [one.chapter for one in ground.chapters]
+                self.bound.spend(folder, run, hosts, chapters)
+                planned.keep(folder / run, self.bound.document)
         except RecordNotWritten as error:
             raise RecordNotWritten(error.problem, error.where, error.remedy) from None
         began = datetime.now(UTC)
@@ -109,21 +128,28 @@ class Order:
         digest = None
         try:
             if self.mode == "plan" and all(host.state == "planned" for host in results):
-                digest = approval.decided(folder / run).digest
-                keep_plan_digest(folder / run, digest)
+                plan = approval.decided(folder / run)
+                planned.keep(folder / run, plan)
+                digest = plan.sha256
             kept = signing.keep(folder, run)
         except RecordError as error:
             return self._unpublished(run, results, folder, error)
         return BatchResult(
             run=run,
             mode=self.mode,
-            hosts=results,
+            hosts=(*results, *self._left_alone()),
             index=folder / run / "index.html",
             next_commands=kept.index.next_commands(),
             plan=digest,
             seal=kept.told,
+            approval=self.bound.approval.told if self.bound else "",
             maintenance=self._maintenance(ground.book, results, began),
         )
+
+    def _left_alone(self) -> Iterator[HostResult]:
+        for host, lines in self.refused.items():
+            told = "\n".join(lines)
+            yield HostResult(host, "refused", problem=f"it changed since the plan was made:\n{told}")
 
     def _maintenance(self, book: Inventory, results: Sequence[HostResult], began: datetime) -> dict[str, str]:
         """For each host with a calendar how that stood as the run began; in an emergency those that it passed over."""
@@ -143,7 +169,12 @@ class Order:
             commands.append(("to put back what this run changed", f"runbook rollback {run}{options}"))
         told = f"{error}\n  The record of run {run} is not complete: its seal or its pages are missing or of before."
         return BatchResult(
-            run, self.mode, results, folder / run / "index.html", tuple(commands), problem=told
+            run,
+            self.mode,
+            (*results, *self._left_alone()),
+            folder / run / "index.html",
+            tuple(commands),
+            problem=told,
         )
 
     def read(self) -> Ground:
@@ -166,6 +197,8 @@ class Order:
             raise UsageError(f"is {self.workers}", "--workers", "give 1 or more")
         ground = self.read()
         site, chapters = ground.book, ground.chapters
+        bound = self.bound
+        approved = Approved.of(bound.document, bound.approval, is_enough=bound.is_enough) if bound else {}
         hosts = [site.host(name) for name in dict.fromkeys(self.hosts or site.hosts)]
         # First: what it resolves is known to be a secret from here on.
         inventory.refuse_unusable(site.site, hosts)
@@ -174,6 +207,7 @@ class Order:
         if self.mode == "apply":
             self._refuse_reason(hosts)
             self._refuse_closed(site, hosts)
+            self._refuse_unbound()
         _refuse_roots()
         by_name = self.inventory in ("lab", "site")
         return [
@@ -191,7 +225,7 @@ class Order:
                 parameters=parameters,
                 cell_deadline_s=self.cell_deadline_s,
                 resumed=self.run is not None,
-                approved=self.approved.get(host.name),
+                approved=approved.get(host.name),
                 emergency=self.emergency and self.mode == "apply",
             )
             for host in hosts
@@ -238,9 +272,21 @@ class Order:
                 "so. runbook plan, status and rollback do not wait",
             )
 
-    def to_apply(self, plan: str) -> "Order":
+    def _refuse_unbound(self) -> None:
+        """What a host's first chapter would refuse is refused before anything is begun on any."""
+        wanted = policy.in_force(root())
+        if wanted.approvals and self.bound is None and not self.emergency:
+            raise ApplyRefused(
+                f"this site wants a plan to be approved first ({wanted.approvals} of other people)",
+                "apply",
+                f"runbook plan, have that approved, then {apply_command(plan='DIGEST')}. --emergency --reason "
+                "'TICKET: WHY' goes on at once, and stays open until it is reviewed; runbook plan, status and rollback "
+                "do not wait",
+            )
+
+    def to_apply(self, plan: Binding) -> "Order":
         """The order to make what this one plans."""
-        return replace(self, mode="apply", plan=plan, run=None)
+        return replace(self, mode="apply", bound=plan, run=None)
 
     def written(self, jobs: Sequence[Job], library: str) -> WrittenOrder:
         """The order as it lies beside the records, for `runbook resume`."""
@@ -256,7 +302,8 @@ class Order:
             reason=self.reason,
             next_options=self.next_options,
             parameters=tuple(self.parameters),
-            plan=self.plan,
+            plan=self.bound.approval.plan if self.bound else None,
+            refused={host: tuple(lines) for host, lines in self.refused.items()},
         )
 
 
@@ -279,26 +326,29 @@ def apply_plan(
     workers: int | None,
     notebooks: Path,
     inventory: str | None = None,
+    hosts: Sequence[str] = (),
     others: Sequence[str] = (),
     emergency: bool = False,
 ) -> BatchResult:
-    """Make the changes of a plan, and no others.
+    """Make the changes of a plan, and no others; a host that changed since is left as it is.
 
     Args:
         digest: of the plan, or the beginning of it.
         reason: why; empty: as it stands in the plan.
         inventory: the one that was named for it; None: none was. It can only be the plan's.
+        hosts: those of the plan that it is made on; empty: all of them.
         others: options that were given beside, which the plan has decided already.
         emergency: as an order has it.
     Raises:
-        UsageError: no such plan, or options that the plan has decided.
-        ApplyRefused: what would be done is not what was approved. Nothing was changed.
+        UsageError: no such plan, a host that is not in it, or options that the plan has decided.
+        ApplyRefused: what would be done is on no host what was approved; or nobody approved the plan, and the site
+            wants that. Nothing was changed.
     """
     if others:
         raise UsageError(
             "is decided by the plan already", ", ".join(others), "leave it out, or make another plan with it"
         )
-    folder, approved = approval.find_plan(root(), digest)
+    folder, approved = planned.find(root(), digest)
     written = WrittenOrder.read(folder)
     if inventory is not None and find(inventory) != find(written.inventory):
         raise UsageError(
@@ -306,11 +356,17 @@ def apply_plan(
             "--inventory",
             "leave it out, or name that",
         )
+    if unknown := [host for host in hosts if host not in approved.hosts]:
+        raise UsageError(
+            f"{', '.join(unknown)}: not in the plan, which is of {', '.join(approved.hosts)}",
+            "--host",
+            "name one of those, or make another plan",
+        )
     only, start = written.selection(min(written.chapters))
     order = Order(
         mode="plan",
         inventory=written.inventory,
-        hosts=written.hosts,
+        hosts=tuple(host for host in written.hosts if not hosts or host in hosts),
         only=only,
         start=start,
         workers=workers,
@@ -325,20 +381,34 @@ def apply_plan(
     there = order.read().book
     if there.digest != approved.inventory:  # before a secret is fetched: it names commands
         raise ApplyRefused(
-            f"the inventory is no longer the one of the plan {approved.digest[:16]}",
+            f"the inventory is no longer the one of the plan {approved.sha256[:16]}",
             str(there.path),
             "make another plan, and have that approved: runbook plan",
         )
-    apply = order.to_apply(approved.digest)
+    apply = order.to_apply(approvals.bind(root(), approved, order.hosts, emergency=emergency))
     apply.jobs()  # whatever is wrong with the order is told before the host is asked
-    planned = order.carry_out(watch)
-    changes = approved.changes_to(approval.decided(root() / planned.run))
-    if planned.plan != approved.digest:
-        told = "\n    ".join(changes) or "a host could not be planned to the end"
+    again = order.carry_out(watch)
+    refused = _changed_since(approved, again)
+    if len(refused) == len(again.hosts):
+        told = "\n    ".join(f"{host}: {line}" for host, lines in refused.items() for line in lines)
         raise ApplyRefused(
-            f"what would be done now is not what was approved as {approved.digest[:16]}:\n    {told}",
-            ", ".join(written.hosts),
-            f"read the new plan ({planned.index}), and have it approved"
-            + (f": {apply_command(plan=planned.plan[:16], reason=False)}" if planned.plan else ""),
+            f"what would be done now is not what was approved as {approved.sha256[:16]}:\n    {told}",
+            ", ".join(refused),
+            f"read the new plan ({again.index}), and have it approved"
+            + (f": {apply_command(plan=again.plan[:16], reason=False)}" if again.plan else ""),
         )
-    return replace(apply, approved=approval.approved(root() / planned.run, approved)).carry_out(watch)
+    unchanged = [host for host in order.hosts if host not in refused]
+    return replace(apply, hosts=unchanged, refused=refused).carry_out(watch)
+
+
+def _changed_since(approved: Document, again: BatchResult) -> dict[str, list[str]]:
+    """The hosts on which another thing would be done now, each with what that is, a line each."""
+    now = approval.decided(root() / again.run)
+    ground = approved.changes_to(now)
+    changed: dict[str, list[str]] = {}
+    for host in again.hosts:
+        if host.state != "planned":
+            changed[host.host] = ["could not be planned to the end", host.told()]
+        elif lines := [*ground, *approved.changes_on(host.host, now)]:
+            changed[host.host] = lines
+    return changed

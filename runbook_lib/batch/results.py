@@ -11,7 +11,7 @@ from runbook_lib.records.model import Outcome, RecordData
 Mode = Literal["plan", "apply"]
 Ended = Literal["failed", "interrupted"]
 LINES_SHOWN = 3
-HostState = Literal["passed", "planned", "not proven", "failed", "interrupted", "not started"]
+HostState = Literal["passed", "planned", "not proven", "failed", "interrupted", "not started", "refused"]
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,8 @@ class HostResult:
         stopped = next((chapter for chapter in self.chapters if not chapter.goes_on), None)
         if self.state == "not started":
             return f"{self.host}: not started, nothing was changed there"
+        if self.state == "refused":
+            return f"{self.host}: refused, nothing was changed there\n{_indented(self.problem or '')}"
         if stopped is None and self.problem:
             return f"{self.host}: {self.state}\n{_indented(self.problem)}"
         made, planned = self.sum("changes_made"), self.sum("changes_planned")
@@ -177,6 +179,7 @@ class BatchResult:
     next_commands: tuple[tuple[str, str], ...]
     plan: str | None = None  # its digest, where every host was planned to the end
     problem: str | None = None  # what is wrong with the record of the run
+    approval: str = ""  # who approved the plan that it was bound to, in words
     seal: str = ""  # the head of the chain, to be kept elsewhere, and who signed
     # Of a plan: how the calendar of each host that has one stood. Of an emergency: what was passed over, host by host.
     maintenance: Mapping[str, str] = field(default_factory=dict)
@@ -198,6 +201,7 @@ class BatchResult:
             "record": str(self.index),
             "plan": self.plan,
             "seal": self.seal,
+            "approval": self.approval,
             "hosts": [asdict(host) for host in self.hosts],
             "problem": self.problem,
             "maintenance": dict(self.maintenance),

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runbook_lib import inventory, remote
-from runbook_lib.batch import approval
 from runbook_lib.batch.notebooks import Notebook, find_notebooks
 from runbook_lib.batch.order import Order
 from runbook_lib.batch.written_order import WrittenOrder
 from runbook_lib.errors import ApplyRefused, RunbookError
 from runbook_lib.families.chapters import chapters_of_others
-from runbook_lib.records import origin, root, undone
-from runbook_lib.records.approved import Approved
-from runbook_lib.records.index import RunIndex, read_run
+from runbook_lib.records import approvals, origin, planned, root, undone
+from runbook_lib.records.approvals import Binding
+from runbook_lib.records.index import PLAN, RunIndex, read_run
 from runbook_lib.remote import runs
 
 _DONE = ("passed", "planned", "not proven")
@@ -49,9 +48,6 @@ def resume(run: str, notebooks: Path, workers: int | None = None, *, emergency: 
         return None
     first = next(n.chapter for n in chapters if any(n.chapter not in done[host] for host in hosts))
     only, start = written.selection(first)
-    approved: dict[str, Approved] = {}
-    if written.plan:  # what is left of it is bound as the beginning was
-        approved = approval.approved(*approval.find_plan(root(), written.plan))
     return Order(
         mode=written.mode,
         inventory=written.inventory,
@@ -64,11 +60,22 @@ def resume(run: str, notebooks: Path, workers: int | None = None, *, emergency: 
         parameters=written.parameters,
         notebooks=notebooks,
         run=run,
-        plan=written.plan,
-        approved=approved,
+        bound=_bound(run, folder, written.plan, hosts) if written.plan else None,  # as its beginning was
+        refused=written.refused,
         done={host: done[host] for host in hosts},
         emergency=emergency,
     )
+
+
+def _bound(run: str, folder: Path, digest: str, hosts: Sequence[str]) -> Binding:
+    plan = planned.read(folder)
+    if plan.sha256 != digest:
+        raise ApplyRefused(
+            "the plan beside its records is not the one that it was bound to",
+            str(folder / PLAN),
+            "take it again from where it was kept, or begin a new run: runbook plan",
+        )
+    return approvals.bind_again(root(), plan, hosts, run)
 
 
 def _to_withdraw(run: str, back: Mapping[str, undone.Undone]) -> str:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runbook_lib.credentials import another_writer
 from runbook_lib.errors import RecordError, RecordNotWritten, UsageError
@@ -21,6 +21,7 @@ class WrittenOrder(BaseModel):
         chapters: name to SHA-256 of the code that its cells are.
         library: digest of the library's files; '' where a run of before does not say it.
         plan: the digest of the plan that was approved; None: nobody asked for one.
+        refused: hosts of that plan which changed since and were left as they are, each with what is another.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +37,7 @@ class WrittenOrder(BaseModel):
     next_options: str
     parameters: tuple[tuple[str, str], ...]
     plan: str | None = None
+    refused: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def refuse_anothers(self, folder: Path) -> None:
         """Refuse to go on with a run that is somebody else's.

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar, Literal
 
 from runbook_lib import display, records, warned
-from runbook_lib.chapters import decisions, progress
+from runbook_lib.chapters import decisions, opening, progress
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import (
     ApplyRefused,
@@ -23,9 +23,10 @@ from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.places import shown_path
 from runbook_lib.records import approved, origin
 from runbook_lib.remote import Host as RemoteHost
-from runbook_lib.remote import contexts
+from runbook_lib.remote import contexts, system
 from runbook_lib.remote.change import Plan, counted
 from runbook_lib.remote.journal import Journal
+from runbook_lib.remote.system import PackagesChange
 from runbook_lib.site_ca import barred
 
 Outcome = Literal["passed", "planned", "not proven"]
@@ -117,6 +118,13 @@ class Chapter(display.Shown):
                 f"so, run the plan's cell again.\n{self._if_left()}"
             )
         with self.at_work():
+            if not self._numbers and self.opened.review_by is None:
+                opening.refuse_unapproved(self.host.name)
+            if (
+                approved.bound() and not self._numbers
+            ):  # what can be told of later steps is asked before the first
+                for one in self.foreseen():
+                    approved.check(self.notebook, self._labelled(one), self.host.name)
             approved.check(self.notebook, plan, self.host.name)
             if not self._numbers and not origin.chapters_of_run():  # a batch tried the key before it began
                 _refuse_unsigned()
@@ -130,6 +138,9 @@ class Chapter(display.Shown):
                 plan.digest, [change.title for change in ready.changes], str(self.journal.folder)
             )
             self._made.append(plan)
+            for change in plan.changes:
+                if isinstance(change, PackagesChange) and change.packages:
+                    self.record.add_note(f"Installed: {system.installed_versions(self.remote, change)}")
         left = f"; {replace(plan, changes=()).told}" if plan.withheld else ""
         return display.Text(f"{plan.title}: {counted(len(plan.changes))} made{left}.\n{self._if_left()}")
 
@@ -157,6 +168,10 @@ class Chapter(display.Shown):
         refused = decisions.refusal(found, self.host)
         self._open = decisions.to_decide(found, self.host)
         self.record.add_open_decisions(self._open, str(refused) if refused else None)
+
+    def foreseen(self) -> Sequence[Plan]:
+        """The plans of this chapter as they would be made now, as far as they can be told before its first change."""
+        return ()
 
     def made_ready(self, plan: Plan) -> Plan:
         """What a chapter checks, or fills in, right before a plan is applied; raises to refuse."""

@@ -121,22 +121,27 @@ class KeyAndCsr(Chapter):
 
     def plan_csr(self) -> Plan:
         """The CSR; none while it is for this key and asks for exactly the names that the inventory grants."""
-        if self.there and self.there.serves:
-            return self.plan(Plan("CSR", (), self.there.notes))
         with self.at_work():
-            facts, seen = self.read()
-            key_is_there = facts["public_key"].status == 0
-            same_key = key_is_there and facts["csr_public_key"].value == facts["public_key"].value
-            comes = not self.is_apply and any(
-                isinstance(change, KeyPairChange) for plan in self._planned for change in plan.changes
-            )
-            if same_key and not comes and self._csr_names(facts["csr"].value) == set(self.host.names.all):
-                return self.plan(Plan("CSR"))
-            change = CsrChange(
-                self.paths.csr, seen[self.paths.csr].line, self.paths.plain, self.host.names.all
-            )
-            plan = ownership.left_to_puppet(Plan("CSR", (change,)), facts, self.paths.all)
-            return self.plan(self._noted(plan))
+            return self.plan(self._csr())
+
+    def foreseen(self) -> tuple[Plan, ...]:
+        """The CSR."""
+        return (self._csr(),)
+
+    def _csr(self) -> Plan:
+        if self.there and self.there.serves:
+            return Plan("CSR", (), self.there.notes)
+        facts, seen = self.read()
+        key_is_there = facts["public_key"].status == 0
+        same_key = key_is_there and facts["csr_public_key"].value == facts["public_key"].value
+        comes = not self.is_apply and any(
+            isinstance(change, KeyPairChange) for plan in self._planned for change in plan.changes
+        )
+        if same_key and not comes and self._csr_names(facts["csr"].value) == set(self.host.names.all):
+            return Plan("CSR")
+        change = CsrChange(self.paths.csr, seen[self.paths.csr].line, self.paths.plain, self.host.names.all)
+        plan = ownership.left_to_puppet(Plan("CSR", (change,)), facts, self.paths.all)
+        return self._noted(plan)
 
     def _csr_names(self, text: str) -> set[str]:
         try:
@@ -251,7 +256,9 @@ def key_text(key_type: str, key_bits: int) -> str:
 
 
 @progress.shown(progress.OPENING)
-def open(inventory: str, host: str, mode: str = "", reason: str = "", key_bits: int = 0) -> KeyAndCsr:  # noqa: A001 - a cell reads `key_and_csr.open(…)`
+def open(  # noqa: A001 - a cell reads `key_and_csr.open(…)`
+    inventory: str, host: str, mode: str = "", reason: str = "", key_bits: int = 0, plan: str = ""
+) -> KeyAndCsr:
     """Open the chapter on a host: connect, read, begin the record. Nothing is changed.
 
     Args:
@@ -260,8 +267,9 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "", key_bits: 
         mode: 'plan', 'apply', or '': apply on a lab host, plan elsewhere.
         reason: ticket or why.
         key_bits: 2048, 3072 or 4096; 0: as the inventory says.
+        plan: digest of the plan that this is bound to; '': of none.
     """
-    opened = open_host(NOTEBOOK, frozenset({"key_bits"}), inventory, host, mode, reason)
+    opened = open_host(NOTEBOOK, frozenset({"key_bits"}), inventory, host, mode, reason, plan)
     values = opened.host.certificate
     facts = {
         "family": opened.family.name,

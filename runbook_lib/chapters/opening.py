@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, cast
 
 from cryptography.x509 import Certificate
@@ -16,6 +16,7 @@ from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory, calendar
 from runbook_lib.inventory.lab_state import lab_state
 from runbook_lib.mail.certificates.pins import Pins
+from runbook_lib.records import approved, origin, planned, policy
 from runbook_lib.records.index import completed_run
 from runbook_lib.remote import Fact
 from runbook_lib.remote import Host as RemoteHost
@@ -28,9 +29,10 @@ Mode = Literal["plan", "apply"]
 class Opened:
     """What every chapter begins with: inventory, host, connection, family, and whether it may change anything.
 
-    `pins` keeps what the DNS said of a certificate on port 25, so that a chapter asks once. `chosen_for` is a Postfix
-    version to choose settings for in place of the host's own (tests alone). `maintenance` is how the host's calendar
-    stands, '' where there is none; `emergency` is what an emergency passes over of it, '' where nothing.
+    `review_by` is until when an emergency that waits for no approval is to be reviewed. `pins` keeps what the DNS said
+    of a certificate on port 25, so that a chapter asks once. `chosen_for` is a Postfix version to choose settings for
+    in place of the host's own (tests alone). `maintenance` is how the host's calendar stands, '' where there is none;
+    `emergency` is what an emergency passes over of it, '' where nothing.
     """
 
     inventory: Inventory
@@ -44,6 +46,7 @@ class Opened:
     lab: bool
     maintenance: str = ""
     emergency: str = ""
+    review_by: str | None = None
     pins: dict[tuple[Certificate, ...], Pins] = field(default_factory=dict)
     chosen_for: tuple[int, int] | None = None
 
@@ -72,7 +75,13 @@ class Opened:
 
 
 def open_host(
-    notebook: str, known: frozenset[str], inventory_name: str, host_name: str, mode: str, reason: str
+    notebook: str,
+    known: frozenset[str],
+    inventory_name: str,
+    host_name: str,
+    mode: str,
+    reason: str,
+    plan: str | None = None,
 ) -> Opened:
     """Check the parameters, connect, and see what the host is. Touches nothing.
 
@@ -83,8 +92,11 @@ def open_host(
         mode: 'plan', 'apply', or '': apply on a lab host, plan on any other; 'emergency': apply, also while the
             host's calendar lets nothing be changed.
         reason: a ticket or why; apply on a host outside the lab demands it, and an emergency on any.
+        plan: of a chapter that makes changes, the digest of the plan that it is bound to; '': of none, or the batch
+            has bound it. None: the chapter changes nothing.
     """
-    parameters.check(parameters.of_this_notebook(), parameters.COMMON | known, notebook)
+    known |= parameters.COMMON | (frozenset() if plan is None else {"plan"})
+    parameters.check(parameters.of_this_notebook(), known, notebook)
     if mode not in ("", "plan", "apply", "emergency"):
         raise UsageError(
             f"mode is {mode!r}",
@@ -121,9 +133,14 @@ def open_host(
         _refuse_past_its_end(host, facts["os_release"].value, release)
         _refuse_after_another_run(facts["runs"].value.split(), host.name)
     passed_over = days.closed(now) if is_emergency else ""
+    review_by = None
+    if chosen == "apply" and plan is not None:
+        if plan and approved.bound() is None:
+            _bind(plan, book, host.name, notebook, is_emergency=is_emergency)
+        review_by = _review_by(host.name, now, is_emergency=is_emergency)
     return Opened(
-        book, host, connected, family, release, facts, chosen, reason, lab, days.told(now), passed_over
-    )
+        book, host, connected, family, release, facts, chosen, reason, lab, days.told(now), passed_over, review_by
+    )  # fmt: skip
 
 
 def _refuse_closed(host: str, days: calendar.Calendar, now: datetime) -> None:
@@ -135,6 +152,58 @@ def _refuse_closed(host: str, days: calendar.Calendar, now: datetime) -> None:
             "wait for that (runbook resume goes on with a run), or give mode='emergency' and a reason, which go on at "
             "once and stand in the record. mode='plan' does not wait, nor do runbook status and runbook rollback",
         )
+
+
+def _bind(plan: str, book: Inventory, host: str, notebook: str, *, is_emergency: bool) -> None:
+    """By hand: this process makes what a plan shows for the host, and nothing else."""
+    from runbook_lib.records import (
+        approvals,  # a batch has bound its chapters, and what tries keys is slow to import
+    )
+
+    _, document = planned.find(records.root(), plan)
+    if document.inventory != book.digest:
+        raise ApplyRefused(
+            f"the inventory is no longer the one of the plan {document.sha256[:16]}",
+            str(book.path),
+            "make another plan, and have that approved: runbook plan",
+        )
+    if host not in document.hosts:
+        raise UsageError(
+            f"{host} is not in the plan {document.sha256[:16]}", notebook, "give a plan of this host"
+        )
+    run = records.current_run()
+    bound = approvals.bind(records.root(), document, [host], [notebook], run=run, emergency=is_emergency)
+    approved.bind(approved.Approved.of(document, bound.approval, is_enough=bound.is_enough)[host], bound)
+
+
+def refuse_unapproved(host: str) -> None:
+    """Refuse what the site wants to be approved first, and was not.
+
+    Raises: ApplyRefused. Nothing was changed.
+    """
+    wanted, bound = policy.in_force(records.root()), approved.bound()
+    if not (bound.is_enough if bound else wanted.approvals == 0):
+        raise ApplyRefused(
+            "this site wants a plan to be approved first, and this chapter is bound to none that was",
+            host,
+            "runbook plan, have that approved, and give plan='DIGEST'; or give mode='emergency' and a reason, which go "
+            "on at once and stay open until they are reviewed. mode='plan' does not wait, nor does runbook rollback",
+        )
+
+
+def _review_by(host: str, now: datetime, *, is_emergency: bool) -> str | None:
+    """Until when the run is to be reviewed, since it waits for no approval; None where it has what the site wants.
+
+    Raises: ApplyRefused: it has not, and it is no emergency.
+    """
+    try:
+        refuse_unapproved(host)
+    except ApplyRefused:
+        if not is_emergency:
+            raise
+        days = policy.in_force(records.root()).review_days
+        return (now + timedelta(days=days)).isoformat(timespec="milliseconds")
+    return None
 
 
 def _refuse_wrong_claim(host: InventoryHost, family: Family) -> None:
@@ -191,6 +260,16 @@ def _identity(opened: Opened) -> dict[str, str]:
     }
 
 
+def _refuse_another_machine(bound: approved.Approved, opened: Opened) -> None:
+    is_ = _identity(opened)
+    if (bound.host.host_key, bound.host.machine) != (is_["host_key"], is_["machine"]):
+        raise ApplyRefused(
+            f"this is another machine than the one that was planned for as {bound.plan[:16]}",
+            opened.host.name,
+            "see whether the address leads to the host that was meant; else make another plan: runbook plan",
+        )
+
+
 def _system(opened: Opened) -> dict[str, str]:
     """What the host calls itself, and what guards its files: a record must not pass for one of another system."""
     said = read(opened.facts["os_release"].value)
@@ -212,6 +291,9 @@ def begin_record(
 ) -> tuple[records.Record, Journal]:
     """The record of a chapter and the journal of its run; nothing is written on the host yet."""
     run = records.current_run()
+    bound = approved.bound() if opened.mode == "apply" else None
+    if bound:
+        _refuse_another_machine(bound, opened)
     record = records.Record.begin(
         records.root(),
         run,
@@ -224,8 +306,13 @@ def begin_record(
         lab=opened.lab,
         facts=_system(opened) | facts | _identity(opened) | _maintenance(opened),
         emergency=opened.emergency,
+        approval=bound.approval if bound else None,
+        review_by=opened.review_by,
         inventory_sha256=opened.inventory.digest,
     )
+    if opened.mode == "apply" and not origin.chapters_of_run():  # a batch did so when it began
+        policy.note(records.root())
+        approved.spend(records.root(), run, opened.host.name, notebook)
     return record, Journal(opened.remote, run, records.operator(), opened.reason, notebook)
 
 

@@ -89,6 +89,10 @@ class Postfix(SampledChapter):
             )
         return decisions.shown(found, self.host)
 
+    def foreseen(self) -> tuple[Plan, ...]:
+        """All but a firewall's, and taking it up."""
+        return chapter_plans.all_of(self.read())
+
     def made_ready(self, plan: Plan) -> Plan:
         """Before the first change: nothing that a person has to decide may be left, and there must be a certificate."""
         if not self._numbers or not self._tried:
@@ -262,6 +266,7 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
     reason: str = "",
     notebook: str = "20-postfix-debian",
     chosen_for: str = "",
+    plan: str = "",
 ) -> Postfix:
     """Open the chapter on a host: connect, read, begin the record. Nothing is changed.
 
@@ -270,10 +275,11 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         notebook: which of the two Postfix notebooks this is.
         chosen_for: a Postfix version ('3.5') to choose settings for in place of the host's own, on lab hosts alone:
             how versions that cannot be had are tried as far as that goes.
+        plan: digest of the plan that this is bound to; '': of none.
     Raises:
         ApplyRefused: the host belongs to another family than the notebook, or is no lab host and has `chosen_for`.
     """
-    opened = open_host(notebook, frozenset(), inventory, host, mode, reason)
+    opened = open_host(notebook, frozenset(), inventory, host, mode, reason, plan)
     if chosen_for:
         if not opened.lab:
             raise ApplyRefused(

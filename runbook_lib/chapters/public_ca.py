@@ -148,6 +148,10 @@ class CertificateToOrder(Change):
     inventory: str
 
     @property
+    def thing(self) -> str:
+        return str(self.path)
+
+    @property
     def title(self) -> str:
         return f"{self.path} comes from a public CA"
 

@@ -212,14 +212,17 @@ def _row(claim: str, seen: str, good: bool, command: str) -> Row:
 
 
 @progress.shown(progress.OPENING)
-def open(inventory: str, host: str, mode: str = "", reason: str = "", returned: str = "") -> Signing:  # noqa: A001 - a cell reads `signing.open(…)`
+def open(  # noqa: A001 - a cell reads `signing.open(…)`
+    inventory: str, host: str, mode: str = "", reason: str = "", returned: str = "", plan: str = ""
+) -> Signing:
     """Open the chapter on a host: connect, read, begin the record. Nothing is changed.
 
     Args:
         inventory, host, mode, reason: as in every chapter.
         returned: path of what a public CA returned, a file or a folder of files; empty: as the inventory says.
+        plan: digest of the plan that this is bound to; '': of none.
     """
-    opened = open_host(NOTEBOOK, frozenset({"returned"}), inventory, host, mode, reason)
+    opened = open_host(NOTEBOOK, frozenset({"returned"}), inventory, host, mode, reason, plan)
     site = opened.inventory.site
     files = (returned,) if returned else opened.host.certificate.returned
     is_public = bool(files) or opened.host.certificate.is_public

@@ -9,6 +9,7 @@ import sys
 import typer
 
 from runbook_lib.cli import (
+    approvals,
     batch,
     ca,
     certificate,
@@ -35,6 +36,8 @@ app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.command("plan")(batch.plan)
 app.command("apply")(batch.apply)
+app.command("approve")(approvals.approve)
+app.add_typer(approvals.app, name="approvals")
 app.command("resume")(batch.resume)
 app.command("status", cls=status.StatusCommand)(status.status)
 app.command("rollback")(rollback.rollback)

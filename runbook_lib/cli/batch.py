@@ -1,5 +1,6 @@
 """`runbook plan` and `runbook apply`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,9 +72,9 @@ def apply(
 ) -> None:
     """Make the changes, prove the result from outside, keep a record."""
     if plan is not None:
-        decided = {"--host": host, "--only": only, "--from": start, "-p": parameter}
+        decided = {"--only": only, "--from": start, "-p": parameter}
         others = [name for name in decided if decided[name]]
-        _apply_plan(plan, inventory, reason, workers, as_json, notebooks, others, emergency)
+        _apply_plan(plan, inventory, host or (), reason, workers, as_json, notebooks, others, emergency)
     _run("apply", inventory, host, only, start, workers, reason, parameter, as_json, notebooks, emergency)
 
 
@@ -114,6 +115,7 @@ def _run(
 def _apply_plan(
     digest: str,
     inventory: str | None,
+    hosts: Sequence[str],
     reason: str,
     workers: int | None,
     as_json: bool,
@@ -135,6 +137,7 @@ def _apply_plan(
             workers=workers,
             notebooks=folder,
             inventory=inventory,
+            hosts=hosts,
             others=others,
             emergency=emergency,
         )
@@ -227,6 +230,8 @@ def _tell(result: "BatchResult") -> None:
     say(result.problem or f"Record: {result.index}")
     if result.seal:
         say(f"Seal: {result.seal}")
+    if result.approval:
+        say(f"Bound to its plan, {result.approval}.")
     if result.plan:
         say(f"Plan: sha256:{result.plan}")
     for reason, command in result.next_commands:

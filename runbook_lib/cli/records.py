@@ -135,6 +135,8 @@ def _tell(site: "Site") -> None:
         say(run.report())
     for line in site.wrong:
         say(f"WRONG {line}")
+    for line in site.to_review:
+        say(f"OPEN {line}")
     if site.first_signers:
         say(f"First list of signers: by {site.first_signers}")
     for one in site.heads:
@@ -192,6 +194,42 @@ def signers(
     ]
     say_shown(
         Table(("who", "may sign", "from", "to", "key"), rows, f"{lists.lists(root())[-1]}, times in UTC")
+    )
+
+
+@app.command("policy")
+def policy(
+    approvals: Annotated[
+        int | None,
+        typer.Option("--approvals", min=0, help="By how many other people a plan has to be approved."),
+    ] = None,
+    approval_days: Annotated[
+        int | None, typer.Option("--approval-days", min=1, help="How many days an approval is good at most.")
+    ] = None,
+    review_days: Annotated[
+        int | None,
+        typer.Option("--review-days", min=1, help="Within how many days an emergency is to be reviewed."),
+    ] = None,
+    inventory: RecordsOf = None,
+) -> None:
+    """Show what has to be so before changes are made; with an option, let what the chain says be that, signed.
+
+    Who may change the list of signers signs. What the inventory wants beyond it holds all the same.
+    """
+    from runbook_lib.records import policy as policies
+    from runbook_lib.records import root
+
+    inventories.find_records(inventory)
+    if (approvals, approval_days, review_days) != (None, None, None):
+        before = policies.of_chain(root())
+        given = {"approvals": approvals, "approval_days": approval_days, "review_days": review_days}
+        wanted = before.model_copy(update={name: value for name, value in given.items() if value is not None})
+        by = policies.lower(root(), wanted)
+        say(f"In the chain, signed by {by}.")
+    found = policies.in_force(root())
+    say(
+        f"Approvals by other people: {found.approvals}, each good for {found.approval_days} days at most; "
+        f"an emergency is to be reviewed within {found.review_days} days."
     )
 
 

@@ -12,6 +12,7 @@ class PackageManager:
     Args:
         command: the program that a host has where this one is used.
         installed: prints those of the packages that are installed, one a line.
+        versions: prints 'NAME: VERSION' for each of the packages that is installed.
         candidate: prints 'NAME: VERSION' for each that could be installed, from lists that are on the host already;
             writes nothing.
         refused: prints why those that are known from such lists would not be installed, and which are on hold;
@@ -31,6 +32,7 @@ class PackageManager:
 
     command: str
     installed: str
+    versions: str
     candidate: str
     refresh: str
     install: str

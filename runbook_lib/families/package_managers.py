@@ -13,6 +13,7 @@ APT = PackageManager(
     command="apt-get",
     installed="dpkg-query -W -f '${{db:Status-Abbrev}}\\t${{Package}}\\n' {names} 2>/dev/null"
     " | awk '$1 ~ /^.i$/ {{ print $2 }}'",  # on hold it is 'hi', and as much there (dpkg-query(1))
+    versions="dpkg-query -W -f '${{Package}}: ${{Version}}\\n' {names} 2>/dev/null",
     # Without the options apt-cache writes its cache, and a look writes nothing (apt-cache(8)).
     candidate="LC_ALL=C apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= policy {names}"
     " | awk '/^[^ ]/ {{ name = $1 }} /Candidate:/ {{ print name, $2 }}'",
@@ -46,6 +47,9 @@ _RPM_CANDIDATE = (
     "test $(id -u) -eq 0 && LC_ALL=C {command} -C -q list available {{names}} 2>/dev/null"
     ' | awk \'$1 ~ /[.]/ && NF >= 2 {{{{ sub(/[.][^.]*$/, "", $1); sub(/^[0-9]*:/, "", $2); print $1 ":", $2 }}}}\''
 )
+_RPM_VERSIONS = (
+    "LC_ALL=C rpm -q --qf '%{{NAME}}: %{{VERSION}}-%{{RELEASE}}\\n' {names} 2>/dev/null | grep ': '"
+)
 _DNF_SOURCES = """cat /etc/yum.repos.d/*.repo | awk -F' *= *' '
   /^\\[/ { if (on && url) print url; on = 1; url = "" }
   $1 == "enabled" && $2 ~ /^(0|[Ff]alse|[Nn]o)$/ { on = 0 }
@@ -60,6 +64,7 @@ _RPM_LOCKS = """"$(rpm -E '%{_dbpath}' 2>/dev/null)/.rpm.lock\""""
 DNF = PackageManager(
     command="dnf",
     installed=_RPM_INSTALLED,
+    versions=_RPM_VERSIONS,
     candidate=_RPM_CANDIDATE.format(command="dnf"),
     refresh="",
     install="dnf -q -y --setopt=install_weak_deps=False install {names}",
@@ -72,6 +77,7 @@ DNF = PackageManager(
 YUM = PackageManager(
     command="yum",
     installed=_RPM_INSTALLED,
+    versions=_RPM_VERSIONS,
     candidate=_RPM_CANDIDATE.format(command="yum"),
     refresh="",
     install="yum -q -y install {names}",

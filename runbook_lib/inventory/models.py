@@ -80,6 +80,36 @@ class Records(Model):
         description="whether a run's record is signed with the operator's SSH key: off; offered, where a key that may "
         "sign is there; required, so that nothing is applied without one",
     )
+    approvals: int = Field(
+        0,
+        ge=0,
+        le=9,
+        description="how many other people have to approve a plan before it is applied; it takes signing: required. "
+        "Once a run has begun with it, the chain of records has it, and a lower number here lowers nothing",
+        examples=[1],
+    )
+    approval_days: int | None = Field(
+        None,
+        ge=1,
+        le=366,
+        description="how many days an approval is good at most; without it 7",
+        examples=[7],
+    )
+    emergency_review_days: int | None = Field(
+        None,
+        ge=1,
+        le=366,
+        description="within how many days a run without approval (--emergency) is to be reviewed; without it 3",
+        examples=[3],
+    )
+
+    @model_validator(mode="after")
+    def _approved_by_another_key(self) -> "Records":
+        if self.approvals and self.signing != "required":
+            raise ValueError(
+                "approvals take signing: required, since the approver's key has to be another than the operator's"
+            )
+        return self
 
 
 class Site(Model):

@@ -1,35 +1,18 @@
 """What was approved: in a run that is bound to a plan, each chapter makes that and nothing else."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.records import origin
-from runbook_lib.records.model import RecordData
+from runbook_lib.records import origin, planned
+from runbook_lib.records.model import Approval, Change
+from runbook_lib.records.planned import Document, OfHost, Planned
 
 if TYPE_CHECKING:  # whoever compares plans needs no connection
+    from runbook_lib.records.approvals import Binding
     from runbook_lib.remote.change import Plan
-
-# A unit that a package of the run brings is not there when the plan is made, and there when the step is.
-_BEFORE_IS_OURS = frozenset({"UnitChange"})
-
-
-@dataclass(frozen=True)
-class Step:
-    """One plan of a chapter, as it was approved.
-
-    Args:
-        digest: of the plan.
-        changes: of each of its changes, in order, a digest of what is bound.
-    """
-
-    chapter: str
-    title: str
-    digest: str
-    changes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -39,35 +22,27 @@ class Approved:
     Args:
         plan: the digest of the whole plan.
         library: digest of the library's files.
+        host: what is planned for this host.
+        approval: who approved it.
+        is_enough: whether these are as many people as the site wants.
     """
 
     plan: str
     library: str
-    steps: tuple[Step, ...]
+    host: OfHost
+    approval: Approval
+    is_enough: bool
 
     @classmethod
-    def of(cls, plan: str, library: str, records: Iterable[RecordData]) -> "Approved":
-        """What the records of a host show that was planned."""
-        steps = tuple(
-            Step(
-                record.chapter,
-                one.title,
-                one.digest,
-                tuple(
-                    _bound_of(change.kind, change.title, change.diff, change.commands)
-                    for change in one.changes
-                ),
-            )
-            for record in records
-            for one in record.plans
-        )
-        return cls(plan, library, steps)
+    def of(cls, document: Document, approval: Approval, *, is_enough: bool) -> "dict[str, Approved]":
+        """For each host of a plan what may be done there."""
+        return {
+            name: cls(approval.plan, document.library, host, approval, is_enough)
+            for name, host in document.hosts.items()
+        }
 
     def check(self, chapter: str, plan: "Plan", host: str) -> None:
-        """Let a plan through that was approved.
-
-        It is the approved plan, digit for digit; or every change of it is one that was approved, in the same order,
-        and some are not needed any more. Why may be told otherwise, when earlier changes of the run are there.
+        """Let a plan through whose every change was approved, in the same order; some may not be needed any more.
 
         Raises:
             ApplyRefused: this was not approved, or the library's files are no longer those that made the plan.
@@ -76,15 +51,9 @@ class Approved:
             raise self._refusal(
                 "the files of runbook_lib are no longer those that made the plan", chapter, host
             )
-        steps = [step for step in self.steps if (step.chapter, step.title) == (chapter, plan.title)]
-        changes = [
-            _bound_of(change.kind, change.title, change.diff(), change.commands()) for change in plan.changes
-        ]
-        for step in steps:
-            if plan.digest == step.digest or _is_part(changes, step.changes):
-                return
-        told = "would be done otherwise now" if steps else "was not in the plan"
-        raise self._refusal(f"{plan.title}: {told}", chapter, host)
+        told = told_against(self.host.changes_of(chapter), changes_of(plan))
+        if told:
+            raise self._refusal(f"{plan.title}: {told}", chapter, host)
 
     def _refusal(self, problem: str, chapter: str, host: str) -> ApplyRefused:
         return ApplyRefused(
@@ -94,13 +63,44 @@ class Approved:
         )
 
 
+def told_against(approved: Sequence[Planned], changes: Sequence[Planned]) -> str:
+    """What speaks against changes; '' where each of them was approved, in this order."""
+    there = iter(approved)
+    for change in changes:
+        if change not in there:
+            known = any((one.kind, one.thing) == (change.kind, change.thing) for one in approved)
+            told = "would be done otherwise now" if known else "was not in the plan"
+            return f"{change.kind} {change.thing}: {told}"
+    return ""
+
+
 _bound: Approved | None = None
+_by_hand: "Binding | None" = None
 
 
-def bind(approved: Approved | None) -> None:
-    """From now on the chapters of this process make what was approved; None: nobody approved a plan."""
-    global _bound
-    _bound = approved
+def bind(approved: Approved | None, by_hand: "Binding | None" = None) -> None:
+    """From now on the chapters of this process make what was approved; None: nobody approved a plan.
+
+    Args:
+        by_hand: what a chapter spends that is run by hand; a batch does so itself.
+    """
+    global _bound, _by_hand
+    _bound, _by_hand = approved, by_hand
+
+
+def spend(root: Path, run: str, host: str, chapter: str) -> None:
+    """Of a chapter that is run by hand: keep the plan beside its records, and spend what approves it.
+
+    Raises: RecordError, RecordNotWritten: as `Binding.spend`.
+    """
+    if _by_hand is not None:
+        _by_hand.spend(root, run, [host], [chapter])
+        planned.keep(root / run, _by_hand.document)
+
+
+def bound() -> Approved | None:
+    """What this process is bound to."""
+    return _bound
 
 
 def check(chapter: str, plan: "Plan", host: str) -> None:
@@ -109,14 +109,8 @@ def check(chapter: str, plan: "Plan", host: str) -> None:
         _bound.check(chapter, plan, host)
 
 
-def _bound_of(kind: str, title: str, diff: str, commands: str) -> str:
-    """What is done, and to what. Why is not bound: behind a title's colon, and in lines of a diff that begin with #."""
-    lines = [line for line in diff.split("\n") if not line.startswith("#")]
-    told = [kind, title.partition(": ")[0], [] if kind in _BEFORE_IS_OURS else lines, commands]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+def changes_of(plan: "Plan") -> tuple[Planned, ...]:
+    """The changes of a plan as a record would have them, without our words."""
+    from runbook_lib.records.redaction import masked
 
-
-def _is_part(changes: Sequence[str], approved: Sequence[str]) -> bool:
-    """Are these among the approved ones, in the same order?"""
-    there = iter(approved)
-    return all(change in there for change in changes)
+    return tuple(Planned.of(Change.model_validate(masked(change))) for change in plan.as_data())

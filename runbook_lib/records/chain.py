@@ -89,7 +89,41 @@ class Signers(_Entry):
     by: str
 
 
-Entry = Found | Begin | Seal | Signed | Undone | Signers
+class Approval(_Entry):
+    """What somebody decided of a plan or a run was taken in: its number, digests of it and of its signature, whose."""
+
+    kind: Literal["approval"] = "approval"
+    number: int
+    sha256: Sha256
+    sig: Sha256
+    by: str
+
+
+class Bound(_Entry):
+    """A run is about to make a plan on these hosts, and spends these approvals of it there."""
+
+    kind: Literal["bound"] = "bound"
+    run: str
+    plan: Sha256
+    hosts: list[str]
+    chapters: list[str]
+    approvals: list[int]
+
+
+class Policy(_Entry):
+    """What the site wants before changes are made. Without a number and a signature it can ask for more alone."""
+
+    kind: Literal["policy"] = "policy"
+    approvals: int
+    approval_days: int | None
+    review_days: int | None
+    number: int | None = None
+    sha256: Sha256 | None = None
+    sig: Sha256 | None = None
+    by: str | None = None
+
+
+Entry = Found | Begin | Seal | Signed | Undone | Signers | Approval | Bound | Policy
 _BEGUN = re.compile(rb'"kind":"(begin|seal)","n":[0-9]+,"run":"([A-Za-z0-9._-]+)"')
 _AT = re.compile(rb'[0-9a-f]{64} {"at":"([^"]*)"')
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
@@ -299,6 +333,22 @@ def undone(root: Path) -> Iterator[Undone]:
     for entry in _entries_with(root, '"kind":"undone"'):
         if isinstance(entry, Undone):
             yield entry
+
+
+def approvals(root: Path) -> tuple[Approval, ...]:
+    """What was taken in, by its number."""
+    found = (one for one in _entries_with(root, '"kind":"approval"') if isinstance(one, Approval))
+    return tuple(sorted(found, key=lambda entry: entry.number))
+
+
+def bound(root: Path) -> tuple[Bound, ...]:
+    """Which run made which plan on which hosts, in the order of time."""
+    return tuple(one for one in _entries_with(root, '"kind":"bound"') if isinstance(one, Bound))
+
+
+def policies(root: Path) -> tuple[Policy, ...]:
+    """What the site wanted, in the order of time."""
+    return tuple(one for one in _entries_with(root, '"kind":"policy"') if isinstance(one, Policy))
 
 
 def _entries_with(root: Path, mark: str) -> list[Entry]:

@@ -1,5 +1,6 @@
 """What ran: the records of one run in order, counted, and what to type next."""
 
+import hashlib
 import os
 import re
 import shlex
@@ -19,7 +20,8 @@ from runbook_lib.records.model import RecordData, UndoStep
 OWN_CA = "own-ca"  # stands for a host in what the CA's commands leave
 PAGE = "index.html"
 ORDER = "order.json"  # what was ordered, where the command line did
-PLAN = "plan.sha256"  # the digest of what was planned, once every host was planned to its end
+PLAN = "plan.json"  # what was planned, once every host was planned to its end; or what the run is bound to
+_DIGEST = "plan.sha256"  # of a plan, in runs of before that kept nothing else of it
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,16 @@ class RunIndex:
                     f"runbook verify {self.current[0].record.host}{tail}",
                 )
             )
+        until = min(
+            (entry.record.review_by for entry in self.current if entry.record.review_by), default=None
+        )
+        if until:
+            commands.append(
+                (
+                    f"by {until}, for somebody else: to review it",
+                    f"runbook approve --after {self.run}{_whose(tail)}",
+                )
+            )
         if self.changes_made:
             commands.append(("to put back what this run changed", f"runbook rollback {self.run}{tail}"))
         return tuple(commands)
@@ -302,7 +314,7 @@ def read_run(folder: Path) -> RunIndex:
     for path in sorted(folder.glob("*/*.json")):
         entries.append(Entry(path.relative_to(folder), files.attempt(path), model.read(path)))
     entries.sort(key=lambda e: (e.record.host, e.record.chapter, e.attempt != 0, e.attempt))
-    return RunIndex(folder.name, folder, tuple(entries), _ordered(folder), _planned(folder))
+    return RunIndex(folder.name, folder, tuple(entries), ordered(folder), planned(folder))
 
 
 def refuse_unreadable(folder: Path) -> None:
@@ -322,13 +334,12 @@ def refuse_unreadable(folder: Path) -> None:
     )
 
 
-def keep_plan_digest(folder: Path, digest: str) -> None:
-    """Keep the digest of what a run planned beside its records: what apply is bound to."""
-    files.write_atomically(folder / PLAN, f"{digest}\n".encode())
-
-
-def _planned(folder: Path) -> str | None:
-    path = folder / PLAN
+def planned(folder: Path) -> str | None:
+    """The digest of what a run planned, or is bound to; None where there is none."""
+    plan = folder / PLAN
+    if plan.is_file() and not plan.is_symlink():
+        return hashlib.sha256(plan.read_bytes()).hexdigest()
+    path = folder / _DIGEST
     digest = path.read_text(encoding="ascii", errors="replace").strip() if path.exists() else ""
     return digest if re.fullmatch("[0-9a-f]{64}", digest) else None
 
@@ -340,9 +351,14 @@ class Ordered(BaseModel):
     hosts: tuple[str, ...]
     chapters: Annotated[dict[str, str], Field(min_length=1)]
     next_options: str = ""
+    mode: str = ""
 
 
-def _ordered(folder: Path) -> Ordered | None:
+def ordered(folder: Path) -> Ordered | None:
+    """What was ordered; None of a run by hand.
+
+    Raises: RecordError: the order cannot be read.
+    """
     path = folder / ORDER
     try:
         return Ordered.model_validate_json(path.read_bytes()) if path.exists() else None

@@ -29,10 +29,17 @@ class _Part(BaseModel):
 
 
 class Change(_Part):
-    """One difference between the host and what is wanted, as it was shown before anything was made."""
+    """One difference between the host and what is wanted, as it was shown before anything was made.
+
+    Args:
+        thing, before, after: what is changed, from what to what, as an approval binds it; '' of earlier versions.
+    """
 
     title: str
     kind: str
+    thing: str = ""
+    before: str = ""
+    after: str = ""
     diff: str
     commands: str
 
@@ -146,11 +153,33 @@ class Failure(_Part):
     message: str
 
 
+class Approval(_Part):
+    """The plan that a chapter was bound to, and who approved it.
+
+    Args:
+        plan: its digest.
+        by: people other than the operator.
+        by_operator: the operator approved it: that is no approval by somebody else.
+    """
+
+    plan: str
+    by: tuple[str, ...]
+    by_operator: bool
+
+    @property
+    def told(self) -> str:
+        """Approved by whom, in words."""
+        if self.by:
+            return f"approved by {' and '.join(self.by)}"
+        return "self-approved" if self.by_operator else "approved by nobody"
+
+
 class RecordData(_Part):
     """A whole record. Times are UTC with their offset, and those of a clock that may be set.
 
-    `took_s` is by a clock that only runs (None: written before that was measured); `clock_set_by_s` is by how much the
-    other one was set meanwhile.
+    `approval` is None where the chapter was bound to no plan; `review_by` is when an emergency that waited for no
+    approval is to be reviewed. `took_s` is by a clock that only runs (None: written before that was measured);
+    `clock_set_by_s` is by how much the other one was set meanwhile.
     """
 
     format: Literal[1] = 1
@@ -161,6 +190,8 @@ class RecordData(_Part):
     mode: Literal["plan", "apply"]
     reason: str
     emergency: str = ""
+    approval: Approval | None = None
+    review_by: Time | None = None
     operator: str
     lab: bool
     started_at: Time

@@ -21,6 +21,7 @@ from runbook_lib.records import files
 
 if TYPE_CHECKING:  # models are slow to import
     from runbook_lib.inventory import Inventory
+    from runbook_lib.inventory.models import Records
 
 _GIT_TIMEOUT_S = 10.0
 _ADJUSTED_S = 2.0  # adjtime(3) moves a clock by 0.9 s in half an hour, the longest that a cell may take
@@ -67,6 +68,7 @@ Signing = Literal["off", "offered", "required"]
 
 _of_site: Path | None = None
 _signing: Signing = "off"
+_said: "Records | None" = None
 
 
 def use(book: "Inventory") -> None:
@@ -75,11 +77,17 @@ def use(book: "Inventory") -> None:
     Raises:
         InventoryError: there is no such group here, or the person at work is not in it.
     """
-    global _of_site, _signing
+    global _of_site, _signing, _said
     said = book.site.records
     files.share_with(_group_id(said.group, book) if said.group else None)
     _of_site = Path(said.directory) if said.directory else None
     _signing = said.signing
+    _said = said
+
+
+def records_of_site() -> "Records | None":
+    """What the inventory in use says of records; None where none is in use."""
+    return _said
 
 
 def signing() -> Signing:

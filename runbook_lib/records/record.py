@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 from runbook_lib import credentials
 from runbook_lib.excerpt import excerpt
 from runbook_lib.records import files, model, origin, seal
-from runbook_lib.records.model import Failure, RecordData
+from runbook_lib.records.model import Approval, Failure, RecordData
 from runbook_lib.records.redaction import masked, refuse_secrets
 
 _FACT_CHARACTERS_MAX = 4000
@@ -45,6 +45,8 @@ class Record:
         facts: Mapping[str, str],
         inventory_sha256: str,
         emergency: str = "",
+        approval: Approval | None = None,
+        review_by: str | None = None,
     ) -> "Record":
         """Start the record of a chapter; what it left in the same run before is set aside, not lost.
 
@@ -53,6 +55,8 @@ class Record:
             run: the run (`records.current_run()`).
             chapter: the notebook's stem, as "11-key-and-csr".
             emergency: the freeze or window that is passed over, since a person called it an emergency; '': none.
+            approval: of the plan that the chapter is bound to.
+            review_by: when the run is to be reviewed, since no approval was waited for.
         Raises:
             UsageError: run, host or chapter cannot be a file's name.
             RecordError: reason, title or a fact holds a secret that masking does not cover.
@@ -68,6 +72,8 @@ class Record:
             "mode": mode,
             "reason": reason,
             "emergency": emergency,
+            "approval": approval.model_dump() if approval else None,
+            "review_by": review_by,
             "operator": operator,
             "lab": lab,
             "started_at": origin.now_text(),

@@ -20,7 +20,7 @@ from runbook_lib import places
 from runbook_lib.errors import RecordError
 from runbook_lib.records import canonical, chain, comparison, files, index, origin
 from runbook_lib.records.index import RunIndex
-from runbook_lib.records.model import RecordData, Time, UndoStep
+from runbook_lib.records.model import Approval, RecordData, Time, UndoStep
 
 STATEMENT = "run.json"
 SUMS = "SHA256SUMS"
@@ -71,7 +71,9 @@ class Statement(_Part):
     """`run.json`, format 2: what a run was. Times are UTC with their offset.
 
     Args:
-        plan: digest of what was planned; None where it was not planned to its end.
+        plan: digest of what was planned, or of the plan that the run is bound to; None of neither.
+        approval: who approved that plan; None of a run that is bound to none.
+        review_by: until when a run that waited for no approval is to be reviewed; None where it need not be.
         cut_off: the run did not end itself, and was sealed as it was found.
         open: records whose chapters had not ended; these may grow.
         undoes: the run that this one put back.
@@ -91,6 +93,8 @@ class Statement(_Part):
     sealed_at: Time
     signing: origin.Signing
     plan: str | None
+    approval: Approval | None = None
+    review_by: Time | None = None
     library: str
     commit: str | None
     clean_tree: bool | None
@@ -405,6 +409,8 @@ def told_by_records(found: RunIndex) -> dict[str, Any]:
         "started_at": first.started_at if first else None,
         "ended_at": max((record.ended_at for record in current if record.ended_at), default=None),
         "plan": found.plan,
+        "approval": next((record.approval for record in current if record.approval), None),
+        "review_by": min((record.review_by for record in current if record.review_by), default=None),
         "library": first.library if first else origin.library_version(),
         "commit": first.commit if first else None,
         # One commit for the whole run, and nothing beside it: only then does the commit say what ran.

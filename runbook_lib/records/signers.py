@@ -1,8 +1,8 @@
 """Who may sign what, and from when to when: `signers.N` beside the records, as ssh-keygen(1) reads it, N from 1 on.
 
 A list is never altered: another one follows it, signed by somebody whom the list before allows to change it. Nobody
-who signs runs may do that. A key that went out of use gets an end (`valid-before`), and stays, so that what it signed
-before can be checked.
+who signs or approves runs may do that. A key that went out of use gets an end (`valid-before`), and stays, so that
+what it signed before can be checked.
 """
 
 import re
@@ -13,6 +13,7 @@ from pathlib import Path
 from runbook_lib.errors import UsageError
 
 RUN = "run@runbook"
+APPROVE = "approve@runbook"
 CHANGE = "signers@runbook"
 NAME = "signers."
 KEY_TYPE = re.compile(r"(sk-)?(ssh|ecdsa)-[a-z0-9@.-]+|mldsa[a-z0-9@.-]+")
@@ -83,13 +84,15 @@ def parse(content: bytes, where: str) -> tuple[Signer, ...]:
     for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
             found.append(_signer(line.strip(), f"{where}, line {number}"))
-    both = {s.principal for s in found if RUN in s.namespaces} & {
-        s.principal for s in found if CHANGE in s.namespaces
+    at_work = [one for one in found if {RUN, APPROVE} & one.namespaces]
+    people, keys = {one.principal for one in at_work}, {one.blob for one in at_work}
+    both = {
+        s.principal for s in found if CHANGE in s.namespaces and (s.principal in people or s.blob in keys)
     }
     if both:
         raise UsageError(
-            f"{', '.join(sorted(both))} may sign runs and change who may", where,
-            f"give {CHANGE} to somebody who does not make changes on servers",
+            f"{', '.join(sorted(both))} may sign runs or approve them, and change who may", where,
+            f"give {CHANGE}, with a key of its own, to somebody who neither makes changes on servers nor approves them",
         )  # fmt: skip
     if not any(CHANGE in one.namespaces for one in found):
         raise UsageError(

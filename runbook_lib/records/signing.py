@@ -45,6 +45,16 @@ def find_key(root: Path) -> Key:
         root: the folder of all records.
     Raises: RecordNotSigned: there is none, it may not sign this now, or the list of signers cannot be read.
     """
+    return key_for(root, RUN)
+
+
+def key_for(root: Path, namespace: str) -> Key:
+    """The key of this person that may sign something now, as `find_key`.
+
+    Args:
+        namespace: what is to be signed.
+    Raises: RecordNotSigned: as `find_key`.
+    """
     try:
         listed = signers.in_force(root)
     except UsageError as error:
@@ -57,10 +67,14 @@ def find_key(root: Path) -> Key:
             "there is no list of signers yet", str(root),
             "write one, and take it in: runbook records signers FILE (docs/audit.md)",
         )  # fmt: skip
-    return _key_of(listed, RUN)
+    return key_of(listed, namespace)
 
 
-def _key_of(listed: Sequence[Signer], namespace: str) -> Key:
+def key_of(listed: Sequence[Signer], namespace: str) -> Key:
+    """The key of this person that a list lets sign something now.
+
+    Raises: RecordNotSigned: there is none.
+    """
     now = datetime.now(UTC)
     given = os.environ.get(_KEY_VARIABLE)
     offered = [(_public(Path(given).expanduser()), Path(given).expanduser())] if given else [
@@ -220,7 +234,7 @@ def replace_signers(root: Path, file: Path) -> tuple[Path, str]:
     content = signers.read(file)
     after, before = signers.parse(content, str(file)), signers.in_force(root)
     signers.refuse_removal(before, after, str(file))
-    key = _key_of(before or after, CHANGE)
+    key = key_of(before or after, CHANGE)
     made = signature(content, key, CHANGE)
     files.prepare_root(root)
     with chain.locked(root):

@@ -8,17 +8,31 @@ elsewhere, or a list of signers of one's own.
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook_lib.errors import RecordError, RunbookError, UsageError
-from runbook_lib.records import chain, comparison, manifest, seal, signers, signing
+from runbook_lib.records import (
+    approvals,
+    chain,
+    comparison,
+    decisions,
+    manifest,
+    policy,
+    seal,
+    signer_lists,
+    signers,
+    signing,
+)  # fmt: skip
 from runbook_lib.records.chain import Line
 from runbook_lib.records.comparison import Compared
+from runbook_lib.records.decisions import Decisions
 from runbook_lib.records.index import read_run, refuse_unreadable
 from runbook_lib.records.seal import Statement
 from runbook_lib.visible import one_line
 
 _HEAD_DIGITS_MIN = 16
+_NAMES = (signers.NAME, approvals.NAME, policy.NAME)
 _BESIDE_RUNS = (".gitattributes", ".lock")
 
 
@@ -102,6 +116,7 @@ class Site:
         runs: each run that is there and that one may read, the oldest first.
         wrong: what is wrong beyond single runs, a sentence each.
         heads: the last line of each stream, to be kept elsewhere.
+        to_review: emergencies that are still to be reviewed, each with until when.
         first_signers: who signed the first list of signers: to be compared with what was noted when it was made.
     """
 
@@ -109,6 +124,7 @@ class Site:
     wrong: tuple[str, ...]
     heads: tuple[str, ...]
     first_signers: str = ""
+    to_review: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -124,23 +140,25 @@ class _Known:
     streams: tuple[chain.Stream, ...]
     allowed: Path | None
     own_list: bool
+    decisions: Decisions
     lines: dict[str, Line] = field(default_factory=dict)  # a run's last seal
     earlier: dict[str, list[str]] = field(default_factory=dict)  # digests of its seals before
     signed: dict[str, Line] = field(default_factory=dict)  # the signature of the last seal
-    begun: set[str] = field(default_factory=set)
+    begun: dict[str, str] = field(default_factory=dict)  # and when
     found: dict[str, str] = field(default_factory=dict)
 
 
 def _known(root: Path, allowed: Path | None) -> _Known:
     streams = chain.read_all(root)
     lists = signers.lists(root)
-    known = _Known(root, streams, allowed or (lists[-1] if lists else None), allowed is not None)
+    used = allowed or (lists[-1] if lists else None)
+    known = _Known(root, streams, used, allowed is not None, decisions.read(root, streams, used))
     for line in chain.in_order(streams):
         match line.entry:
             case chain.Found():
                 known.found.update(line.entry.runs)
             case chain.Begin():
-                known.begun.add(line.entry.run)
+                known.begun.setdefault(line.entry.run, line.entry.at)
             case chain.Seal():
                 run = line.entry.run
                 before = known.lines.get(run)
@@ -180,9 +198,13 @@ def check_all(root: Path, allowed: Path | None = None, heads: Sequence[Head] = (
     """
     known = _known(root, allowed)
     wrong = [*_wrong_in_chain(known, heads)]
-    first, wrong_lists = _wrong_in_lists(known)
+    first, wrong_lists = signer_lists.check(root, known.streams)
     wrong += wrong_lists
+    if known.own_list and known.allowed is not None:
+        wrong += signer_lists.another(root, known.allowed)
+    wrong += known.decisions.wrong
     runs = []
+    to_review: list[str] = []
     there = set()
     for path in sorted(root.iterdir() if root.is_dir() else ()):
         if path.is_symlink():
@@ -190,12 +212,25 @@ def check_all(root: Path, allowed: Path | None = None, heads: Sequence[Head] = (
         elif path.is_dir() and not path.name.startswith("."):
             there.add(path.name)
             runs.append(_checked(path, known))
+            if until := _to_review(path, known):
+                (wrong if decisions.is_over(until, datetime.now(UTC)) else to_review).append(
+                    f"{path.name}: made without approval, to be reviewed by {until}"
+                )
         elif not _belongs(path):
             wrong.append(f"{path.name}: is no part of records")
-    missing = (known.begun | known.lines.keys() | known.found.keys()) - there
+    missing = (known.begun.keys() | known.lines.keys() | known.found.keys()) - there
     wrong += [f"{run}: the run is missing" for run in sorted(missing)]
     ends = tuple(stream.lines[-1].head for stream in known.streams if stream.lines)
-    return Site(tuple(runs), tuple(wrong), ends, first)
+    return Site(tuple(runs), tuple(wrong), ends, first, tuple(to_review))
+
+
+def _to_review(folder: Path, known: _Known) -> str:
+    if not (folder / seal.STATEMENT).is_file():
+        return ""
+    try:
+        return decisions.to_review(folder, seal.read_statement(folder), known.decisions)
+    except RecordError:  # the check of the run names it
+        return ""
 
 
 def _checked(folder: Path, known: _Known) -> Check:
@@ -210,8 +245,8 @@ def _checked(folder: Path, known: _Known) -> Check:
 
 def _belongs(path: Path) -> bool:
     is_chain = path.name.endswith(chain.SUFFIX) and path.is_file()
-    is_list = path.name.startswith(signers.NAME) and path.is_file()
-    return path.name in _BESIDE_RUNS or path.name.startswith(".") or is_chain or is_list
+    is_part = path.name.startswith(_NAMES) and path.is_file()  # which the chain has, or they are named
+    return path.name in _BESIDE_RUNS or path.name.startswith(".") or is_chain or is_part
 
 
 def _check(folder: Path, known: _Known) -> Check:
@@ -276,6 +311,8 @@ def _check_sealed(folder: Path, run: str, known: _Known) -> Check:
         contradicted += _contradicted(run, statement, listed, line, known)
         if compared.holds:
             contradicted += _otherwise_than_records(folder, statement)
+        began = known.begun.get(run, "")
+        contradicted += decisions.contradicted(statement, began, known.decisions)
         told = _signature(folder, run, statement, known)
     return _result(run, compared, contradicted, line is not None, **told)
 
@@ -316,6 +353,7 @@ def _otherwise_than_records(folder: Path, told: Statement) -> Iterator[str]:
     for name, value in seal.told_by_records(found).items():
         if getattr(told, name) != value and name != "library":
             yield f"{seal.STATEMENT}, {name}: the records say otherwise"
+    yield from decisions.not_approved(folder, found, told)
     for entry in found.entries:
         if entry.record.run != told.run:
             yield f"{entry.path}: is of run {entry.record.run}"
@@ -367,7 +405,7 @@ def _wrong_in_chain(known: _Known, heads: Sequence[Head]) -> Iterator[str]:
             yield f"{head.stream}{chain.SUFFIX}: has {len(found.lines)} lines, and had {head.n}"
         elif head.n < 1 or not found.lines[head.n - 1].sha256.startswith(head.sha256):
             yield f"{head.stream}{chain.SUFFIX}: line {head.n} is not the one that was kept elsewhere"
-    sealed_or_begun = known.begun | known.lines.keys()
+    sealed_or_begun = known.begun.keys() | known.lines.keys()
     for stream in known.streams:
         for line in stream.lines:
             if isinstance(line.entry, chain.Signed) and line.entry.run not in known.lines:
@@ -376,60 +414,3 @@ def _wrong_in_chain(known: _Known, heads: Sequence[Head]) -> Iterator[str]:
                 by = line.entry.rollback
                 if by is not None and by not in sealed_or_begun:
                     yield f"{by}: the run that put {line.entry.run} back is not in the chain"
-
-
-def _wrong_in_lists(known: _Known) -> tuple[str, list[str]]:
-    """Who signed the first list of signers, and what is wrong with the lists."""
-    entries = {
-        line.entry.number: line.entry
-        for stream in known.streams
-        for line in stream.lines
-        if isinstance(line.entry, chain.Signers)
-    }
-    wrong: list[str] = []
-    first = ""
-    there = {int(path.suffix[1:]): path for path in signers.lists(known.root)}
-    names = {f"{signers.NAME}{n}{end}" for n in entries for end in ("", ".sig")}
-    for path in sorted(known.root.glob(f"{signers.NAME}*")):
-        if path.name not in names or path.is_symlink():
-            wrong.append(f"{path.name}: the chain does not have it")
-    for number in sorted(entries):
-        told = _wrong_in_list(known, number, entries[number], there)
-        if told.good and number == 1:
-            first = f"{entries[1].by} with {told.told}"
-        elif not told.good:
-            wrong.append(f"{signers.NAME}{number}: {told.told}")
-    if sorted(entries) != list(range(1, len(entries) + 1)):
-        wrong.append(f"{signers.NAME}N: a list is missing in the chain")
-    if known.own_list and known.allowed is not None and there:
-        last = there[max(there)]
-        if (
-            not last.is_file()
-            or not known.allowed.is_file()
-            or last.read_bytes() != known.allowed.read_bytes()
-        ):
-            wrong.append(f"{last.name}: is another list of signers than the one that was given")
-    return first, wrong
-
-
-def _wrong_in_list(
-    known: _Known, number: int, entry: chain.Signers, there: dict[int, Path]
-) -> signing.Verified:
-    path = there.get(number)
-    sig = known.root / f"{signers.NAME}{number}.sig"
-    if path is None or not path.is_file() or not sig.is_file():
-        return signing.Verified(good=False, told="is missing")
-    content = path.read_bytes()
-    if (seal.sha256(content), seal.sha256(sig.read_bytes())) != (entry.sha256, entry.sig):
-        return signing.Verified(good=False, told="is not the one of the chain")
-    before = path if number == 1 else there.get(number - 1)
-    if before is None or not before.is_file():
-        return signing.Verified(good=False, told="the list before it is missing")
-    try:
-        listed = signers.parse(content, path.name)
-        if number > 1:
-            signers.refuse_removal(signers.parse(before.read_bytes(), before.name), listed, path.name)
-    except UsageError as error:
-        return signing.Verified(good=False, told=error.problem)
-    done = signing.verify(content, sig, entry.by, entry.at, before, signers.CHANGE)
-    return done if done.good else signing.Verified(good=False, told=f"signature: {entry.by}: {done.told}")

@@ -60,6 +60,10 @@ class AlternativeChange(Change):
     why: str = ""
 
     @property
+    def thing(self) -> str:
+        return self.name
+
+    @property
     def title(self) -> str:
         return f"alternative {self.name} is {self.program}" + (f": {self.why}" if self.why else "")
 

@@ -64,6 +64,19 @@ class Change(ABC):
         """The shell lines (POSIX sh, as root) that make the change: a person types them, apply runs them."""
 
     @property
+    @abstractmethod
+    def thing(self) -> str:
+        """What is changed: a path, a unit, a group. With `kind` it says which change this is, whatever its words."""
+
+    def state_before(self) -> str:
+        """What an approval binds of what is there; '' where a package of the same run decides it."""
+        return _signed_lines(self.diff(), "-")
+
+    def state_after(self) -> str:
+        """What an approval binds of what will be there."""
+        return _signed_lines(self.diff(), "+")
+
+    @property
     def kind(self) -> str:
         """The kind of change, for the record: the class's name."""
         return type(self).__name__
@@ -205,7 +218,15 @@ class Plan(display.Shown):
     def as_data(self) -> list[dict[str, str]]:
         """The changes as the record keeps them."""
         return [
-            {"title": c.title, "kind": c.kind, "diff": c.diff(), "commands": c.commands()}
+            {
+                "title": c.title,
+                "kind": c.kind,
+                "thing": c.thing,
+                "before": c.state_before(),
+                "after": c.state_after(),
+                "diff": c.diff(),
+                "commands": c.commands(),
+            }
             for c in self.changes
         ]
 
@@ -232,6 +253,12 @@ class Plan(display.Shown):
 
     def html(self) -> str:
         return self._shown().html()
+
+
+def _signed_lines(diff: str, sign: str) -> str:
+    """The lines of a diff with this sign, without it; the two that name the file are none."""
+    lines = (line for line in diff.split("\n") if not line.startswith(("--- ", "+++ ")))
+    return "\n".join(line[1:] for line in lines if line.startswith(sign))
 
 
 def counted(number: int) -> str:

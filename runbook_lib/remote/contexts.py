@@ -18,6 +18,16 @@ class Labelled(Change):
     change: Change
 
     @property
+    def thing(self) -> str:
+        return self.change.thing
+
+    def state_before(self) -> str:
+        return self.change.state_before()
+
+    def state_after(self) -> str:
+        return self.change.state_after()
+
+    @property
     def title(self) -> str:
         return self.change.title
 

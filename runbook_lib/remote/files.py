@@ -190,6 +190,17 @@ class FileChange(Change):
     why: str = ""
 
     @property
+    def thing(self) -> str:
+        return str(self.path)
+
+    def state_before(self) -> str:
+        there = "" if self.before is None or self.before.is_absent else self.before.line
+        return "\n".join(filter(None, (there, super().state_before())))
+
+    def state_after(self) -> str:
+        return f"{self.after.line}\n{super().state_after()}"
+
+    @property
     def title(self) -> str:
         made = "made" if self.before is None or self.before.is_absent else "changed"
         return f"{self.path} is {made}" + (f": {self.why}" if self.why else "")
@@ -235,6 +246,10 @@ class DirectoryChange(Change):
     owner: str
     mode: int
     why: str = ""
+
+    @property
+    def thing(self) -> str:
+        return str(self.path)
 
     @property
     def title(self) -> str:
@@ -289,6 +304,16 @@ class MadeOnHost(Change):
     lines: str
     shown: str
     needs: tuple[tuple[str, "object"], ...] = ()
+
+    @property
+    def thing(self) -> str:
+        return " ".join(str(touched.path) for touched in self.paths)
+
+    def state_before(self) -> str:
+        return "\n".join(path.was or "" for path in self.touches)
+
+    def state_after(self) -> str:
+        return ""  # what the commands make of what is there then
 
     @property
     def title(self) -> str:

@@ -84,6 +84,10 @@ class FirewalldChange(Change):
     why: str = ""
 
     @property
+    def thing(self) -> str:
+        return self.zone
+
+    @property
     def title(self) -> str:
         names = ", ".join(dict.fromkeys((*self.running, *self.permanent)))
         return f"firewalld, zone {self.zone}, lets in {names}" + (f": {self.why}" if self.why else "")

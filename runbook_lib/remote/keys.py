@@ -33,6 +33,16 @@ class KeyPairChange(Change):
     why: str = ""
 
     @property
+    def thing(self) -> str:
+        return f"{self.encrypted} {self.plain}"
+
+    def state_before(self) -> str:
+        return "\n".join(path.was or "" for path in self.touches)
+
+    def state_after(self) -> str:
+        return f"{self.key_type} {self.key_bits}"
+
+    @property
     def title(self) -> str:
         kind = f"RSA {self.key_bits}" if self.key_type == "rsa" else "P-256"
         return f"a private key ({kind}) is made on the host" + (f": {self.why}" if self.why else "")
@@ -95,6 +105,16 @@ class CsrChange(Change):
     before: str
     key: PurePosixPath
     names: tuple[str, ...]
+
+    @property
+    def thing(self) -> str:
+        return str(self.path)
+
+    def state_before(self) -> str:
+        return self.before
+
+    def state_after(self) -> str:
+        return "\n".join(self.names)
 
     @property
     def title(self) -> str:

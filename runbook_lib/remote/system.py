@@ -14,6 +14,12 @@ LOCK_PATIENCE_S = 120  # as long as apt-get is told to wait for dpkg's lock
 SYSTEM_SH = resources.files(__package__).joinpath("system.sh").read_text()
 
 
+def installed_versions(host: Host, change: "PackagesChange") -> str:
+    """The exact versions of what a change has installed, as 'NAME: VERSION', between commas."""
+    look = change.manager.versions.format(names=" ".join(map(quote, change.packages)))
+    return ", ".join(host.run(look, check=False).text.splitlines())
+
+
 def install_is_cut_off(host: Host) -> bool:
     """Whether an install on the host was cut off and has to be completed, by a package manager that needs help then."""
     look = "\n".join(
@@ -45,6 +51,10 @@ class PackagesChange(Change):
     cut_off: bool = False
 
     @property
+    def thing(self) -> str:
+        return " ".join(self.packages)
+
+    @property
     def title(self) -> str:
         if not self.packages:
             return "the install that was cut off is completed"
@@ -71,6 +81,12 @@ class PackagesChange(Change):
     def functions(self) -> Mapping[str, str]:
         own = resources.files(__package__).joinpath(self.manager.functions).read_text()
         return {"packages": f"packages_with={self.manager.command}\n{own}\n{_PACKAGES_SH}"}
+
+    def state_before(self) -> str:
+        return "half installed" if self.cut_off else ""
+
+    def state_after(self) -> str:
+        return "\n".join(self.packages)  # their versions are bound for the host as a whole
 
     def diff(self) -> str:
         answers = "".join(f"+ answer: {line}\n" for line in self.preseed)
@@ -124,6 +140,13 @@ class UnitChange(Change):
     why: str = ""
 
     @property
+    def thing(self) -> str:
+        return self.unit
+
+    def state_before(self) -> str:
+        return ""  # the unit may come with a package of the same run
+
+    @property
     def title(self) -> str:
         what = "is enabled and started" if self.active else "is stopped"
         return f"{self.unit} {what}" + (f": {self.why}" if self.why else "")
@@ -157,6 +180,10 @@ class MembershipChange(Change):
     user: str
     group: str
     why: str = ""
+
+    @property
+    def thing(self) -> str:
+        return self.group
 
     @property
     def title(self) -> str:

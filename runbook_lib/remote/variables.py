@@ -42,6 +42,10 @@ class VariablesChange(Change):
     seen: Seen | None = None  # what the path is; None where the plan could not know it
 
     @property
+    def thing(self) -> str:
+        return str(self.path)
+
+    @property
     def title(self) -> str:
         return f"{self.path} sets " + ", ".join(variable.name for variable in self.variables)
 

@@ -33,6 +33,16 @@ class CertificateToIssue(Change):
     why: str
 
     @property
+    def thing(self) -> str:
+        return str(self.path)
+
+    def state_before(self) -> str:
+        return self.before.line
+
+    def state_after(self) -> str:
+        return "\n".join((self.issuer, f"{self.valid_days} days", *self.names))
+
+    @property
     def title(self) -> str:
         return f"{self.path} is issued: {self.why}"
 

@@ -76,6 +76,10 @@ class SettingsChange(Change):
     seen: Seen | None = None
 
     @property
+    def thing(self) -> str:
+        return str(MAIN_CF)
+
+    @property
     def title(self) -> str:
         count = len(self.settings)
         return f"{MAIN_CF}: {count} setting{'s' * (count != 1)}"
@@ -171,6 +175,10 @@ class ServicesChange(Change):
     services: tuple[Service, ...]
     as_text: bool = False
     seen: Seen | None = None
+
+    @property
+    def thing(self) -> str:
+        return str(MASTER_CF)
 
     @property
     def title(self) -> str:
@@ -282,6 +290,16 @@ class TakenUp(Change):
     how: Literal["reload", "restart", "start"]
     enabled: bool = True
     known: tuple[str, ...] = ()
+
+    @property
+    def thing(self) -> str:
+        return "postfix"
+
+    def state_before(self) -> str:
+        return ""
+
+    def state_after(self) -> str:
+        return self.how
 
     @property
     def title(self) -> str:

@@ -62,6 +62,31 @@ for f in $(ls | grep '^signers\.[0-9]*$'); do
     grep -q "\"kind\":\"signers\",.*\"number\":${f#signers.},\"sha256\":\"$(sum "$f")\",\"sig\":\"$(sum "$f.sig")\"}\$" "$t/chain" || wrong "$f: is not the one of the chain"
 done
 
+for f in $(ls | grep -xE '(approval|policy)\.[0-9]+'); do
+    case $f in approval.*) ns=approve@runbook ;; *) ns=signers@runbook ;; esac
+    [ -f "$f.sig" ] || { wrong "$f: its signature is missing"; continue; }
+    who=$(sed -n "s/.*\"by\":\"\([^\"]*\)\",\"kind\":\"${f%.*}\",\"n\":[0-9]*,\"number\":${f#*.},.*\"sha256\":\"$(sum "$f")\",\"sig\":\"$(sum "$f.sig")\"}\$/\1/p" "$t/chain" | head -1)
+    case $who in ''|-*) wrong "$f: is not the one of the chain"; continue ;; esac
+    [ "$ns" = signers@runbook ] || [ "$(field approver "$f")" = "$who" ] || wrong "$f: is by another than the chain says"
+    at=$(field at "$f" | tr -d ':T-' | cut -c1-14)
+    if [ "$signers" = - ]; then echo "$f: says that $who signed it, NOT CHECKED"
+    elif ssh-keygen -Y verify -f "$signers" -I "$who" -n "$ns" -O "verify-time=$at" -s "$f.sig" < "$f" > "$t/o" 2>&1; then
+        echo "$f: $(cat "$t/o")"
+    else wrong "$f: $who: $(tr '\n' ' ' < "$t/o")"; fi
+done
+for f in $(sed -n 's/.*"kind":"\([ap][a-z]*\)","n":[0-9]*,"number":\([0-9]*\),.*/\1.\2/p' "$t/chain"); do
+    [ -f "$f" ] || wrong "$f: is missing"
+done
+sed -n 's/^[^{]*{"approvals":\[\([0-9,]*\)\],"at":.*"kind":"bound","n":[0-9]*,"plan":"\([0-9a-f]*\)","run":"\([A-Za-z0-9._-]*\)"}$/\3 \2 \1/p' "$t/chain" > "$t/bound"
+while read -r r plan numbers; do
+    { [ -f "$r/plan.json" ] && [ "$(sum "$r/plan.json")" = "$plan" ]; } || wrong "$r: its plan is not the one that it was bound to"
+    for f in $(echo "$numbers" | sed 's/[0-9][0-9]*/approval.&/g; s/,/ /g'); do
+        [ -f "$f" ] || continue
+        grep -q "\"decision\":\"approve\",.*\"plan\":\"$plan\"" "$f" || wrong "$r: $f does not approve its plan"
+        [ "$(field approver "$f")" != "$(field principal "$r/run.json")" ] || wrong "$r: $f is by the operator"
+    done
+done < "$t/bound"
+
 for r in $(cat "$t/there"); do
     case $r in -*|*[!A-Za-z0-9._-]*) wrong "$r: no run has such a name"; continue ;; esac
     last=$(grep -F " $r " "$t/seals" | tail -1)
@@ -88,6 +113,8 @@ for r in $(cat "$t/there"); do
     for earlier in $(grep -F " $r " "$t/seals" | sed '$d' | cut -d' ' -f3); do
         grep -q "^$earlier  SHA256SUMS\.[0-9]*\$" "$r/SHA256SUMS" || wrong "$r: an earlier seal is not kept"
     done
+    until=$(field review_by "$r/run.json")
+    [ -z "$until" ] || grep -qs "\"run\":\"$r\",\"sums\":\"$3\"" approval.[0-9]* || echo "OPEN $r: made without approval, to be reviewed by $until"
     who=$(field principal "$r/run.json")
     at=$(field sealed_at "$r/run.json" | tr -d ':T-' | cut -c1-14)
     if [ -f "$r/SHA256SUMS.sig" ]; then

@@ -1,0 +1,461 @@
+"""Approvals: who approves or refuses which plan, or has reviewed which run, signed on that person's own machine.
+
+`approval.N` and `approval.N.sig` beside the records, N from 1 on; the chain has the digests of both. Nothing but the
+file and its signature comes from the approver: no key, no server.
+"""
+
+import base64
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from runbook_lib.errors import ApplyRefused, RecordError, RecordNotSigned, UsageError
+from runbook_lib.records import (
+    canonical,
+    chain,
+    files,
+    model,
+    origin,
+    policy,
+    seal,
+    signer_lists,
+    signers,
+    signing,
+)
+from runbook_lib.records.model import Time
+from runbook_lib.records.planned import Document, Sha256
+from runbook_lib.records.policy import Policy
+from runbook_lib.records.signers import APPROVE
+from runbook_lib.records.signing import Key, Verified
+
+NAME = "approval."
+BYTES_MAX = 1 << 20
+SKEW = timedelta(minutes=5)  # between the approver's clock and the controller's
+
+Decision = Literal["approve", "refuse", "review"]
+
+
+class Approval(BaseModel):
+    """What a person decided. Times are UTC with their offset.
+
+    Args:
+        plan: digest of the plan that is approved or refused.
+        until: when an approval ends.
+        run, sums: which run was reviewed, and the digest of its SHA256SUMS.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    format: Literal[1] = 1
+    approver: str
+    at: Time
+    comment: str = Field(max_length=2000)
+    decision: Decision
+    plan: Sha256 | None = None
+    until: Time | None = None
+    run: str | None = None
+    sums: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        of_plan = self.plan is not None and self.until is not None and self.run is None and self.sums is None
+        of_run = self.run is not None and self.sums is not None and self.plan is None and self.until is None
+        if not (of_run if self.decision == "review" else of_plan):
+            raise ValueError("says neither which plan is approved until when, nor which run was reviewed")
+        return self
+
+
+def parse(content: bytes, where: str) -> Approval:
+    """Read what a person decided.
+
+    Raises: UsageError: it is none, or is spelled otherwise than `runbook approve` does.
+    """
+    try:
+        return Approval.model_validate(canonical.from_bytes(content))
+    except ValidationError as error:
+        reason = f"{'.'.join(map(str, error.errors()[0]['loc']))}: {error.errors()[0]['msg']}".lstrip(": ")
+    except ValueError as error:
+        reason = str(error)
+    raise UsageError(f"is no approval: {reason}", where, "take the file that `runbook approve` wrote")
+
+
+def signed(decided: Approval, key: Key) -> tuple[bytes, bytes]:
+    """The bytes of an approval, and the approver's signature over them.
+
+    Raises: RecordNotSigned: the key does not sign.
+    """
+    content = canonical.to_bytes(decided.model_dump())
+    return content, signing.signature(content, key, APPROVE)
+
+
+@dataclass(frozen=True)
+class Given:
+    """An approval as it lies beside the records.
+
+    Args:
+        number: of its file.
+        entry: what the chain has of it.
+        signature: what ssh-keygen said, at the time that it names and at that at which it was taken in.
+    """
+
+    number: int
+    decided: Approval
+    entry: chain.Approval
+    signature: Verified
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the key that signed."""
+        return self.signature.told.rpartition(" ")[2]
+
+
+def take_in(root: Path, file: Path) -> Given:
+    """Take in what an approver sent: FILE and FILE.sig.
+
+    Raises:
+        UsageError: it is no approval, there is no signature, or that is not good: the list of signers has no such key
+            for this, or not at that time.
+        RecordNotWritten: nothing can be written there.
+    """
+    sig = file.with_name(f"{file.name}.sig")
+    try:
+        content, made = seal.read_regular(file, BYTES_MAX), seal.read_regular(sig, BYTES_MAX)
+    except ValueError as error:
+        raise UsageError(
+            f"cannot be read: {error}", f"{file}, {sig.name}", "name the file; its .sig has to lie beside it"
+        ) from None
+    decided = parse(content, str(file))
+    allowed = _list(root)
+    for at in (decided.at, origin.now_text()):
+        done = signing.verify(content, sig, decided.approver, at, allowed, APPROVE)
+        if not done.good:
+            raise UsageError(
+                f"its signature is not good at {at}: {decided.approver}: {done.told}", str(file),
+                "see who may approve, and from when to when: runbook records signers",
+            )  # fmt: skip
+    files.prepare_root(root)
+    with chain.locked(root):
+        digests = {"sha256": seal.sha256(content), "sig": seal.sha256(made)}
+        known = {one.sha256: one.number for one in chain.approvals(root)}
+        if digests["sha256"] in known:
+            number = known[digests["sha256"]]
+            raise UsageError(f"is here already, as {NAME}{number}", str(file), "nothing is to be done")
+        number = max(known.values(), default=0) + 1
+        path = root / f"{NAME}{number}"
+        files.write_atomically(path, content)
+        files.write_atomically(path.with_name(f"{path.name}.sig"), made)
+        chain.append(root, {"kind": "approval", "number": number, **digests, "by": decided.approver})
+    return next(one for one in read_all(root) if one.number == number)
+
+
+def _list(root: Path) -> Path:
+    """The list of signers in force; each of them follows the one before, signed by somebody whom that one allowed.
+
+    Raises: UsageError: there is none, or one was altered: then nobody knows who may approve.
+    """
+    streams = chain.read_all(root)
+    _, wrong = signer_lists.check(root, streams)
+    wrong += [f"{stream.name}{chain.SUFFIX}: {stream.wrong}" for stream in streams if stream.wrong]
+    if wrong:
+        raise UsageError(
+            f"nobody can tell who may approve: {'; '.join(wrong)}", str(root),
+            "see runbook records verify; take the list again from where it was kept",
+        )  # fmt: skip
+    lists = signers.lists(root)
+    if not lists:
+        raise UsageError(
+            "there is no list of signers, so nobody may approve", str(root),
+            "write one, and take it in: runbook records signers FILE (docs/audit.md)",
+        )  # fmt: skip
+    return lists[-1]
+
+
+def read_all(root: Path) -> tuple[Given, ...]:
+    """Every approval that the chain has, whole, the first first; what is missing or altered is left out.
+
+    Raises: UsageError: as `take_in`, of the list of signers.
+    """
+    entries = chain.approvals(root)
+    return tuple(_read(root, _list(root), entries)) if entries else ()
+
+
+def _read(root: Path, allowed: Path, entries: Iterable[chain.Approval]) -> Iterator[Given]:
+    for entry in entries:
+        given = read_one(root, entry, allowed)
+        if isinstance(given, Given):
+            yield given
+
+
+def read_one(root: Path, entry: chain.Approval, allowed: Path) -> Given | str:
+    """One approval, or why it is none."""
+    found = _as_taken_in(root, entry)
+    return found if isinstance(found, str) else _verified(root, entry, found, allowed)
+
+
+def _as_taken_in(root: Path, entry: chain.Approval) -> Approval | str:
+    """What was decided, if the file is the one of the chain; else what is wrong with it."""
+    path = root / f"{NAME}{entry.number}"
+    sig = path.with_name(f"{path.name}.sig")
+    try:
+        content, made = seal.read_regular(path, BYTES_MAX), seal.read_regular(sig, BYTES_MAX)
+        decided = parse(content, path.name)
+    except (ValueError, UsageError) as error:
+        return f"{path.name}: {error.problem if isinstance(error, UsageError) else error}"
+    is_that = (seal.sha256(content), seal.sha256(made), decided.approver) == (
+        entry.sha256,
+        entry.sig,
+        entry.by,
+    )
+    return decided if is_that else f"{path.name}: is not the one of the chain"
+
+
+def _verified(root: Path, entry: chain.Approval, decided: Approval, allowed: Path) -> Given:
+    path = root / f"{NAME}{entry.number}"
+    content, sig = path.read_bytes(), path.with_name(f"{path.name}.sig")
+    done = signing.verify(content, sig, decided.approver, decided.at, allowed, APPROVE)
+    then = signing.verify(content, sig, decided.approver, entry.at, allowed, APPROVE)
+    return Given(entry.number, decided, entry, then if done.good else done)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a plan stands.
+
+    Args:
+        counting: the approvals by others than the operator that are good now.
+        own: those by the operator, who approves nothing by that.
+        against: why others do not count, or who refused.
+        refused: somebody refused it.
+        lost: approvals that are missing or altered: one of them may have been a refusal.
+    """
+
+    counting: tuple[Given, ...]
+    own: tuple[Given, ...]
+    against: tuple[str, ...]
+    refused: bool
+    lost: tuple[str, ...] = ()
+
+    def is_enough(self, wanted: Policy) -> bool:
+        """Whether as many different people approved as the policy wants, and nobody refused."""
+        people = {one.decided.approver for one in self.counting}
+        keys = {one.fingerprint for one in self.counting}
+        return not self.refused and not self.lost and min(len(people), len(keys)) >= wanted.approvals
+
+    def require(self, wanted: Policy, plan: str) -> None:
+        """Refuse a plan that may not be made.
+
+        Raises: ApplyRefused: with what is missing. Nothing was changed.
+        """
+        if self.is_enough(wanted):
+            return
+        if self.lost:
+            raise ApplyRefused(
+                f"nobody can tell whether this plan was refused\n    {'; '.join(self.lost)}",
+                f"plan {plan[:16]}",
+                "see runbook records verify; take the file again from where it was kept",
+            )
+        has = f"{len(self.counting)} of {wanted.approvals}"
+        told = "".join(f"\n    {one}" for one in self.against)
+        raise ApplyRefused(
+            f"this plan was refused{told}" if self.refused else f"this plan has {has} approvals{told}",
+            f"plan {plan[:16]}",
+            "have it approved by somebody else than you: runbook approve on their machine, then runbook approvals add "
+            "FILE here. --emergency --reason 'TICKET: WHY' goes on at once, and stays open until it is reviewed; "
+            "runbook plan, status and rollback do not wait",
+        )
+
+
+def standing(
+    root: Path,
+    document: Document,
+    hosts: Collection[str],
+    chapters: Collection[str],
+    operator: Key | None,
+    wanted: Policy,
+    run: str = "",
+) -> Standing:
+    """How a plan stands now.
+
+    Args:
+        hosts, chapters: on and by which it is to be made.
+        operator: whose key signs the run; None: nobody's. Then nobody knows whether the approver is somebody else.
+        run: the run that goes on; what it spent itself is not spent.
+    Raises: UsageError: as `take_in`, of the list of signers.
+    """
+    now, plan = datetime.now(UTC), document.sha256
+    given: list[Given] = []
+    lost: list[str] = []
+    for entry in chain.approvals(root):
+        found = _as_taken_in(root, entry)
+        if isinstance(found, str):
+            lost.append(found)
+        elif found.plan == plan:  # few of all that there are: to check a signature takes a process
+            given.append(_verified(root, entry, found, _list(root)))
+    last = {one.decided.approver: one for one in given if one.signature.good}  # what each decided last
+    spent = [
+        one
+        for one in chain.bound(root)
+        if one.plan == plan and one.run != run and {*one.hosts} & {*hosts} and {*one.chapters} & {*chapters}
+    ]
+    counting: list[Given] = []
+    own: list[Given] = []
+    against: list[str] = []
+    refused = False
+    for one in given:
+        who = f"{one.decided.approver} ({NAME}{one.number})"
+        by = next((entry for entry in spent if one.number in entry.approvals), None)
+        if not one.signature.good:
+            against.append(f"{who}: the signature is not good: {one.signature.told}")
+        elif last[one.decided.approver] is not one:
+            continue
+        elif one.decided.decision == "refuse":
+            refused = True
+            against.append(f"{who} refused it" + (f": {one.decided.comment}" if one.decided.comment else ""))
+        elif (why := _out_of_time(one.decided, wanted, now)) or by:
+            against.append(f"{who}: {why or f'spent by run {by.run if by else run}'}")
+        elif operator is None or is_operators(one, operator):
+            own.append(one)
+            against.append(f"{who}: by the operator, or nobody knows who that is")
+        else:
+            counting.append(one)
+    return Standing(tuple(counting), tuple(own), tuple(against), refused, tuple(lost))
+
+
+def is_operators(given: Given, operator: Key) -> bool:
+    """Whether an approval is by the operator: the same person, or the same key."""
+    return given.decided.approver == operator.principal or given.fingerprint == fingerprint(operator.blob)
+
+
+def _out_of_time(decided: Approval, wanted: Policy, now: datetime) -> str:
+    began = datetime.fromisoformat(decided.at)
+    ends = min(
+        datetime.fromisoformat(decided.until or decided.at), began + timedelta(days=wanted.approval_days)
+    )
+    if began > now + SKEW:
+        return f"it begins at {decided.at}, which is not yet"
+    return f"it ended at {ends.isoformat(timespec='seconds')}" if now > ends else ""
+
+
+def fingerprint(blob: str) -> str:
+    """As ssh-keygen(1) prints it: of 'TYPE BASE64'."""
+    digest = hashlib.sha256(base64.b64decode(blob.split()[1])).digest()
+    return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A plan that a run is bound to, and who approved it.
+
+    Args:
+        counting: the approvals by others than the operator.
+        by_operator: the operator approved it, too.
+        is_enough: these are as many people as the site wants.
+    """
+
+    document: Document
+    counting: tuple[Given, ...]
+    by_operator: bool
+    is_enough: bool
+
+    @property
+    def approval(self) -> model.Approval:
+        """As a record has it."""
+        by = tuple(dict.fromkeys(one.decided.approver for one in self.counting))
+        return model.Approval(plan=self.document.sha256, by=by, by_operator=self.by_operator)
+
+    def spend(self, root: Path, run: str, hosts: Sequence[str], chapters: Sequence[str]) -> None:
+        """Write into the chain that a run makes the plan on these hosts, before it does; once.
+
+        Raises:
+            RecordError: the chain is damaged.
+            RecordNotWritten: nothing can be written there. Nothing was begun.
+        """
+        entry = {
+            "run": run, "plan": self.document.sha256, "hosts": list(hosts), "chapters": list(chapters),
+            "approvals": [one.number for one in self.counting],
+        }  # fmt: skip
+        there = (one for one in chain.bound(root) if one.run == run)
+        if not any({*hosts} <= {*one.hosts} and {*chapters} <= {*one.chapters} for one in there):
+            with chain.locked(root):
+                chain.append(root, {"kind": "bound", **entry})
+
+
+def bind(
+    root: Path,
+    document: Document,
+    hosts: Sequence[str],
+    chapters: Sequence[str] = (),
+    *,
+    run: str = "",
+    emergency: bool = False,
+) -> Binding:
+    """Who approved a plan that is about to be made.
+
+    Args:
+        hosts, chapters: on and by which it is to be made; no chapter: all of the plan's.
+        run: the run that it belongs to, where that has begun.
+        emergency: no approval is waited for.
+    Raises:
+        UsageError: nobody can tell who may approve.
+        ApplyRefused: the site wants more approvals than there are, or somebody refused the plan.
+        RecordNotSigned: the site wants approvals, and no key is there that says who the operator is.
+    """
+    wanted = policy.in_force(root)
+    operator = _operator(root, wanted)
+    found = standing(root, document, hosts, chapters or tuple(document.chapters), operator, wanted, run)
+    if not emergency:
+        found.require(wanted, document.sha256)
+    return Binding(document, found.counting, bool(found.own), found.is_enough(wanted))
+
+
+def bind_again(root: Path, document: Document, hosts: Sequence[str], run: str) -> Binding:
+    """As `bind`, of a run that goes on: what it spent when it began still counts, unless somebody refused since.
+
+    Raises: as `bind`.
+    """
+    wanted = policy.in_force(root)
+    operator = _operator(root, wanted)
+    found = standing(root, document, hosts, tuple(document.chapters), operator, wanted, run)
+    if found.refused or found.lost:
+        found.require(wanted, document.sha256)
+    numbers = {number for entry in chain.bound(root) if entry.run == run for number in entry.approvals}
+    spent = tuple(one for one in read_all(root) if one.number in numbers)
+    again = replace(found, counting=spent)
+    return Binding(document, spent, bool(found.own), again.is_enough(wanted))
+
+
+def _operator(root: Path, wanted: Policy) -> Key | None:
+    """Whose key signs the run; None where nobody's does, and none need to."""
+    if not wanted.approvals and not chain.approvals(root):
+        return None
+    try:
+        return signing.find_key(root)
+    except RecordNotSigned:
+        if wanted.approvals:
+            raise
+        return None
+
+
+def reviewed(root: Path) -> dict[str, Given]:
+    """Run to the review of it that somebody signed; whose seal it was is in there."""
+    return {
+        one.decided.run: one for one in read_all(root) if one.decided.run is not None and one.signature.good
+    }
+
+
+def review_of(root: Path, run: str) -> tuple[str, str]:
+    """A run that is to be reviewed, and the digest of its list of files.
+
+    Raises: RecordError: it was not sealed.
+    """
+    path = root / run / seal.SUMS
+    try:
+        return run, seal.sha256(seal.read_regular(path, seal.SUMS_BYTES_MAX))
+    except ValueError as error:
+        raise RecordError(
+            f"the run was not sealed: {error}", str(path), "runbook records list shows the runs that are here"
+        ) from None

@@ -1,0 +1,192 @@
+"""Whether what was done was approved: each approval, each run that spent one, what it made, and open reviews."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from runbook_lib.errors import RunbookError, UsageError
+from runbook_lib.records import approvals, chain, planned, policy, seal, signers
+from runbook_lib.records.approvals import Given
+from runbook_lib.records.approved import told_against
+from runbook_lib.records.index import RunIndex
+from runbook_lib.records.model import ApplyStep
+from runbook_lib.records.planned import Planned
+from runbook_lib.records.policy import Wanted
+from runbook_lib.records.seal import Statement
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What the chain says of approvals, read once.
+
+    Args:
+        given: the approvals that are whole, by number.
+        wrong: what is wrong with the others, and with what the site wants.
+        keys: principal to fingerprints of that person's keys.
+        wanted: what the site wanted, from which time on.
+    """
+
+    given: dict[int, Given] = field(default_factory=dict)
+    wrong: tuple[str, ...] = ()
+    bound: tuple[chain.Bound, ...] = ()
+    keys: dict[str, frozenset[str]] = field(default_factory=dict)
+    wanted: tuple[tuple[str, Wanted], ...] = ()
+
+
+def read(root: Path, streams: Sequence[chain.Stream], allowed: Path | None) -> Decisions:
+    """Read them.
+
+    Args:
+        root: the folder of all records.
+        streams: the chain, as far as each line follows the one before.
+        allowed: the list of signers; None: there is none.
+    """
+    entries = sorted((line.entry for stream in streams for line in stream.lines), key=lambda entry: entry.at)
+    given: dict[int, Given] = {}
+    wrong: list[str] = []
+    names = set()
+    keys: dict[str, frozenset[str]] = {}
+    try:
+        for one in signers.parse(signers.read(allowed), str(allowed)) if allowed else ():
+            keys[one.principal] = keys.get(one.principal, frozenset()) | {approvals.fingerprint(one.blob)}
+    except (UsageError, ValueError):  # the check of the lists names it
+        allowed = None
+    for entry in entries:
+        if isinstance(entry, chain.Approval):
+            name = f"{approvals.NAME}{entry.number}"
+            names |= {name, f"{name}.sig"}
+            found = (
+                approvals.read_one(root, entry, allowed)
+                if allowed
+                else f"{name}: there is no list of signers"
+            )
+            if isinstance(found, str):
+                wrong.append(found)
+            elif not found.signature.good:
+                wrong.append(f"{name}: signature: {entry.by}: {found.signature.told}")
+            elif found.number in given:
+                wrong.append(f"{name}: the chain has this number twice")
+            else:
+                given[found.number] = found
+    wanted: list[tuple[str, Wanted]] = []
+    for entry in entries:
+        if isinstance(entry, chain.Policy):
+            said = Wanted(
+                approvals=entry.approvals, approval_days=entry.approval_days, review_days=entry.review_days
+            )
+            before = wanted[-1][1] if wanted else Wanted()
+            if entry.number is not None:
+                name = f"{policy.NAME}{entry.number}"
+                names |= {name, f"{name}.sig"}
+                if told := policy.told_against(root, entry, allowed):
+                    wrong.append(told)
+                    said = before.stricter(said)
+            elif before.stricter(said) != said:
+                wrong.append(f"policy: line {entry.n} asks for less, and nobody signed that")
+                said = before.stricter(said)
+            wanted.append((entry.at, said))
+    for path in sorted((*root.glob(f"{approvals.NAME}*"), *root.glob(f"{policy.NAME}*"))):
+        if path.name not in names or path.is_symlink():
+            wrong.append(f"{path.name}: the chain does not have it")
+    bound = tuple(entry for entry in entries if isinstance(entry, chain.Bound))
+    return Decisions(given, tuple(wrong), bound, keys, tuple(wanted))
+
+
+def contradicted(told: Statement, began: str, known: Decisions) -> Iterator[str]:
+    """What a run says of its approval, or did without one, and the chain and the approvals do not bear out.
+
+    Args:
+        began: when it began, as the chain has it; '' where it does not.
+    """
+    mine = [entry for entry in known.bound if entry.run == told.run]
+    if told.kind == "plan" or told.started_at is None:  # killed before its first chapter
+        return
+    if (told.approval is not None) != bool(mine):
+        yield "approval: the run and the chain do not agree whether it was bound to a plan"
+    people: set[str] = set()
+    for entry in mine:
+        if entry.plan != told.plan:
+            yield f"approval: the chain bound it to the plan {entry.plan[:16]}"
+        for number in entry.approvals:
+            one = known.given.get(number)
+            if one is None:
+                yield f"approval: {approvals.NAME}{number} is not there, or is not good"
+                continue
+            people.add(one.decided.approver)
+            yield from _wrong(one, entry, told, known)
+    if told.approval is not None and set(told.approval.by) != people:
+        yield "approval: the run names other people than the chain"
+    wanted = next((said for at, said in reversed(known.wanted) if at <= began), Wanted())
+    made = told.kind == "apply" and any(host.changes for host in told.hosts.values())
+    if made and len(people) < wanted.approvals and told.review_by is None:
+        yield f"approval: the site wanted {wanted.approvals}, and it has {len(people)}"
+
+
+def _wrong(one: Given, entry: chain.Bound, told: Statement, known: Decisions) -> Iterator[str]:
+    name, decided = f"{approvals.NAME}{one.number}", one.decided
+    if decided.decision != "approve" or decided.plan != entry.plan:
+        yield f"approval: {name} does not approve this plan"
+    elif not one.entry.at <= entry.at <= (decided.until or ""):
+        yield f"approval: {name} was not good when the run began"
+    principal = told.operator.principal
+    if decided.approver == principal or one.fingerprint in known.keys.get(principal or "", ()):
+        yield f"approval: {name} is by the operator"
+    for other in known.bound:
+        if (
+            other.run != entry.run and other.at < entry.at and other.plan == entry.plan
+            and one.number in other.approvals and {*other.hosts} & {*entry.hosts}
+            and {*other.chapters} & {*entry.chapters}
+        ):  # fmt: skip
+            yield f"approval: {name} was spent by run {other.run}"
+    for refusal in known.given.values():
+        late = decided.approver == refusal.decided.approver and refusal.number < one.number
+        if (
+            refusal.decided.decision == "refuse" and refusal.decided.plan == entry.plan
+            and refusal.entry.at < entry.at and not late and told.review_by is None
+        ):  # fmt: skip
+            yield f"approval: {refusal.decided.approver} had refused this plan"
+
+
+def not_approved(folder: Path, found: RunIndex, told: Statement) -> Iterator[str]:
+    """What a run made beside the plan that it was bound to."""
+    if told.approval is None or told.kind != "apply":
+        return
+    try:
+        plan = planned.read(folder)
+    except RunbookError as error:
+        yield f"approval: {error.problem}"
+        return
+    if plan.sha256 != told.approval.plan:
+        yield "approval: the plan beside its records is another"
+    for entry in found.entries:
+        made = {step.digest for step in entry.record.steps if isinstance(step, ApplyStep) and step.done}
+        host = plan.hosts.get(entry.record.host)
+        for step in entry.record.plans:
+            if step.digest in made:
+                changes = tuple(Planned.of(change) for change in step.changes)
+                there = host.changes_of(entry.record.chapter) if host else ()
+                if why := told_against(there, changes):
+                    yield f"approval: {entry.path}: {why}"
+
+
+def to_review(folder: Path, told: Statement, known: Decisions) -> str:
+    """Until when a run is to be reviewed that waited for no approval; '' where it need not be, or was."""
+    if told.review_by is None:
+        return ""
+    try:
+        sums = seal.sha256(seal.read_regular(folder / seal.SUMS, seal.SUMS_BYTES_MAX))
+    except ValueError:
+        return told.review_by
+    mine = known.keys.get(told.operator.principal or "", frozenset())
+    for one in known.given.values():
+        decided = one.decided
+        is_other = decided.approver != told.operator.principal and one.fingerprint not in mine
+        if (decided.run, decided.sums) == (told.run, sums) and is_other:
+            return ""
+    return told.review_by
+
+
+def is_over(moment: str, now: datetime) -> bool:
+    """Whether that was before now."""
+    return datetime.fromisoformat(moment) < now
