@@ -222,5 +222,9 @@ class RecordNotSigned(RecordError):
     """No key is there that may sign the record, or it did not."""
 
 
+class RecordNotStamped(RecordError):
+    """No time-stamping authority answered for a signature, or its answer is no good."""
+
+
 class LabError(RunbookError):
     """The lab of real hosts cannot be made, or is broken."""

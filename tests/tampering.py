@@ -14,8 +14,10 @@ from unittest import mock
 
 import nbformat
 import sample_record
+import time_stamps
 from format_one import made_of_before
 
+from runbook_lib.inventory.models import Timestamp
 from runbook_lib.records import (
     Record,
     approvals,
@@ -24,6 +26,7 @@ from runbook_lib.records import (
     seal,
     signers,
     signing,
+    stamping,
     undone,
     verification,
 )
@@ -42,16 +45,17 @@ ZERO = "0" * 64
 
 @dataclass(frozen=True)
 class Site:
-    """Records, and what is kept elsewhere of them: the list of signers, and the heads."""
+    """Records, and what is kept elsewhere of them: the list of signers, the heads, the roots of time-stamps."""
 
     root: Path
     keys: Path
     signers: Path
     heads: tuple[verification.Head, ...]
+    tsa: Path | None = None
 
     def check(self) -> verification.Site:
-        """As an auditor checks it, who has both."""
-        return verification.check_all(self.root, self.signers, self.heads)
+        """As an auditor checks it, who has all of that."""
+        return verification.check_all(self.root, self.signers, self.heads, self.tsa)
 
     def told(self) -> str:
         """What is found wrong, a line each."""
@@ -62,7 +66,7 @@ class Site:
     def copy(self, to: Path) -> "Site":
         """The same, to be altered."""
         shutil.copytree(self.root, to, symlinks=True)
-        return Site(to, self.keys, self.signers, self.heads)
+        return Site(to, self.keys, self.signers, self.heads, self.tsa)
 
 
 @contextmanager
@@ -97,13 +101,27 @@ def sign(root: Path, run: str) -> None:
     signing.sign(root, run, key)
 
 
+@contextmanager
+def stamped_by(authority: time_stamps.Authority) -> Iterator[None]:
+    """An inventory that names this authority."""
+    named = Timestamp(url=authority.url, root=str(authority.root))
+    with mock.patch("runbook_lib.records.origin.timestamp", return_value=named):
+        yield
+
+
 def make(folder: Path) -> Site:
-    """A site: a run of before, one with all that a run can have, a plan, one cut off, another controller's, a last."""
+    """A site: a run of before, one with all that a run can have, a plan, one cut off, another controller's, a last.
+
+    Who signs the runs has a key that ends within a year, and so have the certificates of the authority that stamps two
+    of them: what they signed must be good for longer.
+    """
     root, keys = folder / "records", folder / "keys"
     keys.mkdir(parents=True)
+    ends = f"{datetime.now(UTC) + timedelta(days=360):%Y%m%d}"
+    times = f'valid-after="20200101000000",valid-before="{ends}000000"'
     lines = [
         f'{SUZUKI} namespaces="approve@runbook",valid-after="20200101000000" {make_key(keys / "suzuki")}',
-        f'{KANRI} namespaces="run@runbook",valid-after="20200101000000" {make_key(keys / "kanri")}',
+        f'{KANRI} namespaces="run@runbook",{times} {make_key(keys / "kanri")}',
         f'{KANSA} namespaces="signers@runbook",valid-after="20200101000000" {make_key(keys / "kansa")}',
     ]
     make_key(keys / "stranger")
@@ -113,10 +131,14 @@ def make(folder: Path) -> Site:
     made_of_before(root / BEFORE)
     with signing_with(keys / "kansa"):
         signing.replace_signers(root, given)
-    with signing_with(keys / "kanri"):
+    with (
+        signing_with(keys / "kanri"),
+        time_stamps.authority(folder / "tsa") as authority,
+        stamped_by(authority),
+    ):
         _runs(root)
     heads = tuple(verification.Head.parse(head) for head in verification.check_all(root).heads)
-    return Site(root, keys, given, heads)
+    return Site(root, keys, given, heads, authority.root)
 
 
 def _runs(root: Path) -> None:
@@ -131,8 +153,10 @@ def _runs(root: Path) -> None:
     (run / "mail12" / "for-users").mkdir()
     (run / "mail12" / "for-users" / "settings.html").write_text("<p>mail.example.test</p>\n")
     sign(root, SAMPLE)
+    stamping.stamp(root, SAMPLE)
     sample_record.postfix_chapter(root)  # it went on, and is sealed a second time
     sign(root, SAMPLE)
+    stamping.stamp(root, SAMPLE)
     plan = Document.of(
         {"mail12": OfHost.of([record(root, PLAN).data])},
         inventory="0" * 64, commit="", library="0" * 64, chapters={"11-key-and-csr": "0" * 64}, parameters=(),
@@ -153,6 +177,7 @@ def _runs(root: Path) -> None:
     last.finish("passed", "Done.")
     undone.note(root, SAMPLE, "mail12", complete=True, rollback=LAST)
     sign(root, LAST)
+    stamping.stamp(root, LAST)
     sign(root, CUT_OFF)
 
 
@@ -204,6 +229,8 @@ def forge(root: Path) -> None:
                 entry["sums"] = hashlib.sha256((folder / seal.SUMS).read_bytes()).hexdigest()
             if entry["kind"] == "signed" and (folder / seal.SIGNATURE).is_file():
                 entry["sig"] = hashlib.sha256((folder / seal.SIGNATURE).read_bytes()).hexdigest()
+            if entry["kind"] == "stamped" and (folder / seal.STAMP).is_file():
+                entry["tsr"] = hashlib.sha256((folder / seal.STAMP).read_bytes()).hexdigest()
             line = f"{prev} ".encode() + canonical(entry)
             prev, content = hashlib.sha256(line).hexdigest(), content + line
         path.write_bytes(content)
@@ -400,6 +427,17 @@ def _remembered(
     return _answers[asked]
 
 
+_VERIFY_STAMP = stamping.verify
+_stamps: dict[tuple[bytes, ...], stamping.Stamped] = {}
+
+
+def _stamp_remembered(sig: Path, token: Path, roots: Path) -> stamping.Stamped:
+    asked = tuple(path.read_bytes() if path.is_file() else b"" for path in (sig, token, roots))
+    if asked not in _stamps:
+        _stamps[asked] = _VERIFY_STAMP(sig, token, roots)
+    return _stamps[asked]
+
+
 def tried(site: Site, seed: bytes | int, folder: Path) -> tuple[bool, str]:
     """One mutation of a copy.
 
@@ -415,7 +453,10 @@ def tried(site: Site, seed: bytes | int, folder: Path) -> tuple[bool, str]:
         except (ValueError, OSError, TypeError):
             told = "what one alteration left, another could not alter"
         changed = state(copy.root, pages(site)) != state(site.root, pages(site))
-        with mock.patch("runbook_lib.records.signing.verify", _remembered):
+        with (
+            mock.patch("runbook_lib.records.signing.verify", _remembered),
+            mock.patch("runbook_lib.records.stamping.verify", _stamp_remembered),
+        ):
             return copy.check().holds != changed, told
     finally:
         shutil.rmtree(folder)

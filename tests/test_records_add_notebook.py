@@ -4,17 +4,21 @@ import asyncio
 import contextlib
 import html
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 import sample_record
+import tampering
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from tornado.web import HTTPError
 from traitlets.config import Configurable
 
+from runbook_lib import inventory
 from runbook_lib.errors import RecordError, SecretUnavailable, UsageError
-from runbook_lib.records import on_save, saved, verification
+from runbook_lib.records import chain, on_save, origin, saved, signing, verification
 from runbook_lib.records.attachment import add_notebook
 
 PASSWORD = "a \"b' \\c&d;$e !f"
@@ -60,7 +64,7 @@ def executed(root: Path, name: str = "20-postfix-debian.ipynb", shown: str = "23
 
 def test_the_notebook_its_page_and_the_hashes_are_in_the_record(root: Path) -> None:
     notebook = executed(root)
-    entry = add_notebook(notebook, root)
+    entry = add_notebook(notebook, root).entry
     folder = root / sample_record.RUN
     assert entry.notebook.as_posix() == "mail12/20-postfix-debian.ipynb"
     assert nbformat.read(folder / entry.notebook, 4) == nbformat.read(notebook, 4)
@@ -73,7 +77,7 @@ def test_the_notebook_its_page_and_the_hashes_are_in_the_record(root: Path) -> N
 
 def test_a_notebook_saved_again_takes_the_place_of_the_first(root: Path) -> None:
     add_notebook(executed(root), root)
-    entry = add_notebook(executed(root, shown="saved again"), root)
+    entry = add_notebook(executed(root, shown="saved again"), root).entry
     folder = root / sample_record.RUN
     assert "saved again" in (folder / entry.notebook).read_text(encoding="utf-8")
     assert verification.check(folder).holds
@@ -84,7 +88,7 @@ def test_what_papermill_wrote_elsewhere_is_found_by_the_notebook_it_read(root: P
     notebook = nbformat.read(path, 4)
     notebook.metadata["papermill"] = {"input_path": "notebooks/90-verification.ipynb"}
     nbformat.write(notebook, path)
-    assert add_notebook(path, root).record.chapter == "90-verification"
+    assert add_notebook(path, root).entry.record.chapter == "90-verification"
 
 
 def test_the_newest_run_of_this_chapter_and_host_is_meant(root: Path) -> None:
@@ -96,9 +100,9 @@ def test_the_newest_run_of_this_chapter_and_host_is_meant(root: Path) -> None:
         )
     (newer / "mail12" / "90-verification.json").unlink()
     sample_record.run_with(root, INVENTORY)
-    assert add_notebook(executed(root), root).record.run == newer.name
-    assert add_notebook(executed(root, "90-verification.ipynb"), root).record.run == sample_record.RUN
-    assert add_notebook(executed(root), root, run=sample_record.RUN).record.run == sample_record.RUN
+    assert add_notebook(executed(root), root).entry.record.run == newer.name
+    assert add_notebook(executed(root, "90-verification.ipynb"), root).entry.record.run == sample_record.RUN
+    assert add_notebook(executed(root), root, run=sample_record.RUN).entry.record.run == sample_record.RUN
 
 
 @pytest.mark.parametrize("shown", [PASSWORD, json.dumps(PASSWORD), "AGtlbnNhAGEgImInIFxjJmQ7JGUgIWY="])
@@ -199,7 +203,8 @@ def test_saving_says_where_it_was_attached(
     path = executed(root)
     on_save.Notebooks(root_dir=str(path.parent)).run_post_save_hooks({"type": "notebook"}, str(path))
     (attached,) = (root / sample_record.RUN).glob("*/20-postfix-debian.ipynb")
-    assert capsys.readouterr().err == f"Saved, and attached to its record: {attached}\n"
+    said = f"Saved, and attached to its record: {attached}\nSeal: {chain.head(root)}\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_shown_secret_is_no_unexpected_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,8 +231,54 @@ def test_jupyterlab_is_told_where_it_was_attached(root: Path, monkeypatch: pytes
             "chapter": "20-postfix-debian",
             "records": "~/records",
             "page": f"~/records/{sample_record.RUN}/mail12/20-postfix-debian.html",
+            "seal": chain.head(root),
         }
     ]
+
+
+SIGNS = INVENTORY.replace("  ca:", "  records: {signing: offered}\n  ca:")
+
+
+@pytest.fixture
+def signs(root: Path) -> Iterator[Path]:
+    """A site that signs: who signs its runs has a key in this folder."""
+    keys = root.parent / "keys"
+    keys.mkdir()
+    lines = [
+        f'kanri@example.test namespaces="run@runbook" {tampering.make_key(keys / "kanri")}\n',
+        f'kansa@example.test namespaces="signers@runbook" {tampering.make_key(keys / "kansa")}\n',
+    ]
+    (keys / "list").write_text("".join(lines))
+    with tampering.signing_with(keys / "kansa"):
+        signing.replace_signers(root, keys / "list")
+    (root.parent / "site.yaml").write_text(SIGNS)
+    shutil.rmtree(root / sample_record.RUN)
+    sample_record.run_with(root, SIGNS)
+    yield keys
+    (root.parent / "site.yaml").write_text(INVENTORY)
+    origin.use(inventory.load(str(root.parent / "site.yaml")))
+
+
+def test_a_run_that_takes_a_notebook_is_signed_anew(root: Path, signs: Path) -> None:
+    with tampering.signing_with(signs / "kanri"):
+        attached = add_notebook(executed(root), root)
+    assert attached.kept.told == f"{chain.head(root)}, signed by kanri@example.test"
+    assert verification.check(root / sample_record.RUN).signed_by.startswith("kanri@example.test with ")
+
+
+@pytest.mark.parametrize("name", ["kanri", "nobody"])
+def test_saving_signs_or_says_which_command_does(
+    name: str, root: Path, signs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    told = {
+        "kanri": "signed by kanri@example.test",
+        "nobody": f"runbook records sign {sample_record.RUN} does it later",
+    }
+    with tampering.signing_with(signs / name):
+        (event,) = told_by_saving(executed(root))
+    assert told[name] in event["seal"]
+    assert told[name] in capsys.readouterr().err
 
 
 def test_jupyterlab_is_told_why_it_was_not_attached_and_what_to_do(

@@ -16,7 +16,7 @@ from remote_hosts import wait_until
 from tampering import KANRI, KANSA, LAST, PLAN
 
 from runbook_lib import inventory
-from runbook_lib.chapters.chapter import Chapter
+from runbook_lib.chapters.chapter import Chapter, sealed_by_hand
 from runbook_lib.errors import ApplyRefused, RecordNotSigned, UsageError
 from runbook_lib.records import model, origin, seal, signers, signing, verification
 from runbook_lib.records.publish import publish
@@ -84,7 +84,8 @@ def test_a_run_that_cannot_be_signed_is_kept_and_signed_later(
     assert kept.signed_by == ""
     assert kept.unsigned
     assert f"runbook records sign {PLAN}" in kept.told
-    assert verification.check(root / PLAN).report().endswith("(sealed, unsigned)")
+    told = f"(sealed, unsigned; runbook records sign {PLAN} signs it)"
+    assert verification.check(root / PLAN).report().endswith(told)
     with tampering.signing_with(keys / "kanri"):
         signing.sign_anew(root, PLAN, signing.find_key(root))
     assert verification.check(root / PLAN).signed_by.startswith(f"{KANRI} with ED25519 key SHA256:")
@@ -241,6 +242,7 @@ def test_a_chapter_outside_a_batch_reaches_no_host_without_the_signature_that_is
             refused.apply(plan)
     record = model.read(refused.record.path)
     assert (record.outcome, record.error and record.error.type) == ("failed", "RecordNotSigned")
+    assert seal.read_statement(root / PLAN).hosts["mail12"].outcome == "failed"
     with tampering.signing_with(keys / "kanri"), pytest.raises(ReachedHost):
         chapter(root, LAST).apply(plan)
 
@@ -256,6 +258,99 @@ def test_a_chapter_asks_for_no_key_where_none_is_required_or_the_batch_did(
     policy(signing)
     with tampering.signing_with(keys / "former"), pytest.raises(ReachedHost):
         chapter(root, PLAN).apply(Plan("Files", (Touch(),)))
+
+
+@pytest.mark.parametrize("mode", ["plan", "apply"])
+def test_a_run_by_hand_is_sealed_and_signed_when_its_chapter_ends(
+    mode: str, root: Path, keys: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    policy("offered")
+    record = tampering.record(root, PLAN, mode=mode)
+    with tampering.signing_with(keys / "kanri"):
+        monkeypatch.setenv("RUNBOOK_CHAPTERS", "11-key-and-csr")  # a batch, which seals at its own end
+        assert sealed_by_hand(record) == ""
+        assert not (root / PLAN / seal.SUMS).exists()
+        monkeypatch.delenv("RUNBOOK_CHAPTERS")
+        assert sealed_by_hand(record).endswith(f", signed by {KANRI}")
+    assert verification.check(root / PLAN).signed_by.startswith(f"{KANRI} with ED25519 key SHA256:")
+
+
+def test_a_chapter_by_hand_ends_well_where_its_run_cannot_be_sealed(
+    root: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    policy("off")
+    record = tampering.record(root, PLAN)
+    sealed_by_hand(record)
+    (record.path.parent / "x").symlink_to("/etc/hosts")
+    assert sealed_by_hand(record) == "not sealed: is no file, so nothing can vouch for it"
+
+
+def test_a_cell_that_is_run_again_adds_to_a_record_and_what_was_sealed_stays(
+    root: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(root))
+    policy("off")
+    record = tampering.record(root, PLAN)
+    sealed = record.path.read_bytes()
+    sealed_by_hand(record)
+    record.add_note("asked again")
+    record.add_note("and again")
+    sealed_by_hand(record)
+    assert verification.check(root / PLAN).holds
+    assert [path.read_bytes() for path in record.path.parent.glob("*.1.json")] == [sealed]
+    assert not list(record.path.parent.glob("*.2.json"))
+
+
+def test_where_nobody_typed_a_command_nobody_is_asked_for_a_passphrase(
+    root: Path, keys: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    policy("offered")
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "geheim", "-f", keys / "kanri"], check=True)
+    asked = tmp_path / "askpass"
+    asked.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\necho geheim\n")
+    asked.chmod(0o700)
+    monkeypatch.setenv("SSH_ASKPASS", str(asked))
+    monkeypatch.setenv("SSH_ASKPASS_REQUIRE", "force")
+    monkeypatch.setenv("DISPLAY", ":0")
+    tampering.record(root, PLAN)
+    with tampering.signing_with(keys / "kanri"):
+        kept = signing.keep(root, PLAN, asking=False)
+        assert kept.unsigned.startswith(f"not signed by {KANRI}: ")
+        assert f"runbook records sign {PLAN}" in kept.told
+        assert not (tmp_path / "asked").exists()
+        assert signing.keep(root, PLAN).signed_by == KANRI
+    assert (tmp_path / "asked").exists()
+
+
+def test_where_nobody_typed_a_command_nobody_is_asked_for_a_touch() -> None:
+    key = signing.Key(KANRI, "sk-ssh-ed25519@openssh.com AAAA", None)
+    with pytest.raises(RecordNotSigned, match="wants a touch"):
+        signing.signature(b"x", key, asking=False)
+
+
+@pytest.mark.usefixtures("agent")
+def test_an_agent_that_asks_a_person_is_not_waited_for_where_nobody_typed_a_command(
+    root: Path, keys: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy("offered")
+    monkeypatch.setattr(signing, "_UNASKED_S", 0.5)
+    add_to_agent(keys / "kanri")
+    monkeypatch.setenv("PATH", f"{slow_ssh_keygen(keys)}:{os.environ['PATH']}")
+    tampering.record(root, PLAN)
+    kept = signing.keep(root, PLAN, asking=False)
+    assert "ssh-keygen did not answer in 0.5 s" in kept.unsigned
+    assert verification.check(root / PLAN).holds
+
+
+def slow_ssh_keygen(folder: Path) -> Path:
+    """A folder with an ssh-keygen that waits for an agent, which waits for a person."""
+    folder = folder / "slow"
+    folder.mkdir()
+    (folder / "ssh-keygen").write_text("#!/bin/sh\nexec sleep 600\n")
+    (folder / "ssh-keygen").chmod(0o700)
+    return folder
 
 
 def test_the_list_is_changed_by_who_keeps_it_alone(root: Path, keys: Path, tmp_path: Path) -> None:

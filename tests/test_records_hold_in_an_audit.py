@@ -136,6 +136,11 @@ def another_comment(site: Site) -> None:
     write_lines(site, [b"0" * 64 + b" " + tampering.canonical(entry) for entry in lines_of])
 
 
+def altered_at_its_end(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+
+
 def link(site: Site) -> None:
     path = site.root / SAMPLE / _RECORD
     path.rename(site.root.parent / "kept")
@@ -222,6 +227,19 @@ TAMPERINGS: dict[str, tuple[Callable[[Site], object], str]] = {
     "another run's signature": (
         lambda s: shutil.copy(s.root / LAST / seal.SIGNATURE, s.root / PLAN / seal.SIGNATURE),
         "signature: is not the one of the chain",
+    ),
+    "a time-stamp": (
+        lambda s: altered_at_its_end(s.root / SAMPLE / seal.STAMP), "time-stamp: is not the one of the chain",
+    ),
+    "a time-stamp less": (
+        lambda s: (s.root / SAMPLE / seal.STAMP).unlink(), f"time-stamp: {seal.STAMP} No such file",
+    ),
+    "another run's time-stamp, and every digest": (
+        forged(lambda s: shutil.copy(s.root / LAST / seal.STAMP, s.root / SAMPLE / seal.STAMP)),
+        "time-stamp: message imprint mismatch",
+    ),
+    "the roots of time-stamps": (
+        lambda s: altered_at_its_end(next(s.root.glob("tsa-*.pem"))), ".pem: is not the one of the chain",
     ),
     "a stranger among the signers": (stranger_among_signers, "signers.1: is not the one of the chain"),
 }  # fmt: skip

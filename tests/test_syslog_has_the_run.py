@@ -9,6 +9,7 @@ import pytest
 from applied_host import runbook
 
 from lab import Lab
+from runbook_lib.records import chain
 
 
 def lines(lab: Lab, host: str) -> list[str]:
@@ -38,9 +39,11 @@ def test_begin_and_end_of_a_run_are_told_with_their_digests(
         assert said(line)["sequence"] == "1"
         assert said(line)["reason"] == reason
         assert said(line)["operator"] == record["operator"]
-    plans = [step["digest"] for step in record["steps"] if step["kind"] == "plan"]
+        assert said(line)["host"] == host_name
     assert begin.startswith("begin ")
-    assert said(begin)["plan"] == f"sha256:{plans[0]}"
+    assert said(begin)["plan"] == "none", "nobody approved one"
+    stream, number, digest = chain.begun_at(tmp_path, folder.parent.name).split(":")
+    assert said(begin)["chain"] == f"{stream}:{number}:{digest[:16]}"
     digest = hashlib.sha256((folder / "11-key-and-csr.json").read_bytes()).hexdigest()
     assert said(chapter) | {"chapter": "11-key-and-csr", "outcome": "passed", "changes": "2"} == said(chapter)
     assert (
@@ -55,3 +58,49 @@ def test_begin_and_end_of_a_run_are_told_with_their_digests(
     assert lines(lab, host_name)[3].startswith("undone ")
     assert runbook("apply", "--host", host_name, "--only", "11").returncode == 0
     assert said(lines(lab, host_name)[4])["sequence"] == "2"
+
+
+def test_the_records_are_compared_with_what_the_host_has(
+    lab: Lab, host_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An approved plan's digest is on the host, and a record that is altered, or gone, is found by its lines."""
+    monkeypatch.setenv("RUNBOOK_RECORDS", str(tmp_path))
+    lab.reset(host_name, "bare")
+
+    def compared() -> tuple[int, list[str]]:
+        done = runbook("records", "chain", "--host", host_name)
+        return done.returncode, [line for line in done.stdout.splitlines() if line.startswith("WRONG ")]
+
+    assert compared() == (0, [])
+    planned = runbook("plan", "--host", host_name, "--only", "11")
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    (approved,) = (path.read_text().strip() for path in tmp_path.glob("*/plan.sha256"))
+    done = runbook("apply", "--plan", approved)
+    assert done.returncode == 0, done.stdout + done.stderr
+    begin = lines(lab, host_name)[0]
+    assert said(begin)["plan"] == f"sha256:{approved}"
+    run = said(begin)["run"]
+    assert compared() == (0, [])
+
+    record = tmp_path / run / host_name / "11-key-and-csr.json"
+    content = record.read_bytes()
+    record.write_bytes(content.replace(b'"passed"', b'"failed"'))
+    status, wrong = compared()
+    assert status == 1
+    assert wrong[0].startswith(
+        f"WRONG {run}, {host_name}: the host was told of another record of the run, sha256:"
+    )
+    record.write_bytes(content)
+
+    lab.exec(
+        host_name,
+        f"logger -t runbook -p auth.notice begin run={run[:-4]}ffff sequence=7 host={host_name}",
+    )
+    status, wrong = compared()
+    assert status == 1
+    assert any("a line says number 7, and the host's journal does not" in line for line in wrong)
+
+    (tmp_path / run).rename(tmp_path.parent / "taken-out")
+    status, wrong = compared()
+    assert status == 1
+    assert f"WRONG {run}, {host_name}: the host has a journal of it, and there is no record" in wrong

@@ -28,6 +28,8 @@ from runbook_lib.mail.probes import (
     Verdict,
     chain_validates,
 )
+from runbook_lib.records import index
+from runbook_lib.records.verification import check_all
 
 RUNBOOK = Path(__file__).parents[1] / ".venv" / "bin" / "runbook"
 LISTENS = "nothing listens there"
@@ -183,6 +185,24 @@ def test_a_server_that_is_not_reached_is_no_success() -> None:
     assert done.stdout.count("nothing listens there") == 1
     rows = json.loads(verify("127.0.0.9", "--port", "1", "--port", "2", "--json").stdout)["rows"]
     assert len([row for row in rows if row["claim"] == OLD_VERSIONS_REFUSED]) == 1
+
+
+@pytest.mark.parametrize("asked", [(), ("--record",)], ids=["not asked for", "asked for"])
+def test_a_sealed_record_is_left_where_one_is_asked_for(asked: tuple[str, ...], tmp_path: Path) -> None:
+    environment = {"RUNBOOK_RECORDS": str(tmp_path / "records"), "RUNBOOK_RUN": ""}
+    words = ["verify", "127.0.0.1", "--port", "1", *asked]
+    done = command_line.runbook(*words, cwd=tmp_path, environment=environment)
+    assert done.returncode == 1
+    assert "No port of 127.0.0.1 was reached" in done.stdout
+    runs = check_all(tmp_path / "records").runs if asked else ()
+    assert (tmp_path / "records").exists() == bool(asked)
+    assert ["Seal: " in done.stderr, len(runs)] == [bool(asked), len(asked)]
+    for run in runs:
+        assert run.holds, run.report()
+        assert run.sealed
+        (entry,) = index.read_run(tmp_path / "records" / run.run).entries
+        assert {step.claim for step in entry.record.verifications} >= {NAME_RESOLVES}
+        assert entry.record.outcome == "planned"
 
 
 def test_the_root_of_an_own_ca_is_trusted_where_it_is_given(server: MailHost, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import (
     ApplyRefused,
     CommandFailed,
+    RecordError,
     RecordNotWritten,
     RunbookError,
     StepInterrupted,
@@ -310,9 +311,10 @@ class Chapter(display.Shown):
         self.record.finish(outcome, table.text(), undo, needed_root=needed_root)
         if self.record.data.changes_made:
             self._tell_host()
-        return self._by_hand(rows) if progress.by_hand() else table
+        kept = sealed_by_hand(self.record)
+        return self._by_hand(rows, kept) if progress.by_hand() else table
 
-    def _by_hand(self, rows: Sequence[tuple[str, str]]) -> display.Table:
+    def _by_hand(self, rows: Sequence[tuple[str, str]], kept: str) -> display.Table:
         """The summary with this run's own names, which what is stored and compared has not."""
         undo = f"{self._undo_left()}, or as root on the host: {self.journal.undo_command}"
         return display.Table(
@@ -322,8 +324,9 @@ class Chapter(display.Shown):
                 ("run", self.journal.run),
                 (
                     "record",
-                    f"{shown_path(self.record.path)}; saving this notebook attaches it, and makes the pages",
+                    f"{shown_path(self.record.path)}; saving this notebook attaches it",
                 ),
+                ("seal", kept),
             ],
         )
 
@@ -353,11 +356,13 @@ class Chapter(display.Shown):
             if self.record.data.changes_made:
                 with suppress(RunbookError):  # the first error is the one to tell; the record has it all
                     self._tell_host()
+            sealed_by_hand(self.record)
             raise
         except KeyboardInterrupt:
             self._failed = True
             interrupted = StepInterrupted(self._goes_on())
             self.record.finish("interrupted", None, self._undo_left(), interrupted)
+            sealed_by_hand(self.record)
             raise interrupted from None
 
     def _goes_on(self) -> str:
@@ -390,6 +395,22 @@ def _refuse_unsigned() -> None:
 
         progress.now("trying the key that signs records; it may ask for a passphrase, a PIN or a touch")
         signing.refuse_unsigned(records.root())
+
+
+def sealed_by_hand(record: records.Record) -> str:
+    """Seal the run of a chapter that ended outside of a batch, signed where a key does it without asking anybody.
+
+    Returns: the chain's head, and who signed, or why nobody did, or why it is not sealed: then the next run of this
+        controller seals it; '' in a batch, which seals at its end.
+    """
+    if origin.chapters_of_run():
+        return ""
+    from runbook_lib.records import signing  # slow to import, and a batch does without
+
+    try:
+        return signing.keep(records.root(), record.data.run, asking=False).told
+    except RecordError as error:
+        return f"not sealed: {error.problem}"
 
 
 def worst(rows: Sequence[Row]) -> Verdict:

@@ -16,7 +16,7 @@ from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory, calendar
 from runbook_lib.inventory.lab_state import lab_state
 from runbook_lib.mail.certificates.pins import Pins
-from runbook_lib.records import approved, origin, planned, policy
+from runbook_lib.records import approved, origin, planned, policy, told
 from runbook_lib.records.index import completed_run
 from runbook_lib.remote import Fact
 from runbook_lib.remote import Host as RemoteHost
@@ -313,7 +313,9 @@ def begin_record(
     if opened.mode == "apply" and not origin.chapters_of_run():  # a batch did so when it began
         policy.note(records.root())
         approved.spend(records.root(), run, opened.host.name, notebook)
-    return record, Journal(opened.remote, run, records.operator(), opened.reason, notebook)
+    return record, Journal(
+        opened.remote, run, records.operator(), opened.reason, notebook, told.anchor(records.root(), run)
+    )
 
 
 def is_lab_host(host: RemoteHost, mark: str) -> bool:

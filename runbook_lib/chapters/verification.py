@@ -9,7 +9,7 @@ from typing import ClassVar
 from runbook_lib import display, inventory, records, warned
 from runbook_lib.chapters import parameters, progress
 from runbook_lib.chapters.asking import survey_of
-from runbook_lib.chapters.chapter import measured, table_of, worst
+from runbook_lib.chapters.chapter import measured, sealed_by_hand, table_of, worst
 from runbook_lib.chapters.depends_on_postfix import DependsOnPostfix
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import UsageError
@@ -72,6 +72,7 @@ class ServerByName(display.Shown):
         told = measured(self._rows)
         table = display.Table(("", ""), [("changed", "nothing: this chapter only asks"), ("verified", told)])
         self.record.finish("planned", table.text())
+        sealed_by_hand(self.record)
         return table
 
 
@@ -149,20 +150,7 @@ def open(  # noqa: A001 - a cell reads `verification.open(…)`
     if name:
         parameters.check(parameters.of_this_notebook(), parameters.COMMON | BY_NAME, NOTEBOOK)
         target = target_of(name, resolver, ports_in(ports), Path(root) if root else None)
-        record = records.Record.begin(
-            records.root(),
-            records.current_run(),
-            records.folder_of(target.name),
-            NOTEBOOK,
-            title=TITLE,
-            mode="plan",
-            reason=reason,
-            operator=records.operator(),
-            lab=False,
-            facts={"server": target.name, "ports": ", ".join(map(str, target.ports))},
-            inventory_sha256="",
-        )
-        return ServerByName(target.name, Survey(target), record)
+        return ServerByName(target.name, Survey(target), _record_by_name(target, reason))
     opened = open_host(NOTEBOOK, BY_NAME, inventory, host, mode, reason)
     account = opened.host.check_account
     rows = [
@@ -175,8 +163,29 @@ def open(  # noqa: A001 - a cell reads `verification.open(…)`
     return Verification(NOTEBOOK, TITLE, opened, record, journal, display.Table(("", ""), rows))
 
 
+def _record_by_name(target: Target, reason: str) -> records.Record:
+    return records.Record.begin(
+        records.root(),
+        records.current_run(),
+        records.folder_of(target.name),
+        NOTEBOOK,
+        title=TITLE,
+        mode="plan",
+        reason=reason,
+        operator=records.operator(),
+        lab=False,
+        facts={"server": target.name, "ports": ", ".join(map(str, target.ports))},
+        inventory_sha256="",
+    )
+
+
 def verify_host(
-    inventory_name: str, host_name: str, ports: Sequence[int] = (), *, wrong_password: bool = False
+    inventory_name: str,
+    host_name: str,
+    ports: Sequence[int] = (),
+    *,
+    wrong_password: bool = False,
+    keep: bool = False,
 ) -> list[Row]:
     """Every claim about a host of the inventory, with SSH for what only the host can tell. Changes nothing.
 
@@ -185,13 +194,22 @@ def verify_host(
         host_name: a host of it.
         ports: the ports to ask; none: 25 and those where the inventory has users submit mail.
         wrong_password: whether one wrong password of the account for checks is sent, which may count against it.
+        keep: whether it leaves a record, as notebook 90 does; it is not sealed yet.
     """
     opened = open_host(NOTEBOOK, frozenset(), inventory_name, host_name, "plan", "")
-    return _all(survey_of(opened, ports, unasked="" if wrong_password else ON_REQUEST))
+    record = None
+    if keep:
+        record, _ = begin_record(opened, NOTEBOOK, TITLE, {"ports": ", ".join(map(str, ports)) or "all"})
+    return _kept(record, _all(survey_of(opened, ports, unasked="" if wrong_password else ON_REQUEST)))
 
 
 def verify_name(
-    name: str, resolver: str | None = None, ports: Sequence[int] = (), root: Path | None = None
+    name: str,
+    resolver: str | None = None,
+    ports: Sequence[int] = (),
+    root: Path | None = None,
+    *,
+    keep: bool = False,
 ) -> list[Row]:
     """Every claim that needs neither SSH nor an account, about any server. Sends no password at all.
 
@@ -200,10 +218,22 @@ def verify_name(
         resolver: address of the DNS server to ask; None: the system's.
         ports: the ports to ask; none: 25, 465 and 587.
         root: a file with the root certificates (PEM) that the server's users trust; None: the system's.
+        keep: as `verify_host` has it.
     Raises:
         UsageError: the name cannot be one, the resolver is no address, or the file has no certificate to trust.
     """
-    return _all(Survey(target_of(name, resolver, ports, root)))
+    target = target_of(name, resolver, ports, root)
+    return _kept(_record_by_name(target, "") if keep else None, _all(Survey(target)))
+
+
+def _kept(record: records.Record | None, rows: list[Row]) -> list[Row]:
+    """The rows; they are in the record by then."""
+    if record:
+        for claim, asked in groupby(rows, key=lambda row: row.claim):
+            of_claim = list(asked)
+            record.add_verify(claim, [asdict(row) for row in of_claim], str(worst(of_claim)))
+        record.finish("planned", measured(rows))
+    return rows
 
 
 def is_reached(rows: Sequence[Row]) -> bool:

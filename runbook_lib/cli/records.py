@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Json, RecordsOf, Run, say, say_beside, say_document, say_shown
+from runbook_lib.cli.options import Hosts, Json, RecordsOf, Run, say, say_beside, say_document, say_shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from runbook_lib.inventory import Host, Inventory
     from runbook_lib.records.index import RunIndex
+    from runbook_lib.records.told import Compared
+    from runbook_lib.records.told import Site as Told
     from runbook_lib.records.undone import Undone
     from runbook_lib.records.verification import Site
 
@@ -25,6 +28,14 @@ OwnSigners = Annotated[
         help="Your own copy of the list of signers: each run has to be signed by it.",
     ),
 ]
+OwnRoots = Annotated[
+    Path | None,
+    typer.Option(
+        "--tsa",
+        metavar="FILE",
+        help="Your own copy of the root certificates (PEM) by which time-stamps are checked.",
+    ),
+]
 Heads = Annotated[
     list[str] | None,
     typer.Option(
@@ -35,7 +46,8 @@ Heads = Annotated[
 ]
 
 app = typer.Typer(
-    help="Records: list them, check them, sign them, hand them over; add a notebook that was run by hand.",
+    help="Records: list them, check them, compare them with the hosts, sign them, hand them over; add a notebook that "
+    "was run by hand.",
     no_args_is_help=True,
 )
 
@@ -94,6 +106,7 @@ def verify_records(
     ] = None,
     inventory: RecordsOf = None,
     signers: OwnSigners = None,
+    tsa: OwnRoots = None,
     head: Heads = None,
     as_json: Json = False,
 ) -> None:
@@ -110,7 +123,7 @@ def verify_records(
     heads = [verification.Head.parse(text) for text in head or ()]
     if run is None:
         inventories.find_records(inventory)
-        site = verification.check_all(root(), signers, heads)
+        site = verification.check_all(root(), signers, heads, tsa)
         if as_json:
             say_document({"format": 1, "holds": site.holds, **asdict(site)})
         else:
@@ -122,7 +135,7 @@ def verify_records(
     if not ("/" in run or folder.is_dir()):
         inventories.find_records(inventory)
         folder = root() / run
-    found = verification.check(folder, signers)
+    found = verification.check(folder, signers, tsa)
     if as_json:
         say_document({"format": 1, "holds": found.holds, **asdict(found)})
     else:
@@ -144,18 +157,117 @@ def _tell(site: "Site") -> None:
     say("Every run holds." if site.holds else "Not everything holds.")
 
 
+@app.command("chain")
+def show_chain(
+    inventory: RecordsOf = None,
+    syslog: Annotated[
+        Path | None,
+        typer.Option(
+            "--syslog", metavar="FILE", help="Compare with what a log server has: lines of the hosts' syslog."
+        ),
+    ] = None,
+    hosts: Annotated[
+        bool,
+        typer.Option(
+            "--hosts", help="Compare with what each host has itself: over SSH; nothing is written there."
+        ),
+    ] = False,
+    host: Hosts = None,
+) -> None:
+    """Show the chain's heads, runs that are open, and whether what the hosts were told of runs is what the records say.
+
+    Exit status 1 where something differs, a line of a chain does not follow, or a host could not be asked.
+    """
+    from runbook_lib.errors import UsageError
+    from runbook_lib.records import chain, origin, root, told
+
+    if hosts or host:
+        book = inventories.chosen(inventory)
+        asked = [book.host(name) for name in host or book.hosts]
+    else:
+        inventories.find_records(inventory)
+    lines: list[str] = []
+    if syslog is not None:
+        try:
+            lines = syslog.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError as error:
+            raise UsageError(
+                f"cannot be read: {error.strerror}", str(syslog), "name a file with lines of syslog"
+            ) from None
+    site = told.Site.read(root())
+    for stream in site.streams.values():
+        if stream.lines:
+            say(f"Head: {stream.lines[-1].head}")
+    for run in chain.open_runs(root()):
+        at_work = chain.is_at_work(root() / run)
+        say(f"Open: {run}, {'at work' if at_work else 'cut off; the next run of its controller seals it'}")
+    if kept_by := origin.log_server():
+        say(f"Log server: {kept_by}")
+    wrong = [
+        f"{stream.name}{chain.SUFFIX}: {stream.wrong}" for stream in site.streams.values() if stream.wrong
+    ]
+    if syslog is not None:
+        compared = told.compare(site, told.read(lines))
+        _tell_compared(str(syslog), compared)
+        wrong += compared.wrong
+    if hosts or host:
+        for one in asked:
+            wrong += _compare_host(site, book, one)
+    for line in dict.fromkeys(wrong):
+        say(f"WRONG {line}")
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _compare_host(site: "Told", book: "Inventory", host: "Host") -> list[str]:
+    from runbook_lib.afterwards import told_there
+    from runbook_lib.errors import RunbookError
+    from runbook_lib.records import told
+
+    try:
+        there = told_there.look(book, host)
+    except RunbookError as error:
+        return [f"{host.name}: could not be asked: {error.problem}"]
+    compared = told.compare(site, there.told, {host.name})
+    _tell_compared(host.name, compared)
+    return [*compared.wrong, *told.compare_journals(site, host.name, there.journals, there.told)]
+
+
+def _tell_compared(where: str, compared: "Compared") -> None:
+    say(f"{where}: compared with the records of {compared.runs} run{'' if compared.runs == 1 else 's'}")
+    if compared.uncovered:
+        say(f"    of before its first line, so not compared: {', '.join(compared.uncovered)}")
+
+
 @app.command("sign")
 def sign(
     run: Annotated[str, typer.Argument(help="The run's id.")],
     inventory: RecordsOf = None,
 ) -> None:
-    """Seal and sign a run that is not signed yet, with the key of $RUNBOOK_SIGN_KEY or of the agent."""
+    """Seal and sign a run that is not signed yet, with the key of $RUNBOOK_SIGN_KEY or of the agent.
+
+    Where the inventory names a time-stamping authority, the signature is stamped, too.
+    """
     from runbook_lib.records import origin, root, signing
 
     inventories.find_records(inventory)
     key = signing.find_key(root())
     signing.sign_anew(root(), origin.plain_name(run, "RUN"), key)
-    say(f"{run}: signed by {key.principal}")
+    moment, why = signing.stamp_where_wanted(root(), run)
+    told = f", time-stamped {moment}" if moment else f", unstamped: {why}" if why else ""
+    say(f"{run}: signed by {key.principal}{told}")
+
+
+@app.command("stamp")
+def stamp(
+    run: Annotated[str, typer.Argument(help="The run's id.")],
+    inventory: RecordsOf = None,
+) -> None:
+    """Have a run's signature time-stamped (RFC 3161) by the authority of the inventory: site.records.timestamp."""
+    from runbook_lib.records import origin, root, stamping
+
+    inventories.chosen(inventory)
+    moment = stamping.stamp(root(), origin.plain_name(run, "RUN"))
+    say(f"{run}: time-stamped {moment}")
 
 
 @app.command("signers")
@@ -260,14 +372,16 @@ def add(
     run: Run = None,
     inventory: RecordsOf = None,
 ) -> None:
-    """Attach a notebook that was run by hand to the record of its chapter, and make the pages anew."""
+    """Attach a notebook that was run by hand to the record of its chapter; the run is sealed, and signed, anew."""
     from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
     from runbook_lib.records import root
     from runbook_lib.records.attachment import add_notebook
 
     inventories.find_records(inventory)
-    entry = add_notebook(notebook, root(), run)
+    done = add_notebook(notebook, root(), run)
+    entry = done.entry
     folder = root() / entry.record.run
     say(
         f"{notebook} is in the record of {entry.record.chapter} on {entry.record.host}: {folder / entry.page}"
     )
+    say(f"Seal: {done.kept.told}")

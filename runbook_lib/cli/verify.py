@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Inventory, Json, say, say_document, say_shown
+from runbook_lib.cli.options import Inventory, Json, say, say_beside, say_document, say_shown
 from runbook_lib.errors import UsageError
 
 
@@ -42,6 +42,12 @@ def verify(
             help="For a HOST: send one wrong password of the account for checks, too. It may count against it.",
         ),
     ] = False,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--record", help="Leave a run with what was seen: sealed, and signed where the site signs."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Ask from outside whether submission is encrypted and authenticated. Changes nothing.
@@ -65,18 +71,29 @@ def verify(
             raise UsageError(
                 f"{option} is for a NAME", target, "leave it out: the inventory says it for a host"
             )
-        rows = verification.verify_host(name, target, ports or (), wrong_password=wrong_password)
+        rows = verification.verify_host(name, target, ports or (), wrong_password=wrong_password, keep=keep)
     else:
         if wrong_password:
             raise UsageError("--wrong-password is for a HOST", target, "leave it out: by name nobody logs in")
-        rows = verification.verify_name(target, resolver, ports or (), root)
+        rows = verification.verify_name(target, resolver, ports or (), root, keep=keep)
     if as_json:
         document = {"format": 1, "target": target, "rows": [asdict(row) for row in rows]}
         say_document(document)
     else:
         say_shown(verification.shown(rows))
         say(f"\n{measured(rows)}")
+    if keep:
+        _tell_record()
     reached = verification.is_reached(rows)
     if not (reached or as_json):
         say(f"No port of {target} was reached, so nothing is known about it.")
     raise typer.Exit(0 if reached and all(row.verdict != "fail" for row in rows) else 1)
+
+
+def _tell_record() -> None:
+    from runbook_lib.places import shown_path
+    from runbook_lib.records import current_run, root, signing
+
+    kept = signing.keep(root(), current_run())
+    say_beside(f"Record: {shown_path(kept.index.folder / 'index.html')}")
+    say_beside(f"Seal: {kept.told}")

@@ -60,8 +60,22 @@ class Ca(Model):
     )
 
 
+class Timestamp(Model):
+    """A time-stamping authority (RFC 3161), which is asked for each signature."""
+
+    url: str = Field(
+        pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?$",
+        description="where it is asked",
+        examples=["http://tsa.example.jp/"],
+    )
+    root: LocalPath = Field(
+        description="a file with its root certificates (PEM), by which its answers are checked",
+        examples=["/etc/ssl/tsa-example.pem"],
+    )
+
+
 class Records(Model):
-    """Where a site's records lie, who may read them, and whether they are signed."""
+    """Where a site's records lie, who may read them, and what vouches for them."""
 
     directory: LocalPath | None = Field(
         None,
@@ -102,6 +116,18 @@ class Records(Model):
         description="within how many days a run without approval (--emergency) is to be reviewed; without it 3",
         examples=[3],
     )
+    timestamp: Timestamp | None = Field(
+        None, description="a time-stamping authority (RFC 3161), asked for each signature; without it none is"
+    )
+    log_server: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="who keeps elsewhere what the hosts write to their syslog, and for how long: an auditor is told. "
+        "The runbook neither sets it up nor asks it",
+        examples=["log.example.jp, 7 years"],
+    )
 
     @model_validator(mode="after")
     def _approved_by_another_key(self) -> "Records":
@@ -130,7 +156,7 @@ class Site(Model):
     )
     ca: Ca = Field(description="the site's certificate authority")
     records: Records = Field(
-        Records(), description="where the site's records lie, who may read them, and whether they are signed"
+        Records(), description="where the site's records lie, who may read them, and what vouches for them"
     )
     maintenance: Maintenance | None = Field(
         None, description="when changes may be made on any of the hosts; without it always"

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -14,18 +15,33 @@ from nbformat import NotebookNode
 from runbook_lib import inventory, places
 from runbook_lib.credentials.reference import SCHEMES
 from runbook_lib.errors import RecordError, RecordMissing, UsageError
-from runbook_lib.records import files, index, origin
+from runbook_lib.records import files, index, origin, signing
 from runbook_lib.records.index import Entry
 from runbook_lib.records.notebook_page import notebook_page
-from runbook_lib.records.publish import publish
 from runbook_lib.records.redaction import refuse_secrets, resolve_references
+from runbook_lib.records.signing import Kept
 
 _TAG = re.compile(r"<[^<>]*>")
 RUN_AGAIN = "see that no cell shows it, then run the chapter again"
 
 
-def add_notebook(path: Path, root: Path, run: str | None = None, schemes: Collection[str] = SCHEMES) -> Entry:
-    """Attach an executed notebook to its chapter's record, and publish the run anew.
+@dataclass(frozen=True)
+class Attached:
+    """A notebook in the record that it was attached to, and how the run was sealed then."""
+
+    entry: Entry
+    kept: Kept
+
+
+def add_notebook(
+    path: Path,
+    root: Path,
+    run: str | None = None,
+    schemes: Collection[str] = SCHEMES,
+    *,
+    asking: bool = True,
+) -> Attached:
+    """Attach an executed notebook to its chapter's record, and seal the run anew, signed where the site signs.
 
     A notebook names an inventory, and an inventory names commands: it is believed only where its digest is the one
     that the record has, which is what the chapter was run with.
@@ -35,7 +51,7 @@ def add_notebook(path: Path, root: Path, run: str | None = None, schemes: Collec
         root: the folder of all records.
         run: the run it belongs to; None: $RUNBOOK_RUN, else the newest with this chapter and host.
         schemes: of references to secrets that may be followed, to look for the secrets in the notebook.
-    Returns: the record it was attached to.
+        asking: whether a person may be asked for the key that signs.
     Raises:
         UsageError: not a notebook, or none that says which host it is about.
         SecretUnavailable: a secret of its inventory cannot be had here, so nobody can look for it.
@@ -62,8 +78,8 @@ def add_notebook(path: Path, root: Path, run: str | None = None, schemes: Collec
     folder = root / entry.record.run
     remedy = f"destroy {path}; {RUN_AGAIN}"
     keep_notebook(notebook, folder, entry, places.NOTEBOOKS, remedy)
-    publish(root, entry.record.run, replaced={entry.notebook.as_posix(), entry.notebook_page.as_posix()})
-    return entry
+    replaced = {entry.notebook.as_posix(), entry.notebook_page.as_posix()}
+    return Attached(entry, signing.keep(root, entry.record.run, replaced=replaced, asking=asking))
 
 
 def _refuse_other_inventory(site: inventory.Inventory, entry: Entry, path: Path) -> None:

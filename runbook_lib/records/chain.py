@@ -68,6 +68,15 @@ class Signed(_Entry):
     by: str
 
 
+class Stamped(_Entry):
+    """The signature of a run was time-stamped; digests of the authority's answer, and of the roots that it has."""
+
+    kind: Literal["stamped"] = "stamped"
+    run: str
+    tsr: Sha256
+    roots: Sha256
+
+
 class Undone(_Entry):
     """A run was put back on a host. `complete`: nothing of it was left alone; `rollback`: the run that did it."""
 
@@ -123,8 +132,8 @@ class Policy(_Entry):
     by: str | None = None
 
 
-Entry = Found | Begin | Seal | Signed | Undone | Signers | Approval | Bound | Policy
-_BEGUN = re.compile(rb'"kind":"(begin|seal)","n":[0-9]+,"run":"([A-Za-z0-9._-]+)"')
+Entry = Found | Begin | Seal | Signed | Stamped | Undone | Signers | Approval | Bound | Policy
+_BEGUN = re.compile(rb'"kind":"(?P<kind>begin|seal)","n":(?P<n>[0-9]+),"run":"(?P<run>[A-Za-z0-9._-]+)"')
 _AT = re.compile(rb'[0-9a-f]{64} {"at":"([^"]*)"')
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
 
@@ -313,13 +322,32 @@ def head(root: Path) -> str:
     return f"{stream_here()}:{len(lines)}:{hashlib.sha256(lines[-1]).hexdigest()}" if lines else ""
 
 
+def begun_at(root: Path, run: str) -> str:
+    """The line with which a run began, STREAM:NUMBER:SHA256; '' where no stream has it."""
+    for path in sorted(root.glob(f"*{SUFFIX}")):
+        for line in path.read_bytes().splitlines(keepends=True):
+            found = _BEGUN.search(line)
+            if found and found["kind"] == b"begin" and found["run"] == run.encode():
+                return f"{path.name.removesuffix(SUFFIX)}:{found['n'].decode()}:{hashlib.sha256(line).hexdigest()}"
+    return ""
+
+
 def runs_begun(root: Path) -> dict[str, bool]:
     """The runs of this controller's stream, the oldest first: whether each was sealed."""
     begun: dict[str, bool] = {}
     path = root / f"{stream_here()}{SUFFIX}"
-    for kind, run in _BEGUN.findall(path.read_bytes()) if path.exists() else ():
+    for kind, _, run in _BEGUN.findall(path.read_bytes()) if path.exists() else ():
         begun[run.decode()] = begun.get(run.decode(), False) or kind == b"seal"
     return begun
+
+
+def open_runs(root: Path) -> list[str]:
+    """Runs of all streams that were begun and never sealed, by name."""
+    begun: dict[str, bool] = {}
+    for path in sorted(root.glob(f"*{SUFFIX}")):
+        for kind, _, run in _BEGUN.findall(path.read_bytes()):
+            begun[run.decode()] = begun.get(run.decode(), False) or kind == b"seal"
+    return sorted(run for run, sealed in begun.items() if not sealed)
 
 
 def last_seal(root: Path, run: str) -> Seal | None:

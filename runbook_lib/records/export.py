@@ -11,10 +11,12 @@ from pathlib import Path
 
 from runbook_lib import places
 from runbook_lib.errors import RunbookError, UsageError
-from runbook_lib.records import comparison, files, index, pages, seal, verification
+from runbook_lib.records import comparison, files, index, origin, pages, seal, verification
+from runbook_lib.visible import visible
 
 _AUDIT = Path(__file__).parent / "audit"
 _ROOT = "records-for-audit"
+_NOBODY = "nobody was named when this archive was written (記載なし)"
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,9 @@ def write(root: Path, file: Path) -> Written:
 
 
 def _contents(root: Path, wrong: list[str]) -> Iterator[tuple[str, bytes]]:
-    for name in ("README", "check.sh"):
-        yield name, (_AUDIT / name).read_bytes()
+    yield "check.sh", (_AUDIT / "check.sh").read_bytes()
+    readme = (_AUDIT / "README").read_text(encoding="utf-8")
+    yield "README", readme.replace("@LOG_SERVER@", visible(origin.log_server() or _NOBODY)).encode()
     for path in sorted(root.iterdir()):
         if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
             yield f"records/{path.name}", path.read_bytes()
@@ -65,7 +68,7 @@ def _contents(root: Path, wrong: list[str]) -> Iterator[tuple[str, bytes]]:
         folder = root / run
         there = set(seal.paths(folder))
         is_sealed = (folder / seal.SUMS).is_file()
-        for name in sorted(there | {seal.SUMS, seal.SIGNATURE}):
+        for name in sorted(there | set(seal.BESIDE)):
             is_regular = (folder / name).is_file() and not (folder / name).is_symlink()
             if is_regular and not (is_sealed and seal.is_page(name, there)):
                 yield f"records/{run}/{name}", (folder / name).read_bytes()

@@ -187,10 +187,21 @@ def set_aside(folder: Path, chapter: str) -> None:
         _set_aside(folder, chapter)
 
 
-def _set_aside(folder: Path, chapter: str) -> None:
+def keep_aside(record: Path) -> None:
+    """Keep a record as it is now, CHAPTER.1.json, CHAPTER.2.json, …, since it is written on."""
+    number = _next_number(record.parent, record.stem)
+    write_atomically(record.with_name(f"{record.stem}.{number}{record.suffix}"), record.read_bytes())
+
+
+def _next_number(folder: Path, chapter: str) -> int:
     number = 1
     while any((folder / f"{chapter}.{number}{suffix}").exists() for suffix in SUFFIXES):
         number += 1
+    return number
+
+
+def _set_aside(folder: Path, chapter: str) -> None:
+    number = _next_number(folder, chapter)
     for suffix in SUFFIXES:
         earlier = folder / f"{chapter}{suffix}"
         if earlier.exists():

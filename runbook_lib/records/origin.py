@@ -21,7 +21,7 @@ from runbook_lib.records import files
 
 if TYPE_CHECKING:  # models are slow to import
     from runbook_lib.inventory import Inventory
-    from runbook_lib.inventory.models import Records
+    from runbook_lib.inventory.models import Records, Timestamp
 
 _GIT_TIMEOUT_S = 10.0
 _ADJUSTED_S = 2.0  # adjtime(3) moves a clock by 0.9 s in half an hour, the longest that a cell may take
@@ -66,9 +66,7 @@ def chapters_of_run() -> frozenset[str]:
 
 Signing = Literal["off", "offered", "required"]
 
-_of_site: Path | None = None
-_signing: Signing = "off"
-_said: "Records | None" = None
+_said: "Records | None" = None  # by the inventory in use
 
 
 def use(book: "Inventory") -> None:
@@ -77,11 +75,9 @@ def use(book: "Inventory") -> None:
     Raises:
         InventoryError: there is no such group here, or the person at work is not in it.
     """
-    global _of_site, _signing, _said
+    global _said
     said = book.site.records
     files.share_with(_group_id(said.group, book) if said.group else None)
-    _of_site = Path(said.directory) if said.directory else None
-    _signing = said.signing
     _said = said
 
 
@@ -92,7 +88,21 @@ def records_of_site() -> "Records | None":
 
 def signing() -> Signing:
     """Whether the inventory in use wants records to be signed."""
-    return _signing
+    return _said.signing if _said else "off"
+
+
+def log_server() -> str | None:
+    """Who keeps what hosts write to their syslog, by the inventory in use; None where it names nobody."""
+    return _said.log_server if _said else None
+
+
+def timestamp() -> "Timestamp | None":
+    """The authority that gives time-stamps, by the inventory in use; None where it names none."""
+    return _said.timestamp if _said else None
+
+
+def _of_site() -> Path | None:
+    return Path(_said.directory) if _said and _said.directory else None
 
 
 def _group_id(name: str, book: "Inventory") -> int:
@@ -115,12 +125,12 @@ def root() -> Path:
     folder where the package is installed.
     """
     given = os.environ.get("RUNBOOK_RECORDS")
-    return Path(given).absolute() if given else _of_site or (places.CHECKOUT or places.data()) / "records"
+    return Path(given).absolute() if given else _of_site() or (places.CHECKOUT or places.data()) / "records"
 
 
 def is_said_by_site() -> bool:
     """Whether the inventory in use says where the records lie: then who looks for them has to name it."""
-    return _of_site is not None and not os.environ.get("RUNBOOK_RECORDS")
+    return _of_site() is not None and not os.environ.get("RUNBOOK_RECORDS")
 
 
 def login() -> str:

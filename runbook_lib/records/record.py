@@ -207,8 +207,21 @@ class Record:
         return _clean(written, self.path)
 
     def _replace(self, fields: Mapping[str, object]) -> None:
+        if self.data.ended_at:
+            self._keep_sealed()
         self.data = RecordData.model_validate(fields)
         self._write()
+
+    def _keep_sealed(self) -> None:
+        """A cell that is run again adds to a record that had ended: where a seal has that, it stays beside it."""
+        run = self.path.parents[1]
+        sealed = self.path.relative_to(run).as_posix()
+        try:
+            listed, _ = seal.read_sums(run / seal.SUMS)
+        except ValueError:  # not sealed; or not as a seal is, which the next one refuses
+            return
+        if listed.get(sealed) == self.sha256:
+            files.keep_aside(self.path)
 
     def _write(self) -> None:
         files.write_atomically(self.path, model.to_bytes(self.data))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.places import shown_path
-from runbook_lib.records.index import Entry
+from runbook_lib.records.attachment import Attached
 from runbook_lib.visible import visible
 
 Logger = Any  # jupyter_events.EventLogger, which the extra brings by way of the server
@@ -22,6 +22,7 @@ _TEXTS = {
     "chapter": "The record's chapter.",
     "records": "The folder of all records.",
     "page": "The record's page.",
+    "seal": "The chain's head with its seal, and who signed it, or why nobody did.",
     "reason": "Why it was not attached.",
     "to_do": "What to do then.",
 }
@@ -48,17 +49,17 @@ def register(logger: Logger) -> None:
         logger.register_event_schema(_SCHEMA)
 
 
-def tell_attached(logger: Logger, notebook: str, entry: Entry, root: Path) -> None:
+def tell_attached(logger: Logger, notebook: str, attached: Attached, root: Path) -> None:
     """Say where it was attached.
 
     Args:
         notebook: the name of the file that was saved.
         root: the folder of all records.
     """
-    record = entry.record
+    entry, record = attached.entry, attached.entry.record
     _tell(
         logger, outcome="attached", notebook=notebook, run=record.run, host=record.host, chapter=record.chapter,
-        records=shown_path(root), page=shown_path(root / record.run / entry.page),
+        records=shown_path(root), page=shown_path(root / record.run / entry.page), seal=attached.kept.told,
     )  # fmt: skip
 
 

@@ -25,7 +25,9 @@ from runbook_lib.records.model import Approval, RecordData, Time, UndoStep
 STATEMENT = "run.json"
 SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.sig"
-_OUTSIDE = frozenset((SUMS, SIGNATURE, chain.AT_WORK))
+STAMP = "SHA256SUMS.tsr"
+BESIDE = (SUMS, SIGNATURE, STAMP)  # what vouches for a run, and cannot list itself
+_OUTSIDE = frozenset((*BESIDE, chain.AT_WORK))
 _SUM = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<path>[^\\/\n][^\n]*)")
 _RESERVE = ".reserve"
 SUMS_BYTES_MAX = 64 << 20  # some 500,000 files
@@ -187,7 +189,8 @@ def seal(
     sums[STATEMENT] = sha256(content)
     listed = "".join(f"{sums[path]}  {path}\n" for path in sorted(sums)).encode()
     files.write_atomically(folder / SUMS, listed)
-    (folder / SIGNATURE).unlink(missing_ok=True)
+    for name in (STAMP, SIGNATURE):
+        (folder / name).unlink(missing_ok=True)
     chain.append(root, {"kind": "seal", "run": found.run, "sums": sha256(listed)}, place)
 
 
@@ -355,6 +358,7 @@ def _set_aside(folder: Path, last: chain.Seal) -> dict[str, str]:
     for name, spelled in (
         (STATEMENT, f"{STATEMENT}.{number}"),
         (SIGNATURE, f"{SUMS}.{number}.sig"),
+        (STAMP, f"{SUMS}.{number}.tsr"),
         (SUMS, f"{SUMS}.{number}"),  # last: with it the seal is set aside
     ):
         if (folder / name).exists():

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runbook_lib.errors import RecordError, RecordNotSigned, UsageError
-from runbook_lib.records import chain, files, origin, seal, signers
+from runbook_lib.errors import RecordError, RecordNotSigned, RecordNotStamped, UsageError
+from runbook_lib.records import chain, files, origin, seal, signers, stamping
 from runbook_lib.records.index import RunIndex
 from runbook_lib.records.publish import publish
 from runbook_lib.records.signers import CHANGE, RUN, Signer
 
 _KEY_VARIABLE = "RUNBOOK_SIGN_KEY"
 _TIMEOUT_S = 60.0  # but for a signature, for which a person may be asked
+_UNASKED_S = 10.0  # an agent that has asked a person by then has no answer yet
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,15 @@ def _of_agent() -> list[str]:
     return [" ".join(line.split()[:2]) for line in said.splitlines() if signers.KEY_TYPE.match(line)]
 
 
-def signature(content: bytes, key: Key, namespace: str = RUN) -> bytes:
+def signature(content: bytes, key: Key, namespace: str = RUN, *, asking: bool = True) -> bytes:
     """Sign; a passphrase, a PIN or a touch is asked for by ssh-keygen, on the terminal or by askpass.
 
+    Args:
+        asking: False: nobody is asked for anything, so such a key does not sign.
     Raises: RecordNotSigned: it could not be, or the person did not want it.
     """
+    if not asking and key.blob.startswith("sk-"):
+        raise _not_signed(key, "the key wants a touch, and nobody is asked for one here")
     with tempfile.TemporaryDirectory() as folder:
         path = key.path
         if path is None:
@@ -124,7 +129,7 @@ def signature(content: bytes, key: Key, namespace: str = RUN) -> bytes:
             path.write_text(f"{key.blob}\n", encoding="ascii")
         command = ["ssh-keygen", "-Y", "sign", "-q", "-f", str(path), "-n", namespace]
         try:
-            done = _ask(command, content, timeout_s=None)
+            done = _ask(command, content, timeout_s=None) if asking else _unasked(command, content)
         except KeyboardInterrupt:
             raise _not_signed(key, "it was cancelled") from None
     if done.returncode or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
@@ -141,18 +146,20 @@ def _not_signed(key: Key, why: str) -> RecordNotSigned:
     )
 
 
-def sign(root: Path, run: str, key: Key) -> None:
+def sign(root: Path, run: str, key: Key, *, asking: bool = True) -> None:
     """Sign a run's seal, which names this key's principal.
 
     Nothing is held while a key is asked for; what was sealed anew meanwhile is not signed.
 
+    Args:
+        asking: as `signature` has it.
     Raises:
         RecordNotSigned: the key does not sign, or the seal is another by now.
         RecordNotWritten: nothing can be written there.
     """
     folder = root / run
     content = (folder / seal.SUMS).read_bytes()
-    made = signature(content, key)
+    made = signature(content, key, asking=asking)
     with chain.locked(root):
         if (folder / seal.SUMS).read_bytes() != content:
             raise _not_signed(key, "the run was sealed anew meanwhile")
@@ -168,28 +175,38 @@ class Kept:
     Args:
         head: the last line of the chain, to be kept elsewhere.
         unsigned: why it is not signed; '' where it is, or nobody wanted it to be.
+        stamped: the moment of the signature's time-stamp; '' where it has none.
+        unstamped: why it has none; '' where it has one, or nobody wanted it.
     """
 
     index: RunIndex
     head: str
     signed_by: str
     unsigned: str
+    stamped: str = ""
+    unstamped: str = ""
 
     @property
     def told(self) -> str:
-        """The head, and who signed, or why nobody did."""
+        """The head, who signed, or why nobody did, and the time-stamp."""
         if self.unsigned:
             return (
                 f"{self.head}, unsigned: {self.unsigned}; runbook records sign {self.index.run} does it later"
             )
-        return f"{self.head}, signed by {self.signed_by}" if self.signed_by else self.head
+        told = f"{self.head}, signed by {self.signed_by}" if self.signed_by else self.head
+        if self.unstamped:
+            return f"{told}, unstamped: {self.unstamped}; runbook records stamp {self.index.run} asks again"
+        return f"{told}, time-stamped {self.stamped}" if self.stamped else told
 
 
-def keep(root: Path, run: str, *, replaced: Collection[str] = ()) -> Kept:
+def keep(root: Path, run: str, *, replaced: Collection[str] = (), asking: bool = True) -> Kept:
     """Publish a run, and sign it where the inventory in use wants that.
 
-    A run that cannot be signed is kept all the same.
+    A run that cannot be signed, or whose signature gets no time-stamp, is kept all the same.
 
+    Args:
+        replaced: as `publish` has it.
+        asking: False: where nobody has typed a command, as a notebook that is saved; see `signature`.
     Raises: RecordError, RecordNotWritten: as `publish`, and that what the run did stays.
     """
     key, why = None, ""
@@ -205,10 +222,24 @@ def keep(root: Path, run: str, *, replaced: Collection[str] = ()) -> Kept:
         raise type(error)(error.problem, error.where, error.remedy, stays) from None
     if key and not (root / run / seal.SIGNATURE).exists():
         try:
-            sign(root, run, key)
+            sign(root, run, key, asking=asking)
         except RecordNotSigned as error:
             key, why = None, error.problem
-    return Kept(found, chain.head(root), key.principal if key else "", why)
+    stamped, unstamped = stamp_where_wanted(root, run) if key else ("", "")
+    return Kept(found, chain.head(root), key.principal if key else "", why, stamped, unstamped)
+
+
+def stamp_where_wanted(root: Path, run: str) -> tuple[str, str]:
+    """Have a signed run time-stamped where the inventory in use names an authority, and it is not.
+
+    Returns: the moment, or why it has none; both '' where nobody wants one, or it had one before.
+    """
+    if origin.timestamp() is None or (root / run / seal.STAMP).exists():
+        return "", ""
+    try:
+        return stamping.stamp(root, run), ""
+    except RecordNotStamped as error:
+        return "", error.problem.removeprefix("not time-stamped: ")
 
 
 def sign_anew(root: Path, run: str, key: Key) -> None:
@@ -292,12 +323,20 @@ def verify(
     return Verified(done.returncode == 0, said.partition(" with ")[2] if done.returncode == 0 else said)
 
 
-def _ask(command: list[str], content: bytes, timeout_s: float | None) -> "subprocess.CompletedProcess[bytes]":
-    environment = os.environ | {"TZ": "UTC0", "LC_ALL": "C"}
+def _unasked(command: list[str], content: bytes) -> "subprocess.CompletedProcess[bytes]":
+    """As `_ask`, where nothing can ask a person: no terminal is the process's own, and no window is opened."""
+    return _ask(command, content, _UNASKED_S, SSH_ASKPASS_REQUIRE="never", DISPLAY="", WAYLAND_DISPLAY="")
+
+
+def _ask(
+    command: list[str], content: bytes, timeout_s: float | None, **more: str
+) -> "subprocess.CompletedProcess[bytes]":
+    environment = os.environ | {"TZ": "UTC0", "LC_ALL": "C"} | more
     try:
         return subprocess.run(
-            command, input=content, capture_output=True, check=False, env=environment, timeout=timeout_s
-        )
+            command, input=content, capture_output=True, check=False, env=environment, timeout=timeout_s,
+            start_new_session=bool(more),
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise RecordNotSigned(
             f"{command[0]} did not answer in {timeout_s:g} s", command[0], "see whether the ssh-agent works"

@@ -7,7 +7,7 @@ elsewhere, or a list of signers of one's own.
 
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from runbook_lib.records import (
     signer_lists,
     signers,
     signing,
+    stamping,
 )  # fmt: skip
 from runbook_lib.records.chain import Line
 from runbook_lib.records.comparison import Compared
@@ -70,6 +71,9 @@ class Check:
         signed_by: who signed the seal, and with which key; '' where nobody did.
         contradicted: what is said of the run, and its records, its folder or the chain do not say.
         signature: what is wrong with the signature, or with its absence; '' where nothing is.
+        to_sign: the site signs, and nobody signed this.
+        stamped: the moment of the signature's time-stamp; '' where it has none.
+        stamp: what is wrong with the time-stamp; '' where nothing is, or there is none.
     """
 
     run: str
@@ -82,16 +86,23 @@ class Check:
     sealed: bool = False
     signed_by: str = ""
     signature: str = ""
+    to_sign: bool = False
+    stamped: str = ""
+    stamp: str = ""
 
     @property
     def holds(self) -> bool:
         """True when every file is as it was, there is no other, and all that is said of the run agrees."""
         wrong = (self.altered, self.transported, self.missing, self.extra, self.contradicted, self.signature)
-        return not any(wrong)
+        return not any((*wrong, self.stamp))
 
     def report(self) -> str:
         """What was found, a line a file or sentence that is not as it should be."""
         state = f"sealed, {f'signed by {self.signed_by}' if self.signed_by else 'unsigned'}"
+        if self.to_sign:
+            state += f"; runbook records sign {self.run} signs it"
+        if self.stamped:
+            state += f", time-stamped {self.stamped}"
         lines = [
             f"{self.run}: {len(self.unchanged)} files are as they were recorded"
             f" ({state if self.sealed else 'not sealed'})"
@@ -103,6 +114,7 @@ class Check:
             ("not in the record's list", self.extra),
             ("said otherwise", self.contradicted),
             ("signature", (self.signature,) if self.signature else ()),
+            ("time-stamp", (self.stamp,) if self.stamp else ()),
         ):
             lines += [f"  {word}: {one_line(one)}" for one in told]
         return "\n".join(lines)
@@ -141,18 +153,20 @@ class _Known:
     allowed: Path | None
     own_list: bool
     decisions: Decisions
+    tsa: Path | None = None  # roots of one's own for time-stamps
     lines: dict[str, Line] = field(default_factory=dict)  # a run's last seal
     earlier: dict[str, list[str]] = field(default_factory=dict)  # digests of its seals before
     signed: dict[str, Line] = field(default_factory=dict)  # the signature of the last seal
+    stamped: dict[str, Line] = field(default_factory=dict)  # the time-stamp of that
     begun: dict[str, str] = field(default_factory=dict)  # and when
     found: dict[str, str] = field(default_factory=dict)
 
 
-def _known(root: Path, allowed: Path | None) -> _Known:
+def _known(root: Path, allowed: Path | None, tsa: Path | None = None) -> _Known:
     streams = chain.read_all(root)
     lists = signers.lists(root)
     used = allowed or (lists[-1] if lists else None)
-    known = _Known(root, streams, used, allowed is not None, decisions.read(root, streams, used))
+    known = _Known(root, streams, used, allowed is not None, decisions.read(root, streams, used), tsa)
     for line in chain.in_order(streams):
         match line.entry:
             case chain.Found():
@@ -166,17 +180,22 @@ def _known(root: Path, allowed: Path | None) -> _Known:
                     known.earlier.setdefault(run, []).append(before.entry.sums)
                 known.lines[run] = line
                 known.signed.pop(run, None)
+                known.stamped.pop(run, None)
             case chain.Signed():
                 known.signed[line.entry.run] = line
+                known.stamped.pop(line.entry.run, None)
+            case chain.Stamped():
+                known.stamped[line.entry.run] = line
     return known
 
 
-def check(folder: Path, allowed: Path | None = None) -> Check:
+def check(folder: Path, allowed: Path | None = None, tsa: Path | None = None) -> Check:
     """Check one run.
 
     Args:
         folder: the run's folder.
         allowed: a list of signers of one's own; then each run has to be signed by it. None: that of the records.
+        tsa: root certificates of one's own for time-stamps; None: those of the records.
     Raises: RecordError when there is no such run, it is another's to read, or nothing says what belongs to it.
     """
     refuse_unreadable(folder)
@@ -184,20 +203,22 @@ def check(folder: Path, allowed: Path | None = None) -> Check:
         raise RecordError(
             "there is no such run", str(folder), "runbook records list shows the runs that are here"
         )
-    return _check(folder, _known(folder.absolute().parent, allowed))
+    return _check(folder, _known(folder.absolute().parent, allowed, tsa))
 
 
-def check_all(root: Path, allowed: Path | None = None, heads: Sequence[Head] = ()) -> Site:
+def check_all(
+    root: Path, allowed: Path | None = None, heads: Sequence[Head] = (), tsa: Path | None = None
+) -> Site:
     """Check every run under a folder of records, the chain, and who may sign.
 
     Whatever a file holds, the others are looked at.
 
     Args:
-        allowed: as `check` has it.
+        allowed, tsa: as `check` has it.
         heads: lines of streams that were kept elsewhere.
     """
-    known = _known(root, allowed)
-    wrong = [*_wrong_in_chain(known, heads)]
+    known = _known(root, allowed, tsa)
+    wrong = [*_wrong_in_chain(known, heads), *_wrong_in_roots(known)]
     first, wrong_lists = signer_lists.check(root, known.streams)
     wrong += wrong_lists
     if known.own_list and known.allowed is not None:
@@ -246,7 +267,8 @@ def _checked(folder: Path, known: _Known) -> Check:
 def _belongs(path: Path) -> bool:
     is_chain = path.name.endswith(chain.SUFFIX) and path.is_file()
     is_part = path.name.startswith(_NAMES) and path.is_file()  # which the chain has, or they are named
-    return path.name in _BESIDE_RUNS or path.name.startswith(".") or is_chain or is_part
+    is_roots = path.match(stamping.ROOTS) and path.is_file()
+    return path.name in _BESIDE_RUNS or path.name.startswith(".") or is_chain or is_part or is_roots
 
 
 def _check(folder: Path, known: _Known) -> Check:
@@ -306,20 +328,22 @@ def _check_sealed(folder: Path, run: str, known: _Known) -> Check:
     except RecordError as error:
         contradicted.append(f"{seal.STATEMENT} {error.problem}")
     compared = comparison.compare(folder, listed, there, statement.sizes if statement else {})
-    told = {"signed_by": "", "signature": ""}
+    to_sign = False
+    told = {"signed_by": "", "signature": "", **_stamp(folder, run, known)}
     if statement:
         contradicted += _contradicted(run, statement, listed, line, known)
         if compared.holds:
             contradicted += _otherwise_than_records(folder, statement)
         began = known.begun.get(run, "")
         contradicted += decisions.contradicted(statement, began, known.decisions)
-        told = _signature(folder, run, statement, known)
-    return _result(run, compared, contradicted, line is not None, **told)
+        told |= _signature(folder, run, statement, known)
+        to_sign = statement.signing != "off" and not (told["signed_by"] or (folder / seal.SIGNATURE).exists())
+    return replace(_result(run, compared, contradicted, line is not None, **told), to_sign=to_sign)
 
 
 def _irregular(folder: Path, paths: Sequence[str]) -> Iterator[str]:
     """What stands beside the seal, or is a page, and is no file."""
-    for name in (seal.SUMS, seal.SIGNATURE, chain.AT_WORK):
+    for name in (*seal.BESIDE, chain.AT_WORK):
         beside = folder / name
         if beside.is_symlink() or (beside.exists() and not stat.S_ISREG(beside.lstat().st_mode)):
             yield f"{name} is no file"
@@ -386,6 +410,47 @@ def _signature(folder: Path, run: str, told: Statement, known: _Known) -> dict[s
     if not done.good:
         return {"signed_by": "", "signature": f"{principal}: {done.told}"}
     return {"signed_by": f"{principal} with {done.told}", "signature": ""}
+
+
+def _stamp(folder: Path, run: str, known: _Known) -> dict[str, str]:
+    """When the signature was stamped, and what is wrong with that."""
+    line = known.stamped.get(run)
+    token = folder / seal.STAMP
+    if line is None or not isinstance(line.entry, chain.Stamped):
+        return {"stamped": "", "stamp": "the chain does not have it" if token.exists() else ""}
+    try:
+        content = seal.read_regular(token, stamping.ANSWER_BYTES_MAX)
+    except ValueError as error:
+        return {"stamped": "", "stamp": f"{seal.STAMP} {error}"}
+    if seal.sha256(content) != line.entry.tsr:
+        return {"stamped": "", "stamp": "is not the one of the chain"}
+    roots = known.tsa or known.root / stamping.name_of_roots(line.entry.roots)
+    if not roots.is_file():
+        return {"stamped": "", "stamp": f"{roots.name}, to check it with, is missing"}
+    done = stamping.verify(folder / seal.SIGNATURE, token, roots)
+    return {"stamped": done.told, "stamp": ""} if done.good else {"stamped": "", "stamp": done.told}
+
+
+def _wrong_in_roots(known: _Known) -> Iterator[str]:
+    """Roots for time-stamps that are not those of the chain."""
+    entries = [line.entry for stream in known.streams for line in stream.lines]
+    wanted = {
+        stamping.name_of_roots(entry.roots): entry.roots
+        for entry in entries
+        if isinstance(entry, chain.Stamped)
+    }
+    there = {path.name: path for path in known.root.glob(stamping.ROOTS)}
+    for name in sorted(there.keys() - wanted.keys()):
+        yield f"{name}: the chain does not have it"
+    for name, digest in sorted(wanted.items()):
+        path = there.get(name)
+        if (
+            path is None
+            or path.is_symlink()
+            or not path.is_file()
+            or seal.sha256(path.read_bytes()) != digest
+        ):
+            yield f"{name}: is not the one of the chain"
 
 
 def _wrong_in_chain(known: _Known, heads: Sequence[Head]) -> Iterator[str]:

@@ -48,6 +48,7 @@ class Journal:
         operator: who runs it, for the lock's message and for syslog.
         reason: a ticket or why, for syslog.
         chapter: whose changes are written; '' where none are.
+        anchor: words NAME=VALUE that the run's first line in syslog has, too, for who compares the records with it.
     """
 
     host: Host
@@ -55,6 +56,7 @@ class Journal:
     operator: str
     reason: str = ""
     chapter: str = ""
+    anchor: str = ""
     _lock: Held | None = field(default=None, repr=False)
 
     @property
@@ -122,10 +124,10 @@ class Journal:
         with self.locked():
             for change in plan.changes:
                 tell(change.title)
-                self._apply(change, numbers, plan.digest)
+                self._apply(change, numbers)
 
-    def _apply(self, change: Change, numbers: list[str], plan_digest: str) -> None:
-        script = self._script(change, plan_digest)
+    def _apply(self, change: Change, numbers: list[str]) -> None:
+        script = self._script(change)
         try:
             result = self.host.run(script, root=True, timeout_s=change.timeout_s, check=False)
         finally:
@@ -192,9 +194,9 @@ class Journal:
     def _asked(self) -> str:
         # A log server keeps it for years, and many people read there.
         reason = hidden(credentials.mask(self.reason))
-        return f"operator={json.dumps(self.operator)} reason={json.dumps(reason)}"
+        return f"host={self.host.name} operator={json.dumps(self.operator)} reason={json.dumps(reason)}"
 
-    def _script(self, change: Change, plan_digest: str) -> str:
+    def _script(self, change: Change) -> str:
         folder = quote(str(self.folder))
         lines = [
             "trap '' HUP PIPE",  # a cut connection must not leave a change half made
@@ -233,7 +235,7 @@ class Journal:
             'N=$(set -- "$J"/*.title; [ -e "$1" ] || set --; printf "%03d" $(($# + 1)))',
             'whole "$J/journal.sh" ' + heredoc(FUNCTIONS),
         ]
-        lines.append(f"begin_run {quote(f'plan=sha256:{plan_digest} {self._asked}')}")
+        lines.append(f"begin_run {quote(f'{self.anchor} {self._asked}'.lstrip())}")
         for name, text in change.functions.items():
             lines.append(f'whole "$J/functions.{name}.sh" {heredoc(text)}')
         if change.functions:

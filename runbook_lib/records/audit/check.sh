@@ -1,13 +1,16 @@
 # sh check.sh SIGNERS [STREAM:N:SHA256 ...]
 # SIGNERS: your own copy of the list of signers; - where the site signs nothing.
 # STREAM:N:SHA256: a line of the chain that was kept elsewhere (a ticket, a log server, a mail).
-# It needs sh, ssh-keygen (OpenSSH 8.9 or later), sha256sum, find, sort, diff, cut, sed, grep, tail. It changes nothing.
+# TSA=FILE before it: your own copy of the roots by which time-stamps are checked; else those of the archive.
+# It needs sh, ssh-keygen (OpenSSH 8.9 or later), sha256sum, find, sort, diff, cut, sed, grep, tail; for time-stamps
+# openssl and date. It changes nothing.
 LC_ALL=C TZ=UTC0
 export LC_ALL TZ
 [ $# -ge 1 ] || { echo "usage: sh check.sh SIGNERS [STREAM:N:SHA256 ...]"; exit 2; }
 signers=$1
 shift
 case $signers in -|/*) ;; *) signers=$PWD/$signers ;; esac
+case ${TSA:-} in ""|/*) ;; *) TSA=$PWD/$TSA ;; esac
 cd "$(dirname "$0")/records" || exit 2
 bad=0
 t=$(mktemp -d) || exit 2
@@ -15,6 +18,25 @@ trap 'rm -rf "$t"' EXIT
 wrong() { echo "WRONG $*"; bad=$((bad + 1)); }
 field() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$2"; }
 sum() { sha256sum < "$1" | cut -c1-64; }
+
+# Whether approval $1 is by who signed run $r: the same person ($who), or the same key ($key).
+is_operators() {
+    [ "$(field approver "$1")" = "$who" ] || { [ -n "$key" ] && [ "$key" = "$(cat "$t/key.$1" 2>/dev/null)" ]; }
+}
+
+# Check the time-stamp of run $1.
+check_stamp() {
+    said=$(grep "\"kind\":\"stamped\",.*\"run\":\"$1\",\"tsr\":\"$(sum "$1/SHA256SUMS.tsr")\"}\$" "$t/chain")
+    roots=$(printf '%s\n' "$said" | tail -1 | sed -n 's/.*"roots":"\([0-9a-f]*\)".*/\1/p')
+    [ -n "$roots" ] || { wrong "$1: the chain does not have its time-stamp"; return; }
+    file=tsa-$(printf '%s\n' "$roots" | cut -c1-16).pem
+    [ -f "$file" ] && [ "$(sum "$file")" = "$roots" ] || { wrong "$file: is not the one of the chain"; return; }
+    command -v openssl > /dev/null || { echo "$1: time-stamp NOT CHECKED: openssl is not there"; return; }
+    moment=$(openssl ts -reply -in "$1/SHA256SUMS.tsr" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
+    if [ -n "$moment" ] && openssl ts -verify -data "$1/SHA256SUMS.sig" -in "$1/SHA256SUMS.tsr" \
+        -CAfile "${TSA:-$file}" -attime "$(date -u -d "$moment" +%s)" 2>/dev/null | grep -qx 'Verification: OK'
+    then echo "$1: time-stamped $moment"; else wrong "$1: its time-stamp is no good"; fi
+}
 
 find . -type l > "$t/links"
 [ ! -s "$t/links" ] || wrong "a link: $(head -3 "$t/links" | tr '\n' ' ')"
@@ -72,6 +94,7 @@ for f in $(ls | grep -xE '(approval|policy)\.[0-9]+'); do
     if [ "$signers" = - ]; then echo "$f: says that $who signed it, NOT CHECKED"
     elif ssh-keygen -Y verify -f "$signers" -I "$who" -n "$ns" -O "verify-time=$at" -s "$f.sig" < "$f" > "$t/o" 2>&1; then
         echo "$f: $(cat "$t/o")"
+        sed 's/.* //' "$t/o" > "$t/key.$f"
     else wrong "$f: $who: $(tr '\n' ' ' < "$t/o")"; fi
 done
 for f in $(sed -n 's/.*"kind":"\([ap][a-z]*\)","n":[0-9]*,"number":\([0-9]*\),.*/\1.\2/p' "$t/chain"); do
@@ -83,7 +106,6 @@ while read -r r plan numbers; do
     for f in $(echo "$numbers" | sed 's/[0-9][0-9]*/approval.&/g; s/,/ /g'); do
         [ -f "$f" ] || continue
         grep -q "\"decision\":\"approve\",.*\"plan\":\"$plan\"" "$f" || wrong "$r: $f does not approve its plan"
-        [ "$(field approver "$f")" != "$(field principal "$r/run.json")" ] || wrong "$r: $f is by the operator"
     done
 done < "$t/bound"
 
@@ -106,7 +128,7 @@ for r in $(cat "$t/there"); do
     [ "$(sum "$r/SHA256SUMS")" = "$3" ] || wrong "$r: SHA256SUMS is not the one of the chain"
     ( cd "$r" && sha256sum -c --strict --quiet SHA256SUMS ) > "$t/o" 2>&1 || wrong "$r: $(grep -v WARNING "$t/o" | head -3 | tr '\n' ' ')"
     cut -c67- "$r/SHA256SUMS" | sort > "$t/listed"
-    ( cd "$r" && find . ! -type d | cut -c3- | grep -vxE 'SHA256SUMS|SHA256SUMS\.sig' | sort ) > "$t/files"
+    ( cd "$r" && find . ! -type d | cut -c3- | grep -vxE 'SHA256SUMS(\.sig|\.tsr)?' | sort ) > "$t/files"
     diff "$t/listed" "$t/files" > "$t/o" || wrong "$r: listed (<) and there (>): $(grep '^[<>]' "$t/o" | head -3 | tr '\n' ' ')"
     grep -qF "\"chain\":{\"n\":$5,\"prev\":\"$6\",\"stream\":\"$4\"}" "$r/run.json" || wrong "$r: the seal is not at the place that run.json names"
     [ "$(field run "$r/run.json")" = "$r" ] || wrong "$r: run.json is of another run"
@@ -114,19 +136,34 @@ for r in $(cat "$t/there"); do
         grep -q "^$earlier  SHA256SUMS\.[0-9]*\$" "$r/SHA256SUMS" || wrong "$r: an earlier seal is not kept"
     done
     until=$(field review_by "$r/run.json")
-    [ -z "$until" ] || grep -qs "\"run\":\"$r\",\"sums\":\"$3\"" approval.[0-9]* || echo "OPEN $r: made without approval, to be reviewed by $until"
     who=$(field principal "$r/run.json")
+    key=
     at=$(field sealed_at "$r/run.json" | tr -d ':T-' | cut -c1-14)
     if [ -f "$r/SHA256SUMS.sig" ]; then
         grep -q "\"kind\":\"signed\",.*\"run\":\"$r\",\"sig\":\"$(sum "$r/SHA256SUMS.sig")\"}\$" "$t/chain" || wrong "$r: the chain does not have its signature"
         if [ "$signers" = - ]; then echo "$r: whole; says that $who signed it, NOT CHECKED"
         elif ssh-keygen -Y verify -f "$signers" -I "$who" -n run@runbook -O "verify-time=$at" -s "$r/SHA256SUMS.sig" < "$r/SHA256SUMS" > "$t/o" 2>&1; then
             echo "$r: $(cat "$t/o")"
+            key=$(sed 's/.* //' "$t/o")
         else wrong "$r: $who: $(tr '\n' ' ' < "$t/o")"; fi
     elif grep -F "\"run\":\"$r\"," "$t/chain" | grep -E '"kind":"(seal|signed)"' | tail -1 | grep -q '"kind":"signed"'; then
         wrong "$r: its signature is missing"
     elif [ "$signers" = - ] && ! grep -q '"signing":"required"' "$r/run.json"; then
         echo "$r: unsigned"
     else wrong "$r: unsigned"; fi
+    for f in $(grep "^$r " "$t/bound" | cut -d' ' -f3 | sed 's/[0-9][0-9]*/approval.&/g; s/,/ /g'); do
+        is_operators "$f" && wrong "$r: $f is by the operator"
+    done
+    if [ -n "$until" ]; then
+        reviewed=no
+        for f in $(grep -lsE "\"decision\":\"review\".*\"run\":\"$r\",\"sums\":\"$3\"" approval.[0-9]*); do
+            is_operators "$f" || reviewed=yes
+        done
+        [ $reviewed = yes ] || echo "OPEN $r: made without approval, to be reviewed by $until"
+    fi
+    if [ -f "$r/SHA256SUMS.tsr" ]; then check_stamp "$r"
+    elif grep -F "\"run\":\"$r\"," "$t/chain" | grep -E '"kind":"(seal|signed|stamped)"' | tail -1 | grep -q '"kind":"stamped"'; then
+        wrong "$r: its time-stamp is missing"
+    fi
 done
 if [ "$bad" = 0 ]; then echo "WHOLE"; else echo "NOT WHOLE: $bad wrong"; exit 1; fi

@@ -15,13 +15,13 @@
   // JupyterLab cuts a notification after 140 characters: the button shows all of it.
   function told(event) {
     if (event.outcome === 'attached') {
-      const { run, host, chapter, records, page } = event;
+      const { run, host, chapter, records, page, seal } = event;
       return {
         type: 'success',
         message: `Attached to its record: ${chapter} on ${host}\nRun ${run}, in ${records}`,
         button: 'Where it is',
         title: 'Saved, and attached to its record',
-        body: `Run: ${run}\nHost: ${host}\nChapter: ${chapter}\nPage: ${page}`
+        body: `Run: ${run}\nHost: ${host}\nChapter: ${chapter}\nPage: ${page}\nSeal: ${seal}`
       };
     }
     return {
