@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from tornado.web import HTTPError
 from traitlets.config import Configurable
 
-from runbook_lib import inventory
+from runbook_lib import inventory, places
 from runbook_lib.errors import RecordError, SecretUnavailable, UsageError
 from runbook_lib.records import chain, on_save, origin, saved, signing, verification
 from runbook_lib.records.attachment import add_notebook
@@ -89,6 +89,33 @@ def test_what_papermill_wrote_elsewhere_is_found_by_the_notebook_it_read(root: P
     notebook.metadata["papermill"] = {"input_path": "notebooks/90-verification.ipynb"}
     nbformat.write(notebook, path)
     assert add_notebook(path, root).entry.record.chapter == "90-verification"
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        (f"{places.NOTEBOOKS}/20-postfix-debian.ipynb", "notebooks/20-postfix-debian.ipynb"),
+        (f"{Path.home()}/work/20-postfix-debian.ipynb", "~/work/20-postfix-debian.ipynb"),
+        ("/home/tanaka/20-postfix-debian.ipynb", "~/20-postfix-debian.ipynb"),
+        ("/srv/mail/home/tanaka/20-postfix-debian.ipynb", "/srv/mail/home/tanaka/20-postfix-debian.ipynb"),
+    ],
+)
+def test_the_metadata_of_a_notebook_name_nobodys_home(path: str, kept: str, root: Path) -> None:
+    made = executed(root, "out.ipynb")
+    notebook = nbformat.read(made, 4)
+    notebook.metadata["papermill"] = {
+        "input_path": path,
+        "output_path": path,
+        "parameters": {"inventory": path},
+    }
+    notebook.cells[2].metadata["papermill"] = {"exception": False, "status": f"read {path}"}
+    nbformat.write(notebook, made)
+    entry = add_notebook(made, root)
+    there = nbformat.read(root / sample_record.RUN / entry.notebook, 4)
+    said = {"input_path": kept, "output_path": kept, "parameters": {"inventory": kept}}
+    assert there.metadata["papermill"] == said
+    assert there.cells[2].metadata["papermill"] == {"exception": False, "status": f"read {kept}"}
+    assert [cell.source for cell in there.cells] == [cell.source for cell in notebook.cells]
 
 
 def test_the_newest_run_of_this_chapter_and_host_is_meant(root: Path) -> None:

@@ -1,5 +1,6 @@
 """`runbook records`: what ran, whether its record is whole, who signed it, and what an auditor gets."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from runbook_lib.records.undone import Undone
     from runbook_lib.records.verification import Site
 
+_DAY = "%Y-%m-%d"
 _ARE_ANOTHERS = ("is another's: you may not read it", "are another's: you may not read them")
 
 OwnSigners = Annotated[
@@ -364,6 +366,145 @@ def export(
     for line in written.wrong:
         say(f"WRONG {line}")
     raise typer.Exit(1 if written.wrong else 0)
+
+
+@app.command("report")
+def report(
+    folder: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the report goes, a new folder.")
+    ],
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from", formats=[_DAY], metavar="DAY", help="Runs that began on this day (UTC) or later."
+        ),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to", formats=[_DAY], metavar="DAY", help="Runs that began on this day (UTC) or earlier."
+        ),
+    ] = None,
+    inventory: RecordsOf = None,
+    signers: OwnSigners = None,
+    head: Heads = None,
+) -> None:
+    """Report on all runs of a period: a table for a spreadsheet, a page with what is open, which field answers what."""
+    from runbook_lib.records import report as reports
+    from runbook_lib.records import root, verification
+
+    inventories.find_records(inventory)
+    heads = [verification.Head.parse(text) for text in head or ()]
+    made = reports.write(
+        root(), folder, since.date() if since else None, until.date() if until else None, signers, heads
+    )
+    say(f"{folder / 'report.html'}: {len(made.rows)} runs; population.csv and controls.csv beside it")
+    for key, rows in made.open_points.items():
+        if rows:
+            say(f"{key.replace('_', ' ')}: {len(rows)}")
+    for line in made.wrong:
+        say(f"WRONG {line}")
+    raise typer.Exit(1 if made.wrong else 0)
+
+
+@app.command("page")
+def page(inventory: RecordsOf = None) -> None:
+    """Make the page over all runs anew, index.html in the folder of records: filtered by host, month and outcome."""
+    from runbook_lib.records import root, site_page
+
+    inventories.find_records(inventory)
+    say(str(site_page.write(root())))
+
+
+@app.command("form")
+def form(
+    run: Annotated[str, typer.Argument(help="The run's id.")],
+    file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page, a new file.")],
+    inventory: RecordsOf = None,
+) -> None:
+    """Fill in a form to print on A4: of a plan the work instruction (手順書), else the work record (作業記録)."""
+    from runbook_lib.errors import UsageError
+    from runbook_lib.records import files, forms, origin, root, verification
+
+    inventories.find_records(inventory)
+    if file.exists():
+        raise UsageError("is there already", str(file), "name a new file")
+    folder = root() / origin.plain_name(run, "RUN")
+    files.write_atomically(file, forms.page(folder, verification.check(folder)).encode())
+    say(f"{file}: open it in a browser, and print it")
+
+
+Why = Annotated[
+    str,
+    typer.Option("--reason", help="A ticket, or why; it stays in the chain, so no secret and no name in it."),
+]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+
+
+@app.command("hold")
+def hold(run: RunId, reason: Why, inventory: RecordsOf = None) -> None:
+    """Keep a run from being redacted or from expiring, until it is released."""
+    from runbook_lib.records import origin, retention, root
+
+    inventories.find_records(inventory)
+    retention.hold(root(), origin.plain_name(run, "RUN"), reason)
+    say(f"{run}: on hold")
+
+
+@app.command("release")
+def release(run: RunId, reason: Why, inventory: RecordsOf = None) -> None:
+    """Take a run off its hold."""
+    from runbook_lib.records import origin, retention, root
+
+    inventories.find_records(inventory)
+    retention.release(root(), origin.plain_name(run, "RUN"), reason)
+    say(f"{run}: on hold no more")
+
+
+@app.command("redact")
+def redact(
+    run: RunId,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Its path in the run's folder: HOST/NN-chapter.ipynb.")
+    ],
+    reason: Why,
+    inventory: RecordsOf = None,
+) -> None:
+    """Delete one file of a run for good; FILE.redacted says in its place what it was, who did it, and why."""
+    from runbook_lib.records import origin, retention, root
+
+    inventories.find_records(inventory)
+    done = retention.redact(root(), origin.plain_name(run, "RUN"), file, reason)
+    say(f"{run}/{file}: redacted")
+    say(f"Seal: {done.told}")
+    for path in retention.made_with(root() / run, file):
+        say(f"See whether it has to go, too: {path}")
+    say_beside("Copies elsewhere stay as they are: archives, backups, other folders.")
+
+
+@app.command("expire")
+def expire(
+    before: Annotated[
+        datetime,
+        typer.Option("--before", formats=[_DAY], metavar="DAY", help="Runs that ended before it (UTC)."),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Delete them; without it they are only named.")] = False,
+    inventory: RecordsOf = None,
+) -> None:
+    """Delete the files of runs whose time is over; what says of each that it was, and what it was, stays."""
+    from runbook_lib.records import retention, root
+    from runbook_lib.records.index import counted
+
+    inventories.find_records(inventory)
+    found = retention.expire(root(), before.date()) if yes else retention.due(root(), before.date())
+    for one in found:
+        told = f"stays: {one.stays}" if one.stays else f"{counted(len(one.paths), 'file')}, {one.size} bytes"
+        say(f"{one.run}: ended {one.ended}; {'deleted ' if yes and not one.stays else ''}{told}")
+    going = [one for one in found if not one.stays]
+    if going and not yes:
+        say("Nothing was deleted. To delete these files for good, type it again with --yes.")
+    elif not going:
+        say(f"Nothing that ended before {before.date()} is to delete.")
 
 
 @app.command("add")

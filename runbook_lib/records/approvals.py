@@ -287,14 +287,7 @@ def standing(
     Raises: UsageError: as `take_in`, of the list of signers.
     """
     now, plan = datetime.now(UTC), document.sha256
-    given: list[Given] = []
-    lost: list[str] = []
-    for entry in chain.approvals(root):
-        found = _as_taken_in(root, entry)
-        if isinstance(found, str):
-            lost.append(found)
-        elif found.plan == plan:  # few of all that there are: to check a signature takes a process
-            given.append(_verified(root, entry, found, _list(root)))
+    given, lost = of_plan(root, plan)
     last = {one.decided.approver: one for one in given if one.signature.good}  # what each decided last
     spent = [
         one
@@ -323,6 +316,24 @@ def standing(
         else:
             counting.append(one)
     return Standing(tuple(counting), tuple(own), tuple(against), refused, tuple(lost))
+
+
+def of_plan(root: Path, plan: str) -> tuple[list[Given], list[str]]:
+    """What was decided of a plan; and which approvals are missing or altered: any of them may have been of it.
+
+    Args:
+        plan: its digest.
+    Raises: UsageError: as `take_in`, of the list of signers.
+    """
+    given: list[Given] = []
+    lost: list[str] = []
+    for entry in chain.approvals(root):
+        found = _as_taken_in(root, entry)
+        if isinstance(found, str):
+            lost.append(found)
+        elif found.plan == plan:  # few of all that there are: to check a signature takes a process
+            given.append(_verified(root, entry, found, _list(root)))
+    return given, lost
 
 
 def is_operators(given: Given, operator: Key) -> bool:

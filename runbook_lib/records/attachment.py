@@ -18,7 +18,7 @@ from runbook_lib.errors import RecordError, RecordMissing, UsageError
 from runbook_lib.records import files, index, origin, signing
 from runbook_lib.records.index import Entry
 from runbook_lib.records.notebook_page import notebook_page
-from runbook_lib.records.redaction import refuse_secrets, resolve_references
+from runbook_lib.records.redaction import refuse_secrets, resolve_references, without_homes
 from runbook_lib.records.signing import Kept
 
 _TAG = re.compile(r"<[^<>]*>")
@@ -107,9 +107,15 @@ def keep_notebook(
     where = f"{entry.record.host}, {entry.notebook.name}"
     refuse_secrets([notebook, *_told_in_pieces(notebook), *_shown_by_markup(notebook)], where, remedy)
     page = notebook_page(notebook, entry.record.title, entry.page.name, pictures)
-    text = nbformat.writes(notebook)
+    text = nbformat.writes(_without_homes(notebook))
     files.write_atomically(folder / entry.notebook, (text.rstrip("\n") + "\n").encode())
     files.write_atomically(folder / entry.notebook_page, page.encode())
+
+
+def _without_homes(notebook: NotebookNode) -> NotebookNode:
+    """The same notebook, whose metadata tell where it lies in the checkout, and not in whose home folder."""
+    cells = [NotebookNode({**cell, "metadata": without_homes(cell.metadata)}) for cell in notebook.cells]
+    return NotebookNode({**notebook, "metadata": without_homes(notebook.metadata), "cells": cells})
 
 
 def _told_in_pieces(notebook: NotebookNode) -> Iterator[str]:

@@ -132,7 +132,47 @@ class Policy(_Entry):
     by: str | None = None
 
 
-Entry = Found | Begin | Seal | Signed | Stamped | Undone | Signers | Approval | Bound | Policy
+class Hold(_Entry):
+    """Nothing of a run may be deleted, until it is released."""
+
+    kind: Literal["hold"] = "hold"
+    run: str
+    by: str
+    reason: str
+
+
+class Release(_Entry):
+    """A run is no longer on hold."""
+
+    kind: Literal["release"] = "release"
+    run: str
+    by: str
+    reason: str
+
+
+class Redacted(_Entry):
+    """A file of a run was deleted; PATH.redacted in its place has this very entry. Digest and size are the file's."""
+
+    kind: Literal["redacted"] = "redacted"
+    run: str
+    by: str
+    path: str
+    reason: str
+    sha256: Sha256
+    size: int
+
+
+class Expired(_Entry):
+    """The files of a run were deleted, since it ended before that day: what vouches for them stays."""
+
+    kind: Literal["expired"] = "expired"
+    run: str
+    by: str
+    before: str
+
+
+Afterwards = Undone | Hold | Release | Redacted | Expired  # what becomes of a run that was made
+Entry = Found | Begin | Seal | Signed | Stamped | Signers | Approval | Bound | Policy | Afterwards
 _BEGUN = re.compile(rb'"kind":"(?P<kind>begin|seal)","n":(?P<n>[0-9]+),"run":"(?P<run>[A-Za-z0-9._-]+)"')
 _AT = re.compile(rb'[0-9a-f]{64} {"at":"([^"]*)"')
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
@@ -379,18 +419,26 @@ def policies(root: Path) -> tuple[Policy, ...]:
     return tuple(one for one in _entries_with(root, '"kind":"policy"') if isinstance(one, Policy))
 
 
-def _entries_with(root: Path, mark: str) -> list[Entry]:
-    """The entries of all streams whose lines have this text, as `in_order` has them.
+def afterwards(root: Path) -> list[Afterwards]:
+    """What became of runs after they were made, the oldest first."""
+    kinds = ("undone", "hold", "release", "redacted", "expired")
+    found = _entries_with(root, *(f'"kind":"{kind}"' for kind in kinds))
+    return [entry for entry in found if isinstance(entry, Afterwards)]
+
+
+def _entries_with(root: Path, *marks: str) -> list[Entry]:
+    """The entries of all streams whose lines have one of these texts, as `in_order` has them.
 
     None is compared with the line before, and what is no entry is passed over: `records verify` names both.
     """
+    wanted = [mark.encode() for mark in marks]
     found: list[tuple[bytes, Entry]] = []
     for path in sorted(root.glob(f"*{SUFFIX}")):
         latest = b""
         for line in path.read_bytes().splitlines(keepends=True):
             if at := _AT.match(line):
                 latest = max(latest, at[1])
-            if mark.encode() in line:
+            if any(mark in line for mark in wanted):
                 with suppress(ValueError):  # pydantic's is one
                     found.append((latest, _ENTRY.validate_python(canonical.from_bytes(line[65:]))))
     found.sort(key=lambda one: one[0])

@@ -42,7 +42,7 @@ def read(root: Path, streams: Sequence[chain.Stream], allowed: Path | None) -> D
         streams: the chain, as far as each line follows the one before.
         allowed: the list of signers; None: there is none.
     """
-    entries = sorted((line.entry for stream in streams for line in stream.lines), key=lambda entry: entry.at)
+    entries = [line.entry for line in chain.in_order(streams)]
     given: dict[int, Given] = {}
     wrong: list[str] = []
     names = set()
@@ -170,14 +170,14 @@ def not_approved(folder: Path, found: RunIndex, told: Statement) -> Iterator[str
                     yield f"approval: {entry.path}: {why}"
 
 
-def to_review(folder: Path, told: Statement, known: Decisions) -> str:
-    """Until when a run is to be reviewed that waited for no approval; '' where it need not be, or was."""
+def to_review(sums: str, told: Statement, known: Decisions) -> str:
+    """Until when a run is to be reviewed that waited for no approval; '' where it need not be, or was.
+
+    Args:
+        sums: digest of the run's SHA256SUMS, which is what a person reviewed.
+    """
     if told.review_by is None:
         return ""
-    try:
-        sums = seal.sha256(seal.read_regular(folder / seal.SUMS, seal.SUMS_BYTES_MAX))
-    except ValueError:
-        return told.review_by
     mine = known.keys.get(told.operator.principal or "", frozenset())
     for one in known.given.values():
         decided = one.decided

@@ -11,7 +11,18 @@ from pathlib import Path
 
 from runbook_lib import places
 from runbook_lib.errors import RunbookError, UsageError
-from runbook_lib.records import comparison, files, index, origin, pages, seal, verification
+from runbook_lib.records import (
+    comparison,
+    files,
+    forms,
+    index,
+    origin,
+    pages,
+    report,
+    seal,
+    site_page,
+    verification,
+)
 from runbook_lib.visible import visible
 
 _AUDIT = Path(__file__).parent / "audit"
@@ -46,10 +57,10 @@ def write(root: Path, file: Path) -> Written:
     if not index.runs(root):
         raise UsageError(f"there are no records under {root}", "--output", "see runbook records list")
     found = verification.check_all(root)
-    wrong = [*found.wrong, *(line.strip() for run in found.runs if not run.holds for line in [run.report()])]
+    wrong = list(found.told_wrong)
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name, one in _contents(root, wrong):
+        for name, one in _contents(root, found, wrong):
             member = tarfile.TarInfo(f"{_ROOT}/{name}")
             member.size, member.mode = len(one), 0o600
             archive.addfile(member, io.BytesIO(one))
@@ -57,13 +68,17 @@ def write(root: Path, file: Path) -> Written:
     return Written(len(found.runs), comparison.sha256_of(file), found.heads, tuple(wrong))
 
 
-def _contents(root: Path, wrong: list[str]) -> Iterator[tuple[str, bytes]]:
+def _contents(root: Path, found: verification.Site, wrong: list[str]) -> Iterator[tuple[str, bytes]]:
+    yield from report.make(root, found).files()
     yield "check.sh", (_AUDIT / "check.sh").read_bytes()
     readme = (_AUDIT / "README").read_text(encoding="utf-8")
     yield "README", readme.replace("@LOG_SERVER@", visible(origin.log_server() or _NOBODY)).encode()
     for path in sorted(root.iterdir()):
-        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
+        is_derived = path.name.startswith(".") or path.name == index.PAGE
+        if path.is_file() and not path.is_symlink() and not is_derived:
             yield f"records/{path.name}", path.read_bytes()
+    checks = {check.run: check for check in found.runs}
+    linked = set[str]()
     for run in sorted(index.runs(root)):
         folder = root / run
         there = set(seal.paths(folder))
@@ -73,18 +88,21 @@ def _contents(root: Path, wrong: list[str]) -> Iterator[tuple[str, bytes]]:
             if is_regular and not (is_sealed and seal.is_page(name, there)):
                 yield f"records/{run}/{name}", (folder / name).read_bytes()
         try:
-            yield from _pages(folder)
+            yield from _pages(folder, checks.get(run, verification.Check(run)))
+            linked.add(run)
         except (RunbookError, OSError) as error:
             wrong.append(f"{run}: no pages can be made of it: {error}")
+    yield f"pages/{index.PAGE}", site_page.page(root, linked).encode()
 
 
-def _pages(folder: Path) -> Iterator[tuple[str, bytes]]:
+def _pages(folder: Path, checked: verification.Check) -> Iterator[tuple[str, bytes]]:
     """The pages of a run, made from its data."""
     from runbook_lib.records.attachment import read_notebook
     from runbook_lib.records.notebook_page import notebook_page
 
     found = index.read_run(folder)
     yield f"pages/{found.run}/{index.PAGE}", pages.index_page(found).encode()
+    yield f"forms/{found.run}.html", forms.page(folder, checked).encode()
     for entry in found.entries:
         yield f"pages/{found.run}/{entry.page}", pages.chapter_page(entry, found).encode()
         if (folder / entry.notebook).is_file():

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from runbook_lib.errors import RecordError
 from runbook_lib.families.chapters import chapters_of_others
 from runbook_lib.inventory.typed import apply_command
-from runbook_lib.records import files, model, origin, reasons
+from runbook_lib.records import files, kept, model, origin, reasons
 from runbook_lib.records.model import RecordData, UndoStep
 
 OWN_CA = "own-ca"  # stands for a host in what the CA's commands leave
@@ -62,6 +62,7 @@ class RunIndex:
     entries: tuple[Entry, ...]
     ordered: "Ordered | None" = None
     plan: str | None = None  # the digest of what was planned
+    notes: kept.Notes = kept.NOTHING  # what became of it since
 
     @property
     def current(self) -> tuple[Entry, ...]:
@@ -139,6 +140,8 @@ class RunIndex:
 
     def headline(self) -> str:
         """What was done, in one sentence."""
+        if self.notes.expired:
+            return f"Its files have expired: it ended before {self.notes.expired.before}"
         if not self.hosts:
             return "Nothing was recorded"
         if self._stands_alone:
@@ -314,7 +317,8 @@ def read_run(folder: Path) -> RunIndex:
     for path in sorted(folder.glob("*/*.json")):
         entries.append(Entry(path.relative_to(folder), files.attempt(path), model.read(path)))
     entries.sort(key=lambda e: (e.record.host, e.record.chapter, e.attempt != 0, e.attempt))
-    return RunIndex(folder.name, folder, tuple(entries), ordered(folder), planned(folder))
+    notes = kept.read(folder.absolute().parent, folder.name)
+    return RunIndex(folder.name, folder, tuple(entries), ordered(folder), planned(folder), notes)
 
 
 def refuse_unreadable(folder: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from runbook_lib.records import words
 from runbook_lib.records.index import Entry, RunIndex, counted
 from runbook_lib.records.model import ApplyStep, NoteStep, Outcome, PlanStep, RecordData, Step
 from runbook_lib.visible import visible
@@ -52,7 +53,7 @@ class DiffLine:
 def chapter_page(entry: Entry, run: RunIndex) -> str:
     """The page of one record."""
     notebook_page = (run.folder / entry.notebook_page).exists()
-    return _page("chapter.html.j2", entry=entry, record=entry.record, notebook_page=notebook_page)
+    return rendered("chapter.html.j2", entry=entry, record=entry.record, notebook_page=notebook_page)
 
 
 def plan_script(record: RecordData) -> str:
@@ -69,10 +70,11 @@ def plan_script(record: RecordData) -> str:
 
 def index_page(run: RunIndex) -> str:
     """The page of a run: every host and chapter, and what to type next."""
-    return _page("index.html.j2", run=run)
+    return rendered("index.html.j2", run=run)
 
 
-def _page(template: str, **values: object) -> str:
+def rendered(template: str, **values: object) -> str:
+    """A page by its template; all that it is given is text there, but for Markup."""
     return _environment().get_template(template).render(policy=POLICY, **values)
 
 
@@ -97,7 +99,7 @@ def _environment() -> Environment:
         summary=summary,
         utc=utc,
     )
-    environment.globals.update(outcomes=OUTCOMES, verdicts=VERDICTS)
+    environment.globals.update(outcomes=OUTCOMES, verdicts=VERDICTS, both=words.both)
     return environment
 
 

@@ -4,13 +4,19 @@ The exact match with what this process resolved is the real guard; key armour an
 secrets whatever their origin (a host's file may hold one that nobody named).
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
-from runbook_lib import credentials, display, secret_shape
+from runbook_lib import credentials, display, places, secret_shape
 from runbook_lib.credentials.reference import SCHEMES
 from runbook_lib.errors import RecordError, SecretNotFollowed, SecretUnavailable
 from runbook_lib.hidden import hidden
 from runbook_lib.inventory import Inventory, secrets_of
+
+_HOME = re.compile(
+    rf"(?<![\w.~-])(?:{re.escape(str(Path.home()))}|/home/[^/\s]+|/Users/[^/\s]+|/root)(?=[/\s:'\"]|$)"
+)
 
 
 def masked(value: object) -> object:
@@ -26,6 +32,20 @@ def masked(value: object) -> object:
         return {str(key): masked(item) for key, item in value.items()}
     if isinstance(value, Sequence):
         return [masked(item) for item in value]
+    return value
+
+
+def without_homes(value: object) -> object:
+    """A copy of a JSON value whose paths say nothing of a person's folder.
+
+    A path of the runbook's own files begins at their tree; the home of anybody is `~`.
+    """
+    if isinstance(value, str):
+        return _HOME.sub("~", value.replace(f"{places.NOTEBOOKS.parent}/", ""))
+    if isinstance(value, Mapping):
+        return {str(without_homes(key)): without_homes(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [without_homes(item) for item in value]
     return value
 
 

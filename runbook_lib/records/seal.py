@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runbook_lib import places
 from runbook_lib.errors import RecordError
-from runbook_lib.records import canonical, chain, comparison, files, index, origin
+from runbook_lib.records import canonical, chain, comparison, files, index, kept, origin
 from runbook_lib.records.index import RunIndex
 from runbook_lib.records.model import Approval, RecordData, Time, UndoStep
 
@@ -30,6 +30,9 @@ BESIDE = (SUMS, SIGNATURE, STAMP)  # what vouches for a run, and cannot list its
 _OUTSIDE = frozenset((*BESIDE, chain.AT_WORK))
 _SUM = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<path>[^\\/\n][^\n]*)")
 _RESERVE = ".reserve"
+REDACTED = ".redacted"  # behind the name of a file that was deleted: who did it, and why
+_VOUCHES = re.compile(rf"run\.json(\.[0-9]+)?|SHA256SUMS\.[0-9]+(\.[a-z]+)?|.+{re.escape(REDACTED)}")
+NOT_BEGUN = "not begun"  # what a host came to of which there is no record
 SUMS_BYTES_MAX = 64 << 20  # some 500,000 files
 
 Kind = Literal["plan", "apply", "rollback", "ca"]
@@ -174,16 +177,23 @@ def seal(
     sums = {path: _sha256_of(folder, path) for path in _to_be_sealed(folder)}
     if earlier is not None:
         _refuse_altered(folder, earlier, sums, replaced)
-    if last and earlier and {path: earlier[path] for path in earlier if path != STATEMENT} == sums:
-        before = read_statement(folder)
-        if principal in (None, before.operator.principal):
-            return
-        cut_off = before.cut_off  # it is another's to sign, and did not go on
+    before = read_statement(folder) if last and earlier else None
+    if (
+        before
+        and earlier
+        and _without(earlier, STATEMENT) == sums
+        and principal in (None, before.operator.principal)
+    ):
+        return
+    if before and earlier and not _went_on(earlier, sums, kept.read(root, found.run)):
+        cut_off = before.cut_off
+    else:
+        before = None
     if last and earlier:
         sums |= _set_aside(folder, last)
     place = chain.next_place(root)
     follows = last.sums if last else None
-    statement = _statement(found, sums.keys(), place, principal, follows, cut_off=cut_off)
+    statement = _statement(found, sums.keys(), place, principal, follows, before, cut_off=cut_off)
     content = canonical.to_bytes(statement.model_dump())
     files.write_atomically(folder / STATEMENT, content)
     sums[STATEMENT] = sha256(content)
@@ -273,6 +283,19 @@ def is_page(path: str, there: Collection[str]) -> bool:
     return path.count("/") == 1 and path.endswith(".html") and made_from in there
 
 
+def vouches(path: str) -> bool:
+    """Whether a sealed file says of others what they were: it stays when these are deleted."""
+    return bool(_VOUCHES.fullmatch(path))
+
+
+def tells_less(notes: kept.Notes) -> bool:
+    """Whether a file was redacted that `run.json` is made from: then it keeps what it said before."""
+    return any(
+        path in (index.ORDER, index.PLAN) or (path.count("/") == 1 and path.endswith(".json"))
+        for path in notes.redacted
+    )
+
+
 def _to_be_sealed(folder: Path) -> list[str]:
     there = set(paths(folder))
     return sorted(path for path in there if path != STATEMENT and not is_page(path, there))
@@ -308,6 +331,17 @@ def _vouched_for(folder: Path, last: chain.Seal | None) -> dict[str, str] | None
     if last is None:
         return None
     raise _altered(folder, f"{SUMS}: not the one of the chain")
+
+
+def _went_on(earlier: Mapping[str, str], sums: Mapping[str, str], notes: kept.Notes) -> bool:
+    """Whether a run did more since its last seal than to be signed, or to have files of it redacted."""
+    deleted = notes.redacted.keys()
+    beside = {f"{path}{REDACTED}" for path in deleted}
+    return _without(earlier, STATEMENT, *deleted, *beside) != _without(sums, *deleted, *beside)
+
+
+def _without(sums: Mapping[str, str], *paths: str) -> dict[str, str]:
+    return {path: digest for path, digest in sums.items() if path not in paths}
 
 
 def _altered(folder: Path, told: str) -> RecordError:
@@ -374,15 +408,17 @@ def _statement(
     place: chain.Place,
     principal: str | None,
     follows: str | None,
+    same: Statement | None,
     *,
     cut_off: bool,
 ) -> Statement:
+    """What a run was. `same`: the statement before, where the run did not go on: who ran it, and where, stays."""
     lock = places.CHECKOUT / "requirements.lock" if places.CHECKOUT else None
     return Statement(
         run=found.run,
         chain=Place(stream=place.stream, n=place.n, prev=place.prev),
-        operator=Operator(login=origin.operator(), principal=principal),
-        controller=Controller(name=socket.gethostname(), machine=_machine()),
+        operator=Operator(login=same.operator.login if same else origin.operator(), principal=principal),
+        controller=same.controller if same else Controller(name=socket.gethostname(), machine=_machine()),
         sealed_at=origin.now_text(),
         signing=origin.signing(),
         lock_sha256=_digest(lock) if lock and lock.exists() else None,
@@ -390,8 +426,16 @@ def _statement(
         open=tuple(entry.path.as_posix() for entry in found.entries if entry.record.outcome == "running"),
         sizes={path: (found.folder / path).stat().st_size for path in sealed},
         follows=follows,
-        **told_by_records(found),
+        **_told(found),
     )
+
+
+def _told(found: RunIndex) -> dict[str, Any]:
+    told = told_by_records(found)
+    if not tells_less(kept.read(found.folder.parent, found.run)):
+        return told
+    before = read_statement(found.folder)
+    return {name: getattr(before, name) for name in told}
 
 
 def _machine() -> str | None:
@@ -435,13 +479,18 @@ def _kind(found: RunIndex, undone: Collection[str]) -> Kind:
     return "plan" if found.is_plan else "apply"
 
 
+def worst(outcomes: Collection[str]) -> str:
+    """The worst of outcomes; where there is none, nothing was begun."""
+    order = ("failed", "interrupted", "running", NOT_BEGUN, "not proven", "passed", "planned")
+    return next((one for one in order if one in outcomes), NOT_BEGUN)
+
+
 def _on_host(records: Sequence[RecordData]) -> OnHost:
     """The worst that a chapter of it came to, and counts."""
     outcomes = [record.outcome for record in records]
-    worst = ("failed", "interrupted", "running", "not proven", "passed", "planned")
     counts: Counter[str] = Counter(step.verdict for record in records for step in record.verifications)
     return OnHost(
-        outcome=next((one for one in worst if one in outcomes), "not begun"),
+        outcome=worst(outcomes),
         changes=sum(record.changes_made for record in records),
         verdicts=dict(counts),
     )

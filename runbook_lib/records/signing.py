@@ -199,8 +199,15 @@ class Kept:
         return f"{told}, time-stamped {self.stamped}" if self.stamped else told
 
 
-def keep(root: Path, run: str, *, replaced: Collection[str] = (), asking: bool = True) -> Kept:
-    """Publish a run, and sign it where the inventory in use wants that.
+def keep(
+    root: Path,
+    run: str,
+    *,
+    replaced: Collection[str] = (),
+    asking: bool = True,
+    key: Key | None = None,
+) -> Kept:
+    """Publish a run, and sign it: with a key that was found already, or where the inventory in use wants that.
 
     A run that cannot be signed, or whose signature gets no time-stamp, is kept all the same.
 
@@ -209,8 +216,8 @@ def keep(root: Path, run: str, *, replaced: Collection[str] = (), asking: bool =
         asking: False: where nobody has typed a command, as a notebook that is saved; see `signature`.
     Raises: RecordError, RecordNotWritten: as `publish`, and that what the run did stays.
     """
-    key, why = None, ""
-    if origin.signing() != "off":
+    why = ""
+    if key is None and origin.signing() != "off":
         try:
             key = find_key(root)
         except RecordNotSigned as error:

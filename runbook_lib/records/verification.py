@@ -6,7 +6,7 @@ elsewhere, or a list of signers of one's own.
 """
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +14,11 @@ from pathlib import Path
 from runbook_lib.errors import RecordError, RunbookError, UsageError
 from runbook_lib.records import (
     approvals,
+    canonical,
     chain,
     comparison,
     decisions,
+    kept,
     manifest,
     policy,
     seal,
@@ -28,13 +30,13 @@ from runbook_lib.records import (
 from runbook_lib.records.chain import Line
 from runbook_lib.records.comparison import Compared
 from runbook_lib.records.decisions import Decisions
-from runbook_lib.records.index import read_run, refuse_unreadable
+from runbook_lib.records.index import PAGE, read_run, refuse_unreadable
 from runbook_lib.records.seal import Statement
 from runbook_lib.visible import one_line
 
 _HEAD_DIGITS_MIN = 16
 _NAMES = (signers.NAME, approvals.NAME, policy.NAME)
-_BESIDE_RUNS = (".gitattributes", ".lock")
+_BESIDE_RUNS = (".gitattributes", ".lock", PAGE)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Check:
         to_sign: the site signs, and nobody signed this.
         stamped: the moment of the signature's time-stamp; '' where it has none.
         stamp: what is wrong with the time-stamp; '' where nothing is, or there is none.
+        deleted: what is not there any more, who deleted it and why: it is no fault.
+        review_by: until when somebody else has to review it, since it was made without approval; '' where nobody has.
     """
 
     run: str
@@ -89,6 +93,8 @@ class Check:
     to_sign: bool = False
     stamped: str = ""
     stamp: str = ""
+    deleted: tuple[str, ...] = ()
+    review_by: str = ""
 
     @property
     def holds(self) -> bool:
@@ -103,6 +109,8 @@ class Check:
             state += f"; runbook records sign {self.run} signs it"
         if self.stamped:
             state += f", time-stamped {self.stamped}"
+        if self.review_by:
+            state += f"; made without approval, to be reviewed by {self.review_by}"
         lines = [
             f"{self.run}: {len(self.unchanged)} files are as they were recorded"
             f" ({state if self.sealed else 'not sealed'})"
@@ -113,6 +121,7 @@ class Check:
             ("missing", self.missing),
             ("not in the record's list", self.extra),
             ("said otherwise", self.contradicted),
+            ("deleted", self.deleted),
             ("signature", (self.signature,) if self.signature else ()),
             ("time-stamp", (self.stamp,) if self.stamp else ()),
         ):
@@ -141,7 +150,12 @@ class Site:
     @property
     def holds(self) -> bool:
         """Nothing is wrong."""
-        return not self.wrong and all(run.holds for run in self.runs)
+        return not self.told_wrong
+
+    @property
+    def told_wrong(self) -> tuple[str, ...]:
+        """All that is wrong, of the site and of each run that does not hold."""
+        return (*self.wrong, *(run.report() for run in self.runs if not run.holds))
 
 
 @dataclass(frozen=True)
@@ -160,6 +174,7 @@ class _Known:
     stamped: dict[str, Line] = field(default_factory=dict)  # the time-stamp of that
     begun: dict[str, str] = field(default_factory=dict)  # and when
     found: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, kept.Notes] = field(default_factory=dict)
 
 
 def _known(root: Path, allowed: Path | None, tsa: Path | None = None) -> _Known:
@@ -186,6 +201,7 @@ def _known(root: Path, allowed: Path | None, tsa: Path | None = None) -> _Known:
                 known.stamped.pop(line.entry.run, None)
             case chain.Stamped():
                 known.stamped[line.entry.run] = line
+    known.notes.update(kept.gathered(line.entry for line in chain.in_order(streams)))
     return known
 
 
@@ -232,8 +248,8 @@ def check_all(
             wrong.append(f"{path.name}: is a link; what it leads to can change without a trace")
         elif path.is_dir() and not path.name.startswith("."):
             there.add(path.name)
-            runs.append(_checked(path, known))
-            if until := _to_review(path, known):
+            runs.append(check := _checked(path, known))
+            if until := check.review_by:
                 (wrong if decisions.is_over(until, datetime.now(UTC)) else to_review).append(
                     f"{path.name}: made without approval, to be reviewed by {until}"
                 )
@@ -243,15 +259,6 @@ def check_all(
     wrong += [f"{run}: the run is missing" for run in sorted(missing)]
     ends = tuple(stream.lines[-1].head for stream in known.streams if stream.lines)
     return Site(tuple(runs), tuple(wrong), ends, first, tuple(to_review))
-
-
-def _to_review(folder: Path, known: _Known) -> str:
-    if not (folder / seal.STATEMENT).is_file():
-        return ""
-    try:
-        return decisions.to_review(folder, seal.read_statement(folder), known.decisions)
-    except RecordError:  # the check of the run names it
-        return ""
 
 
 def _checked(folder: Path, known: _Known) -> Check:
@@ -299,11 +306,16 @@ def _check_manifest(folder: Path, run: str, known: _Known) -> Check:
 
 
 def _result(
-    run: str, found: Compared, contradicted: Sequence[str], sealed: bool = False, **more: str
+    run: str,
+    found: Compared,
+    contradicted: Sequence[str],
+    sealed: bool = False,
+    deleted: Sequence[str] = (),
+    **more: str,
 ) -> Check:
     return Check(
         run, found.unchanged, found.altered, found.transported, found.missing, found.extra, tuple(contradicted),
-        sealed, **more,
+        sealed, deleted=tuple(deleted), **more,
     )  # fmt: skip
 
 
@@ -327,18 +339,53 @@ def _check_sealed(folder: Path, run: str, known: _Known) -> Check:
         statement = seal.read_statement(folder)
     except RecordError as error:
         contradicted.append(f"{seal.STATEMENT} {error.problem}")
-    compared = comparison.compare(folder, listed, there, statement.sizes if statement else {})
+    notes = known.notes.get(run, kept.NOTHING)
+    stays = {path: listed[path] for path in listed if not notes.expired or seal.vouches(path)}
+    compared = comparison.compare(folder, stays, there, statement.sizes if statement else {})
+    contradicted += _otherwise_deleted(folder, notes, listed)
     to_sign = False
-    told = {"signed_by": "", "signature": "", **_stamp(folder, run, known)}
+    told = {"signed_by": "", "signature": "", "review_by": "", **_stamp(folder, run, known)}
     if statement:
         contradicted += _contradicted(run, statement, listed, line, known)
-        if compared.holds:
+        if compared.holds and not notes.expired and not seal.tells_less(notes):
             contradicted += _otherwise_than_records(folder, statement)
         began = known.begun.get(run, "")
         contradicted += decisions.contradicted(statement, began, known.decisions)
         told |= _signature(folder, run, statement, known)
+        told["review_by"] = decisions.to_review(seal.sha256(content), statement, known.decisions)
         to_sign = statement.signing != "off" and not (told["signed_by"] or (folder / seal.SIGNATURE).exists())
-    return replace(_result(run, compared, contradicted, line is not None, **told), to_sign=to_sign)
+    found = _result(run, compared, contradicted, line is not None, list(_deleted(notes)), **told)
+    return replace(found, to_sign=to_sign)
+
+
+def _deleted(notes: kept.Notes) -> Iterator[str]:
+    """What was deleted, as it is told to people."""
+    for path, one in notes.redacted.items():
+        yield f"{path}: redacted by {one.by} at {one.at}: {one.reason} (was {one.size} bytes, SHA-256 {one.sha256})"
+    if notes.expired:
+        yield f"all files: expired by {notes.expired.by} at {notes.expired.at}"
+
+
+def _otherwise_deleted(folder: Path, notes: kept.Notes, listed: Mapping[str, str]) -> Iterator[str]:
+    """Redactions that the chain and the folder tell otherwise, or that broke off; and what was not to be deleted."""
+    for path, one in notes.redacted.items():
+        beside = f"{path}{seal.REDACTED}"
+        if listed.get(path) == one.sha256 and not notes.expired:
+            yield f"{path}: its redaction broke off; type it again"
+        elif beside not in listed or not _holds_entry(folder / beside, one):
+            yield f"{beside}: is not as the chain has it"
+    told = {f"{path}{seal.REDACTED}" for path in notes.redacted}
+    for path in sorted(path for path in listed if path.endswith(seal.REDACTED) and path not in told):
+        yield f"{path}: the chain has no such redaction"
+    if notes.expired and notes.hold and notes.hold.at < notes.expired.at:
+        yield "its files were deleted while it was on hold"
+
+
+def _holds_entry(file: Path, entry: chain.Redacted) -> bool:
+    try:
+        return seal.read_regular(file, 1 << 20) == canonical.to_bytes(entry.model_dump())
+    except ValueError:
+        return False
 
 
 def _irregular(folder: Path, paths: Sequence[str]) -> Iterator[str]:
@@ -366,8 +413,8 @@ def _contradicted(
     earlier = known.earlier.get(run, [])
     if told.follows != (earlier[-1] if earlier else None):
         yield "follows: the seal before is another"
-    kept = {sha256 for path, sha256 in listed.items() if path.startswith(f"{seal.SUMS}.")}
-    if not set(earlier) <= kept:
+    beside = {sha256 for path, sha256 in listed.items() if path.startswith(f"{seal.SUMS}.")}
+    if not set(earlier) <= beside:
         yield "follows: an earlier seal is not kept"
 
 

@@ -2,7 +2,7 @@
 # SIGNERS: your own copy of the list of signers; - where the site signs nothing.
 # STREAM:N:SHA256: a line of the chain that was kept elsewhere (a ticket, a log server, a mail).
 # TSA=FILE before it: your own copy of the roots by which time-stamps are checked; else those of the archive.
-# It needs sh, ssh-keygen (OpenSSH 8.9 or later), sha256sum, find, sort, diff, cut, sed, grep, tail; for time-stamps
+# It needs sh, ssh-keygen (OpenSSH 8.9 or later), sha256sum, find, sort, diff, cut, sed, grep, cat, tail; for time-stamps
 # openssl and date. It changes nothing.
 LC_ALL=C TZ=UTC0
 export LC_ALL TZ
@@ -126,8 +126,21 @@ for r in $(cat "$t/there"); do
     set -- $last
     [ -f "$r/SHA256SUMS" ] && [ -f "$r/run.json" ] || { wrong "$r: SHA256SUMS or run.json is missing"; continue; }
     [ "$(sum "$r/SHA256SUMS")" = "$3" ] || wrong "$r: SHA256SUMS is not the one of the chain"
-    ( cd "$r" && sha256sum -c --strict --quiet SHA256SUMS ) > "$t/o" 2>&1 || wrong "$r: $(grep -v WARNING "$t/o" | head -3 | tr '\n' ' ')"
-    cut -c67- "$r/SHA256SUMS" | sort > "$t/listed"
+    # What vouches for a run stays when its files have expired.
+    if grep -q "\"kind\":\"expired\",\"n\":[0-9]*,\"run\":\"$r\"}\$" "$t/chain"; then
+        echo "$r: its files were deleted, since their time was over"
+        grep -E '^.{66}(run\.json(\.[0-9]+)?|SHA256SUMS\.[0-9]+(\.[a-z]+)?|.+\.redacted)$' "$r/SHA256SUMS" > "$t/sums"
+    else cat "$r/SHA256SUMS" > "$t/sums"; fi
+    ( cd "$r" && sha256sum -c --strict --quiet "$t/sums" ) > "$t/o" 2>&1 || wrong "$r: $(grep -v WARNING "$t/o" | head -3 | tr '\n' ' ')"
+    cut -c67- "$t/sums" | sort > "$t/listed"
+    grep '\.redacted$' "$t/listed" > "$t/told"
+    sed -n "s/.*\"kind\":\"redacted\",\"n\":[0-9]*,\"path\":\"\([^\"]*\)\",.*\"run\":\"$r\",\"sha256\":.*/\1.redacted/p" "$t/chain" | sort -u > "$t/redacted"
+    diff "$t/told" "$t/redacted" > "$t/o" || wrong "$r: redactions that are there (<) and those of the chain (>): $(grep '^[<>]' "$t/o" | tr '\n' ' ')"
+    while IFS= read -r f; do
+        entry=$(sed 's/^[^{]*//' "$t/chain" | grep -F "\"path\":\"${f%.redacted}\",\"reason\":" | grep -F "\"run\":\"$r\",\"sha256\":" | tail -1)
+        if [ -n "$entry" ] && [ "$(cat "$r/$f")" = "$entry" ]; then echo "$r: was redacted: $entry"
+        else wrong "$r: $f: is not as the chain has it"; fi
+    done < "$t/told"
     ( cd "$r" && find . ! -type d | cut -c3- | grep -vxE 'SHA256SUMS(\.sig|\.tsr)?' | sort ) > "$t/files"
     diff "$t/listed" "$t/files" > "$t/o" || wrong "$r: listed (<) and there (>): $(grep '^[<>]' "$t/o" | head -3 | tr '\n' ' ')"
     grep -qF "\"chain\":{\"n\":$5,\"prev\":\"$6\",\"stream\":\"$4\"}" "$r/run.json" || wrong "$r: the seal is not at the place that run.json names"
