@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import approvers
 import pytest
@@ -33,7 +34,7 @@ def site(people: Site, tmp_path: Path) -> Iterator[Site]:
         yield Site(tmp_path / "records", people.keys, people.listed)
 
 
-def bind(site: Site, document: Document = PLAN, host: str = "mail1", run: str = "", **how: bool) -> Binding:
+def bind(site: Site, document: Document = PLAN, host: str = "mail1", run: str = "", **how: Any) -> Binding:
     return approvals.bind(site.root, document, [host], run=run, **how)
 
 

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_chapters import OPEN, SUMMARY, WHOLE, SilentWatch, run_batch, write_chapter, write_inventory
@@ -194,7 +195,7 @@ def test_whatever_decides_a_plan_is_in_its_digest(tmp_path: Path) -> None:
         host.model_copy(update={"packages": {"postfix": "3.7"}}),
         host.model_copy(update={"chapters": ()}),
     ]
-    ground = (
+    ground: tuple[dict[str, Any], ...] = (
         {"inventory": "1"},
         {"commit": "1"},
         {"library": "1"},

@@ -110,7 +110,7 @@ def test_the_metadata_of_a_notebook_name_nobodys_home(path: str, kept: str, root
     }
     notebook.cells[2].metadata["papermill"] = {"exception": False, "status": f"read {path}"}
     nbformat.write(notebook, made)
-    entry = add_notebook(made, root)
+    entry = add_notebook(made, root).entry
     there = nbformat.read(root / sample_record.RUN / entry.notebook, 4)
     said = {"input_path": kept, "output_path": kept, "parameters": {"inventory": kept}}
     assert there.metadata["papermill"] == said

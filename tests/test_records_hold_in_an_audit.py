@@ -73,7 +73,7 @@ def verdict(site: Site) -> None:
     replace(site.root / SAMPLE / _RECORD, '"verdict": "pass"', '"verdict": "fail"')
 
 
-def forged(alter: Callable[[Site], None]) -> Callable[[Site], None]:
+def forged(alter: Callable[[Site], object]) -> Callable[[Site], None]:
     def altered(site: Site) -> None:
         alter(site)
         tampering.forge(site.root)

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from runbook_lib.errors import RunbookError, UsageError
-from runbook_lib.records import approvals, chain, planned, policy, seal, signers
+from runbook_lib.records import approvals, chain, planned, policy, signers
 from runbook_lib.records.approvals import Given
 from runbook_lib.records.approved import told_against
 from runbook_lib.records.index import RunIndex
@@ -22,16 +22,19 @@ class Decisions:
 
     Args:
         given: the approvals that are whole, by number.
+        taken_in: number of an approval to its place in the order of the chain.
         wrong: what is wrong with the others, and with what the site wants.
+        bound: which run made which plan, by its place in that order. A clock may be set back, a place is not.
         keys: principal to fingerprints of that person's keys.
-        wanted: what the site wanted, from which time on.
+        wanted: run to what the site wanted when it began.
     """
 
     given: dict[int, Given] = field(default_factory=dict)
+    taken_in: dict[int, int] = field(default_factory=dict)
     wrong: tuple[str, ...] = ()
-    bound: tuple[chain.Bound, ...] = ()
+    bound: dict[int, chain.Bound] = field(default_factory=dict)
     keys: dict[str, frozenset[str]] = field(default_factory=dict)
-    wanted: tuple[tuple[str, Wanted], ...] = ()
+    wanted: dict[str, Wanted] = field(default_factory=dict)
 
 
 def read(root: Path, streams: Sequence[chain.Stream], allowed: Path | None) -> Decisions:
@@ -44,6 +47,7 @@ def read(root: Path, streams: Sequence[chain.Stream], allowed: Path | None) -> D
     """
     entries = [line.entry for line in chain.in_order(streams)]
     given: dict[int, Given] = {}
+    taken_in: dict[int, int] = {}
     wrong: list[str] = []
     names = set()
     keys: dict[str, frozenset[str]] = {}
@@ -52,7 +56,7 @@ def read(root: Path, streams: Sequence[chain.Stream], allowed: Path | None) -> D
             keys[one.principal] = keys.get(one.principal, frozenset()) | {approvals.fingerprint(one.blob)}
     except (UsageError, ValueError):  # the check of the lists names it
         allowed = None
-    for entry in entries:
+    for place, entry in enumerate(entries):
         if isinstance(entry, chain.Approval):
             name = f"{approvals.NAME}{entry.number}"
             names |= {name, f"{name}.sig"}
@@ -69,43 +73,42 @@ def read(root: Path, streams: Sequence[chain.Stream], allowed: Path | None) -> D
                 wrong.append(f"{name}: the chain has this number twice")
             else:
                 given[found.number] = found
-    wanted: list[tuple[str, Wanted]] = []
+                taken_in[found.number] = place
+    in_force = Wanted()
+    wanted: dict[str, Wanted] = {}
     for entry in entries:
+        if isinstance(entry, chain.Begin):
+            wanted.setdefault(entry.run, in_force)
         if isinstance(entry, chain.Policy):
             said = Wanted(
                 approvals=entry.approvals, approval_days=entry.approval_days, review_days=entry.review_days
             )
-            before = wanted[-1][1] if wanted else Wanted()
             if entry.number is not None:
                 name = f"{policy.NAME}{entry.number}"
                 names |= {name, f"{name}.sig"}
                 if told := policy.told_against(root, entry, allowed):
                     wrong.append(told)
-                    said = before.stricter(said)
-            elif before.stricter(said) != said:
+                    said = in_force.stricter(said)
+            elif in_force.stricter(said) != said:
                 wrong.append(f"policy: line {entry.n} asks for less, and nobody signed that")
-                said = before.stricter(said)
-            wanted.append((entry.at, said))
+                said = in_force.stricter(said)
+            in_force = said
     for path in sorted((*root.glob(f"{approvals.NAME}*"), *root.glob(f"{policy.NAME}*"))):
         if path.name not in names or path.is_symlink():
             wrong.append(f"{path.name}: the chain does not have it")
-    bound = tuple(entry for entry in entries if isinstance(entry, chain.Bound))
-    return Decisions(given, tuple(wrong), bound, keys, tuple(wanted))
+    bound = {place: entry for place, entry in enumerate(entries) if isinstance(entry, chain.Bound)}
+    return Decisions(given, taken_in, tuple(wrong), bound, keys, wanted)
 
 
-def contradicted(told: Statement, began: str, known: Decisions) -> Iterator[str]:
-    """What a run says of its approval, or did without one, and the chain and the approvals do not bear out.
-
-    Args:
-        began: when it began, as the chain has it; '' where it does not.
-    """
-    mine = [entry for entry in known.bound if entry.run == told.run]
+def contradicted(told: Statement, known: Decisions) -> Iterator[str]:
+    """What a run says of its approval, or did without one, and the chain and the approvals do not bear out."""
+    mine = {place: entry for place, entry in known.bound.items() if entry.run == told.run}
     if told.kind == "plan" or told.started_at is None:  # killed before its first chapter
         return
     if (told.approval is not None) != bool(mine):
         yield "approval: the run and the chain do not agree whether it was bound to a plan"
     people: set[str] = set()
-    for entry in mine:
+    for place, entry in mine.items():
         if entry.plan != told.plan:
             yield f"approval: the chain bound it to the plan {entry.plan[:16]}"
         for number in entry.approvals:
@@ -114,27 +117,27 @@ def contradicted(told: Statement, began: str, known: Decisions) -> Iterator[str]
                 yield f"approval: {approvals.NAME}{number} is not there, or is not good"
                 continue
             people.add(one.decided.approver)
-            yield from _wrong(one, entry, told, known)
+            yield from _wrong(one, place, told, known)
     if told.approval is not None and set(told.approval.by) != people:
         yield "approval: the run names other people than the chain"
-    wanted = next((said for at, said in reversed(known.wanted) if at <= began), Wanted())
+    wanted = known.wanted.get(told.run, Wanted())
     made = told.kind == "apply" and any(host.changes for host in told.hosts.values())
     if made and len(people) < wanted.approvals and told.review_by is None:
         yield f"approval: the site wanted {wanted.approvals}, and it has {len(people)}"
 
 
-def _wrong(one: Given, entry: chain.Bound, told: Statement, known: Decisions) -> Iterator[str]:
-    name, decided = f"{approvals.NAME}{one.number}", one.decided
+def _wrong(one: Given, place: int, told: Statement, known: Decisions) -> Iterator[str]:
+    name, decided, entry = f"{approvals.NAME}{one.number}", one.decided, known.bound[place]
     if decided.decision != "approve" or decided.plan != entry.plan:
         yield f"approval: {name} does not approve this plan"
-    elif not one.entry.at <= entry.at <= (decided.until or ""):
+    elif known.taken_in[one.number] > place or entry.at > (decided.until or ""):
         yield f"approval: {name} was not good when the run began"
     principal = told.operator.principal
     if decided.approver == principal or one.fingerprint in known.keys.get(principal or "", ()):
         yield f"approval: {name} is by the operator"
-    for other in known.bound:
+    for before, other in known.bound.items():
         if (
-            other.run != entry.run and other.at < entry.at and other.plan == entry.plan
+            other.run != entry.run and before < place and other.plan == entry.plan
             and one.number in other.approvals and {*other.hosts} & {*entry.hosts}
             and {*other.chapters} & {*entry.chapters}
         ):  # fmt: skip
@@ -143,7 +146,7 @@ def _wrong(one: Given, entry: chain.Bound, told: Statement, known: Decisions) ->
         late = decided.approver == refusal.decided.approver and refusal.number < one.number
         if (
             refusal.decided.decision == "refuse" and refusal.decided.plan == entry.plan
-            and refusal.entry.at < entry.at and not late and told.review_by is None
+            and known.taken_in[refusal.number] < place and not late and told.review_by is None
         ):  # fmt: skip
             yield f"approval: {refusal.decided.approver} had refused this plan"
 

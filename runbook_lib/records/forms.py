@@ -103,7 +103,9 @@ def form(folder: Path, checked: Check) -> Form:
         operator=statement.operator.login if statement else operator,
         plan=told["plan"] or "",
         signed_by=checked.signed_by,
-        approved=_approved_plan(folder.absolute().parent, told["plan"]) if is_plan else _approved_run(statement),
+        approved=_approved_plan(folder.absolute().parent, told["plan"])
+        if is_plan
+        else _approved_run(statement),
         review_by=checked.review_by,
         sums=seal.sha256((folder / seal.SUMS).read_bytes()) if sealed else "",
         sections=tuple(_sections(found)),
@@ -114,7 +116,9 @@ def form(folder: Path, checked: Check) -> Form:
 def _approved_plan(root: Path, plan: str | None) -> tuple[str, ...]:
     """The good approvals of a plan; none where somebody refused it, or may have."""
     given, lost = approvals.of_plan(root, plan) if plan else ([], [])
-    last = {one.decided.approver: one for one in given if one.signature.good}.values()  # what each decided last
+    last = {
+        one.decided.approver: one for one in given if one.signature.good
+    }.values()  # what each decided last
     if lost or any(one.decided.decision == "refuse" for one in last):
         return ()
     return tuple(f"{one.decided.approver} {one.signature.told} {one.decided.at}" for one in last)

@@ -5,11 +5,14 @@ the list of signers, which nobody may who makes changes.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from runbook_lib.errors import UsageError
 from runbook_lib.records import canonical, chain, files, origin, seal, signers
 from runbook_lib.records.model import Time
 from runbook_lib.records.signers import CHANGE
@@ -55,6 +58,10 @@ class Lowered(Wanted):
 
     format: Literal[1] = 1
     at: Time
+
+
+def _just_after(moment: str) -> str:
+    return (datetime.fromisoformat(moment) + timedelta(milliseconds=1)).isoformat(timespec="milliseconds")
 
 
 def _least(one: int | None, other: int | None) -> int | None:
@@ -105,8 +112,8 @@ def told_against(root: Path, entry: chain.Policy, allowed: Path | None = None) -
         entry.approvals, entry.approval_days, entry.review_days,
     ):  # fmt: skip
         return f"{path.name}: the chain says otherwise"
-    later = [one.at for one in chain.policies(root) if one.n < entry.n]
-    if later and said.at <= max(later):
+    before = [one.at for one in takewhile(lambda one: one != entry, chain.policies(root))]
+    if before and said.at <= max(before):
         return f"{path.name}: is older than what it would replace"
     allowed = allowed or next(reversed(signers.lists(root)), None)
     done = signing.verify(content, sig, entry.by or "", said.at, allowed, CHANGE) if allowed else None
@@ -143,15 +150,25 @@ def lower(root: Path, wanted: Wanted) -> str:
     Returns: who signed.
     Raises:
         RecordNotSigned: no key is there that may.
+        UsageError: another policy came into force while this one was signed.
         RecordNotWritten: nothing can be written there.
     """
     from runbook_lib.records import signing
 
-    content = canonical.to_bytes(Lowered(**wanted.model_dump(), at=origin.now_text()).model_dump())
+    before = chain.policies(root)
+    last = max((entry.at for entry in before), default="")
+    at = max(origin.now_text(), _just_after(last) if last else "")  # a clock may be set back
+    content = canonical.to_bytes(Lowered(**wanted.model_dump(), at=at).model_dump())
     key = signing.key_for(root, CHANGE)
     made = signing.signature(content, key, CHANGE)
     files.prepare_root(root)
     with chain.locked(root):
+        if chain.policies(root) != before:
+            raise UsageError(
+                "another policy came into force meanwhile. Nothing was written",
+                str(root),
+                "see whether this one is still wanted, and type it again",
+            )
         number = max((entry.number or 0 for entry in chain.policies(root)), default=0) + 1
         path = root / f"{NAME}{number}"
         files.write_atomically(path, content)

@@ -21,7 +21,8 @@ from runbook_lib.records.verification import Check, Site
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _BOM = "\ufeff"  # without it a spreadsheet takes UTF-8 for the code page of its machine
 _NO_STATEMENT: dict[str, Any] = {
-    "kind": "", "hosts": "", "reason": "", "emergency": "", "plan": "", "approved_by": "", "operator": "", "principal": "", "ended": "",
+    "kind": "", "hosts": "", "reason": "", "emergency": "", "plan": "", "approved_by": "",
+    "operator": "", "principal": "", "ended": "",
     "changes": 0, "passed": 0, "failed": 0, "not_tested": 0,
 }  # fmt: skip
 

@@ -7,9 +7,10 @@ elsewhere, or a list of signers of one's own.
 
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from runbook_lib.errors import RecordError, RunbookError, UsageError
 from runbook_lib.records import (
@@ -172,7 +173,7 @@ class _Known:
     earlier: dict[str, list[str]] = field(default_factory=dict)  # digests of its seals before
     signed: dict[str, Line] = field(default_factory=dict)  # the signature of the last seal
     stamped: dict[str, Line] = field(default_factory=dict)  # the time-stamp of that
-    begun: dict[str, str] = field(default_factory=dict)  # and when
+    begun: set[str] = field(default_factory=set)
     found: dict[str, str] = field(default_factory=dict)
     notes: dict[str, kept.Notes] = field(default_factory=dict)
 
@@ -187,7 +188,7 @@ def _known(root: Path, allowed: Path | None, tsa: Path | None = None) -> _Known:
             case chain.Found():
                 known.found.update(line.entry.runs)
             case chain.Begin():
-                known.begun.setdefault(line.entry.run, line.entry.at)
+                known.begun.add(line.entry.run)
             case chain.Seal():
                 run = line.entry.run
                 before = known.lines.get(run)
@@ -255,7 +256,7 @@ def check_all(
                 )
         elif not _belongs(path):
             wrong.append(f"{path.name}: is no part of records")
-    missing = (known.begun.keys() | known.lines.keys() | known.found.keys()) - there
+    missing = (known.begun | known.lines.keys() | known.found.keys()) - there
     wrong += [f"{run}: the run is missing" for run in sorted(missing)]
     ends = tuple(stream.lines[-1].head for stream in known.streams if stream.lines)
     return Site(tuple(runs), tuple(wrong), ends, first, tuple(to_review))
@@ -305,17 +306,10 @@ def _check_manifest(folder: Path, run: str, known: _Known) -> Check:
     return _result(run, compared, contradicted)
 
 
-def _result(
-    run: str,
-    found: Compared,
-    contradicted: Sequence[str],
-    sealed: bool = False,
-    deleted: Sequence[str] = (),
-    **more: str,
-) -> Check:
+def _result(run: str, found: Compared, contradicted: Sequence[str], **more: Any) -> Check:
     return Check(
         run, found.unchanged, found.altered, found.transported, found.missing, found.extra, tuple(contradicted),
-        sealed, deleted=tuple(deleted), **more,
+        **more,
     )  # fmt: skip
 
 
@@ -343,19 +337,18 @@ def _check_sealed(folder: Path, run: str, known: _Known) -> Check:
     stays = {path: listed[path] for path in listed if not notes.expired or seal.vouches(path)}
     compared = comparison.compare(folder, stays, there, statement.sizes if statement else {})
     contradicted += _otherwise_deleted(folder, notes, listed)
-    to_sign = False
-    told = {"signed_by": "", "signature": "", "review_by": "", **_stamp(folder, run, known)}
+    told: dict[str, Any] = {"sealed": line is not None, "deleted": tuple(_deleted(notes))}
+    told |= _stamp(folder, run, known)
     if statement:
         contradicted += _contradicted(run, statement, listed, line, known)
         if compared.holds and not notes.expired and not seal.tells_less(notes):
             contradicted += _otherwise_than_records(folder, statement)
-        began = known.begun.get(run, "")
-        contradicted += decisions.contradicted(statement, began, known.decisions)
+        contradicted += decisions.contradicted(statement, known.decisions)
         told |= _signature(folder, run, statement, known)
         told["review_by"] = decisions.to_review(seal.sha256(content), statement, known.decisions)
-        to_sign = statement.signing != "off" and not (told["signed_by"] or (folder / seal.SIGNATURE).exists())
-    found = _result(run, compared, contradicted, line is not None, list(_deleted(notes)), **told)
-    return replace(found, to_sign=to_sign)
+        unsigned = not (told["signed_by"] or (folder / seal.SIGNATURE).exists())
+        told["to_sign"] = statement.signing != "off" and unsigned
+    return _result(run, compared, contradicted, **told)
 
 
 def _deleted(notes: kept.Notes) -> Iterator[str]:
@@ -517,7 +510,7 @@ def _wrong_in_chain(known: _Known, heads: Sequence[Head]) -> Iterator[str]:
             yield f"{head.stream}{chain.SUFFIX}: has {len(found.lines)} lines, and had {head.n}"
         elif head.n < 1 or not found.lines[head.n - 1].sha256.startswith(head.sha256):
             yield f"{head.stream}{chain.SUFFIX}: line {head.n} is not the one that was kept elsewhere"
-    sealed_or_begun = known.begun.keys() | known.lines.keys()
+    sealed_or_begun = known.begun | known.lines.keys()
     for stream in known.streams:
         for line in stream.lines:
             if isinstance(line.entry, chain.Signed) and line.entry.run not in known.lines:
