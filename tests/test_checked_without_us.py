@@ -1,5 +1,6 @@
 """An auditor checks records on a bare machine, without us and ten years on, by each line of the archive's README."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import tampering
 from bare_machine import HANDED_OVER, BareMachine, bare_machine
-from tampering import KANRI, LAST, SAMPLE, Site
+from tampering import KANRI, LAST, SAMPLE, SUZUKI, Site
 
 from runbook_lib.records import export, seal
 
@@ -72,6 +73,22 @@ def stamped_for_another(records: Path, _: Site) -> None:
     shutil.copy(records / LAST / seal.STAMP, records / SAMPLE / seal.STAMP)
 
 
+def approved_by_a_stranger(records: Path, site: Site) -> None:
+    (records / "approval.1.sig").unlink()
+    words = [
+        "ssh-keygen",
+        "-q",
+        "-Y",
+        "sign",
+        "-n",
+        "approve@runbook",
+        "-f",
+        site.keys / "stranger",
+        "approval.1",
+    ]
+    subprocess.run(words, check=True, capture_output=True, cwd=records)
+
+
 def signed_by_a_stranger(records: Path, site: Site) -> None:
     tampering.resign(Site(records, site.keys, site.signers, site.heads), SAMPLE)
 
@@ -84,7 +101,9 @@ ALTERED: list[tuple[Callable[[Path, Site], None], str]] = [
     (a_line_of_the_chain, ""),
     (signed_by_a_stranger, ""),
     (stamped_for_another, ""),
+    (approved_by_a_stranger, ""),
 ]
+_APPROVAL = len(ALTERED) - 1  # the step whose run is bound to a plan
 
 
 @dataclass(frozen=True)
@@ -94,9 +113,12 @@ class HandedOver:
     site: Site
     folder: Path
 
-    def values(self, run: str = SAMPLE) -> dict[str, str]:
-        """What stands in the README's capitals."""
+    def values(self, step: int = 0) -> dict[str, str]:
+        """What stands in the README's capitals, at one of its steps."""
+        run = LAST if step == _APPROVAL else SAMPLE
         at = seal.read_statement(self.site.root / run).sealed_at
+        if step == _APPROVAL:
+            at = json.loads((self.site.root / "approval.1").read_bytes())["at"]
         stream = tampering.stream(self.site.root).name.removesuffix(".chain")
         return {
             "YOUR-SIGNERS": f"{HANDED_OVER}/signers",
@@ -106,6 +128,8 @@ class HandedOver:
             "STREAM": stream,
             "HEAD": next(head.sha256 for head in self.site.heads if head.stream == stream),
             "RUN": run,
+            "APPROVER": SUZUKI,
+            "N": "1",
         }
 
 
@@ -161,7 +185,7 @@ def prints(text: str, output: str) -> bool:
 def test_each_command_prints_what_the_readme_says(
     number: int, auditor: BareMachine, handed_over: HandedOver
 ) -> None:
-    step, values = STEPS[number], handed_over.values()
+    step, values = STEPS[number], handed_over.values(number)
     command = filled(step.command, values)
     done = auditor.sh(f"cd {HANDED_OVER}/whole/records\n{command}")
     assert (done.returncode, done.stderr) == (step.good_status, ""), done.stdout

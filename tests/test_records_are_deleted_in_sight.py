@@ -227,8 +227,8 @@ def test_what_vouches_for_an_expired_run_stays(site: Site, tmp_path: Path) -> No
     retention.expire(site.root, LATER)
     left = {path for path in seal.paths(site.root / SAMPLE) if not path.endswith(".html")}
     assert left == {
-        "run.json", "run.json.1", "run.json.2", "SHA256SUMS.1", "SHA256SUMS.1.sig", "SHA256SUMS.2", "SHA256SUMS.2.sig",
-        f"{RECORD}.redacted",
+        "run.json", "run.json.1", "run.json.2", "SHA256SUMS.1", "SHA256SUMS.1.sig", "SHA256SUMS.1.tsr", "SHA256SUMS.2",
+        "SHA256SUMS.2.sig", "SHA256SUMS.2.tsr", f"{RECORD}.redacted",
     }  # fmt: skip
     assert site.check().holds, site.told()
     assert verification.check(site.root / PLAN, site.signers).signed_by.startswith(tampering.KANRI)

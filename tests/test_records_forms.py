@@ -73,9 +73,7 @@ def printed(page: Page, folder: Path) -> list[str]:
     size = re.search(r"Page size: +([0-9.]+) x ([0-9.]+) pts", told)
     assert size is not None
     assert sorted(map(float, size.groups())) == pytest.approx(A4_PT, abs=1)
-    text = subprocess.run(
-        ["pdftotext", "-layout", path, "-"], capture_output=True, text=True, check=True
-    ).stdout
+    text = subprocess.run(["pdftotext", path, "-"], capture_output=True, text=True, check=True).stdout
     return text.split("\f")[:-1]
 
 

@@ -27,9 +27,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Section:
-    """What a form has of one chapter on one host."""
+    """What a form has of one chapter on one host. `attempt`: 0, or the number of an earlier one."""
 
     host: str
+    attempt: int
     record: RecordData
     lines: tuple[Line, ...]
     claims: tuple[str, ...] = ()
@@ -139,7 +140,7 @@ def _sections(found: RunIndex) -> Iterator[Section]:
         if lines or claims or not found.is_plan:
             numbered = [replace(line, number=number + n) for n, line in enumerate(lines, 1)]
             number += len(lines)
-            yield Section(entry.record.host, entry.record, tuple(numbered), tuple(claims))
+            yield Section(entry.record.host, entry.attempt, entry.record, tuple(numbered), tuple(claims))
 
 
 def _instructions(record: RecordData) -> Iterator[Line]:

@@ -15,12 +15,14 @@ class Notes:
         hold: why nothing of it may be deleted; None: it may.
         redacted: of each file the last entry.
         expired: its files were deleted, since their time is over.
+        was_on_hold: they were deleted while it was on hold.
     """
 
     undone: tuple[chain.Undone, ...] = ()
     hold: chain.Hold | None = None
     redacted: dict[str, chain.Redacted] = field(default_factory=dict)
     expired: chain.Expired | None = None
+    was_on_hold: bool = False
 
 
 NOTHING = Notes()
@@ -56,4 +58,4 @@ def _with(notes: Notes, entry: chain.Afterwards) -> Notes:
         case chain.Redacted():
             return replace(notes, redacted=notes.redacted | {entry.path: entry})
         case chain.Expired():
-            return replace(notes, expired=entry)
+            return replace(notes, expired=entry, was_on_hold=notes.hold is not None)

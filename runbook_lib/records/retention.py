@@ -85,7 +85,7 @@ def redact(root: Path, run: str, path: str, reason: str) -> Kept:
         with files.told_where(folder / path):
             for gone in (path, *_pages_of(path)):
                 (folder / gone).unlink(missing_ok=True)
-    return signing.keep(root, run, replaced={path}, key=key)
+    return signing.keep(root, run, replaced={path, f"{path}{seal.REDACTED}"}, key=key)
 
 
 def _pages_of(path: str) -> tuple[str, ...]:

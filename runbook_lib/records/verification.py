@@ -370,7 +370,7 @@ def _otherwise_deleted(folder: Path, notes: kept.Notes, listed: Mapping[str, str
     told = {f"{path}{seal.REDACTED}" for path in notes.redacted}
     for path in sorted(path for path in listed if path.endswith(seal.REDACTED) and path not in told):
         yield f"{path}: the chain has no such redaction"
-    if notes.expired and notes.hold and notes.hold.at < notes.expired.at:
+    if notes.was_on_hold:
         yield "its files were deleted while it was on hold"
 
 

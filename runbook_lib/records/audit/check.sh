@@ -24,6 +24,15 @@ is_operators() {
     [ "$(field approver "$1")" = "$who" ] || { [ -n "$key" ] && [ "$key" = "$(cat "$t/key.$1" 2>/dev/null)" ]; }
 }
 
+# Whether the chain says that the files of run $1 were deleted, since their time was over.
+is_expired() { grep -q "\"kind\":\"expired\",\"n\":[0-9]*,\"run\":\"$1\"}\$" "$t/chain"; }
+
+# Whether the chain says that file $2 of run $1 was deleted, with all others or alone.
+is_deleted() {
+    is_expired "$1" ||
+        { [ ! -e "$1/$2" ] && grep -F "\"path\":\"$2\",\"reason\":" "$t/chain" | grep -qF "\"run\":\"$1\",\"sha256\":"; }
+}
+
 # Check the time-stamp of run $1.
 check_stamp() {
     said=$(grep "\"kind\":\"stamped\",.*\"run\":\"$1\",\"tsr\":\"$(sum "$1/SHA256SUMS.tsr")\"}\$" "$t/chain")
@@ -102,7 +111,7 @@ for f in $(sed -n 's/.*"kind":"\([ap][a-z]*\)","n":[0-9]*,"number":\([0-9]*\),.*
 done
 sed -n 's/^[^{]*{"approvals":\[\([0-9,]*\)\],"at":.*"kind":"bound","n":[0-9]*,"plan":"\([0-9a-f]*\)","run":"\([A-Za-z0-9._-]*\)"}$/\3 \2 \1/p' "$t/chain" > "$t/bound"
 while read -r r plan numbers; do
-    { [ -f "$r/plan.json" ] && [ "$(sum "$r/plan.json")" = "$plan" ]; } || wrong "$r: its plan is not the one that it was bound to"
+    is_deleted "$r" plan.json || { [ -f "$r/plan.json" ] && [ "$(sum "$r/plan.json")" = "$plan" ]; } || wrong "$r: its plan is not the one that it was bound to"
     for f in $(echo "$numbers" | sed 's/[0-9][0-9]*/approval.&/g; s/,/ /g'); do
         [ -f "$f" ] || continue
         grep -q "\"decision\":\"approve\",.*\"plan\":\"$plan\"" "$f" || wrong "$r: $f does not approve its plan"
@@ -127,7 +136,7 @@ for r in $(cat "$t/there"); do
     [ -f "$r/SHA256SUMS" ] && [ -f "$r/run.json" ] || { wrong "$r: SHA256SUMS or run.json is missing"; continue; }
     [ "$(sum "$r/SHA256SUMS")" = "$3" ] || wrong "$r: SHA256SUMS is not the one of the chain"
     # What vouches for a run stays when its files have expired.
-    if grep -q "\"kind\":\"expired\",\"n\":[0-9]*,\"run\":\"$r\"}\$" "$t/chain"; then
+    if is_expired "$r"; then
         echo "$r: its files were deleted, since their time was over"
         grep -E '^.{66}(run\.json(\.[0-9]+)?|SHA256SUMS\.[0-9]+(\.[a-z]+)?|.+\.redacted)$' "$r/SHA256SUMS" > "$t/sums"
     else cat "$r/SHA256SUMS" > "$t/sums"; fi
