@@ -240,5 +240,5 @@ def test_the_script_finds_what_was_altered(
 ) -> None:
     done = checked(auditor, f"altered-{number}", handed_over)
     assert (done.returncode, done.stderr) == (1, ""), done.stdout
-    assert re.search(rf"^WRONG .*({SAMPLE}|\.chain)", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(rf"^WRONG .*({SAMPLE}|approval\.1|\.chain)", done.stdout, re.MULTILINE), done.stdout
     assert re.fullmatch(r"NOT WHOLE: \d+ wrong", done.stdout.splitlines()[-1])
