@@ -83,7 +83,7 @@ def approved_by_a_stranger(records: Path, site: Site) -> None:
         "-n",
         "approve@runbook",
         "-f",
-        site.keys / "stranger",
+        str(site.keys / "stranger"),
         "approval.1",
     ]
     subprocess.run(words, check=True, capture_output=True, cwd=records)
