@@ -1,7 +1,6 @@
 """What hosts were told of runs, as a log server has it, is compared with the records: each difference is named."""
 
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,24 +12,35 @@ import sample_record
 import tampering
 from fake_chapters import write_inventory
 
-from runbook_lib.records import Record, chain, export, origin, seal, told, undone
+from runbook_lib.records import Record, chain, export, origin, planned, seal, told, undone
+from runbook_lib.records.model import Approval
+from runbook_lib.records.planned import Document
 from runbook_lib.records.publish import publish
 
 FIRST, SECOND = "20261126T010000Z-aaaa", "20261127T010000Z-bbbb"
-PLAN = "ab" * 32
+PLAN = Document.of({}, inventory="0" * 64, commit="", library="0" * 64, chapters={}, parameters=())
 CHAPTER = "11-key-and-csr"
 
 
-def applied(root: Path, run: str, *hosts: str, plan: str = "") -> None:
+def applied(root: Path, run: str, *hosts: str, plan: Document | None = None) -> None:
     """A run that changed hosts, sealed."""
-    fields = sample_record.COMMON | {"facts": {}, "title": "1-1 Key"}
+    approval = Approval(plan=plan.sha256, by=(), by_operator=False) if plan else None
+    fields = sample_record.COMMON | {"facts": {}, "title": "1-1 Key", "approval": approval}
     for host in hosts:
         record = Record.begin(root, run, host, CHAPTER, **fields)  # type: ignore[arg-type]
         record.add_apply("aa11", ["mail.key"], f"/var/lib/runbook/{run}")
         record.finish("passed", "Done.")
     if plan:
-        order = {"hosts": hosts, "chapters": {CHAPTER: "x"}, "plan": plan}
-        (root / run / "order.json").write_text(json.dumps(order))
+        planned.keep(root / run, plan)
+        bound = {
+            "run": run,
+            "plan": plan.sha256,
+            "hosts": list(hosts),
+            "chapters": [CHAPTER],
+            "approvals": [],
+        }
+        with chain.locked(root):
+            chain.append(root, {"kind": "bound", **bound})
     publish(root, run)
 
 
@@ -70,9 +80,9 @@ def log(root: Path) -> list[str]:
         "Nov 26 00:59:59 ms-mail1 sshd[12]: Accepted publickey for kanri",
         begin(root, FIRST, "mail1", 1),
         *ends(root, FIRST, "mail1", 1),
-        begin(root, SECOND, "mail1", 2, PLAN),
+        begin(root, SECOND, "mail1", 2, PLAN.sha256),
         *ends(root, SECOND, "mail1", 2),
-        begin(root, SECOND, "mail2", 1, PLAN),
+        begin(root, SECOND, "mail2", 1, PLAN.sha256),
         *ends(root, SECOND, "mail2", 1),
         f"Nov 27 02:00:00 ms-mail1 kanri: runbook: begin run={FIRST[:-4]}ffff sequence=9 plan=none",
     ]
@@ -124,7 +134,7 @@ def another_record(root: Path, lines: list[str]) -> list[str]:
 
 
 def another_plan(_: Path, lines: list[str]) -> list[str]:
-    return [one.replace(f"sha256:{PLAN}", f"sha256:{'cd' * 32}") for one in lines]
+    return [one.replace(f"sha256:{PLAN.sha256}", f"sha256:{'cd' * 32}") for one in lines]
 
 
 def without(*words: str) -> Callable[[Path, list[str]], list[str]]:
@@ -147,7 +157,7 @@ DIFFERENCES: dict[str, tuple[Callable[[Path, list[str]], list[str]], str]] = {
         f"{SECOND}, mail2: its record says that it changed the host, and no line tells of it",
     ),
     "another record": (another_record, f"{SECOND}, mail2: the host was told of another record of the run, sha256:"),
-    "another plan": (another_plan, f"{SECOND}, mail1: the host was told of another approved plan than its order has"),
+    "another plan": (another_plan, f"{SECOND}, mail1: the host was told of another plan than the chain says"),
     "another chain": (made_anew, f"{FIRST}, mail1: the host was told of line "),
     "a run that was put back there": (
         put_back, f"{FIRST}, mail1: was put back on the host, and the chain does not say so",
@@ -175,7 +185,7 @@ def test_what_is_older_than_the_log_is_said_to_be_not_compared(root: Path) -> No
 def test_lines_of_version_0_1_0_are_compared_by_their_run(root: Path) -> None:
     old = [
         one.replace(" host=mail1", "").replace(" host=mail2", "").partition(" chain=")[0]
-        + f" plan=sha256:{PLAN}"
+        + f" plan=sha256:{PLAN.sha256}"
         if " begin " in one
         else one.replace(" host=mail1", "").replace(" host=mail2", "")
         for one in log(root)
