@@ -263,9 +263,9 @@ class Standing:
         raise ApplyRefused(
             f"this plan was refused{told}" if self.refused else f"this plan has {has} approvals{told}",
             f"plan {plan[:16]}",
-            "an emergency goes on at once, with --emergency --reason 'TICKET: WHY', and stays open until it is reviewed. "
-            "Else have it approved by somebody else than you: runbook approve on their machine, then runbook approvals "
-            "add FILE here; runbook plan, status and rollback do not wait",
+            "an emergency goes on at once, with --emergency --reason 'TICKET: WHY', and stays open until it is "
+            "reviewed. Else have it approved by somebody else than you: runbook approve on their machine, then runbook "
+            "approvals add FILE here; runbook plan, status and rollback do not wait",
         )
 
 
