@@ -28,6 +28,7 @@ from lab import Lab, hosts
 from lab.podman import inspect, podman
 from lab.releases import RELEASES
 from lab.state import CHECKOUT
+from runbook_lib.records import index
 
 _BEGINS_S = 240.0  # until a change begins: the controller starts, and packages may come before
 _ENDS_S = 300.0
@@ -105,22 +106,36 @@ class Scene:
         """Where its records go, and which run it is."""
         return os.environ | {"RUNBOOK_RUN": self.run, "RUNBOOK_RECORDS": str(self.folder / "records")}
 
-    def start(self, verb: str = "apply", chapters: tuple[str, ...] = ()) -> None:
-        """`runbook apply` of these chapters, else of those that change this host; or `runbook resume` of this run."""
-        notebooks = self.folder / "notebooks"
-        notebooks.mkdir(exist_ok=True)
-        for chapter in chapters or changing(self.name):
-            shutil.copy(CHECKOUT / "notebooks" / f"{chapter}.ipynb", notebooks)
-        words = (
-            ["apply", "--inventory", self.inventory, "--host", self.name]
-            if verb == "apply"
-            else [verb, self.run]
-        )
-        words += ["--notebooks", str(notebooks)]
+    def planned(self) -> str:
+        """The digest of what `runbook plan` shows of the chapters that change this host."""
+        words = ["plan", "--inventory", self.inventory, "--host", self.name, "--notebooks", self._notebooks()]
+        run = "20991230T000000Z-0000"
+        subprocess.run(
+            self.command(*words), env=self.environment | {"RUNBOOK_RUN": run}, timeout=_ENDS_S, check=True,
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        return index.planned(self.folder / "records" / run) or ""
+
+    def start(self, verb: str = "apply", chapters: tuple[str, ...] = (), plan: str = "") -> None:
+        """`runbook apply` of these chapters, else of those that change this host; or `runbook resume` of this run.
+
+        Args:
+            plan: a digest that the run is bound to; '': to none.
+        """
+        chosen = ["--plan", plan] if plan else ["--inventory", self.inventory, "--host", self.name]
+        words = ["apply", *chosen] if verb == "apply" else [verb, self.run]
+        words += ["--notebooks", self._notebooks(chapters)]
         self._process = subprocess.Popen(
             self.command(*words), env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
+
+    def _notebooks(self, chapters: tuple[str, ...] = ()) -> str:
+        notebooks = self.folder / "notebooks"
+        notebooks.mkdir(exist_ok=True)
+        for chapter in chapters or changing(self.name):
+            shutil.copy(CHECKOUT / "notebooks" / f"{chapter}.ipynb", notebooks)
+        return str(notebooks)
 
     def run_again(self, verb: str) -> subprocess.CompletedProcess[str]:
         """`runbook resume RUN` or `runbook rollback RUN`; what it says, errors included."""
