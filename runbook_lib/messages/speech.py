@@ -1,0 +1,47 @@
+"""In which language this process says what it shows; the catalogues are those of gettext."""
+
+import functools
+import gettext
+from pathlib import Path
+
+from runbook_lib.messages import Message
+
+ENGLISH = "en"
+CATALOGUES = Path(__file__).parent / "catalogues"
+
+_language = ENGLISH
+
+
+def languages() -> tuple[str, ...]:
+    """What can be spoken: English, and each language that has a catalogue."""
+    return (ENGLISH, *sorted(path.name for path in CATALOGUES.iterdir() if path.is_dir()))
+
+
+def speak(language: str) -> None:
+    """From now on what this process shows is said in this language.
+
+    Raises: ValueError: there is no catalogue of it.
+    """
+    global _language
+    if language not in languages():
+        raise ValueError(language)
+    _language = language
+
+
+def said(text: str, language: str | None = None) -> str:
+    """A text as it is shown: a message in a language, any other text as it is.
+
+    Args:
+        language: one of `languages`; None: that which this process speaks.
+    """
+    spoken = _language if language is None else language
+    if spoken == ENGLISH or not isinstance(text, Message):
+        return str(text)
+    template = _catalogue(spoken).gettext(text.template) if text.template else ""
+    fields = {name: said(one, spoken) if isinstance(one, str) else one for name, one in text.fields.items()}
+    return template.format_map(fields)
+
+
+@functools.cache
+def _catalogue(language: str) -> gettext.NullTranslations:
+    return gettext.translation("runbook", CATALOGUES, [language])
