@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from runbook_lib.mail.firewall import iptables, nft
 from runbook_lib.mail.firewall.rules import Chain, Closure, Judgement, judge
+from runbook_lib.messages import joined, message
 
 NFT, IPTABLES, IP6TABLES = "nft list ruleset", "iptables-save", "ip6tables-save"
 UFW = "ufw show added"
@@ -18,13 +19,13 @@ class Look:
 
     Args:
         command: `NFT`, `IPTABLES`, `IP6TABLES` or `UFW`.
-        status: its exit status; 127: the program is not installed.
+        status: its exit status; 127: the program is not installed; None: the answer is not understood.
         stdout: what it printed.
         stderr: why it could not.
     """
 
     command: str
-    status: int
+    status: int | None
     stdout: str
     stderr: str = ""
 
@@ -52,10 +53,19 @@ class Firewall:
         for look in looks:
             if look.status == _NOT_INSTALLED:
                 continue
-            if look.status != 0:
-                reason = look.stderr.strip().splitlines()
+            if look.status is None:
                 untold.append(
-                    f"{look.command}: could not look ({reason[0] if reason else 'no reason given'})"
+                    message(
+                        "{command}: could not look (the host's answer is not understood)",
+                        command=look.command,
+                    )
+                )
+                continue
+            if look.status != 0:
+                said = look.stderr.strip().splitlines()
+                reason = said[0] if said else message("no reason given")
+                untold.append(
+                    message("{command}: could not look ({reason})", command=look.command, reason=reason)
                 )
                 continue
             if look.command == UFW:
@@ -64,7 +74,12 @@ class Firewall:
             try:
                 found = _read(look)
             except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError):
-                untold.append(f"{look.command}: could not look (it prints what is not understood here)")
+                untold.append(
+                    message(
+                        "{command}: could not look (it prints what is not understood here)",
+                        command=look.command,
+                    )
+                )
                 continue
             if "(nf_tables)" in look.stdout:
                 # nftables keeps them, too, but tells only part of them: nothing of what it calls 'xt'.
@@ -85,32 +100,32 @@ class Firewall:
             is_v6: for clients with IPv6 addresses.
         """
         found = {port: place for port in ports if (place := self.judge(port, is_v6=is_v6).closed)}
-        told = {}
+        told: dict[int, str] = {}
         for port, place in found.items():
             alike = [other for other, its in found.items() if its == place]
             name, line = self._line(place, alike, is_v6)
             rule = place.rule
-            why = f"rule `{rule.words}`" if rule else f"policy {place.chain.policy}"
-            where = f"table {place.chain.table}, " if place.chain.table else ""
-            told[port] = (
-                f"the host's own firewall keeps it out ({name}, {where}chain {place.chain.name}: {why}); "
-                f"to let it in, its administrator adds: {line}"
+            told[port] = message(
+                "the host's own firewall keeps it out ({program}, {chain}: {cause}); "
+                "to let it in, its administrator adds: {line}",
+                program=name,
+                chain=_place(place.chain),
+                cause=message("rule `{rule}`", rule=rule.words)
+                if rule
+                else message("policy {policy}", policy=place.chain.policy),
+                line=line,
             )
         return told
 
     def doubt(self, port: int, *, is_v6: bool) -> str | None:
         """Where a rule keeps some clients out of a port, as fail2ban's do; None where none does."""
-        places = dict.fromkeys(
-            f"table {place.chain.table}, chain {place.chain.name}"
-            if place.chain.table
-            else f"chain {place.chain.name}"
-            for place in self.judge(port, is_v6=is_v6).doubtful
-        )
+        places = dict.fromkeys(_place(place.chain) for place in self.judge(port, is_v6=is_v6).doubtful)
         if not places:
             return None
-        return (
+        return message(
             "a rule of the host's own firewall that depends on the client (a ban, a list of networks) "
-            f"may keep this one out ({'; '.join(places)})"
+            "may keep this one out ({chains})",
+            chains=joined("; ", places),
         )
 
     def _line(self, place: Closure, ports: list[int], is_v6: bool) -> tuple[str, str]:
@@ -134,7 +149,14 @@ class Firewall:
             else (f"add rule {chain.table} {chain.name}")
         )
         listed = f"{{ {', '.join(map(str, ports))} }}" if len(ports) > 1 else listed
-        return "nftables", f"nft '{verb} tcp dport {listed} accept' (and in the file that it is loaded from)"
+        command = f"nft '{verb} tcp dport {listed} accept'"
+        return "nftables", message("{command} (and in the file that it is loaded from)", command=command)
+
+
+def _place(chain: Chain) -> str:
+    if not chain.table:
+        return message("chain {chain}", chain=chain.name)
+    return message("table {table}, chain {chain}", table=chain.table, chain=chain.name)
 
 
 def _read(look: Look) -> dict[tuple[str, str, int], Chain]:

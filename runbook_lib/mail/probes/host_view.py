@@ -11,6 +11,7 @@ from typing import Protocol
 
 from runbook_lib.mail.firewall import IP6TABLES, IPTABLES, NFT, UFW, Firewall, Look
 from runbook_lib.mail.probes.view import EXPIRED, LOCKED, THROTTLED_S, TO_BE_CHANGED, TOKEN_HEADER, LoginLock
+from runbook_lib.messages import message
 
 _JOURNAL_WAIT_S = 3
 _SCRIPT_TIMEOUT_S = 40.0
@@ -113,7 +114,12 @@ class ShellHostView:
 
     def cannot_look(self, user: str) -> str | None:
         """Ask postconf whether another program delivers, and the system whether it knows the user."""
-        return _text(self._run("cannot_look", _checked_user(user)))
+        told = _text(self._run("cannot_look", _checked_user(user)))
+        if told is None:
+            return None
+        if told == "no user":
+            return message("the system has no user of that name")
+        return message("mail is delivered by another program ({setting})", setting=told)
 
     def find_message(self, user: str, token: str) -> bytes | None:
         """Look in the mbox's last 4 MiB, or in new/ and cur/, until the message is there."""
@@ -130,7 +136,10 @@ class ShellHostView:
         """Read the reason from postqueue, then postsuper -d."""
         if not re.fullmatch(r"[0-9A-Za-z]{6,30}", queue_id):
             return None
-        return _text(self._run("withdraw", queue_id))
+        withdrawn = self._run("withdraw", queue_id)
+        if withdrawn.status != 0:
+            return None
+        return _text(withdrawn) or message("still in the queue, no reason given")
 
     def _run(self, function: str, *arguments: str, timeout_s: float = _SCRIPT_TIMEOUT_S) -> Output:
         text = files(__package__).joinpath("host_view.sh").read_text(encoding="utf-8")
@@ -145,8 +154,11 @@ _REASONS = (
     (r"expired password for user {user}\b", TO_BE_CHANGED),
     (r"Consecutive login failures for user {user} account temporarily locked", LOCKED),
     (r"user {user} \(\d+\) tally \d+, deny \d+", LOCKED),
-    (r'requirement "[^"]*" (?:not )?(?:was )?(?:met|not met) by user "{user}"', "a rule of PAM keeps it out"),
-    (r"user=(?:{user})\].*reason=PAM acct error", "PAM refuses the account, and not its password"),
+    (
+        r'requirement "[^"]*" (?:not )?(?:was )?(?:met|not met) by user "{user}"',
+        message("a rule of PAM keeps it out"),
+    ),
+    (r"user=(?:{user})\].*reason=PAM acct error", message("PAM refuses the account, and not its password")),
 )
 
 
@@ -168,7 +180,7 @@ def reason_in(lines: Sequence[str], user: str) -> str:
 def _look(command: str, words: Sequence[str]) -> Look:
     """An answer that is none is a look that could not be taken, and never 'there is no firewall'."""
     if len(words) < 3 or not re.fullmatch("[0-9]{1,3}", words[0]):
-        return Look(command, 1, "", "the host's answer is not understood")
+        return Look(command, None, "")
     return Look(command, int(words[0]), words[1], words[2])
 
 

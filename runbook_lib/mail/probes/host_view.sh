@@ -145,16 +145,17 @@ administrators() {
     done
 }
 
-# cannot_look USER: why the message cannot be found or removed; nothing when it can.
+# cannot_look USER: why the message cannot be found or removed: the setting by which another program delivers, or
+# 'no user'; nothing when it can.
 cannot_look() {
     for name in mailbox_command mailbox_transport; do
         value=$(postconf -h $name 2>/dev/null)
         if [ -n "$value" ]; then
-            echo "mail is delivered by another program ($name = $value)"
+            echo "$name = $value"
             return
         fi
     done
-    getent passwd "$1" >/dev/null || echo "the system has no user of that name"
+    getent passwd "$1" >/dev/null || echo "no user"
 }
 
 # where USER: the mbox or Maildir of the user (a Maildir ends in a slash), after Postfix's own rules.
@@ -286,14 +287,13 @@ remove_message() {
     esac
 }
 
-# withdraw QUEUE_ID: print why the message waits, and take it out of the queue; nothing when it is not there.
+# withdraw QUEUE_ID: print why the message waits, and take it out of the queue; status 1 when it is not there.
 withdraw() {
     reason=$(postqueue -p | awk -v id="$1" '
         /^[0-9A-Za-z]/ { mine = ($1 == id || $1 == id "*" || $1 == id "!") }
         mine && /^ *\(/ { sub(/^ *\(/, ""); sub(/\)$/, ""); print; exit }
         mine { here = 1 }
         END { if (here) print "" }')
-    if postsuper -d "$1" 2>&1 | grep -q 'removed'; then
-        [ -n "$reason" ] && printf '%s\n' "$reason" || echo "still in the queue, no reason given"
-    fi
+    postsuper -d "$1" 2>&1 | grep -q 'removed' || return 1
+    printf '%s\n' "$reason"
 }
