@@ -159,19 +159,19 @@ def sample(
     answers say so.
     """
     end = time.monotonic() + LONGEST_S
-    asked, instead = "", ""
+    asked, refused = "", ""
     for candidate in (recipient, "postmaster") if port == _MX else ():
         first = answer(address, port, context, candidate)
         if first["result"] != "refused":
             asked = candidate
             break
-        instead = instead or f" (refused from the start, {first['seen']})"
+        refused = refused or str(first["seen"])
     while True:
         last = over.is_set() or time.monotonic() > end
         due = time.monotonic() + INTERVAL_S
         one = answer(address, port, context, asked)
         if one["result"] == "taken":
-            one["seen"] = f"{one['seen']}{instead}"
+            one |= {"recipient": asked, "refused_at_first": refused}
         line = json.dumps(one)
         with say:
             sys.stdout.write(line + "\n")

@@ -16,6 +16,7 @@ from typing import IO, Any, ClassVar, Self
 
 from runbook_lib.errors import ApplyRefused
 from runbook_lib.mail.configuration.state import MailState
+from runbook_lib.messages import message
 
 PORTS = (25, 465, 587)
 _SAMPLER = Path(__file__).with_name("sampler.py")
@@ -52,9 +53,16 @@ class PortFlow:
     @property
     def told(self) -> str:
         """For a person, in a row of the summary."""
-        lost = f"{self.refused} refused, {self.unanswered} without an answer"
-        gap = f"longest gap {self.longest_gap_s:.1f} s"
-        return f"port {self.port}: asked {self.asked} times as far as {self.level}, {lost}, {gap}"
+        return message(
+            "port {port}: asked {asked} times as far as {level}, {refused} refused, "
+            "{unanswered} without an answer, longest gap {gap} s",
+            port=self.port,
+            asked=self.asked,
+            level=self.level,
+            refused=self.refused,
+            unanswered=self.unanswered,
+            gap=f"{self.longest_gap_s:.1f}",
+        )
 
 
 class MailFlow:
@@ -180,7 +188,7 @@ def summed(answers: Sequence[Mapping[str, Any]]) -> tuple[PortFlow, ...]:
         flows.append(
             PortFlow(
                 port,
-                next((line["seen"] for line in own if line["result"] == "taken"), "a connection"),
+                next((_level(line) for line in own if line["result"] == "taken"), message("a connection")),
                 len(own),
                 sum(line["result"] == "refused" for line in own),
                 sum(line["result"] == "no answer" for line in own),
@@ -189,6 +197,16 @@ def summed(answers: Sequence[Mapping[str, Any]]) -> tuple[PortFlow, ...]:
             )
         )
     return tuple(flows)
+
+
+def _level(taken: Mapping[str, Any]) -> str:
+    """How far a conversation went that went well, and who was refused before, where somebody was."""
+    level: str = taken["seen"]
+    if recipient := taken.get("recipient"):
+        level = message("RCPT for {recipient}", recipient=recipient)
+    if refusal := taken.get("refused_at_first"):
+        return message("{level} (refused from the start, {refusal})", level=level, refusal=refusal)
+    return level
 
 
 def _accepts(address: str, port: int) -> bool:
