@@ -29,7 +29,7 @@ def typed(host: MailHost, rows: list[Row]) -> dict[str, tuple[int, str]]:
     return host.typed(row.command for row in rows)
 
 
-EXPECTED = {
+EXPECTED: dict[str, tuple[int, tuple[str, ...]]] = {
     probes.NAME_RESOLVES: (0, ("10.77.", "fd77:")),
     probes.TLSA_MATCHES: (0, ("status: NXDOMAIN", "ANSWER: 0")),
     probes.UNKNOWN_NAME_REFUSED: (28, ("535 5.7.8",)),

@@ -55,7 +55,7 @@ from runbook_lib.mail.probes.relay import (
     no_relay_without_login,
     smtputf8_as_offered,
 )
-from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.row import WARNING, Row, Verdict, warning
 from runbook_lib.mail.probes.standing import PORTS_REACHED, ports_reached
 from runbook_lib.mail.probes.survey import Survey
 from runbook_lib.mail.probes.taking import MAIL_TAKEN_ON_25, mail_taken_on_25
@@ -125,5 +125,6 @@ __all__ = [
     "tlsa_matches",
     "unknown_name_refused",
     "verify",
+    "warning",
     "wrong_password_refused",
 ]

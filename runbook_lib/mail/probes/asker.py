@@ -10,6 +10,7 @@ from runbook_lib.mail.probes.smtp import Conversation, Reply
 from runbook_lib.mail.probes.target import Endpoint, Target
 from runbook_lib.mail.probes.tls import ANONYMOUS_CIPHERS, blind, trusting
 from runbook_lib.mail.probes.vantage import Vantage
+from runbook_lib.messages import joined, message
 
 IMPLICIT_TLS_PORT = 465
 
@@ -101,7 +102,7 @@ class Asker:
         return self._clients.get(endpoint, "")
 
     def shut(self, endpoint: Endpoint) -> str:
-        """Why the host itself did not reach the endpoint, either, as the end of a sentence; empty where it did."""
+        """Why the host itself did not reach the endpoint, either; empty where it did."""
         return self._shut.get(endpoint, "")
 
     def is_elsewhere(self, endpoint: Endpoint) -> bool:
@@ -110,17 +111,22 @@ class Asker:
 
     def _connect_from_host(self, endpoint: Endpoint, unreached: Obstacle) -> Conversation:
         if self.vantage is None or endpoint in self._shut:  # who did not answer once is not waited for again
-            raise Stopped(replace(unreached, words=f"{unreached.words}{self.shut(endpoint)}"))
+            raise self._neither(endpoint, unreached)
         deadline = time.monotonic() + self.timeout_s
         try:
             connected, client = self.vantage.connect(endpoint.address, endpoint.port, self.timeout_s / 2)
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
                 self._elsewhere.add(endpoint.address)
-            self._shut[endpoint] = f"; {error.strerror}"
-            raise Stopped(replace(unreached, words=f"{unreached.words}{self.shut(endpoint)}")) from error
+            self._shut[endpoint] = error.strerror or str(error)
+            raise self._neither(endpoint, unreached) from error
         self._clients[endpoint] = client
         return Conversation(endpoint, connected, client, deadline)
+
+    def _neither(self, endpoint: Endpoint, unreached: Obstacle) -> Stopped:
+        """Why neither this machine nor the host reaches the endpoint, as far as the host was asked."""
+        words = joined("; ", filter(None, (unreached.words, self.shut(endpoint))))
+        return Stopped(replace(unreached, words=words))
 
     def begin_tls(self, talk: Conversation, context: ssl.SSLContext, name: str | None = "") -> ssl.SSLSocket:
         """Start TLS as the port wants it: from the first byte on 465, by STARTTLS elsewhere.
@@ -155,10 +161,11 @@ class Asker:
     def starttls(self, talk: Conversation, hello: Reply) -> None:
         """Ask for STARTTLS; raises `Stopped` where the server does not offer or start it."""
         if hello.extension("STARTTLS") is None:
-            raise Stopped(Obstacle(Stage.HANDSHAKE, Kind.NOT_OFFERED, "STARTTLS is not offered"))
+            raise Stopped(Obstacle(Stage.HANDSHAKE, Kind.NOT_OFFERED, message("STARTTLS is not offered")))
         reply = talk.command("STARTTLS")
         if reply.code == 220:
             return
         if "too many" in reply.brief.lower():  # smtpd_client_new_tls_session_rate_limit
             raise Stopped(limited(Stage.HANDSHAKE, reply.code))
-        raise Stopped(Obstacle(Stage.HANDSHAKE, Kind.NOT_OFFERED, f"STARTTLS is refused ({reply.brief})"))
+        words = message("STARTTLS is refused ({reply})", reply=reply.brief)
+        raise Stopped(Obstacle(Stage.HANDSHAKE, Kind.NOT_OFFERED, words))

@@ -14,14 +14,17 @@ from runbook_lib.mail.probes.smtp import Conversation, Reply
 from runbook_lib.mail.probes.survey import Survey
 from runbook_lib.mail.probes.target import SUBMISSION_PORTS, Account, Endpoint
 from runbook_lib.mail.probes.view import LoginLock
+from runbook_lib.messages import message
 
 MECHANISMS = ("PLAIN", "LOGIN")
 # After two refusals of one client Dovecot lets the third login wait 8 s, later ones 15 s, and PAM adds 2 s to each
 # (Dovecot, "Authentication penalty"): the right password must not seem to get no answer.
 LOGIN_WAIT_S = 30.0
 UNKNOWN_USER = "runbook-probe-nobody"
-NO_ACCOUNT = "no account for checks: name one under check_account in the inventory"
-MADE_UP = "a made-up password"
+NO_ACCOUNT = message("no account for checks: name one under check_account in the inventory")
+MADE_UP = message("a made-up password")
+NOT_AGAIN = message("not tried, since the first login with it failed")
+NOT_TRUSTED = message("not tried: no password is sent to a server whose certificate is not trusted")
 _OLD_ENCODINGS = ("cp1252", "cp932")  # what old Windows clients send, in the West and in Japan
 
 
@@ -109,7 +112,7 @@ def log_in(survey: Survey) -> Logins:
     def log_in_at(endpoint: Endpoint) -> list[Attempt]:
         if not leading.is_accepted:
             # A refused password is not sent again: repeated, it may lock the account.
-            again = Attempt(note="not tried, since the first login with it failed")
+            again = Attempt(note=NOT_AGAIN)
             return [leading if endpoint == first else again, again]
         plain = leading if endpoint == first else attempt(survey, endpoint, "PLAIN")
         return [plain, attempt(survey, endpoint, "LOGIN")]
@@ -137,7 +140,11 @@ def _why_no_wrong_one(account: Account, lock: LoginLock | None) -> str:
     if account.unasked:
         return account.unasked
     if lock and lock.next_locks:
-        return f"not asked: {lock.words}, and the next one locks {account.mailbox}"
+        return message(
+            "not asked: {counted}, and the next one locks {account}",
+            counted=lock.words,
+            account=account.mailbox,
+        )
     return ""
 
 
@@ -189,9 +196,8 @@ def attempt(survey: Survey, endpoint: Endpoint, mechanism: str, *, otherwise: bo
         with asker.connect(endpoint) as talk:
             hello = asker.secure(talk, asker.trusted_at(endpoint))
             if mechanism not in (hello.extension("AUTH") or ()):
-                return Attempt(
-                    obstacle=Obstacle(Stage.SECURE, Kind.NOT_OFFERED, f"{mechanism} is not offered")
-                )
+                words = message("{mechanism} is not offered", mechanism=mechanism)
+                return Attempt(obstacle=Obstacle(Stage.SECURE, Kind.NOT_OFFERED, words))
             password = account.password.reveal().encode()
             return Attempt(authenticate(talk, account.user, password, mechanism, otherwise=otherwise))
     except Stopped as stop:
@@ -243,19 +249,19 @@ def _unasked(survey: Survey, endpoints: list[Endpoint]) -> Attempt:
         return Attempt(note=NO_ACCOUNT)
     sights = [survey.sight(endpoint) for endpoint in endpoints]
     if any(sight.tls for sight in sights):
-        return Attempt(note="not tried: no password is sent to a server whose certificate is not trusted")
+        return Attempt(note=NOT_TRUSTED)
     return Attempt(obstacle=sights[0].obstacle if sights else None)
 
 
 def _wrong_password(account: Account) -> tuple[bytes, str, bool]:
     """The one wrong password: the former one, the right one as old clients encode it (then True), or a made-up one."""
     if account.former_password is not None:
-        return account.former_password.reveal().encode(), "the former password", False
+        return account.former_password.reveal().encode(), message("the former password"), False
     password = account.password.reveal()
     if not password.isascii():
         sent = (password.encode(encoding, errors="replace") for encoding in _OLD_ENCODINGS)
         fewest_replaced = min(sent, key=lambda octets: octets.count(b"?"))
-        return fewest_replaced, "the right letters in an old client's encoding, not in UTF-8", True
+        return fewest_replaced, message("the right letters in an old client's encoding, not in UTF-8"), True
     return _made_up(), MADE_UP, False
 
 

@@ -8,23 +8,24 @@ from runbook_lib.mail.probes import byhand
 from runbook_lib.mail.probes.names import look_up
 from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage
 from runbook_lib.mail.probes.protocol import new_answers
-from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.row import Row, Verdict, warning
 from runbook_lib.mail.probes.shown import shown_to
 from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
 from runbook_lib.mail.probes.target import Endpoint, Kept
 from runbook_lib.mail.probes.tls import Tls
 from runbook_lib.mail.probes.versions import NO_NAME_IN
+from runbook_lib.messages import joined, message
 from runbook_lib.x509 import dns_id
 from runbook_lib.x509.certificate import demands_stapling, public_key_sha256, spelled_serial
 
-CHAIN_VALIDATES = "Name and chain validate, trusting only the users' root"
-SERIAL_ON_EACH_PORT = "Each port shows the certificate that was signed"
-DAYS_LEFT = "Days are left along the whole path"
-NAMES_COVERED = "The certificate covers each name that leads here"
+CHAIN_VALIDATES = message("Name and chain validate, trusting only the users' root")
+SERIAL_ON_EACH_PORT = message("Each port shows the certificate that was signed")
+DAYS_LEFT = message("Days are left along the whole path")
+NAMES_COVERED = message("The certificate covers each name that leads here")
 
 _CHOSEN_BY = "tls_server_sni_maps"
-_REPLACED: Judged = (Verdict.FAIL, "another certificate than the one that stays")
+_REPLACED: Judged = (Verdict.FAIL, message("another certificate than the one that stays"))
 GUESSED_LABELS = ("smtp", "imap", "pop", "mail")  # what clients try when they are given an address only
 
 
@@ -40,18 +41,24 @@ def chain_validates(survey: Survey) -> list[Row]:
             return _judge_kept(sight.tls, kept)
         if target.is_address and sight.tls.untrusted.startswith("IP address mismatch"):
             # OpenSSL looks for the name after it has found the way to a root.
-            return (
-                Verdict.UNTESTED,
-                "the chain leads to a trusted root; whether the name is right is asked by the name that users type",
+            return Verdict.UNTESTED, message(
+                "the chain leads to a trusted root; whether the name is right is asked by the name that users type"
             )
         if sight.tls.untrusted:
-            alone = ", and the server sends its own certificate only" if len(sight.tls.sent) == 1 else ""
             words = sight.tls.untrusted.partition(", certificate is not valid for")[0].rstrip(".")
-            return Verdict.FAIL, f"not trusted: {words}{alone if 'issuer' in words else ''}"
+            if "issuer" in words and len(sight.tls.sent) == 1:
+                return Verdict.FAIL, message(
+                    "not trusted: {reason}, and the server sends its own certificate only", reason=words
+                )
+            return Verdict.FAIL, message("not trusted: {reason}", reason=words)
         if demands_stapling(sight.tls.leaf):
-            words = "it demands a stapled OCSP answer ('must-staple'), and Postfix staples none"
-            return Verdict.PASS, f"{WARNING}name and chain are valid; {words}: clients that heed it refuse"
-        return Verdict.PASS, "name and chain are valid"
+            return Verdict.PASS, warning(
+                message(
+                    "name and chain are valid; it demands a stapled OCSP answer ('must-staple'), and Postfix staples "
+                    "none: clients that heed it refuse"
+                )
+            )
+        return Verdict.PASS, message("name and chain are valid")
 
     def command(endpoint: Endpoint) -> str:
         if target.is_for_users(endpoint.port):
@@ -69,10 +76,14 @@ def _judge_kept(tls: Tls, kept: Kept) -> Judged:
     if tls.leaf not in kept.leaves:
         return _REPLACED
     if kept.named_root is None:
-        return Verdict.PASS, f"the one that stays: {kept.why}"
+        return Verdict.PASS, message("the one that stays: {why}", why=kept.why)
     if tls.untrusted:
-        return Verdict.FAIL, f"the one that stays is not trusted by port_25.ca_file: {tls.untrusted}"
-    return Verdict.PASS, f"the one that stays, and its chain is valid by port_25.ca_file: {kept.why}"
+        return Verdict.FAIL, message(
+            "the one that stays is not trusted by port_25.ca_file: {reason}", reason=tls.untrusted
+        )
+    return Verdict.PASS, message(
+        "the one that stays, and its chain is valid by port_25.ca_file: {why}", why=kept.why
+    )
 
 
 def serial_on_each_port(survey: Survey) -> list[Row]:
@@ -84,21 +95,29 @@ def serial_on_each_port(survey: Survey) -> list[Row]:
             return blocked(sight.obstacle)
         seen = _serial(sight.tls)
         if reason := target.barred.get(seen) or target.barred.get(public_key_sha256(sight.tls.leaf)):
-            return Verdict.FAIL, f"serial {seen}, which {reason}"
+            return Verdict.FAIL, message("serial {serial}, which {reason}", serial=seen, reason=reason)
         if kept := target.kept_on(sight.endpoint.port):
             same = sight.tls.leaf in kept.leaves
-            return (Verdict.PASS, "the serial of the certificate that stays") if same else _REPLACED
+            return (Verdict.PASS, message("the serial of the certificate that stays")) if same else _REPLACED
         if target.expected_serial is None:
-            return (
-                Verdict.UNTESTED,
-                "which certificate was signed is not known here: ask with the host's inventory",
+            return Verdict.UNTESTED, message(
+                "which certificate was signed is not known here: ask with the host's inventory"
             )
         if seen == target.expected_serial:
-            return Verdict.PASS, "the serial that was signed"
+            return Verdict.PASS, message("the serial that was signed")
         unnamed = shown_to(survey.asker, sight.endpoint, survey.asker.blind, None)
         by_name = isinstance(unnamed, Tls) and _serial(unnamed) == target.expected_serial
-        cause = f", and is shown to who asks by no name: {_CHOSEN_BY} chooses the other" if by_name else ""
-        return Verdict.FAIL, f"serial {seen}, but {target.expected_serial} was signed{cause}"
+        if by_name:
+            return Verdict.FAIL, message(
+                "serial {serial}, but {signed} was signed, and is shown to who asks by no name: "
+                "{setting} chooses the other",
+                serial=seen,
+                signed=target.expected_serial,
+                setting=_CHOSEN_BY,
+            )
+        return Verdict.FAIL, message(
+            "serial {serial}, but {signed} was signed", serial=seen, signed=target.expected_serial
+        )
 
     def command(endpoint: Endpoint) -> str:
         return byhand.certificate(endpoint, target, "-serial")
@@ -142,7 +161,7 @@ def names_covered(survey: Survey) -> list[Row]:
     if not seen:
         return [survey.general(NAMES_COVERED, blocked(sights[0].obstacle), survey.first_command)]
     if survey.target.is_address:
-        judged = Verdict.UNTESTED, "asked by an address: which names lead here is not known"
+        judged = Verdict.UNTESTED, message("asked by an address: which names lead here is not known")
         command = byhand.certificate(seen[0].endpoint, survey.target, "-ext", "subjectAltName")
         return [survey.general(NAMES_COVERED, judged, command)]
     granted = tuple(dict.fromkeys((survey.target.name, *survey.target.expected_names)))
@@ -163,13 +182,20 @@ def _row_of_name(survey: Survey, seen: list[Sight], name: str) -> Row:
         verdict, words = judged
         if verdict is not Verdict.PASS:
             command = byhand.certificate(endpoint, survey.target, "-subject", "-issuer", "-serial", name=name)
-            told = f"{name}: port {endpoint.port} shows {words} to who asks by this name"
+            told = message(
+                "{name}: port {port} shows {certificate} to who asks by this name",
+                name=name,
+                port=endpoint.port,
+                certificate=words,
+            )
             return survey.general(NAMES_COVERED, (verdict, told), command)
         without = [port for port in without if port != endpoint.port]
     if without:
-        judged = Verdict.FAIL, f"{name}: not in the certificate of port {', '.join(map(str, without))}"
+        missing = ", ".join(map(str, without))
+        words = message("{name}: not in the certificate of port {ports}", name=name, ports=missing)
+        judged = Verdict.FAIL, words
     else:
-        judged = Verdict.PASS, f"{name}: covered"
+        judged = Verdict.PASS, message("{name}: covered", name=name)
     return survey.general(NAMES_COVERED, judged, command)
 
 
@@ -185,13 +211,13 @@ def _row_of_no_name(survey: Survey, sights: list[Sight]) -> Row:
                 break
     if chosen is None:
         command = byhand.certificate(endpoints[0], survey.target, "-subject", name=None)
-        judged = Verdict.PASS, "without a name: the same certificate"
+        judged = Verdict.PASS, message("without a name: the same certificate")
         return survey.general(NAMES_COVERED, judged, command)
     endpoint, (verdict, words) = chosen
-    words = f"without a name: port {endpoint.port} shows {words}"
+    told = message("without a name: port {port} shows {certificate}", port=endpoint.port, certificate=words)
     command = byhand.certificate(endpoint, survey.target, "-subject", "-issuer", "-serial", name=None)
-    warning = WARNING if verdict is Verdict.PASS else ""
-    return survey.general(NAMES_COVERED, (verdict, f"{warning}{words}"), command)
+    judged = verdict, warning(told) if verdict is Verdict.PASS else told
+    return survey.general(NAMES_COVERED, judged, command)
 
 
 def asked_by(
@@ -219,24 +245,33 @@ def _judge_other(
         # Asked with an old version; one of two kinds of certificates may go with that, and not with the name.
         answer = shown_to(survey.asker, endpoint, survey.asker.blind, None)
     if isinstance(answer, Obstacle):
-        return Verdict.UNTESTED if answer.kind is not Kind.REFUSED else Verdict.FAIL, f"none ({answer.words})"
+        words = message("none ({reason})", reason=answer.words)
+        return Verdict.UNTESTED if answer.kind is not Kind.REFUSED else Verdict.FAIL, words
     if first is not None and answer.leaf == first.leaf:
         return None
-    other = f"another certificate than to who asks by {survey.target.name} (Postfix chooses by {_CHOSEN_BY})"
+    other = message(
+        "another certificate than to who asks by {name} (Postfix chooses by {setting})",
+        name=survey.target.name,
+        setting=_CHOSEN_BY,
+    )
     kept = survey.target.kept_on(endpoint.port)
     if kept and not kept.for_users:
         return (Verdict.PASS, other) if answer.leaf in kept.leaves else (Verdict.FAIL, other)
     context = survey.asker.trusting if name else survey.asker.trusting_any_name
     trusted = shown_to(survey.asker, endpoint, context, name)
     if isinstance(trusted, Obstacle):
-        refused = trusted.kind is Kind.UNTRUSTED
-        why = f"not trusted: {trusted.words}" if refused else trusted.words
-        return Verdict.FAIL if refused else Verdict.UNTESTED, f"{other}, {why}"
+        if trusted.kind is Kind.UNTRUSTED:
+            return Verdict.FAIL, message(
+                "{certificate}, not trusted: {reason}", certificate=other, reason=trusted.words
+            )
+        return Verdict.UNTESTED, message("{certificate}, {reason}", certificate=other, reason=trusted.words)
     if name is None and not dns_id.covers(answer.leaf, survey.target.name):
-        return Verdict.FAIL, f"{other}, without the name {survey.target.name}"
+        return Verdict.FAIL, message(
+            "{certificate}, without the name {name}", certificate=other, name=survey.target.name
+        )
     signed = survey.target.expected_serial
     if not kept and signed is not None and _serial(answer) != signed:
-        return Verdict.FAIL, f"{other}, which is not the one that was signed"
+        return Verdict.FAIL, message("{certificate}, which is not the one that was signed", certificate=other)
     return Verdict.PASS, other
 
 
@@ -253,12 +288,11 @@ def _rows_of_guessed(survey: Survey, seen: list[Sight], granted: tuple[str, ...]
         asked = asked_by(survey, survey.one_each({sight.endpoint.port for sight in seen}), name)
         if all(isinstance(answer, Tls) and dns_id.covers(answer.leaf, name) for _, answer in asked):
             continue
-        words = (
-            f"{WARNING}{name} leads here and is not in the certificate: clients that guess it will complain"
+        words = message(
+            "{name} leads here and is not in the certificate: clients that guess it will complain", name=name
         )
-        rows.append(
-            survey.general(NAMES_COVERED, (Verdict.PASS, words), byhand.dig(name, "A", target.resolver))
-        )
+        command = byhand.dig(name, "A", target.resolver)
+        rows.append(survey.general(NAMES_COVERED, (Verdict.PASS, warning(words)), command))
     return rows
 
 
@@ -271,20 +305,22 @@ def _covers(sight: Sight, name: str) -> bool:
 
 
 def _judge_path(path: tuple[x509.Certificate, ...], warn_days: int, now: datetime.datetime) -> Judged:
-    labels = (
-        ["server certificate", *["intermediate"] * (len(path) - 2), "root"]
-        if len(path) > 1
-        else ["server certificate"]
-    )
+    labels = [message("server certificate")]
+    if len(path) > 1:
+        labels += [message("intermediate")] * (len(path) - 2) + [message("root")]
     short = []
     for label, certificate in zip(labels, path, strict=True):
         if certificate.not_valid_before_utc > now:
-            return Verdict.FAIL, f"{label}: not valid yet (the clocks of host and CA differ?)"
+            return Verdict.FAIL, message(
+                "{certificate}: not valid yet (the clocks of host and CA differ?)", certificate=label
+            )
         left = certificate.not_valid_after_utc - now
         if left <= datetime.timedelta():
-            return Verdict.FAIL, f"{label}: expired"
+            return Verdict.FAIL, message("{certificate}: expired", certificate=label)
         if left < datetime.timedelta(days=warn_days):
-            short.append(f"{label} ends in {left.days} days")
+            short.append(message("{certificate} ends in {days} days", certificate=label, days=left.days))
     if short:
-        return Verdict.PASS, f"{WARNING}{', '.join(short)}: renew in time"
-    return Verdict.PASS, f"{', '.join(labels)}: more than {warn_days} days each"
+        return Verdict.PASS, warning(message("{ends}: renew in time", ends=joined(", ", short)))
+    return Verdict.PASS, message(
+        "{certificates}: more than {days} days each", certificates=joined(", ", labels), days=warn_days
+    )

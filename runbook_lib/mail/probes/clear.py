@@ -7,11 +7,12 @@ from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.mail.probes.sight import Sight, look_in_clear
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
 from runbook_lib.mail.probes.target import Endpoint
+from runbook_lib.messages import message
 
-NO_AUTH_IN_CLEAR = "No port offers AUTH in clear, and AUTH sent all the same is refused"
-ONLY_TLS_ON_465 = "Port 465 answers nothing but TLS"
-STARTTLS_OFFERED = "Ports 25 and 587 offer STARTTLS"
-NO_MAIL_BEFORE_STARTTLS = "Port 587 refuses MAIL before STARTTLS"
+NO_AUTH_IN_CLEAR = message("No port offers AUTH in clear, and AUTH sent all the same is refused")
+ONLY_TLS_ON_465 = message("Port 465 answers nothing but TLS")
+STARTTLS_OFFERED = message("Ports 25 and 587 offer STARTTLS")
+NO_MAIL_BEFORE_STARTTLS = message("Port 587 refuses MAIL before STARTTLS")
 
 # RFC 4954, 4 and 6: not permitted, needs encryption, not known. 535 and 454: a password was looked at.
 _AUTH_REFUSED_UNREAD = frozenset({500, 502, 503, 504, 530, 538})
@@ -76,11 +77,20 @@ def _judge_auth(sight: Sight) -> Judged:
         line.upper().startswith(("AUTH ", "AUTH=")) or line.upper() == "AUTH" for line in hello.lines[1:]
     )
     if reply.code not in _AUTH_REFUSED_UNREAD:
-        words = "AUTH is offered in clear, and" if offered else "AUTH is not offered in clear, but"
-        return Verdict.FAIL, f"{words} a password sent all the same is looked at ({reply.brief})"
+        if offered:
+            return Verdict.FAIL, message(
+                "AUTH is offered in clear, and a password sent all the same is looked at ({reply})",
+                reply=reply.brief,
+            )
+        return Verdict.FAIL, message(
+            "AUTH is not offered in clear, but a password sent all the same is looked at ({reply})",
+            reply=reply.brief,
+        )
     if offered:
-        return Verdict.FAIL, f"AUTH is offered in clear (sent all the same, it is refused: {reply.brief})"
-    return Verdict.PASS, f"not offered; sent all the same: {reply.brief}"
+        return Verdict.FAIL, message(
+            "AUTH is offered in clear (sent all the same, it is refused: {reply})", reply=reply.brief
+        )
+    return Verdict.PASS, message("not offered; sent all the same: {reply}", reply=reply.brief)
 
 
 def _judge_answer(answer: bytes, obstacle: Obstacle | None) -> Judged:
@@ -88,16 +98,18 @@ def _judge_answer(answer: bytes, obstacle: Obstacle | None) -> Judged:
         return blocked(obstacle)
     if answer[:1].isdigit():
         code = answer[:3].decode("ascii", errors="replace")
-        return Verdict.FAIL, f"the port answers plain SMTP ({code}) where TLS is expected from the first byte"
-    return Verdict.PASS, "an EHLO in clear gets no SMTP answer"
+        return Verdict.FAIL, message(
+            "the port answers plain SMTP ({code}) where TLS is expected from the first byte", code=code
+        )
+    return Verdict.PASS, message("an EHLO in clear gets no SMTP answer")
 
 
 def _judge_starttls(sight: Sight) -> Judged:
     if sight.clear_hello is None:
         return blocked(sight.obstacle, Stage.GREETING, Stage.CLEAR)
     if sight.clear_hello.extension("STARTTLS") is None:
-        return Verdict.FAIL, "EHLO does not offer STARTTLS"
-    return Verdict.PASS, "EHLO offers STARTTLS"
+        return Verdict.FAIL, message("EHLO does not offer STARTTLS")
+    return Verdict.PASS, message("EHLO offers STARTTLS")
 
 
 def _judge_mail(sight: Sight) -> Judged:
@@ -105,7 +117,7 @@ def _judge_mail(sight: Sight) -> Judged:
     if reply is None:
         return blocked(sight.obstacle)
     if reply.code == 530:
-        return Verdict.PASS, f"refused ({reply.brief})"
+        return Verdict.PASS, message("refused ({reply})", reply=reply.brief)
     if reply.code == 250:
-        return Verdict.FAIL, "MAIL is taken in clear (250)"
-    return Verdict.FAIL, f"MAIL in clear is not refused for want of TLS ({reply.brief})"
+        return Verdict.FAIL, message("MAIL is taken in clear (250)")
+    return Verdict.FAIL, message("MAIL in clear is not refused for want of TLS ({reply})", reply=reply.brief)

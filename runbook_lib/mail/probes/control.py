@@ -24,6 +24,7 @@ from runbook_lib.mail.probes.obstacle import Stopped
 from runbook_lib.mail.probes.target import Endpoint, Target
 from runbook_lib.mail.probes.tls import OLD_CIPHERS, allow_versions
 from runbook_lib.mail.probes.versions import OLD, spelled
+from runbook_lib.messages import message
 
 _NAME = "control.example"
 _TIMEOUT_S = 5.0
@@ -56,7 +57,15 @@ def prove_against(server: ssl.SSLContext) -> str | None:
     missing = [version for version, found in zip(OLD, spoken, strict=True) if found != version]
     if not missing:
         return None
-    return f"{' and '.join(missing)} cannot be spoken by this machine's OpenSSL: ask from another one"
+    if len(missing) == 1:
+        return message(
+            "{version} cannot be spoken by this machine's OpenSSL: ask from another one", version=missing[0]
+        )
+    return message(
+        "{older} and {newer} cannot be spoken by this machine's OpenSSL: ask from another one",
+        older=missing[0],
+        newer=missing[1],
+    )
 
 
 @functools.cache

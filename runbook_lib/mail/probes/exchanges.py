@@ -7,6 +7,8 @@ from runbook_lib.mail.probes.attempts import (
     LOGIN_WAIT_S,
     MECHANISMS,
     NO_ACCOUNT,
+    NOT_AGAIN,
+    NOT_TRUSTED,
     Attempt,
     attempt,
     authenticate,
@@ -20,13 +22,17 @@ from runbook_lib.mail.probes.sight import MADE_UP_LOGIN
 from runbook_lib.mail.probes.smtp import Conversation, Reply
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
 from runbook_lib.mail.probes.target import Account, Endpoint
+from runbook_lib.messages import message
 
-NO_LOGIN_IS_REFUSED = "What is no login is refused, and the connection goes on"
-OTHERWISE = {"PLAIN": "PLAIN in two steps", "LOGIN": "LOGIN with the name at once"}
+NO_LOGIN_IS_REFUSED = message("What is no login is refused, and the connection goes on")
+OTHERWISE = {
+    "PLAIN": message("PLAIN in two steps"),
+    "LOGIN": message("LOGIN with the name at once"),
+}
 
-_ENDED = "not asked, since the connection had ended before"
-_NOBODY = "not asked, since nobody logged in before it"
-_NOT_OFFERED = "not asked, since AUTH is not offered"
+_ENDED = message("not asked, since the connection had ended before")
+_NOBODY = message("not asked, since nobody logged in before it")
+_NOT_OFFERED = message("not asked, since AUTH is not offered")
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,11 @@ class Fault:
 
 # RFC 4954, section 4. None of these is a password, so none comes to the password check.
 _BEFORE_LOGIN = (
-    Fault("base64 that is none", ("AUTH {mechanism} !!!!",), 501),
-    Fault("a login that is broken off with '*'", ("AUTH {mechanism}", "*"), 501),
-    Fault("a mechanism that nobody has", ("AUTH RUNBOOK-PROBE-NONE",), 504),
+    Fault(message("base64 that is none"), ("AUTH {mechanism} !!!!",), 501),
+    Fault(message("a login that is broken off with '*'"), ("AUTH {mechanism}", "*"), 501),
+    Fault(message("a mechanism that nobody has"), ("AUTH RUNBOOK-PROBE-NONE",), 504),
 )
-_AFTER_LOGIN = Fault("AUTH by who has logged in", (f"AUTH PLAIN {MADE_UP_LOGIN}",), 503)
+_AFTER_LOGIN = Fault(message("AUTH by who has logged in"), (f"AUTH PLAIN {MADE_UP_LOGIN}",), 503)
 
 
 @dataclass(frozen=True)
@@ -121,17 +127,27 @@ def _judge(refusal: Refusal) -> Judged:
     if reply is None:
         judged = (Stage.SECURE,) if refusal.said else ()
         verdict, words = blocked(obstacle, *judged) if obstacle else (Verdict.UNTESTED, refusal.attempt.note)
-        return verdict, f"{what}: {words}"
+        return verdict, message("{fault}: {answer}", fault=what, answer=words)
     if "too many" in reply.brief.lower():  # smtpd_client_auth_rate_limit
-        return Verdict.UNTESTED, f"{what}: limited by the server ({reply.code})"
+        return Verdict.UNTESTED, message(
+            "{fault}: limited by the server ({code})", fault=what, code=reply.code
+        )
     if not 500 <= reply.code <= 599:
-        return Verdict.FAIL, f"{what}: not refused ({reply.brief})"
-    named = "" if reply.code == refusal.fault.code else f" (RFC 4954 has {refusal.fault.code})"
-    told = f"{what}: refused ({reply.code}){named}"
+        return Verdict.FAIL, message("{fault}: not refused ({reply})", fault=what, reply=reply.brief)
+    if reply.code == refusal.fault.code:
+        told = message("{fault}: refused ({code})", fault=what, code=reply.code)
+    else:
+        told = message(
+            "{fault}: refused ({code}) (RFC 4954 has {expected})",
+            fault=what,
+            code=reply.code,
+            expected=refusal.fault.code,
+        )
     if refusal.noop is None:
         verdict, words = blocked(obstacle, Stage.SECURE)
-        return verdict, f"{told}; NOOP: {words}"
-    return Verdict.PASS if refusal.noop.code == 250 else Verdict.FAIL, f"{told}; NOOP: {refusal.noop.code}"
+        return verdict, message("{refusal}; NOOP: {answer}", refusal=told, answer=words)
+    words = message("{refusal}; NOOP: {answer}", refusal=told, answer=refusal.noop.code)
+    return Verdict.PASS if refusal.noop.code == 250 else Verdict.FAIL, words
 
 
 def _command(survey: Survey, endpoint: Endpoint, seen: Exchanges, fault: Fault) -> str:
@@ -213,9 +229,9 @@ def _why_unsent(survey: Survey, endpoint: Endpoint) -> str:
     if survey.target.account is None:
         return NO_ACCOUNT
     if logins.leading is None or not logins.leading.is_accepted:
-        return "not tried, since the first login with it failed"
+        return NOT_AGAIN
     if tls is not None and tls.untrusted:
-        return "not tried: no password is sent to a server whose certificate is not trusted"
+        return NOT_TRUSTED
     return ""
 
 

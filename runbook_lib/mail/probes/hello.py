@@ -11,6 +11,7 @@ import struct
 from collections.abc import Sequence
 
 from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage, Stopped
+from runbook_lib.messages import message
 
 # RFC 8446, 4.2.3, by the kind of key that can make the signature.
 ALGORITHMS = {
@@ -55,8 +56,8 @@ def client_hello(context: ssl.SSLContext, server_name: str, algorithms: Sequence
             value = struct.pack(f"!{1 + len(algorithms)}H", 2 * len(algorithms), *algorithms)
         extensions += struct.pack("!HH", kind, len(value)) + value
     body = before + struct.pack("!H", len(extensions)) + extensions
-    message = b"\x01" + len(body).to_bytes(3, "big") + body
-    return record[:3] + struct.pack("!H", len(message)) + message
+    hello = b"\x01" + len(body).to_bytes(3, "big") + body
+    return record[:3] + struct.pack("!H", len(hello)) + hello
 
 
 def wants_another(record: bytes) -> bool:
@@ -72,6 +73,8 @@ def check_accepted(record: bytes) -> None:
     stage = Stage.HANDSHAKE
     if len(record) >= 7 and record[0] == _ALERT:
         words = _ALERTS.get(record[6], f"alert {record[6]}")
-        raise Stopped(Obstacle(stage, Kind.REFUSED, f"refused by the server ({words})"))
+        raise Stopped(
+            Obstacle(stage, Kind.REFUSED, message("refused by the server ({reason})", reason=words))
+        )
     if len(record) < 6 or (record[0], record[5]) != (_HANDSHAKE, _SERVER_HELLO):
-        raise Stopped(Obstacle(stage, Kind.PLAIN_TEXT, "the answer to a TLS hello is no TLS"))
+        raise Stopped(Obstacle(stage, Kind.PLAIN_TEXT, message("the answer to a TLS hello is no TLS")))

@@ -7,12 +7,13 @@ from runbook_lib.mail.probes import byhand
 from runbook_lib.mail.probes.asker import Asker
 from runbook_lib.mail.probes.hello import ALGORITHMS, check_accepted, client_hello, wants_another
 from runbook_lib.mail.probes.obstacle import Stopped
-from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.row import Row, Verdict, warning
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
 from runbook_lib.mail.probes.target import Endpoint
 from runbook_lib.mail.probes.versions import NEW, Answer, offer
+from runbook_lib.messages import message
 
-ONE_KIND_ALONE = "A client that takes certificates of its kind alone, RSA or EC, is served"
+ONE_KIND_ALONE = message("A client that takes certificates of its kind alone, RSA or EC, is served")
 
 _Answers = dict[tuple[str, str], Answer]
 
@@ -45,14 +46,18 @@ def _rows_of_no_certificate(survey: Survey) -> list[Row]:
     rows = []
     for endpoint in survey.one_each((25,)):
         answer = offer(survey.asker, endpoint, survey.asker.anonymous) if survey.sight(endpoint).tls else None
-        what = "TLS 1.2, no certificate at all (anonymous ciphers)"
+        client = message("TLS 1.2, no certificate at all (anonymous ciphers)")
         judged: Judged
         if answer is None:
             judged = blocked(survey.sight(endpoint).obstacle)
         elif answer.accepted:
-            judged = Verdict.PASS, f"{what}: accepted, as found; encrypted, with whoever answers"
+            judged = (
+                Verdict.PASS,
+                message("{client}: accepted, as found; encrypted, with whoever answers", client=client),
+            )
         else:
-            judged = Verdict.PASS if answer.refused else Verdict.UNTESTED, f"{what}: {answer.words}"
+            words = message("{client}: {answer}", client=client, answer=answer.words)
+            judged = Verdict.PASS if answer.refused else Verdict.UNTESTED, words
         rows.append(survey.row(ONE_KIND_ALONE, endpoint, judged, byhand.anonymous(endpoint, survey.target)))
     return rows
 
@@ -86,22 +91,29 @@ def _offer(asker: Asker, endpoint: Endpoint, version: str, kind: str) -> Answer:
 
 
 def _judge(survey: Survey, endpoint: Endpoint, version: str, kind: str, answer: Answer) -> Judged:
-    pair = f"{version}, {kind} alone"
+    client = message("{version}, {kind} alone", version=version, kind=kind)
+    words = message("{client}: {answer}", client=client, answer=answer.words)
     tls = survey.sight(endpoint).tls
     if tls is None:
         return blocked(answer.obstacle)
     own = kind_of(tls.leaf)
     if answer.accepted:
-        return Verdict.PASS, f"{pair}: accepted"
+        return Verdict.PASS, message("{client}: accepted", client=client)
     if not answer.refused:
-        return Verdict.UNTESTED, f"{pair}: {answer.words}"
+        return Verdict.UNTESTED, words
     if kind != own:
-        return Verdict.PASS, f"{pair}: refused, as the certificate is {own}"
+        return Verdict.PASS, message(
+            "{client}: refused, as the certificate is {kind}", client=client, kind=own
+        )
     # Refused to clients of every kind, which the claim about versions judges.
     if "protocol version" in answer.words:
-        return Verdict.PASS, f"{WARNING}{pair}: {answer.words}"
-    words = f"{answer.words}, though the certificate is {own}: its ciphers or signatures are shut out"
-    return Verdict.FAIL, f"{pair}: {words}"
+        return Verdict.PASS, warning(words)
+    return Verdict.FAIL, message(
+        "{client}: {answer}, though the certificate is {kind}: its ciphers or signatures are shut out",
+        client=client,
+        answer=answer.words,
+        kind=own,
+    )
 
 
 def kind_of(certificate: x509.Certificate) -> str:
@@ -109,4 +121,4 @@ def kind_of(certificate: x509.Certificate) -> str:
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         return "RSA"
-    return "EC" if isinstance(key, ec.EllipticCurvePublicKey) else "of another kind"
+    return "EC" if isinstance(key, ec.EllipticCurvePublicKey) else message("of another kind")

@@ -2,12 +2,13 @@
 
 from runbook_lib.mail.probes import byhand
 from runbook_lib.mail.probes.attempts import NO_ACCOUNT, log_in
-from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.row import Row, Verdict, warning
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
+from runbook_lib.messages import message
 
-LOGIN_IS_NARROW = "A login sends in its own name, and is nobody's who may become root"
+LOGIN_IS_NARROW = message("A login sends in its own name, and is nobody's who may become root")
 
-_NO_VIEW = "who may become root is not known here: it needs SSH to the host"
+_NO_VIEW = message("who may become root is not known here: it needs SSH to the host")
 
 
 def login_is_narrow(survey: Survey) -> list[Row]:
@@ -27,22 +28,22 @@ def _sender_rows(survey: Survey) -> list[Row]:
         return [survey.general(LOGIN_IS_NARROW, (Verdict.UNTESTED, NO_ACCOUNT), survey.first_command)]
     logins = survey.once(log_in)
     if logins.first is None or logins.leading is None:
-        judged = Verdict.UNTESTED, "nobody logged in, so nobody named another sender"
-        return [survey.general(LOGIN_IS_NARROW, judged, survey.first_command)]
+        nobody = Verdict.UNTESTED, message("nobody logged in, so nobody named another sender")
+        return [survey.general(LOGIN_IS_NARROW, nobody, survey.first_command)]
     command = byhand.as_another(logins.first, survey.target, account, survey.own(logins.first))
     reply = logins.leading.as_another
+    judged: Judged
     if reply is None:
         judged = blocked(logins.leading.obstacle)
     elif reply.code in (250, 251):
-        judged = (
-            Verdict.PASS,
-            (
-                f"{WARNING}who has logged in may send in any other name (postmaster@{survey.target.domain} was taken): "
-                "reject_sender_login_mismatch, with smtpd_sender_login_maps, holds each to their own"
-            ),
+        words = message(
+            "who has logged in may send in any other name (postmaster@{domain} was taken): "
+            "reject_sender_login_mismatch, with smtpd_sender_login_maps, holds each to their own",
+            domain=survey.target.domain,
         )
+        judged = Verdict.PASS, warning(words)
     else:
-        judged = Verdict.PASS, f"another sender is refused ({reply.brief})"
+        judged = Verdict.PASS, message("another sender is refused ({reply})", reply=reply.brief)
     return [survey.row(LOGIN_IS_NARROW, logins.first, judged, command)]
 
 
@@ -52,11 +53,13 @@ def _row_of_administrators(survey: Survey) -> Row:
     if survey.view is None:
         return survey.general(LOGIN_IS_NARROW, (Verdict.UNTESTED, _NO_VIEW), command)
     found = survey.view.administrators()
-    judged: Judged = Verdict.PASS, "no account that may use sudo has a password to log in with here"
+    words = message("no account that may use sudo has a password to log in with here")
     if found:
-        words = (
-            f"{', '.join(found)} may use sudo and can log in here: 465 and 587 test that password for whoever asks; "
-            "sasl.minimum_uid above the account's id keeps it out"
+        words = warning(
+            message(
+                "{accounts} may use sudo and can log in here: 465 and 587 test that password for whoever asks; "
+                "sasl.minimum_uid above the account's id keeps it out",
+                accounts=", ".join(found),
+            )
         )
-        judged = Verdict.PASS, f"{WARNING}{words}"
-    return survey.general(LOGIN_IS_NARROW, judged, command)
+    return survey.general(LOGIN_IS_NARROW, (Verdict.PASS, words), command)

@@ -14,17 +14,18 @@ from runbook_lib.mail.probes.attempts import (
 )
 from runbook_lib.mail.probes.exchanges import OTHERWISE, exchanges
 from runbook_lib.mail.probes.obstacle import Stage
-from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.row import Row, Verdict, warning
 from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.probes.smtp import Reply
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
 from runbook_lib.mail.probes.target import SUBMISSION_PORTS, Account
 from runbook_lib.mail.probes.view import ACCOUNT_IS_OUT
+from runbook_lib.messages import joined, message
 
-AUTH_AFTER_TLS = "After TLS began, AUTH is offered where users submit mail"
-UNKNOWN_NAME_REFUSED = "An unknown name is refused"
-WRONG_PASSWORD_REFUSED = "A wrong password is refused"  # noqa: S105 - a claim
-RIGHT_PASSWORD_ACCEPTED = "The right password is accepted, by PLAIN and by LOGIN"  # noqa: S105 - a claim
+AUTH_AFTER_TLS = message("After TLS began, AUTH is offered where users submit mail")
+UNKNOWN_NAME_REFUSED = message("An unknown name is refused")
+WRONG_PASSWORD_REFUSED = message("A wrong password is refused")
+RIGHT_PASSWORD_ACCEPTED = message("The right password is accepted, by PLAIN and by LOGIN")
 
 SASLAUTHD_BYTES_MAX = 255  # its request buffer holds 256; a longer password fails as if it were wrong
 
@@ -39,11 +40,13 @@ def auth_after_tls(survey: Survey) -> list[Row]:
         offered = sight.secure_hello.extension("AUTH")
         if sight.endpoint.port not in SUBMISSION_PORTS and not target.auth_on_25:
             if offered is None:
-                return Verdict.PASS, "AUTH is not offered"
-            words = f"AUTH is offered ({' '.join(offered)})"
+                return Verdict.PASS, message("AUTH is not offered")
+            names = " ".join(offered)
             if target.auth_on_25 is None:
-                return Verdict.PASS, f"{words}, as found"
-            return Verdict.FAIL, f"{words}, and nobody asked for that on 25"
+                return Verdict.PASS, message("AUTH is offered ({mechanisms}), as found", mechanisms=names)
+            return Verdict.FAIL, message(
+                "AUTH is offered ({mechanisms}), and nobody asked for that on 25", mechanisms=names
+            )
         return _judge_mechanisms(offered, target.mechanisms)
 
     return survey.judge_each(
@@ -80,9 +83,8 @@ def right_password_accepted(survey: Survey) -> list[Row]:
     for (endpoint, mechanism), attempt in survey.once(log_in).right.items():
         verdict, words = _judge_right(survey, attempt, target.account)
         command = byhand.login(endpoint, target, target.account.user, mechanism, own=survey.own(endpoint))
-        rows.append(
-            survey.row(RIGHT_PASSWORD_ACCEPTED, endpoint, (verdict, f"{mechanism}: {words}"), command)
-        )
+        judged = verdict, message("{login}: {answer}", login=mechanism, answer=words)
+        rows.append(survey.row(RIGHT_PASSWORD_ACCEPTED, endpoint, judged, command))
     rows += _otherwise(survey, target.account)
     return [*rows, *_other_form(survey, target.account)] or survey.unasked(
         RIGHT_PASSWORD_ACCEPTED, login_ports(survey)
@@ -98,7 +100,7 @@ def _otherwise(survey: Survey, account: Account) -> list[Row]:
             verdict, words = _judge_right(survey, attempt, account)
             lines = byhand.login_lines(account.user, mechanism, otherwise=True)
             command = byhand.dialogue_in_tls(endpoint, survey.target, own, *lines)
-            judged = verdict, f"{OTHERWISE[mechanism]}: {words}"
+            judged = verdict, message("{login}: {answer}", login=OTHERWISE[mechanism], answer=words)
             rows.append(survey.row(RIGHT_PASSWORD_ACCEPTED, endpoint, judged, command))
     return rows
 
@@ -114,20 +116,19 @@ def _other_form(survey: Survey, account: Account) -> list[Row]:
     if logins.other.reply is None:
         judged = blocked(logins.other.obstacle)
     elif logins.other.reply.code in (235, 535):
-        words = "accepted (235)" if logins.other.reply.code == 235 else "refused (535)"
-        judged = Verdict.PASS, words
+        is_accepted = logins.other.reply.code == 235
+        judged = Verdict.PASS, message("accepted (235)") if is_accepted else message("refused (535)")
     else:
         judged = Verdict.UNTESTED, judge_login(logins.other.reply, survey.target.asks_at)[1]
-    verdict, words = judged
-    what = "with a domain" if "@" in account.other_form else "without a domain"
+    verdict, answer = judged
+    if "@" in account.other_form:
+        words = message("PLAIN, the name with a domain: {answer}", answer=answer)
+    else:
+        words = message("PLAIN, the name without a domain: {answer}", answer=answer)
     command = byhand.login(
         logins.first, survey.target, account.other_form, "PLAIN", own=survey.own(logins.first)
     )
-    return [
-        survey.row(
-            RIGHT_PASSWORD_ACCEPTED, logins.first, (verdict, f"PLAIN, the name {what}: {words}"), command
-        )
-    ]
+    return [survey.row(RIGHT_PASSWORD_ACCEPTED, logins.first, (verdict, words), command)]
 
 
 def judge_login(reply: Reply, asks_at: str = "") -> Judged:
@@ -137,17 +138,23 @@ def judge_login(reply: Reply, asks_at: str = "") -> Judged:
         asks_at: the socket where the server's smtpd asks, as `Target` has it.
     """
     if reply.code == 235:
-        return Verdict.PASS, "accepted (235)"
+        return Verdict.PASS, message("accepted (235)")
     if reply.code == 535:
-        return Verdict.FAIL, "refused as wrong (535)"
+        return Verdict.FAIL, message("refused as wrong (535)")
     if "too many" in reply.brief.lower():  # smtpd_client_auth_rate_limit
-        return Verdict.UNTESTED, f"limited by the server ({reply.code})"
+        return Verdict.UNTESTED, message("limited by the server ({code})", code=reply.code)
     if reply.code == 454:
-        return Verdict.FAIL, (
-            f"the server cannot ask its password check (454): saslauthd is down, its socket is "
-            f"{f'not {asks_at}' if asks_at else 'elsewhere'}, or postfix may not open it"
+        if asks_at:
+            return Verdict.FAIL, message(
+                "the server cannot ask its password check (454): saslauthd is down, its socket is not {socket}, "
+                "or postfix may not open it",
+                socket=asks_at,
+            )
+        return Verdict.FAIL, message(
+            "the server cannot ask its password check (454): saslauthd is down, its socket is elsewhere, "
+            "or postfix may not open it"
         )
-    return Verdict.FAIL, f"refused ({reply.brief})"
+    return Verdict.FAIL, message("refused ({reply})", reply=reply.brief)
 
 
 def _refusal_row(
@@ -168,7 +175,6 @@ def _refusal_row(
 
 
 def _judge_refusal(attempt: Attempt, asks_at: str, logins: Logins | None, unasked: str) -> Judged:
-    note = f"{attempt.note}: " if attempt.note else ""
     if attempt.reply is None:
         if attempt.obstacle:
             return blocked(attempt.obstacle)
@@ -177,14 +183,21 @@ def _judge_refusal(attempt: Attempt, asks_at: str, logins: Logins | None, unaske
     if attempt.reply.code == 235:
         leading = logins.leading if logins else None
         if attempt.is_recoded and leading and not leading.is_accepted:
-            words = "accepted (235): the host has the password in that encoding; no wrong one was asked"
-            return Verdict.UNTESTED, f"{note}{words}"
-        return Verdict.FAIL, f"{note}accepted (235): the password check does not check"
+            words = message(
+                "accepted (235): the host has the password in that encoding; no wrong one was asked"
+            )
+            return Verdict.UNTESTED, _noted(attempt, words)
+        return Verdict.FAIL, _noted(attempt, message("accepted (235): the password check does not check"))
     if attempt.reply.code == 535:
-        counted = f"; {logins.lock.words}" if logins and logins.lock else ""
-        return Verdict.PASS, f"{note}refused (535){counted}"
-    verdict, words = judge_login(attempt.reply, asks_at)
-    return verdict, f"{note}{words}"
+        counted = [logins.lock.words] if logins and logins.lock else []
+        return Verdict.PASS, _noted(attempt, joined("; ", [message("refused (535)"), *counted]))
+    verdict, answer = judge_login(attempt.reply, asks_at)
+    return verdict, _noted(attempt, answer)
+
+
+def _noted(attempt: Attempt, answer: str) -> str:
+    """An answer, behind what was special about the password."""
+    return message("{password}: {answer}", password=attempt.note, answer=answer) if attempt.note else answer
 
 
 def _judge_right(survey: Survey, attempt: Attempt, account: Account) -> Judged:
@@ -201,40 +214,59 @@ def _judge_535(survey: Survey, account: Account) -> Judged:
     logins, password = survey.once(log_in), account.password.reveal()
     size_bytes = len(password.encode())
     if size_bytes > SASLAUTHD_BYTES_MAX:
-        words = f"the password has {size_bytes} bytes, saslauthd takes {SASLAUTHD_BYTES_MAX}"
-        return Verdict.FAIL, f"refused (535): {words}"
+        return Verdict.FAIL, message(
+            "refused (535): the password has {bytes} bytes, saslauthd takes {limit}",
+            bytes=size_bytes,
+            limit=SASLAUTHD_BYTES_MAX,
+        )
     known = survey.once(_why_refused)
     if known in ACCOUNT_IS_OUT:
-        words = f"refused (535), and not as wrong: {known}, as the host's log says; mend the account, then ask again"
-        return Verdict.UNTESTED, words
+        return Verdict.UNTESTED, message(
+            "refused (535), and not as wrong: {reason}, as the host's log says; mend the account, then ask again",
+            reason=known,
+        )
     if (
         not known and logins.lock and logins.lock.locks
     ):  # of a login that the lock stops, PAM writes no reason
-        words = f"{logins.lock.words}, which lock {account.mailbox}: unlock it, then ask again"
-        return Verdict.UNTESTED, f"refused (535), whatever the password: {words}"
+        return Verdict.UNTESTED, message(
+            "refused (535), whatever the password: {counted}, which lock {account}: unlock it, then ask again",
+            counted=logins.lock.words,
+            account=account.mailbox,
+        )
     if known:
-        return Verdict.FAIL, f"refused (535), and not as wrong: {known}, as the host's log says"
+        return Verdict.FAIL, message(
+            "refused (535), and not as wrong: {reason}, as the host's log says", reason=known
+        )
     if logins.wrong.is_recoded and logins.wrong.is_accepted:
-        words = "the host has it in an old encoding, and accepts it so: set it anew on the host, in UTF-8"
-        return Verdict.FAIL, f"refused (535): {words}"
+        return Verdict.FAIL, message(
+            "refused (535): the host has it in an old encoding, and accepts it so: set it anew on the host, in UTF-8"
+        )
     if logins.other is not None and logins.other.is_accepted:
-        what = "with a domain" if "@" in account.other_form else "without a domain"
-        words = (
-            f"the name {what} is accepted, so whether a domain (realm) belongs to the name is what differs"
+        if "@" in account.other_form:
+            return Verdict.FAIL, message(
+                "refused (535): the name with a domain is accepted, so whether a domain (realm) belongs to the name "
+                "is what differs"
+            )
+        return Verdict.FAIL, message(
+            "refused (535): the name without a domain is accepted, so whether a domain (realm) belongs to the name "
+            "is what differs; saslauthd drops it unless it runs with -r"
         )
-        hint = "" if "@" in account.other_form else "; saslauthd drops it unless it runs with -r"
-        return Verdict.FAIL, f"refused (535): {words}{hint}"
     if "@" in account.user and survey.target.asks_at:
-        words = "without -r saslauthd drops the domain of a name, and PAM is asked for what is left"
-        return Verdict.FAIL, f"refused as wrong (535); the name has a domain: {words}"
-    if not password.isascii():
-        form = "composed (NFC)" if unicodedata.is_normalized("NFC", password) else "decomposed (not NFC)"
-        words = (
-            f"its letters outside ASCII went as UTF-8, {form}: a host that has it in the other form, or in another "
-            "charset, takes it for a wrong one"
+        return Verdict.FAIL, message(
+            "refused as wrong (535); the name has a domain: without -r saslauthd drops the domain of a name, and PAM "
+            "is asked for what is left"
         )
-        return Verdict.FAIL, f"refused as wrong (535); {words}"
-    return Verdict.FAIL, "refused as wrong (535)"
+    if password.isascii():
+        return Verdict.FAIL, message("refused as wrong (535)")
+    if unicodedata.is_normalized("NFC", password):
+        return Verdict.FAIL, message(
+            "refused as wrong (535); its letters outside ASCII went as UTF-8, composed (NFC): a host that has it in "
+            "the other form, or in another charset, takes it for a wrong one"
+        )
+    return Verdict.FAIL, message(
+        "refused as wrong (535); its letters outside ASCII went as UTF-8, decomposed (not NFC): a host that has it in "
+        "the other form, or in another charset, takes it for a wrong one"
+    )
 
 
 def _why_refused(survey: Survey) -> str:
@@ -249,10 +281,14 @@ def _why_refused(survey: Survey) -> str:
 
 def _judge_mechanisms(offered: tuple[str, ...] | None, expected: tuple[str, ...] | None) -> Judged:
     if not offered:
-        return Verdict.FAIL, "AUTH is not offered"
-    words = f"AUTH {' '.join(offered)}"
+        return Verdict.FAIL, message("AUTH is not offered")
+    names = " ".join(offered)
     if expected is not None and set(offered) != set(expected):
-        return Verdict.FAIL, f"{words}, but {' '.join(expected)} is what the password check can do"
+        return Verdict.FAIL, message(
+            "AUTH {mechanisms}, but {expected} is what the password check can do",
+            mechanisms=names,
+            expected=" ".join(expected),
+        )
     if expected is None and "PLAIN" not in offered:
-        return Verdict.PASS, f"{WARNING}{words}, without PLAIN"
-    return Verdict.PASS, words
+        return Verdict.PASS, warning(message("AUTH {mechanisms}, without PLAIN", mechanisms=names))
+    return Verdict.PASS, f"AUTH {names}"

@@ -13,6 +13,7 @@ import dns.resolver
 
 from runbook_lib.mail.probes import resolv_conf
 from runbook_lib.mail.probes.row import Verdict
+from runbook_lib.messages import message
 
 _ATTEMPTS = 3  # a resolver asks again, too, before it believes that nobody can say
 _BETWEEN_S = 0.3
@@ -53,8 +54,8 @@ def look_up(name: str, resolver: str | None, timeout_s: float = 5.0) -> tuple[Lo
             return a, replace(a, kind="AAAA")  # who does not answer once is not waited for again
         return _judged_together(a, _ask(asker, name, "AAAA", timeout_s))
     is_v6 = literal.version == 6
-    found = Lookup("AAAA" if is_v6 else "A", (str(literal),), Verdict.PASS, "a literal address")
-    none = Lookup("A" if is_v6 else "AAAA", (), Verdict.PASS, "a literal address has no other")
+    found = Lookup("AAAA" if is_v6 else "A", (str(literal),), Verdict.PASS, message("a literal address"))
+    none = Lookup("A" if is_v6 else "AAAA", (), Verdict.PASS, message("a literal address has no other"))
     return (none, found) if is_v6 else (found, none)
 
 
@@ -148,30 +149,31 @@ def _resolver(address: str | None) -> dns.resolver.Resolver:
 
 def _no_answer(error: Exception) -> str:
     if isinstance(error, dns.resolver.NoResolverConfiguration):
-        return str(error)  # it is this machine that cannot ask
+        why: str = error.args[0]  # it is this machine that cannot ask
+        return why
     if isinstance(error, dns.resolver.LifetimeTimeout):
-        return "the DNS server does not answer"
+        return message("the DNS server does not answer")
     if isinstance(error, dns.resolver.NoNameservers):
-        return f"the DNS server cannot say (asked {_ATTEMPTS} times)"
-    return f"the DNS server cannot say ({type(error).__name__})"
+        return message("the DNS server cannot say (asked {times} times)", times=_ATTEMPTS)
+    return message("the DNS server cannot say ({error})", error=type(error).__name__)
 
 
 def _ask(asker: dns.resolver.Resolver, name: str, kind: str, timeout_s: float) -> Lookup:
     try:
         answer = _resolve(asker, name, kind, timeout_s)
     except dns.resolver.NXDOMAIN:
-        return Lookup(kind, (), Verdict.FAIL, "no such name in the DNS (NXDOMAIN)")
+        return Lookup(kind, (), Verdict.FAIL, message("no such name in the DNS (NXDOMAIN)"))
     except dns.resolver.NoAnswer:
-        return Lookup(kind, (), Verdict.PASS, f"no {kind} record")
+        return Lookup(kind, (), Verdict.PASS, message("no {kind} record", kind=kind))
     except (dns.exception.DNSException, OSError) as error:
         return Lookup(kind, (), Verdict.UNTESTED, _no_answer(error))
     addresses = tuple(sorted(record.address for record in answer))
-    return Lookup(kind, addresses, Verdict.PASS, f"{kind} record found")
+    return Lookup(kind, addresses, Verdict.PASS, message("{kind} record found", kind=kind))
 
 
 def _judged_together(a: Lookup, aaaa: Lookup) -> tuple[Lookup, Lookup]:
     """A missing record is wrong only where the other kind is missing, too."""
     if a.addresses or aaaa.addresses or {a.verdict, aaaa.verdict} != {Verdict.PASS}:
         return a, aaaa
-    none = Lookup(a.kind, (), Verdict.FAIL, "the name exists and has no address")
+    none = Lookup(a.kind, (), Verdict.FAIL, message("the name exists and has no address"))
     return none, replace(none, kind=aaaa.kind)

@@ -1,16 +1,18 @@
 """What a server calls itself, beside what its certificate has: greeting, EHLO and names side by side."""
 
 import re
+from collections.abc import Sequence
 
 from runbook_lib.mail.probes import byhand
-from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.row import Row, Verdict, warning
 from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.probes.smtp import Reply
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
 from runbook_lib.mail.probes.target import SUBMISSION_PORTS
+from runbook_lib.messages import Message, joined, message
 from runbook_lib.x509 import dns_id
 
-SAYS_WHO_IT_IS = "Each port says a full name of its own, in its greeting and to EHLO"
+SAYS_WHO_IT_IS = message("Each port says a full name of its own, in its greeting and to EHLO")
 
 _NAMES_SHOWN = 6
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -32,21 +34,27 @@ def says_who_it_is(survey: Survey) -> list[Row]:
             return blocked(sight.obstacle)
         greeting, answer = _first_word(sight.greeting), _first_word(hello)
         names = dns_id.of(sight.tls.leaf) if sight.tls else ()
-        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-        certificate = f"the certificate has {', '.join(names[:_NAMES_SHOWN]) or 'no name'}{more}"
-        told = f"greeting: {greeting}; EHLO: {answer}; {certificate if sight.tls else 'no certificate was shown'}"
+        told = message(
+            "greeting: {greeting}; EHLO: {answer}; {certificate}",
+            greeting=greeting,
+            answer=answer,
+            certificate=_told_of(names) if sight.tls else message("no certificate was shown"),
+        )
         short = next((word for word in (greeting, answer) if not _FULL_NAME.fullmatch(word)), None)
         if short is not None:
-            return (
-                Verdict.PASS,
-                f"{WARNING}{told}; '{short}' is no full name, which RFC 5321 (4.3.1, 2.3.5) asks for",
+            short_name = message(
+                "'{word}' is no full name, which RFC 5321 (4.3.1, 2.3.5) asks for", word=short
             )
+            return Verdict.PASS, warning(joined("; ", [told, short_name]))
         if (
             names
             and sight.endpoint.port in SUBMISSION_PORTS
             and not {greeting.lower(), answer.lower()} & set(names)
         ):
-            told += "; they differ, and need not be the same: programs compare the name that users type (RFC 9525, 6)"
+            differ = message(
+                "they differ, and need not be the same: programs compare the name that users type (RFC 9525, 6)"
+            )
+            return Verdict.PASS, joined("; ", [told, differ])
         return Verdict.PASS, told
 
     return survey.judge_each(
@@ -55,4 +63,16 @@ def says_who_it_is(survey: Survey) -> list[Row]:
 
 
 def _first_word(reply: Reply) -> str:
-    return (reply.lines[0].split() or ["nothing"])[0][:100]
+    words = reply.lines[0].split()
+    return words[0][:100] if words else message("nothing")
+
+
+def _told_of(names: Sequence[str]) -> Message:
+    """Which names a certificate has."""
+    if not names:
+        return message("the certificate has no name")
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    if len(names) > _NAMES_SHOWN:
+        more = len(names) - _NAMES_SHOWN
+        return message("the certificate has {names} and {number} more", names=shown, number=more)
+    return message("the certificate has {names}", names=shown)

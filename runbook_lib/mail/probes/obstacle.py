@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from enum import Enum
 
 from runbook_lib.mail.probes.row import Verdict
+from runbook_lib.messages import message
 
 
 class Stage(Enum):
     """How far a conversation came."""
 
-    CONNECT = "at the connection"
-    GREETING = "before the greeting"
-    CLEAR = "in clear"
-    HANDSHAKE = "at the TLS handshake"
-    SECURE = "after TLS began"
+    CONNECT = message("at the connection")
+    GREETING = message("before the greeting")
+    CLEAR = message("in clear")
+    HANDSHAKE = message("at the TLS handshake")
+    SECURE = message("after TLS began")
 
 
 class Kind(Enum):
@@ -69,13 +70,15 @@ class Stopped(Exception):
         self.obstacle = obstacle
 
 
-UNROUTED = "no route to this address from here: who publishes the address, or routes for it, must act"
-_OWN_FIREWALL = "this machine's own firewall forbids the connection"
+UNROUTED = message(
+    "no route to this address from here: who publishes the address, or routes for it, must act"
+)
+_OWN_FIREWALL = message("this machine's own firewall forbids the connection")
 _NOT_REACHED = {
-    errno.ECONNREFUSED: "connection refused: nothing listens there, or a firewall answers for it",
+    errno.ECONNREFUSED: message("connection refused: nothing listens there, or a firewall answers for it"),
     errno.ENETUNREACH: UNROUTED,
     errno.EHOSTUNREACH: UNROUTED,
-    errno.EADDRNOTAVAIL: "the address to ask from is not on this machine",
+    errno.EADDRNOTAVAIL: message("the address to ask from is not on this machine"),
     errno.EACCES: _OWN_FIREWALL,
     errno.EPERM: _OWN_FIREWALL,
 }
@@ -84,26 +87,35 @@ _NOT_REACHED = {
 def not_reached(error: OSError) -> Obstacle:
     """Name what stood before the first byte."""
     if isinstance(error, TimeoutError) or error.errno == errno.ETIMEDOUT:
-        words = "no answer to the connection: a firewall on the way drops it; who runs it must open the port"
+        words = message(
+            "no answer to the connection: a firewall on the way drops it; who runs it must open the port"
+        )
     else:
-        words = _NOT_REACHED.get(error.errno or 0, f"no connection: {error.strerror or type(error).__name__}")
+        other = message("no connection: {reason}", reason=error.strerror or type(error).__name__)
+        words = _NOT_REACHED.get(error.errno or 0, other)
     return Obstacle(Stage.CONNECT, Kind.NOT_REACHED, words)
 
 
 def silent(stage: Stage) -> Obstacle:
     """Name a server that accepts the connection and then says nothing until the deadline."""
-    return Obstacle(stage, Kind.SILENT, f"the connection is accepted, but nothing comes {stage.value}")
+    words = message("the connection is accepted, but nothing comes {when}", when=stage.value)
+    return Obstacle(stage, Kind.SILENT, words)
 
 
 def closed(stage: Stage) -> Obstacle:
     """Name a server that ends the connection before it has answered."""
-    cause = ": the server has no usable key and certificate" if stage is Stage.HANDSHAKE else ""
-    return Obstacle(stage, Kind.CLOSED, f"the connection is closed {stage.value}{cause}")
+    if stage is Stage.HANDSHAKE:
+        words = message(
+            "the connection is closed at the TLS handshake: the server has no usable key and certificate"
+        )
+    else:
+        words = message("the connection is closed {when}", when=stage.value)
+    return Obstacle(stage, Kind.CLOSED, words)
 
 
 def limited(stage: Stage, code: int) -> Obstacle:
     """Name a server that limits this client: that says nothing about TLS or passwords."""
-    return Obstacle(stage, Kind.LIMITED, f"limited by the server ({code})")
+    return Obstacle(stage, Kind.LIMITED, message("limited by the server ({code})", code=code))
 
 
 def failed_handshake(error: ssl.SSLError) -> Obstacle:
@@ -118,14 +130,18 @@ def failed_handshake(error: ssl.SSLError) -> Obstacle:
         return Obstacle(stage, Kind.UNTRUSTED, error.verify_message)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return closed(stage)
-    reason = error.reason or "no reason given"
+    if not error.reason:
+        return Obstacle(stage, Kind.NOT_ASKED, message("could not be asked from here (no reason given)"))
+    reason = error.reason
     words = (
         reason.lower().replace("_", " ").removeprefix("sslv3 ").removeprefix("tlsv1 ").removeprefix("tlsv13 ")
     )
     if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
         return Obstacle(
-            stage, Kind.PLAIN_TEXT, "the port answers in plain text where TLS is expected from the first byte"
+            stage,
+            Kind.PLAIN_TEXT,
+            message("the port answers in plain text where TLS is expected from the first byte"),
         )
     if "ALERT" in reason or reason == "UNSUPPORTED_PROTOCOL":
-        return Obstacle(stage, Kind.REFUSED, f"refused by the server ({words})")
-    return Obstacle(stage, Kind.NOT_ASKED, f"could not be asked from here ({words})")
+        return Obstacle(stage, Kind.REFUSED, message("refused by the server ({reason})", reason=words))
+    return Obstacle(stage, Kind.NOT_ASKED, message("could not be asked from here ({reason})", reason=words))

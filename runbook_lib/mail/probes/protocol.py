@@ -4,14 +4,15 @@ from collections.abc import Callable
 
 from runbook_lib.mail.probes import byhand
 from runbook_lib.mail.probes.obstacle import Stage
-from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.row import Row, Verdict, warning
 from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.probes.survey import Judged, Survey
 from runbook_lib.mail.probes.target import SUBMISSION_PORTS, Endpoint
 from runbook_lib.mail.probes.versions import NEW, OLD, Answer, offer_new, offer_old
+from runbook_lib.messages import joined, message
 
-OLD_VERSIONS_REFUSED = "TLS 1.0 and 1.1 are refused"
-NEW_VERSIONS_ACCEPTED = "TLS 1.2 and 1.3 are accepted"
+OLD_VERSIONS_REFUSED = message("TLS 1.0 and 1.1 are refused")
+NEW_VERSIONS_ACCEPTED = message("TLS 1.2 and 1.3 are accepted")
 
 _Answers = list[tuple[Endpoint, dict[str, Answer]]]
 
@@ -76,26 +77,33 @@ def _judge_old(survey: Survey, endpoint: Endpoint, version: str, answer: Answer)
     if answer.accepted:
         by = _decided_by(survey, endpoint, version, accepted=True)
         if required:
-            return Verdict.FAIL, f"{version}: accepted; wanted TLS 1.2 or later{by}"
-        return Verdict.PASS, f"{version}: accepted, as found (what 25 refuses, senders repeat in clear){by}"
+            words = message("{version}: accepted; wanted TLS 1.2 or later", version=version)
+            return Verdict.FAIL, joined("", (words, by))
+        words = message(
+            "{version}: accepted, as found (what 25 refuses, senders repeat in clear)", version=version
+        )
+        return Verdict.PASS, joined("", (words, by))
+    words = message("{version}: {answer}", version=version, answer=answer.words)
     if not answer.refused:
-        return Verdict.UNTESTED, f"{version}: {answer.words}"
+        return Verdict.UNTESTED, words
     if survey.sight(endpoint).tls is None:
-        return Verdict.UNTESTED, f"{version}: refused, but no version at all is spoken there"
-    return Verdict.PASS, f"{version}: {answer.words}"
+        return Verdict.UNTESTED, message(
+            "{version}: refused, but no version at all is spoken there", version=version
+        )
+    return Verdict.PASS, words
 
 
 def _judge_new(survey: Survey, endpoint: Endpoint, version: str, answer: Answer) -> Judged:
     if answer.accepted:
-        return Verdict.PASS, f"{version}: accepted"
-    words = f"{version}: {answer.words}"
+        return Verdict.PASS, message("{version}: accepted", version=version)
+    words = message("{version}: {answer}", version=version, answer=answer.words)
     # Where no handshake at all succeeds, only an alert about versions is about this claim.
     is_about_versions = survey.sight(endpoint).tls is not None or "protocol version" in words
     if not answer.refused or not is_about_versions:
         return Verdict.UNTESTED, words
-    words += _decided_by(survey, endpoint, version, accepted=False)
+    words = joined("", (words, _decided_by(survey, endpoint, version, accepted=False)))
     if version == "TLS 1.3":
-        return Verdict.PASS, f"{WARNING}{words}"
+        return Verdict.PASS, warning(words)
     return Verdict.FAIL, words
 
 
@@ -104,13 +112,18 @@ def _decided_by(survey: Survey, endpoint: Endpoint, version: str, *, accepted: b
     known = survey.target.versions.get(endpoint.port)
     if known is None:
         return ""
-    beside = f"; {known.beside}" if known.beside else ""
+    beside = [known.beside] if known.beside else []
     if known.left is None:
-        return f"; {known.said}, which this Postfix cannot read{beside}"
+        unread = message("{setting}, which this Postfix cannot read", setting=known.said)
+        return joined("; ", ["", unread, *beside])
     if accepted == (version in known.left):
-        return f"; {known.said}{beside}"
+        return joined("; ", ["", known.said, *beside])
     if accepted:
-        return (
-            f"; {known.said}, which leaves it out: that is not taken up, or something before Postfix answers"
+        return message(
+            "; {setting}, which leaves it out: that is not taken up, or something before Postfix answers",
+            setting=known.said,
         )
-    return f"; {known.said}, which lets it in: not Postfix refuses it, but OpenSSL or what it was told"
+    return message(
+        "; {setting}, which lets it in: not Postfix refuses it, but OpenSSL or what it was told",
+        setting=known.said,
+    )

@@ -9,9 +9,10 @@ from runbook_lib.mail.probes.smtp import Reply
 from runbook_lib.mail.probes.standing import as_a_stranger
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
 from runbook_lib.mail.probes.target import SUBMISSION_PORTS
+from runbook_lib.messages import message
 
-NO_RELAY_WITHOUT_LOGIN = "Without a login nothing is relayed, on any port"
-SMTPUTF8_AS_OFFERED = "Addresses outside ASCII are declared with SMTPUTF8 where the server offers it"
+NO_RELAY_WITHOUT_LOGIN = message("Without a login nothing is relayed, on any port")
+SMTPUTF8_AS_OFFERED = message("Addresses outside ASCII are declared with SMTPUTF8 where the server offers it")
 
 # A refusal for one of these reasons says nothing about the relay rule behind it.
 _OTHER_REASON = re.compile(
@@ -63,13 +64,15 @@ def _judge_smtputf8(sight: Sight) -> Judged:
     if sight.secure_hello is None:
         return blocked(sight.obstacle)
     if sight.secure_hello.extension("SMTPUTF8") is None:
-        return Verdict.PASS, "SMTPUTF8 offered: no; addresses outside ASCII cannot be used here"
+        return Verdict.PASS, message("SMTPUTF8 offered: no; addresses outside ASCII cannot be used here")
     reply = sight.smtputf8
     if reply is None:
         return blocked(sight.obstacle)
     if reply.code in (501, 504, 555):
-        return Verdict.FAIL, f"SMTPUTF8 offered: yes; but MAIL with it is not understood ({reply.brief})"
-    return Verdict.PASS, f"SMTPUTF8 offered: yes; MAIL with it: {reply.code}"
+        return Verdict.FAIL, message(
+            "SMTPUTF8 offered: yes; but MAIL with it is not understood ({reply})", reply=reply.brief
+        )
+    return Verdict.PASS, message("SMTPUTF8 offered: yes; MAIL with it: {code}", code=reply.code)
 
 
 def _worst(sight: Sight) -> tuple[Judged, RelayTry]:
@@ -83,15 +86,20 @@ def _worst(sight: Sight) -> tuple[Judged, RelayTry]:
 
 def _judge_try(port: int, found: RelayTry) -> Judged:
     if found.rcpt is not None and found.rcpt.code in (250, 251, 252):
-        sender = "a sender of its own domain" if found.sender_is_local else "a foreign sender"
-        return (
-            Verdict.FAIL,
-            f"a foreign recipient is taken without a login, from {sender} ({found.rcpt.code})",
+        if found.sender_is_local:
+            return Verdict.FAIL, message(
+                "a foreign recipient is taken without a login, from a sender of its own domain ({code})",
+                code=found.rcpt.code,
+            )
+        return Verdict.FAIL, message(
+            "a foreign recipient is taken without a login, from a foreign sender ({code})",
+            code=found.rcpt.code,
         )
     reply = found.rcpt or found.mail
     if _refuses(port, reply, at_rcpt=found.rcpt is not None):
-        return Verdict.PASS, f"refused at {'RCPT' if found.rcpt else 'MAIL'} ({reply.brief})"
-    return Verdict.UNTESTED, f"refused before the relay rule was asked ({reply.brief})"
+        step = "RCPT" if found.rcpt else "MAIL"
+        return Verdict.PASS, message("refused at {step} ({reply})", step=step, reply=reply.brief)
+    return Verdict.UNTESTED, message("refused before the relay rule was asked ({reply})", reply=reply.brief)
 
 
 def _refuses(port: int, reply: Reply, *, at_rcpt: bool) -> bool:

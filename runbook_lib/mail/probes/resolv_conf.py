@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 import dns.inet
 import dns.resolver
 
+from runbook_lib.messages import message
+
 PATH = Path("/etc/resolv.conf")
 
 
@@ -33,14 +35,29 @@ def resolver(path: Path = PATH) -> dns.resolver.Resolver:
     try:
         lines = path.read_bytes().decode("utf-8", errors="replace").splitlines()
     except OSError as error:
-        return _Nobody(f"{path} on this machine cannot be read ({error.strerror}), so no DNS server is asked")
+        why = message(
+            "{path} on this machine cannot be read ({reason}), so no DNS server is asked",
+            path=path,
+            reason=error.strerror,
+        )
+        return _Nobody(why)
     named = [line for line in lines if line.split()[:1] == ["nameserver"]]
     unusable = [line for line in named if not _is_address(line)]
     usable = "\n".join(line for line in lines if line not in unusable)
     if len(named) == len(unusable):
-        seen = ", ".join(f"'{line.strip()}'" for line in unusable)
-        why = f"none of its lines names one: {seen}" if seen else "it has no line 'nameserver ADDRESS'"
-        return _Nobody(f"{path} on this machine names no DNS server: {why}")
+        if not unusable:
+            return _Nobody(
+                message(
+                    "{path} on this machine names no DNS server: it has no line 'nameserver ADDRESS'",
+                    path=path,
+                )
+            )
+        why = message(
+            "{path} on this machine names no DNS server: none of its lines names one: {lines}",
+            path=path,
+            lines=", ".join(f"'{line.strip()}'" for line in unusable),
+        )
+        return _Nobody(why)
     made = dns.resolver.Resolver(configure=False)
     made.read_resolv_conf(io.StringIO(usable))
     return made

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from runbook_lib import warned
-from runbook_lib.warned import WARNING
+from runbook_lib.warned import WARNING, warning
 
-__all__ = ["WARNING", "Row", "Verdict"]
+__all__ = ["WARNING", "Row", "Verdict", "warning"]
 
 
 class Verdict(StrEnum):

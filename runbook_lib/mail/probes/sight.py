@@ -12,6 +12,7 @@ from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage, Stopped
 from runbook_lib.mail.probes.smtp import Conversation, Reply
 from runbook_lib.mail.probes.target import Endpoint
 from runbook_lib.mail.probes.tls import Tls, read_tls
+from runbook_lib.messages import message
 
 PROBE_SENDER = "runbook-probe"
 _MX = 25  # where other servers' mail comes in
@@ -153,7 +154,7 @@ def _named_silence(asker: Asker, endpoint: Endpoint, found: Obstacle) -> Obstacl
             talk.handshake(asker.blind, asker.target.name)
     except Stopped:
         return found
-    words = (
+    words = message(
         "the port expects TLS from the first byte (wrapper mode), where plain SMTP with STARTTLS is expected"
     )
     return Obstacle(Stage.GREETING, Kind.NOT_OFFERED, words)

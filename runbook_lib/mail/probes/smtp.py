@@ -26,6 +26,7 @@ from runbook_lib.mail.probes.obstacle import (
     silent,
 )
 from runbook_lib.mail.probes.target import Endpoint
+from runbook_lib.messages import message
 
 _REPLY_BYTES_MAX = 65536
 _ADDRESS = re.compile(r"<[^>]*>:? ?")
@@ -112,7 +113,7 @@ class Conversation:
         """Wait for the greeting. Anything but 220 is a server that does not serve this client now."""
         reply = self._read_reply()
         if reply.code != 220:
-            words = f"the server refuses this client ({reply.brief})"
+            words = message("the server refuses this client ({reply})", reply=reply.brief)
             raise Stopped(Obstacle(self.stage, Kind.LIMITED, words))
         if self.stage is Stage.GREETING:
             self.stage = Stage.CLEAR
@@ -160,7 +161,9 @@ class Conversation:
         if self._pending:
             # Bytes sent in clear would be taken for bytes of the protected conversation.
             raise Stopped(
-                Obstacle(self.stage, Kind.NOT_OFFERED, "the server sends more in clear after its 220")
+                Obstacle(
+                    self.stage, Kind.NOT_OFFERED, message("the server sends more in clear after its 220")
+                )
             )
 
     def data(self, message: bytes) -> Reply:
@@ -190,7 +193,7 @@ class Conversation:
             size += len(line)
             text = line.decode("utf-8", errors="backslashreplace").rstrip("\r\n")
             if not re.fullmatch(r"[2-5][0-9][0-9]([ -].*)?", text) or size > _REPLY_BYTES_MAX:
-                raise Stopped(Obstacle(self.stage, Kind.NOT_SMTP, "the answer is no SMTP"))
+                raise Stopped(Obstacle(self.stage, Kind.NOT_SMTP, message("the answer is no SMTP")))
             lines.append(text[4:])
             if text[3:4] != "-":
                 break
@@ -202,7 +205,7 @@ class Conversation:
     def _read_line(self) -> bytes:
         while b"\n" not in self._pending:
             if len(self._pending) > _REPLY_BYTES_MAX:
-                raise Stopped(Obstacle(self.stage, Kind.NOT_SMTP, "the answer is no SMTP"))
+                raise Stopped(Obstacle(self.stage, Kind.NOT_SMTP, message("the answer is no SMTP")))
             received = self._receive()
             if not received:
                 raise Stopped(closed(self.stage))

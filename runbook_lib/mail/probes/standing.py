@@ -6,29 +6,30 @@ What a server does for a stranger can only be asked by one. The host itself is n
 
 from runbook_lib.mail.firewall import Firewall
 from runbook_lib.mail.probes import byhand, networks
-from runbook_lib.mail.probes.obstacle import UNROUTED, Kind, Stage
+from runbook_lib.mail.probes.obstacle import UNROUTED, Kind, Obstacle, Stage
 from runbook_lib.mail.probes.row import Row, Verdict
 from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.probes.survey import Judged, Survey
 from runbook_lib.mail.probes.target import Endpoint
 from runbook_lib.mail.probes.vantage import ASKED_FROM_THE_HOST
 from runbook_lib.mail.probes.view import THROTTLED_S
+from runbook_lib.messages import joined, message
 
-PORTS_REACHED = "Each port is reached from here, on each address of the name"
+PORTS_REACHED = message("Each port is reached from here, on each address of the name")
 
 _LOOPBACK = ("127.0.0.1", "::1")
-_IN_FRONT = (
+_IN_FRONT = message(
     "no rule of the host's own firewall keeps it out: who runs the firewall or NAT before it must let it in"
 )
-_INSIDE = (
+_INSIDE = message(
     "this client is inside the server's mynetworks, for which relaying is allowed: ask from outside of them"
 )
-_AMONG_ITS_OWN = (
+_AMONG_ITS_OWN = message(
     "this client is inside the server's mynetworks, and what it is told says nothing about strangers: ask from outside "
     "of them"
 )
 
-_UNREADABLE = (
+_UNREADABLE = message(
     "whether this client is inside the server's mynetworks cannot be read, since a table is named there: "
     "ask from outside of them"
 )
@@ -45,11 +46,13 @@ def ports_reached(survey: Survey) -> list[Row]:
         unreached = survey.asker.unreached(sight.endpoint)
         if unreached is None:
             said = _smtpd_deaths(survey, sight)
-            return (Verdict.FAIL, f"smtpd dies: {'; '.join(said)}") if said else (Verdict.PASS, "reached")
+            if said:
+                return Verdict.FAIL, message("smtpd dies: {reasons}", reasons="; ".join(said))
+            return Verdict.PASS, message("reached")
         closed, others = _walls(survey, sight.endpoint)
         # Where the host's own firewall does it, nobody else is suspected.
-        words = "not reached" if closed else unreached.words
-        return Verdict.UNTESTED, "; ".join([_words(survey, sight, words), *closed, *others])
+        words = message("not reached") if closed else unreached.words
+        return Verdict.UNTESTED, joined("; ", [*_words(survey, sight, words), *closed, *others])
 
     return survey.judge_each(PORTS_REACHED, survey.target.ports, judge, byhand.connection)
 
@@ -58,7 +61,7 @@ def no_stranger(survey: Survey, endpoint: Endpoint) -> str:
     """Why what an endpoint was asked says nothing about strangers; '' where nothing speaks against it."""
     unreached = survey.asker.unreached(endpoint)
     if unreached is not None and survey.asker.client_on_host(endpoint):
-        return f"only {ASKED_FROM_THE_HOST}, which says nothing about strangers; from here: {unreached.words}"
+        return _only_from_the_host(unreached)
     own, client = survey.once(_mynetworks), _address_at(survey, endpoint)
     is_inside = networks.inside(client, own) if own and client else False
     return _AMONG_ITS_OWN if is_inside else _UNREADABLE if is_inside is None else ""
@@ -68,32 +71,42 @@ def as_a_stranger(survey: Survey, endpoint: Endpoint, judged: Judged) -> Judged:
     """What was told about relaying, as far as it holds for strangers."""
     unreached = survey.asker.unreached(endpoint)
     if unreached is not None and survey.asker.client_on_host(endpoint):
-        words = (
-            f"only {ASKED_FROM_THE_HOST}, which says nothing about strangers; from here: {unreached.words}"
-        )
-        return Verdict.UNTESTED, words
+        return Verdict.UNTESTED, _only_from_the_host(unreached)
     verdict, words = judged
     if survey.view is None:
-        excuse = "; right only where the server counts this client to its mynetworks"
-        return verdict, words + (excuse if verdict is Verdict.FAIL else "")
+        excuse = message("right only where the server counts this client to its mynetworks")
+        return verdict, joined("; ", [words, excuse]) if verdict is Verdict.FAIL else words
     own = survey.once(_mynetworks)
     client = _address_at(survey, endpoint)
     is_inside = networks.inside(client, own) if own and client else False
     if is_inside:
         return Verdict.UNTESTED, _INSIDE
     if is_inside is None and verdict is Verdict.FAIL:
-        return Verdict.UNTESTED, f"{words}; {_UNREADABLE}"
+        return Verdict.UNTESTED, joined("; ", [words, _UNREADABLE])
     return verdict, words
 
 
-def _words(survey: Survey, sight: Sight, unreached: str) -> str:
+def _only_from_the_host(unreached: Obstacle) -> str:
+    return message(
+        "only {asked}, which says nothing about strangers; from here: {reason}",
+        asked=ASKED_FROM_THE_HOST,
+        reason=unreached.words,
+    )
+
+
+def _words(survey: Survey, sight: Sight, unreached: str) -> list[str]:
     """How far it came, from here and from the host itself."""
     client = survey.asker.client_on_host(sight.endpoint)
     if not client:
-        return f"{unreached}{survey.asker.shut(sight.endpoint)}"
+        shut = survey.asker.shut(sight.endpoint)
+        return [unreached, shut] if shut else [unreached]
     if client in _LOOPBACK and sight.endpoint.address not in _LOOPBACK:
-        return "it listens on the loopback address alone: inet_interfaces in main.cf must name this address"
-    return f"{unreached}; it answers where it is {ASKED_FROM_THE_HOST}"
+        return [
+            message(
+                "it listens on the loopback address alone: inet_interfaces in main.cf must name this address"
+            )
+        ]
+    return [unreached, message("it answers where it is {asked}", asked=ASKED_FROM_THE_HOST)]
 
 
 def _walls(survey: Survey, endpoint: Endpoint) -> tuple[list[str], list[str]]:

@@ -19,6 +19,7 @@ from runbook_lib.mail.probes.sight import Sight, look
 from runbook_lib.mail.probes.target import Endpoint, Target
 from runbook_lib.mail.probes.vantage import ASKED_FROM_THE_HOST, Vantage
 from runbook_lib.mail.probes.view import HostView
+from runbook_lib.messages import message
 
 T = TypeVar("T")
 Judged = tuple[Verdict, str]  # a verdict and what was seen
@@ -140,7 +141,7 @@ class Survey:
     def client(self, endpoint: Endpoint, own: str = "") -> str:
         """The same for a row: else our own, labelled."""
         own = own or self.sight(endpoint).own
-        return self.seen_client(endpoint) or (f"own: {own}" if own else "-")
+        return self.seen_client(endpoint) or (message("own: {address}", address=own) if own else "-")
 
     def row(self, claim: str, endpoint: Endpoint, judged: Judged, command: str) -> Row:
         """A row about an endpoint."""
@@ -153,7 +154,7 @@ class Survey:
         asked = row.port is not None and self.asker.client_on_host(Endpoint(row.address, row.port))
         if not asked or ASKED_FROM_THE_HOST in row.seen:
             return row
-        return replace(row, seen=f"{row.seen} ({ASKED_FROM_THE_HOST})")
+        return replace(row, seen=message("{seen} ({asked})", seen=row.seen, asked=ASKED_FROM_THE_HOST))
 
     def general(self, claim: str, judged: Judged, command: str) -> Row:
         """A row about the whole server."""
@@ -178,7 +179,7 @@ class Survey:
         """The one row of a claim that has no address to ask; none where its ports are not the target's."""
         if self.addresses or not set(ports) & set(self.target.ports):
             return []
-        judged = Verdict.UNTESTED, f"no address to ask: {self.lookups[0].words}"
+        judged = Verdict.UNTESTED, message("no address to ask: {reason}", reason=self.lookups[0].words)
         return [self.general(claim, judged, self.first_command)]
 
     @property
@@ -190,6 +191,8 @@ class Survey:
 def blocked(obstacle: Obstacle | None, *judged: Stage) -> Judged:
     """Judge a claim that was not reached: FAIL where the claim is about the stage at which it ended."""
     if obstacle is None:
-        return Verdict.UNTESTED, "not asked"
-    untrusted = "the certificate is not trusted: " if obstacle.kind is Kind.UNTRUSTED else ""
-    return obstacle.verdict_at(*judged), f"{untrusted}{obstacle.words}"
+        return Verdict.UNTESTED, message("not asked")
+    words = obstacle.words
+    if obstacle.kind is Kind.UNTRUSTED:
+        words = message("the certificate is not trusted: {reason}", reason=words)
+    return obstacle.verdict_at(*judged), words

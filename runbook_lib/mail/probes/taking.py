@@ -8,8 +8,9 @@ from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.probes.smtp import Reply
 from runbook_lib.mail.probes.standing import no_stranger
 from runbook_lib.mail.probes.survey import Judged, Survey, blocked
+from runbook_lib.messages import message
 
-MAIL_TAKEN_ON_25 = "Port 25 takes mail for the domain from a stranger"
+MAIL_TAKEN_ON_25 = message("Port 25 takes mail for the domain from a stranger")
 
 _NOT_ITS_OWN = re.compile(
     r"relay(ing)?( access)? (is )?(denied|not permitted)|unable to relay", re.IGNORECASE
@@ -52,20 +53,33 @@ def mail_taken_on_25(survey: Survey) -> list[Row]:
 
 
 def _judge(reply: Reply, recipient: str, *, by_account: bool) -> Judged:
-    told = f"({reply.brief})"
     if reply.code in (250, 251, 252):
-        return Verdict.PASS, f"{recipient}: taken ({reply.code})"
+        return Verdict.PASS, message("{recipient}: taken ({code})", recipient=recipient, code=reply.code)
     if _NOT_ITS_OWN.search(reply.brief):
         domain = recipient.rpartition("@")[2]
-        return Verdict.UNASKED, f"mail for {domain} is not this server's to take {told}"
+        return Verdict.UNASKED, message(
+            "mail for {domain} is not this server's to take ({reply})", domain=domain, reply=reply.brief
+        )
     if _GREYLISTED.search(reply.brief):
-        return (
-            Verdict.UNASKED,
-            f"{recipient}: greylisted: a stranger has to come again, and this asks once {told}",
+        return Verdict.UNASKED, message(
+            "{recipient}: greylisted: a stranger has to come again, and this asks once ({reply})",
+            recipient=recipient,
+            reply=reply.brief,
         )
     if _WHO_ASKS.search(reply.brief):
-        return Verdict.UNTESTED, f"{recipient}: refused for who asks, which says nothing about others {told}"
+        return Verdict.UNTESTED, message(
+            "{recipient}: refused for who asks, which says nothing about others ({reply})",
+            recipient=recipient,
+            reply=reply.brief,
+        )
     if _NOBODY.search(reply.brief) and not by_account:
-        words = "there is no such mailbox, which every domain has to have (RFC 5321, 4.5.1)"
-        return Verdict.UNTESTED, f"{recipient}: {words} {told}"
-    return Verdict.FAIL, f"{recipient}: refused, so other servers' mail does not come in {told}"
+        return Verdict.UNTESTED, message(
+            "{recipient}: there is no such mailbox, which every domain has to have (RFC 5321, 4.5.1) ({reply})",
+            recipient=recipient,
+            reply=reply.brief,
+        )
+    return Verdict.FAIL, message(
+        "{recipient}: refused, so other servers' mail does not come in ({reply})",
+        recipient=recipient,
+        reply=reply.brief,
+    )

@@ -8,6 +8,7 @@ from typing import cast
 from cryptography import x509
 
 from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage, Stopped
+from runbook_lib.messages import message
 from runbook_lib.x509 import der, trusted_roots
 
 OLD_CIPHERS = "ALL:@SECLEVEL=0"  # without it OpenSSL 3 does not even send a hello for TLS 1.0 or 1.1
@@ -103,5 +104,5 @@ def _certificates(secured: ssl.SSLSocket, method: str) -> tuple[x509.Certificate
         return tuple(map(der.certificate, chain))
     except ValueError as error:
         # OpenSSL takes more than it understands; a client that looks closer is left with nothing.
-        words = "a certificate that the server sends is garbled inside: have it issued anew"
+        words = message("a certificate that the server sends is garbled inside: have it issued anew")
         raise Stopped(Obstacle(Stage.HANDSHAKE, Kind.UNREADABLE, words)) from error

@@ -9,12 +9,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from runbook_lib.mail.probes import byhand
 from runbook_lib.mail.probes.names import exchangers, look_up, malformed, records
-from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.row import Row, Verdict, warning
 from runbook_lib.mail.probes.survey import Survey, blocked
 from runbook_lib.mail.probes.tls import Tls
+from runbook_lib.messages import message
 from runbook_lib.x509 import keys
 
-TLSA_MATCHES = "Each TLSA record matches what port 25 shows"
+TLSA_MATCHES = message("Each TLSA record matches what port 25 shows")
 
 _PORT = 25
 _MATCHING: dict[int, Callable[[bytes], bytes]] = {
@@ -44,29 +45,34 @@ def tlsa_matches(survey: Survey) -> list[Row]:
     names, reason = _names(survey)
     if reason is not None:
         command = byhand.dig(survey.target.domain, "MX", survey.target.resolver)
-        judged = Verdict.UNTESTED, f"the MX of {survey.target.domain}: {reason}"
+        judged = (
+            Verdict.UNTESTED,
+            message("the MX of {domain}: {reason}", domain=survey.target.domain, reason=reason),
+        )
         rows.append(survey.general(TLSA_MATCHES, judged, command))
     for name in names:
         owner = f"_{_PORT}._tcp.{name}"
         command = byhand.dig(owner, "TLSA", survey.target.resolver)
         found, garbled, reason = standing_at(owner, survey.target.resolver)
         if garbled:
-            words = f"{WARNING}{owner}: {garbled} malformed: heeded by nobody, take it out"
-            rows.append(survey.general(TLSA_MATCHES, (Verdict.PASS, words), command))
+            words = message(
+                "{name}: {number} malformed: heeded by nobody, take it out", name=owner, number=garbled
+            )
+            rows.append(survey.general(TLSA_MATCHES, (Verdict.PASS, warning(words)), command))
         if reason is not None:
-            rows.append(survey.general(TLSA_MATCHES, (Verdict.UNTESTED, f"{owner}: {reason}"), command))
+            words = message("{name}: {reason}", name=owner, reason=reason)
+            rows.append(survey.general(TLSA_MATCHES, (Verdict.UNTESTED, words), command))
         elif not found and garbled:
             continue
         elif not found:
-            rows.append(survey.general(TLSA_MATCHES, (Verdict.PASS, f"{owner}: no record"), command))
+            words = message("{name}: no record", name=owner)
+            rows.append(survey.general(TLSA_MATCHES, (Verdict.PASS, words), command))
         elif shown is None:
-            verdict, words = blocked(sights[0].obstacle)
-            rows.append(survey.general(TLSA_MATCHES, (verdict, f"{owner}: {words}"), command))
+            verdict, reason = blocked(sights[0].obstacle)
+            words = message("{name}: {reason}", name=owner, reason=reason)
+            rows.append(survey.general(TLSA_MATCHES, (verdict, words), command))
         else:
-            rows += [
-                survey.general(TLSA_MATCHES, (verdict, words), command)
-                for verdict, words in judge(owner, found, shown)
-            ]
+            rows += [survey.general(TLSA_MATCHES, judged, command) for judged in judge(owner, found, shown)]
     return rows
 
 
@@ -92,33 +98,48 @@ def judge(owner: str, found: Sequence[Any], shown: Tls) -> list[tuple[Verdict, s
         found: records as dnspython has them.
         shown: what port 25 shows.
     """
-    usable = [record for record in found if not unusable(record)]
+    usable = [record for record in found if _is_for_mail(record) and _is_known(record)]
     matching = [record for record in usable if is_match(record, shown.sent)]
-    judged = []
+    judged: list[tuple[Verdict, str]] = []
     for record in sorted(
         found, key=lambda record: (record.usage, record.selector, record.mtype, record.cert)
     ):
         what = f"{owner}: TLSA {record.usage} {record.selector} {record.mtype} {record.cert.hex()[:8]}…"
-        if why := unusable(record):
-            judged.append((Verdict.PASS, f"{WARNING}{what} {why}"))
+        if not _is_for_mail(record):
+            words = message(
+                "{record} is heeded by no mail server: usage {usage} is not for mail",
+                record=what,
+                usage=record.usage,
+            )
+            judged.append((Verdict.PASS, warning(words)))
+        elif not _is_known(record):
+            words = message("{record} is heeded by nobody: no such selector or matching type", record=what)
+            judged.append((Verdict.PASS, warning(words)))
         elif record in matching:
-            judged.append((Verdict.PASS, f"{what} matches"))
+            judged.append((Verdict.PASS, message("{record} matches", record=what)))
         elif matching:
-            words = f"{what} matches nothing that port 25 shows: left over, or for the next certificate"
-            judged.append((Verdict.PASS, f"{WARNING}{words}"))
+            words = message(
+                "{record} matches nothing that port 25 shows: left over, or for the next certificate",
+                record=what,
+            )
+            judged.append((Verdict.PASS, warning(words)))
         else:
-            words = f"{what} matches nothing that port 25 shows: servers that heed DANE send no mail here"
+            words = message(
+                "{record} matches nothing that port 25 shows: servers that heed DANE send no mail here",
+                record=what,
+            )
             judged.append((Verdict.FAIL, words))
     return judged
 
 
-def unusable(record: Any) -> str:
-    """Why no mail server goes by a record; empty where one does."""
-    if record.usage not in (_OF_THE_SERVER, _OF_AN_AUTHORITY):
-        return f"is heeded by no mail server: usage {record.usage} is not for mail"
-    if record.selector not in (0, 1) or record.mtype not in _MATCHING:
-        return "is heeded by nobody: no such selector or matching type"
-    return ""
+def _is_for_mail(record: Any) -> bool:
+    """Whether mail servers go by records of this usage."""
+    return record.usage in (_OF_THE_SERVER, _OF_AN_AUTHORITY)
+
+
+def _is_known(record: Any) -> bool:
+    """Whether there is such a selector, and such a matching type."""
+    return record.selector in (0, 1) and record.mtype in _MATCHING
 
 
 def is_match(record: Any, chain: Sequence[x509.Certificate]) -> bool:

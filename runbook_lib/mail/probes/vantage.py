@@ -3,7 +3,9 @@
 import socket
 from typing import Protocol
 
-ASKED_FROM_THE_HOST = "asked from the host itself, through SSH"
+from runbook_lib.messages import message
+
+ASKED_FROM_THE_HOST = message("asked from the host itself, through SSH")
 
 
 class Vantage(Protocol):

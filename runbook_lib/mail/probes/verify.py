@@ -31,16 +31,17 @@ from runbook_lib.mail.probes.target import Target
 from runbook_lib.mail.probes.tlsa import tlsa_matches
 from runbook_lib.mail.probes.vantage import Vantage
 from runbook_lib.mail.probes.view import HostView
+from runbook_lib.messages import message
 
-NOT_REACHED = "not asked, since no port is reached"
-NAME_RESOLVES = "The name that users type leads to an address"
+NOT_REACHED = message("not asked, since no port is reached")
+NAME_RESOLVES = message("The name that users type leads to an address")
 
 
 def name_resolves(survey: Survey) -> list[Row]:
     """The DNS has an A record, an AAAA record, or both; a name with IPv4 alone is fine."""
     name, resolver = survey.target.name, survey.target.resolver
     if survey.target.is_address:
-        judged = Verdict.UNTESTED, "asked by an address: whether a name leads there is not known"
+        judged = Verdict.UNTESTED, message("asked by an address: whether a name leads there is not known")
         return [survey.general(NAME_RESOLVES, judged, byhand.reverse(name, resolver))]
     return [
         survey.general(NAME_RESOLVES, (lookup.verdict, lookup.words), byhand.dig(name, lookup.kind, resolver))

@@ -7,6 +7,7 @@ from runbook_lib.mail.probes.asker import Asker
 from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage, Stopped
 from runbook_lib.mail.probes.target import Endpoint
 from runbook_lib.mail.probes.tls import Tls, read_tls
+from runbook_lib.messages import message
 
 OLD = ("TLS 1.0", "TLS 1.1")
 NEW = ("TLS 1.2", "TLS 1.3")
@@ -42,9 +43,9 @@ class Answer:
     def words(self) -> str:
         """The answer without its version."""
         if self.obstacle is None:
-            return "accepted"
+            return message("accepted")
         closed = self.obstacle.kind is Kind.CLOSED and self.obstacle.stage is Stage.HANDSHAKE
-        return "refused by the server (it ends the connection)" if closed else self.obstacle.words
+        return message("refused by the server (it ends the connection)") if closed else self.obstacle.words
 
 
 def spelled(version: str | None) -> str:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runbook_lib.mail.firewall import Firewall
+from runbook_lib.messages import message
 
 THROTTLED_S = 60  # service_throttle_time, postconf(5): a constant
 TOKEN_HEADER = "X-Runbook-Probe"  # noqa: S105 - the name of a header
 
 EXPIRED, TO_BE_CHANGED, LOCKED = (
-    "the account has expired",
-    "its password has to be changed first",
-    "the account is locked after wrong logins",
+    message("the account has expired"),
+    message("its password has to be changed first"),
+    message("the account is locked after wrong logins"),
 )
 ACCOUNT_IS_OUT = (EXPIRED, TO_BE_CHANGED, LOCKED)  # what is so of the account, and not of the server
 
@@ -44,7 +45,12 @@ class LoginLock:
     @property
     def words(self) -> str:
         """For a row."""
-        return f"{self.counted} of {self.locks_at} wrong logins counted before ({self.module})"
+        return message(
+            "{counted} of {locks_at} wrong logins counted before ({module})",
+            counted=self.counted,
+            locks_at=self.locks_at,
+            module=self.module,
+        )
 
 
 class HostView(Protocol):
