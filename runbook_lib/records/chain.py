@@ -174,6 +174,9 @@ class Expired(_Entry):
 Afterwards = Undone | Hold | Release | Redacted | Expired  # what becomes of a run that was made
 Entry = Found | Begin | Seal | Signed | Stamped | Signers | Approval | Bound | Policy | Afterwards
 _BEGUN = re.compile(rb'"kind":"(?P<kind>begin|seal)","n":(?P<n>[0-9]+),"run":"(?P<run>[A-Za-z0-9._-]+)"')
+_VOUCHED = re.compile(
+    rb'"kind":"(seal|signed|stamped)","n":[0-9]+,(?:"roots":"[0-9a-f]+",)?"run":"([A-Za-z0-9._-]+)"'
+)
 _AT = re.compile(rb'[0-9a-f]{64} {"at":"([^"]*)"')
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
 
@@ -351,6 +354,8 @@ def _there_before(root: Path) -> dict[str, str]:
         if folder.is_dir() and not folder.name.startswith(".") and folder.name not in known:
             manifest = folder / "manifest.json"
             may_read = manifest.is_file() and os.access(manifest, os.R_OK)
+            if is_empty(folder):  # a run that is about to begin
+                continue
             found[folder.name] = hashlib.sha256(manifest.read_bytes()).hexdigest() if may_read else ""
     return found
 
@@ -379,6 +384,23 @@ def runs_begun(root: Path) -> dict[str, bool]:
     for kind, _, run in _BEGUN.findall(path.read_bytes()) if path.exists() else ():
         begun[run.decode()] = begun.get(run.decode(), False) or kind == b"seal"
     return begun
+
+
+def last_vouched(root: Path) -> dict[str, str]:
+    """Run to the last of seal, signed and stamped that this controller's stream has of it."""
+    path = root / f"{stream_here()}{SUFFIX}"
+    found = _VOUCHED.findall(path.read_bytes()) if path.exists() else ()
+    return {run.decode(): kind.decode() for kind, run in found}
+
+
+def has_digest(root: Path, digest: str) -> bool:
+    """Whether a line of any stream has this digest."""
+    return any(digest.encode() in path.read_bytes() for path in root.glob(f"*{SUFFIX}"))
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a run's folder has nothing of a run yet; not where one may not look into it."""
+    return os.access(folder, os.R_OK) and all(path.name == AT_WORK for path in folder.iterdir())
 
 
 def open_runs(root: Path) -> list[str]:
