@@ -418,6 +418,12 @@ def last_seal(root: Path, run: str) -> Seal | None:
     return seals[-1] if seals else None
 
 
+def last_list(root: Path) -> int:
+    """The number of the last list of signers that came into force; 0: none did."""
+    found = (one for one in _entries_with(root, '"kind":"signers"') if isinstance(one, Signers))
+    return max((one.number for one in found), default=0)
+
+
 def undone(root: Path) -> Iterator[Undone]:
     """What was put back, the oldest first."""
     for entry in _entries_with(root, '"kind":"undone"'):
