@@ -274,3 +274,13 @@ def test_a_plan_that_was_altered_is_none(site: Site, tmp_path: Path) -> None:
     with tampering.signing_with(site.keys / "suzuki"):
         status, said = typed("approve", file, "--signers", site.listed)
     assert (status, "the digest of a host is not that of what is planned for it" in said) == (1, True)
+
+
+def test_two_runs_that_counted_the_same_approval_do_not_both_spend_it(site: Site) -> None:
+    site.given("suzuki", PLAN.sha256)
+    first, second = bind(site, run=RUN), bind(site, run=OTHER)
+    first.spend(site.root, RUN, ["mail1"], ["11-key"])
+    with pytest.raises(ApplyRefused, match=f"was spent by run {RUN} meanwhile"):
+        second.spend(site.root, OTHER, ["mail1"], ["11-key"])
+    second.spend(site.root, OTHER, ["mail2"], ["11-key"])
+    assert [one.hosts for one in chain.bound(site.root)] == [["mail1"], ["mail2"]]

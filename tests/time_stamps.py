@@ -35,6 +35,7 @@ tsa_name = no
 ess_cert_id_chain = no
 ess_cert_id_alg = sha256
 """
+_ONE_AT_A_TIME = threading.Lock()  # openssl reads and writes files of fixed names
 
 
 @dataclass
@@ -56,6 +57,10 @@ class Authority:
         self.asked += 1
         if self.answers is not None:
             return self.answers
+        with _ONE_AT_A_TIME:
+            return self._made(query)
+
+    def _made(self, query: bytes) -> bytes:
         folder = self.root.parent
         (folder / "query").write_bytes(query)
         words = ["openssl", "ts", "-reply", "-queryfile", "query", "-config", "settings", "-out", "reply"]

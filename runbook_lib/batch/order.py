@@ -120,7 +120,6 @@ class Order:
             if self.bound is not None:
                 hosts, chapters = [job.host for job in jobs], [one.chapter for one in ground.chapters]
                 self.bound.spend(folder, run, hosts, chapters)
-                planned.keep(folder / run, self.bound.document)
         except RecordNotWritten as error:
             raise RecordNotWritten(error.problem, error.where, error.remedy) from None
         began = datetime.now(UTC)

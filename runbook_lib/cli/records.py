@@ -391,7 +391,7 @@ def report(
 ) -> None:
     """Report on all runs of a period: a table for a spreadsheet, a page with what is open, which field answers what."""
     from runbook_lib.records import report as reports
-    from runbook_lib.records import root, verification
+    from runbook_lib.records import root, verification, words
 
     inventories.find_records(inventory)
     heads = [verification.Head.parse(text) for text in head or ()]
@@ -401,7 +401,7 @@ def report(
     say(f"{folder / 'report.html'}: {len(made.rows)} runs; population.csv and controls.csv beside it")
     for key, rows in made.open_points.items():
         if rows:
-            say(f"{key.replace('_', ' ')}: {len(rows)}")
+            say(f"{words.say(key, 'en')}: {len(rows)}")
     for line in made.wrong:
         say(f"WRONG {line}")
     raise typer.Exit(1 if made.wrong else 0)

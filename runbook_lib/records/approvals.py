@@ -21,6 +21,7 @@ from runbook_lib.records import (
     files,
     model,
     origin,
+    planned,
     policy,
     seal,
     signer_lists,
@@ -289,18 +290,14 @@ def standing(
     now, plan = datetime.now(UTC), document.sha256
     given, lost = of_plan(root, plan)
     last = {one.decided.approver: one for one in given if one.signature.good}  # what each decided last
-    spent = [
-        one
-        for one in chain.bound(root)
-        if one.plan == plan and one.run != run and {*one.hosts} & {*hosts} and {*one.chapters} & {*chapters}
-    ]
+    bound = [one for one in chain.bound(root) if one.plan == plan]
     counting: list[Given] = []
     own: list[Given] = []
     against: list[str] = []
     refused = False
     for one in given:
         who = f"{one.decided.approver} ({NAME}{one.number})"
-        by = next((entry for entry in spent if one.number in entry.approvals), None)
+        by = _spent_by(one.number, bound, run, hosts, chapters)
         if not one.signature.good:
             against.append(f"{who}: the signature is not good: {one.signature.told}")
         elif last[one.decided.approver] is not one:
@@ -316,6 +313,19 @@ def standing(
         else:
             counting.append(one)
     return Standing(tuple(counting), tuple(own), tuple(against), refused, tuple(lost))
+
+
+def _spent_by(
+    number: int, bound: Iterable[chain.Bound], run: str, hosts: Collection[str], chapters: Collection[str]
+) -> chain.Bound | None:
+    """Which other run spent an approval on one of these hosts, in one of these chapters."""
+    return next(
+        (
+            one for one in bound
+            if one.run != run and number in one.approvals and {*one.hosts} & {*hosts} and {*one.chapters} & {*chapters}
+        ),
+        None,
+    )  # fmt: skip
 
 
 def of_plan(root: Path, plan: str) -> tuple[list[Given], list[str]]:
@@ -379,20 +389,32 @@ class Binding:
         return model.Approval(plan=self.document.sha256, by=by, by_operator=self.by_operator)
 
     def spend(self, root: Path, run: str, hosts: Sequence[str], chapters: Sequence[str]) -> None:
-        """Write into the chain that a run makes the plan on these hosts, before it does; once.
+        """Keep the plan beside the run's records, and write into the chain that it makes that on these hosts; once.
 
         Raises:
+            ApplyRefused: another run spent one of these approvals meanwhile.
             RecordError: the chain is damaged.
             RecordNotWritten: nothing can be written there. Nothing was begun.
         """
+        numbers = [one.number for one in self.counting]
         entry = {
             "run": run, "plan": self.document.sha256, "hosts": list(hosts), "chapters": list(chapters),
-            "approvals": [one.number for one in self.counting],
+            "approvals": numbers,
         }  # fmt: skip
-        there = (one for one in chain.bound(root) if one.run == run)
-        if not any({*hosts} <= {*one.hosts} and {*chapters} <= {*one.chapters} for one in there):
-            with chain.locked(root):
-                chain.append(root, {"kind": "bound", **entry})
+        with chain.locked(root):
+            there = [one for one in chain.bound(root) if one.plan == self.document.sha256]
+            mine = (one for one in there if one.run == run)
+            if any({*hosts} <= {*one.hosts} and {*chapters} <= {*one.chapters} for one in mine):
+                return
+            for number in numbers:
+                if by := _spent_by(number, there, run, hosts, chapters):
+                    raise ApplyRefused(
+                        f"{NAME}{number} was spent by run {by.run} meanwhile",
+                        f"plan {self.document.sha256[:16]}",
+                        "see what that run made, and have another plan approved: runbook plan",
+                    )
+            planned.keep(root / run, self.document)
+            chain.append(root, {"kind": "bound", **entry})
 
 
 def bind(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import ApplyRefused
-from runbook_lib.records import origin, planned
+from runbook_lib.records import origin
 from runbook_lib.records.model import Approval, Change
 from runbook_lib.records.planned import Document, OfHost, Planned
 
@@ -89,13 +89,12 @@ def bind(approved: Approved | None, by_hand: "Binding | None" = None) -> None:
 
 
 def spend(root: Path, run: str, host: str, chapter: str) -> None:
-    """Of a chapter that is run by hand: keep the plan beside its records, and spend what approves it.
+    """Of a chapter that is run by hand: spend what approves its plan.
 
-    Raises: RecordError, RecordNotWritten: as `Binding.spend`.
+    Raises: ApplyRefused, RecordError, RecordNotWritten: as `Binding.spend`.
     """
     if _by_hand is not None:
         _by_hand.spend(root, run, [host], [chapter])
-        planned.keep(root / run, _by_hand.document)
 
 
 def bound() -> Approved | None:

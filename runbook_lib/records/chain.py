@@ -174,6 +174,9 @@ class Expired(_Entry):
 Afterwards = Undone | Hold | Release | Redacted | Expired  # what becomes of a run that was made
 Entry = Found | Begin | Seal | Signed | Stamped | Signers | Approval | Bound | Policy | Afterwards
 _BEGUN = re.compile(rb'"kind":"(?P<kind>begin|seal)","n":(?P<n>[0-9]+),"run":"(?P<run>[A-Za-z0-9._-]+)"')
+_VOUCHED = re.compile(
+    rb'"kind":"(seal|signed|stamped)","n":[0-9]+,(?:"roots":"[0-9a-f]+",)?"run":"([A-Za-z0-9._-]+)"'
+)
 _AT = re.compile(rb'[0-9a-f]{64} {"at":"([^"]*)"')
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
 
@@ -351,6 +354,8 @@ def _there_before(root: Path) -> dict[str, str]:
         if folder.is_dir() and not folder.name.startswith(".") and folder.name not in known:
             manifest = folder / "manifest.json"
             may_read = manifest.is_file() and os.access(manifest, os.R_OK)
+            if is_empty(folder):  # a run that is about to begin
+                continue
             found[folder.name] = hashlib.sha256(manifest.read_bytes()).hexdigest() if may_read else ""
     return found
 
@@ -381,6 +386,23 @@ def runs_begun(root: Path) -> dict[str, bool]:
     return begun
 
 
+def last_vouched(root: Path) -> dict[str, str]:
+    """Run to the last of seal, signed and stamped that this controller's stream has of it."""
+    path = root / f"{stream_here()}{SUFFIX}"
+    found = _VOUCHED.findall(path.read_bytes()) if path.exists() else ()
+    return {run.decode(): kind.decode() for kind, run in found}
+
+
+def has_digest(root: Path, digest: str) -> bool:
+    """Whether a line of any stream has this digest."""
+    return any(digest.encode() in path.read_bytes() for path in root.glob(f"*{SUFFIX}"))
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a run's folder has nothing of a run yet; not where one may not look into it."""
+    return os.access(folder, os.R_OK) and all(path.name == AT_WORK for path in folder.iterdir())
+
+
 def open_runs(root: Path) -> list[str]:
     """Runs of all streams that were begun and never sealed, by name."""
     begun: dict[str, bool] = {}
@@ -394,6 +416,12 @@ def last_seal(root: Path, run: str) -> Seal | None:
     """The last seal of a run, in any stream; None where it was never sealed."""
     seals = [one for one in _entries_with(root, f'"run":"{run}","sums":') if isinstance(one, Seal)]
     return seals[-1] if seals else None
+
+
+def last_list(root: Path) -> int:
+    """The number of the last list of signers that came into force; 0: none did."""
+    found = (one for one in _entries_with(root, '"kind":"signers"') if isinstance(one, Signers))
+    return max((one.number for one in found), default=0)
 
 
 def undone(root: Path) -> Iterator[Undone]:

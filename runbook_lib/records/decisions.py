@@ -105,6 +105,9 @@ def contradicted(told: Statement, known: Decisions) -> Iterator[str]:
     mine = {place: entry for place, entry in known.bound.items() if entry.run == told.run}
     if told.kind == "plan" or told.started_at is None:  # killed before its first chapter
         return
+    made = told.kind == "apply" and any(host.changes for host in told.hosts.values())
+    if told.approval is not None and not mine and not made:  # it was killed before it spent anything
+        return
     if (told.approval is not None) != bool(mine):
         yield "approval: the run and the chain do not agree whether it was bound to a plan"
     people: set[str] = set()
@@ -121,7 +124,6 @@ def contradicted(told: Statement, known: Decisions) -> Iterator[str]:
     if told.approval is not None and set(told.approval.by) != people:
         yield "approval: the run names other people than the chain"
     wanted = known.wanted.get(told.run, Wanted())
-    made = told.kind == "apply" and any(host.changes for host in told.hosts.values())
     if made and len(people) < wanted.approvals and told.review_by is None:
         yield f"approval: the site wanted {wanted.approvals}, and it has {len(people)}"
 

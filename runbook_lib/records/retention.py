@@ -206,15 +206,22 @@ def _notes_of(root: Path, run: str, why: str) -> kept.Notes:
 
 def _refuse_to_delete(root: Path, run: str, notes: kept.Notes) -> None:
     if notes.hold:
-        raise _refused(root, run, f"is on hold by {notes.hold.by}: {notes.hold.reason}")
+        raise _refused(
+            root,
+            run,
+            f"is on hold by {notes.hold.by}: {notes.hold.reason}",
+            f"once that is over: runbook records release {run} --reason TEXT",
+        )
     if notes.expired:
         raise _refused(root, run, "its files have expired")
     if chain.is_at_work(root / run):
         raise _refused(root, run, "is at work")
 
 
-def _refused(root: Path, run: str, problem: str) -> RecordError:
-    return RecordError(problem, str(root / run), f"see runbook records verify {run}", "Nothing was deleted.")
+def _refused(root: Path, run: str, problem: str, remedy: str = "") -> RecordError:
+    return RecordError(
+        problem, str(root / run), remedy or f"see runbook records verify {run}", "Nothing was deleted."
+    )
 
 
 def _note(root: Path, entry: dict[str, object]) -> None:

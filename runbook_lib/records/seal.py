@@ -28,6 +28,8 @@ SIGNATURE = "SHA256SUMS.sig"
 STAMP = "SHA256SUMS.tsr"
 BESIDE = (SUMS, SIGNATURE, STAMP)  # what vouches for a run, and cannot list itself
 _OUTSIDE = frozenset((*BESIDE, chain.AT_WORK))
+# What cannot be there yet, where this is the last that the chain has of what vouches for a run.
+_NOT_YET = {"seal": (SIGNATURE, STAMP), "signed": (STAMP,), "stamped": ()}
 _SUM = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<path>[^\\/\n][^\n]*)")
 _RESERVE = ".reserve"
 REDACTED = ".redacted"  # behind the name of a file that was deleted: who did it, and why
@@ -132,16 +134,31 @@ def begin(root: Path, run: str) -> None:
             of = left.name[1:].removesuffix(_RESERVE)
             if of in begun and not chain.is_at_work(root / of):
                 files.give_up(left)
+        _take_away_unnoted(root)
         files.reserve(reserve_of(root, run))
+        files.make_folder(
+            root / run
+        )  # before the chain has it: an empty folder is nothing, a missing one is a fault
+        chain.hold(root / run)
         if run not in begun:
             chain.append(root, {"kind": "begin", "run": run})
-        files.make_folder(root / run)
-        chain.hold(root / run)
 
 
 def reserve_of(root: Path, run: str) -> Path:
     """The room on the disk that is kept for a run from its beginning to its seal."""
     return root / f".{run}{_RESERVE}"
+
+
+def _take_away_unnoted(root: Path) -> None:
+    """Delete signatures and time-stamps whose writer was killed before the chain had them: they prove nothing.
+
+    The folder of records is held, so nobody is between the two at this moment.
+    """
+    for run, last in chain.last_vouched(root).items():
+        for name in _NOT_YET[last]:
+            path = root / run / name
+            if path.is_file() and not chain.has_digest(root, sha256(path.read_bytes())):
+                path.unlink()
 
 
 def _seal_cut_off(root: Path, run: str) -> None:

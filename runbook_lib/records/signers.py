@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook_lib.errors import UsageError
+from runbook_lib.records import chain
 
 RUN = "run@runbook"
 APPROVE = "approve@runbook"
@@ -53,11 +54,12 @@ def lists(root: Path) -> list[Path]:
 
 
 def in_force(root: Path) -> tuple[Signer, ...]:
-    """The last list; nothing where there is none.
+    """The last list that the chain has; nothing where there is none.
 
     Raises: UsageError: it is none, or cannot be read.
     """
-    there = lists(root)
+    last = chain.last_list(root)
+    there = [path for path in lists(root) if int(path.suffix[1:]) <= last]
     return parse(read(there[-1]), str(there[-1])) if there else ()
 
 

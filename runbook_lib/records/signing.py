@@ -276,7 +276,7 @@ def replace_signers(root: Path, file: Path) -> tuple[Path, str]:
     made = signature(content, key, CHANGE)
     files.prepare_root(root)
     with chain.locked(root):
-        number = len(signers.lists(root)) + 1
+        number = chain.last_list(root) + 1
         path = root / f"{signers.NAME}{number}"
         files.write_atomically(path, content)
         files.write_atomically(path.with_name(f"{path.name}.sig"), made)
