@@ -108,7 +108,7 @@ def _get(name: str, address: str, deadline: float) -> str:
         body = response.read()
     except (OSError, HTTPException) as error:
         raise Unanswered(
-            message("{name} does not hand it out ({reason})", name=name, reason=error)
+            message("{name} does not hand it out ({reason})", name=name, reason=str(error))
         ) from error
     if response.status != 200:
         raise Unanswered(
