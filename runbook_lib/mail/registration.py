@@ -15,14 +15,15 @@ import dns.reversename
 
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.differences.difference import Difference, Effect
-from runbook_lib.mail.probes import WARNING, Row, Verdict
+from runbook_lib.mail.probes import Row, Verdict
 from runbook_lib.mail.probes.byhand import dig
 from runbook_lib.mail.probes.names import Lookup, exchangers, look_up, records
 from runbook_lib.mail.target.decisions import Choices
+from runbook_lib.messages import joined, message
 
-NAMES_LEAD_HERE = "Each name that users type leads to this server"
-ADDRESSES_LEAD_BACK = "Each address of the server has a name that leads back to it"
-DOMAIN_HAS_MX = "The mail domain says which servers take its mail"
+NAMES_LEAD_HERE = message("Each name that users type leads to this server")
+ADDRESSES_LEAD_BACK = message("Each address of the server has a name that leads back to it")
+DOMAIN_HAS_MX = message("The mail domain says which servers take its mail")
 _TIMEOUT_S = 5.0
 
 
@@ -72,21 +73,28 @@ class Registration:
     def _leads_here(self, name: str, address: str) -> tuple[Verdict, str]:
         reason = self.decided.get(name)
         if address in self.own:
-            left = "" if reason is None else " (the decision about its name has no effect)"
-            return Verdict.PASS, f"an address of this server{left}"
+            if reason is None:
+                return Verdict.PASS, message("an address of this server")
+            return (
+                Verdict.PASS,
+                message("an address of this server (the decision about its name has no effect)"),
+            )
         if reason is not None:
             return (
                 Verdict.PASS,
-                f"an address that this server does not have; it leads here, as decided: {reason}",
+                message(
+                    "an address that this server does not have; it leads here, as decided: {reason}",
+                    reason=reason,
+                ),
             )
         family = ipaddress.ip_address(address).version
         own = [one for one in map(ipaddress.ip_address, self.own) if one.version == family]
         if own and ipaddress.ip_address(address).is_global and not any(one.is_global for one in own):
             return (
                 Verdict.UNTESTED,
-                "a public address, and the server has private ones: NAT leads here, or not",
+                message("a public address, and the server has private ones: NAT leads here, or not"),
             )
-        return Verdict.FAIL, "an address that this server does not have"
+        return Verdict.FAIL, message("an address that this server does not have")
 
     def to_decide(self) -> tuple[Difference, ...]:
         """The names that lead to an address that the server does not have, where nobody has decided about it."""
@@ -99,10 +107,13 @@ class Registration:
                 if self._leads_here(name, address)[0] is not Verdict.PASS
             ]
             if addresses:
-                why = "the server has this address on none of its interfaces"
+                why = message("the server has this address on none of its interfaces")
                 if any(ipaddress.ip_address(address).is_loopback for address in addresses):
-                    why += ", and a loopback address leads everybody to their own machine"
-                keep = "NAT, a tunnel or a load balancer leads from there to this server"
+                    why = message(
+                        "the server has this address on none of its interfaces, and a loopback address leads everybody "
+                        "to their own machine"
+                    )
+                keep = message("NAT, a tunnel or a load balancer leads from there to this server")
                 found.append(
                     Difference(Place.dns(name), ", ".join(addresses), Effect.ASKS, why, Choices(keep=keep))
                 )
@@ -131,16 +142,20 @@ class Registration:
         if reason is not None:
             return Verdict.UNTESTED, reason
         if not found:
-            return Verdict.PASS, f"{WARNING}no PTR: many servers refuse or delay mail that it sends out"
+            return Verdict.PASS, _warning(
+                message("no PTR: many servers refuse or delay mail that it sends out")
+            )
         names = _texts(sorted(record.target for record in found))
         answers = {name: self._look_up(name) for name in names}
         for name, answer in answers.items():
             if address in _addresses(answer):
-                return Verdict.PASS, f"{name}, and back"
+                return Verdict.PASS, message("{name}, and back", name=name)
         for name, answer in answers.items():
             if (unanswered := _unanswered(answer)) is not None:
-                return Verdict.UNTESTED, f"whether its PTR {name} leads back: {unanswered}"
-        return Verdict.PASS, f"{WARNING}its PTR {names[0]} does not lead back to it"
+                return Verdict.UNTESTED, message(
+                    "whether its PTR {name} leads back: {reason}", name=name, reason=unanswered
+                )
+        return Verdict.PASS, _warning(message("its PTR {name} does not lead back to it", name=names[0]))
 
     def domain_has_mx(self) -> list[Row]:
         """A row an MX: whether its name has addresses, and is no alias (RFC 2181, 10.3). Submission needs none."""
@@ -148,27 +163,31 @@ class Registration:
         if reason is not None:
             return [self._mx_row(Verdict.UNTESTED, reason)]
         if found is None:
-            words = (
-                f"{WARNING}null MX ('MX 0 .'): the domain says that it takes no mail, so senders try nothing"
+            words = message(
+                "null MX ('MX 0 .'): the domain says that it takes no mail, so senders try nothing"
             )
-            return [self._mx_row(Verdict.PASS, words)]
+            return [self._mx_row(Verdict.PASS, _warning(words))]
         if not found:
-            words = f"{WARNING}no MX: mail for the domain goes to its own address, where it has one"
-            return [self._mx_row(Verdict.PASS, words)]
+            words = message("no MX: mail for the domain goes to its own address, where it has one")
+            return [self._mx_row(Verdict.PASS, _warning(words))]
         return [self._mx_row(*self._taken_by(name)) for name in found]
 
     def _taken_by(self, name: str) -> tuple[Verdict, str]:
         alias, reason = records(name, "CNAME", self.resolver, _TIMEOUT_S)
         if alias:
-            return Verdict.PASS, f"{WARNING}{name} is an alias (CNAME), which an MX must not name"
+            return Verdict.PASS, _warning(
+                message("{name} is an alias (CNAME), which an MX must not name", name=name)
+            )
         answer = self._look_up(name)
         reason = reason or _unanswered(answer)
         if reason is not None and not _addresses(answer):
-            return Verdict.UNTESTED, f"{name}: {reason}"
+            return Verdict.UNTESTED, joined(": ", (name, reason))
         if not _addresses(answer):
-            return Verdict.PASS, f"{WARNING}{name} has no address"
+            return Verdict.PASS, _warning(message("{name} has no address", name=name))
         here = _addresses(answer) & set(self._here)
-        return Verdict.PASS, f"{name}, {'this' if here else 'another'} server"
+        if here:
+            return Verdict.PASS, message("{name}, this server", name=name)
+        return Verdict.PASS, message("{name}, another server", name=name)
 
     @property
     def takes_no_mail(self) -> bool:
@@ -199,7 +218,12 @@ class Registration:
         return self._row(DOMAIN_HAS_MX, self.domain, "MX", verdict, words)
 
     def _row(self, claim: str, name: str, kind: str, verdict: Verdict, words: str) -> Row:
-        return Row(claim, None, "", "-", verdict, f"{name}, {kind}: {words}", dig(name, kind, self.resolver))
+        seen = joined(": ", (f"{name}, {kind}", words))
+        return Row(claim, None, "", "-", verdict, seen, dig(name, kind, self.resolver))
+
+
+def _warning(seen: str) -> str:
+    return message("warning: {seen}", seen=seen)
 
 
 _ORDER: Sequence[Verdict] = (Verdict.PASS, Verdict.UNTESTED, Verdict.FAIL)

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from runbook_lib.mail.probes.row import WARNING, Row, Verdict
+from runbook_lib.mail.probes.row import Row, Verdict
+from runbook_lib.messages import joined, message
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.facts import gather
 from runbook_lib.visible import one_line
 
-LABELS = "Each file has the label that SELinux's policy gives its place"
-DENIALS = "SELinux has refused Postfix and saslauthd nothing since this chapter began"
+LABELS = message("Each file has the label that SELinux's policy gives its place")
+DENIALS = message("SELinux has refused Postfix and saslauthd nothing since this chapter began")
 
 
 def label_rows(host: Host, paths: Iterable[PurePosixPath]) -> list[Row]:
@@ -28,10 +29,15 @@ def label_rows(host: Host, paths: Iterable[PurePosixPath]) -> list[Row]:
         if fact.status == 0 and not fact.value:
             continue
         verdict = Verdict.PASS if fact.value.endswith(" verified.") else Verdict.FAIL
-        words = "as the policy has it" if verdict is Verdict.PASS else fact.value.removeprefix(f"{path} ")
+        words = (
+            message("as the policy has it")
+            if verdict is Verdict.PASS
+            else fact.value.removeprefix(f"{path} ")
+        )
         if fact.status not in (0, 1):
-            verdict, words = Verdict.UNTESTED, f"nobody could look (status {fact.status})"
-        found.append(Row(LABELS, None, "", "-", verdict, f"{path}: {words}", look))
+            verdict = Verdict.UNTESTED
+            words = message("nobody could look (status {status})", status=fact.status)
+        found.append(Row(LABELS, None, "", "-", verdict, joined(": ", (path, words)), look))
     return found
 
 
@@ -56,10 +62,18 @@ class Denial:
     @property
     def told(self) -> str:
         """In words, with what to look at."""
-        shown = "semanage port -l" if self.is_port else "restorecon -nv FILE"
-        due = "which ports it may use" if self.is_port else "the label that the policy gives the place"
-        verb = "was refused" if self.enforced else "will be refused where SELinux enforces"
-        return f"{self.process} {verb}: {self.what}, of type {self.label}; `{shown}` shows {due}"
+        fields = {"process": self.process, "what": self.what, "type": self.label}
+        refused = (
+            message("{process} was refused: {what}, of type {type}", **fields)
+            if self.enforced
+            else message("{process} will be refused where SELinux enforces: {what}, of type {type}", **fields)
+        )
+        shows = (
+            message("`semanage port -l` shows which ports it may use")
+            if self.is_port
+            else message("`restorecon -nv FILE` shows the label that the policy gives the place")
+        )
+        return joined("; ", (refused, shows))
 
 
 def denial_rows(host: Host, since_s: int) -> list[Row]:
@@ -88,15 +102,15 @@ def denial_rows(host: Host, since_s: int) -> list[Row]:
     if found:
         return [_row(denial, times, audit) for denial, times in Counter(found).items()]
     said = facts["audit"].value
-    verdict, words = Verdict.PASS, "the audit log and the kernel's journal have no such line"
+    verdict, words = Verdict.PASS, message("the audit log and the kernel's journal have no such line")
     if facts["has_kernel"].status != 0:  # what is refused while no auditd runs stands there alone
-        verdict, words = Verdict.UNTESTED, "the kernel's journal cannot be read on this host"
+        verdict, words = Verdict.UNTESTED, message("the kernel's journal cannot be read on this host")
     elif facts["has_audit"].status != 0:
-        words = "the kernel's journal has no such line; there is no audit log (the package audit)"
+        words = message("the kernel's journal has no such line; there is no audit log (the package audit)")
     elif "<no matches>" not in said and "type=" not in said:  # its status is 1 for that and for an error
-        verdict, words = (
-            Verdict.UNTESTED,
-            f"ausearch could not read the audit log: {one_line(said) or 'no answer'}",
+        verdict = Verdict.UNTESTED
+        words = message(
+            "ausearch could not read the audit log: {answer}", answer=one_line(said) or message("no answer")
         )
     return [Row(DENIALS, None, "", "-", verdict, words, audit)]
 
@@ -106,8 +120,11 @@ def explained(rows: Sequence[Row], host: Host, since_s: int) -> list[Row]:
     if not any(row.verdict is Verdict.FAIL for row in rows):
         return list(rows)
     refused = [row.seen for row in denial_rows(host, since_s) if row.verdict is Verdict.FAIL]
-    words = "".join(f"; SELinux, meanwhile: {seen}" for seen in refused)
-    return [replace(row, seen=row.seen + words) if row.verdict is Verdict.FAIL else row for row in rows]
+    words = [message("SELinux, meanwhile: {seen}", seen=seen) for seen in refused]
+    return [
+        replace(row, seen=joined("; ", (row.seen, *words))) if row.verdict is Verdict.FAIL else row
+        for row in rows
+    ]
 
 
 _EVENT = re.compile(
@@ -141,8 +158,8 @@ def denials(*logs: str) -> list[Denial]:
         )
         wanted = ", ".join(event["wanted"].split())
         denial = Denial(
-            process=one_line(quoted.get("comm") or _from_hex(plain.get("comm", "a process"))),
-            what=one_line(f"{wanted} of {kind} {port or thing}".rstrip()),
+            process=one_line(quoted.get("comm") or _from_hex(plain.get("comm", ""))) or message("a process"),
+            what=_what(one_line(wanted), one_line(kind), one_line(port or thing)),
             label=one_line(_type_of(plain.get("tcontext", ""))),
             is_port=port is not None,
             enforced=plain.get("permissive") != "1",
@@ -152,9 +169,18 @@ def denials(*logs: str) -> list[Denial]:
 
 
 def _row(denial: Denial, times: int, command: str) -> Row:
-    often = f" ({times} times)" if times > 1 else ""
-    verdict, begins = (Verdict.FAIL, "") if denial.enforced else (Verdict.PASS, WARNING)
-    return Row(DENIALS, None, "", "-", verdict, f"{begins}{denial.told}{often}", command)
+    seen = denial.told
+    if times > 1:
+        seen = message("{seen} ({times} times)", seen=seen, times=times)
+    if denial.enforced:
+        return Row(DENIALS, None, "", "-", Verdict.FAIL, seen, command)
+    return Row(DENIALS, None, "", "-", Verdict.PASS, message("warning: {seen}", seen=seen), command)
+
+
+def _what(wanted: str, kind: str, thing: str) -> str:
+    if not thing:
+        return message("{wanted} of {kind}", wanted=wanted, kind=kind)
+    return message("{wanted} of {kind} {thing}", wanted=wanted, kind=kind, thing=thing)
 
 
 def _type_of(context: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from cryptography import x509
 
 from runbook_lib.errors import CertificateRefused, CommandFailed
+from runbook_lib.messages import message
 from runbook_lib.remote.facts import Fact
 from runbook_lib.x509 import der
 from runbook_lib.x509.certificate import fingerprint, public_key_sha256
@@ -106,9 +107,11 @@ class ConfiguredCertificate:
             fits = [public_key_sha256(one) in keys for one in file.certificates]
             if any(fits) and not fits[0]:
                 first = file.certificates[0].subject.rfc4514_string()
-                return (
-                    f"the first certificate in {file.path} ({first}) is not the one for the key; Postfix takes the "
-                    "first, and turns TLS off: the server's own has to stand before the intermediates"
+                return message(
+                    "the first certificate in {path} ({subject}) is not the one for the key; Postfix takes the "
+                    "first, and turns TLS off: the server's own has to stand before the intermediates",
+                    path=file.path,
+                    subject=first,
                 )
         return ""
 

@@ -9,6 +9,7 @@ from http.client import HTTPException, HTTPResponse
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.mail.probes.names import look_up, records
+from runbook_lib.messages import message
 from runbook_lib.x509 import trusted_roots
 
 _PORT = 443
@@ -17,7 +18,15 @@ _PATH = "/.well-known/mta-sts.txt"
 
 
 class Unanswered(Exception):
-    """The policy could not be looked at; the text says why."""
+    """The policy could not be looked at.
+
+    Args:
+        why: what hindered it.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ def fetch(domain: str, resolver: str | None, deadline_s: float = 15.0) -> Policy
     name = f"mta-sts.{domain}"
     addresses = [address for found in look_up(name, resolver, deadline_s / 3) for address in found.addresses]
     if not addresses:
-        raise Unanswered(f"{name} has no address")
+        raise Unanswered(message("{name} has no address", name=name))
     return parse(_get(name, addresses[0], deadline))
 
 
@@ -77,7 +86,7 @@ def parse(text: str) -> Policy:
     ]
     values = dict(reversed(pairs))  # the first of several counts, except for mx
     if values.get("version") != "STSv1" or values.get("mode") not in ("enforce", "testing", "none"):
-        raise Unanswered("what the web server has is no policy of version STSv1")
+        raise Unanswered(message("what the web server has is no policy of version STSv1"))
     return Policy(values["mode"], tuple(value.lower() for key, value in pairs if key == "mx"))
 
 
@@ -98,9 +107,13 @@ def _get(name: str, address: str, deadline: float) -> str:
         response.begin()
         body = response.read()
     except (OSError, HTTPException) as error:
-        raise Unanswered(f"{name} does not hand it out ({error})") from error
+        raise Unanswered(
+            message("{name} does not hand it out ({reason})", name=name, reason=str(error))
+        ) from error
     if response.status != 200:
-        raise Unanswered(f"{name} does not hand it out (HTTP {response.status})")
+        raise Unanswered(
+            message("{name} does not hand it out ({reason})", name=name, reason=f"HTTP {response.status}")
+        )
     return body.decode("utf-8", errors="replace")
 
 

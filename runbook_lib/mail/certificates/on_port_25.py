@@ -9,6 +9,7 @@ from cryptography import x509
 
 from runbook_lib.mail.certificates.configured import LEGACY, ConfiguredCertificate
 from runbook_lib.mail.certificates.pins import Pins
+from runbook_lib.messages import joined, message
 from runbook_lib.x509 import dns_id
 
 
@@ -52,32 +53,53 @@ class CertificateOnPort25:
     @property
     def why(self) -> str:
         """The reasons, and what follows for the submission services."""
-        then = f"465 and 587 have their own, since {self.unfit}" if self.unfit else "465 and 587 show it, too"
-        return f"a certificate that is there stays: {'; '.join(self.reasons)}; {then}"
+        reasons = joined("; ", self.reasons)
+        if self.unfit:
+            return message(
+                "a certificate that is there stays: {reasons}; 465 and 587 have their own, since {unfit}",
+                reasons=reasons,
+                unfit=self.unfit,
+            )
+        return message(
+            "a certificate that is there stays: {reasons}; 465 and 587 show it, too", reasons=reasons
+        )
 
     @property
     def words(self) -> str:
         """Which one it is, by whom and until when; who renews it."""
         files = ", ".join(str(file.path) for file in self.found.files if file.certificates)
-        issuer = "itself" if self.leaf.issuer == self.leaf.subject else self.leaf.issuer.rfc4514_string()
-        until = self.leaf.not_valid_after_utc
+        own = self.leaf.issuer == self.leaf.subject
         renewed = ", ".join(renewal.program for renewal in self.found.renewed_by)
-        by = f"renewed by {renewed}" if renewed else "nothing on this host renews it"
-        return f"{files}, issued by {issuer}, valid to {until:%Y-%m-%d}, {by}"
+        return message(
+            "{files}, issued by {issuer}, valid to {day}, {renewal}",
+            files=files,
+            issuer=message("itself") if own else self.leaf.issuer.rfc4514_string(),
+            day=f"{self.leaf.not_valid_after_utc:%Y-%m-%d}",
+            renewal=message("renewed by {programs}", programs=renewed)
+            if renewed
+            else message("nothing on this host renews it"),
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
         """For the chapters that make key and certificate: that there is one, or that there is one on 25 only."""
+        reasons = joined("; ", self.reasons)
         if self.serves:
-            return (
-                f"You already have one: {self.words}. It stays: {'; '.join(self.reasons)}.",
-                *self._warnings,
+            there = message(
+                "You already have one: {certificate}. It stays: {reasons}.",
+                certificate=self.words,
+                reasons=reasons,
             )
+            return (there, *self._warnings)
         if self.stays:
-            return (
-                f"Port 25 already has one, which stays: {self.words} ({'; '.join(self.reasons)}). "
-                f"The submission services get their own, since {self.unfit}.",
+            there = message(
+                "Port 25 already has one, which stays: {certificate} ({reasons}). "
+                "The submission services get their own, since {unfit}.",
+                certificate=self.words,
+                reasons=reasons,
+                unfit=self.unfit,
             )
+            return (there,)
         return ()
 
     @property
@@ -85,7 +107,12 @@ class CertificateOnPort25:
         left = self.leaf.not_valid_after_utc - datetime.now(UTC)
         if self.found.renewed_by or left > timedelta(days=30):
             return ()
-        return (f"It ends in {left.days} days, and nothing on this host renews it: renew it in time.",)
+        return (
+            message(
+                "It ends in {days} days, and nothing on this host renews it: renew it in time.",
+                days=left.days,
+            ),
+        )
 
     def options(self, version: tuple[int, int], pem: PurePosixPath) -> tuple[str, ...]:
         """What a submission service sets to show its own certificate where main.cf names one that stays.
@@ -123,14 +150,17 @@ def judge(
         of_package: whether it is the package's.
         decided: why the inventory keeps it; "" where it does not say so.
     """
-    kept = (f"the inventory keeps it ({decided})",) if decided else ()
-    public = () if untrusted else ("it validates against the public roots",)
-    renewed = tuple(f"{one.program} renews it ({one.configuration})" for one in found.renewed_by)
+    kept = (message("the inventory keeps it ({reason})", reason=decided),) if decided else ()
+    public = () if untrusted else (message("it validates against the public roots"),)
+    renewed = tuple(
+        message("{program} renews it ({configuration})", program=one.program, configuration=one.configuration)
+        for one in found.renewed_by
+    )
     missing = [name for name in names if not all(dns_id.covers(leaf, name) for leaf in found.leaves)]
     unfit = (
-        f"users' programs do not trust that one ({untrusted})"
+        message("users' programs do not trust that one ({reason})", reason=untrusted)
         if untrusted
-        else f"it lacks {', '.join(missing)}"
+        else message("it lacks {names}", names=", ".join(missing))
         if missing
         else ""
     )

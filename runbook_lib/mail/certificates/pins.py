@@ -8,6 +8,7 @@ from cryptography import x509
 from runbook_lib.mail.certificates import mta_sts
 from runbook_lib.mail.probes.names import exchangers
 from runbook_lib.mail.probes.tlsa import is_match, standing_at
+from runbook_lib.messages import message
 from runbook_lib.x509 import dns_id
 
 
@@ -43,7 +44,7 @@ def ask(
     """
     found, reason = exchangers(domain, resolver)
     if reason:  # who does not answer once is not waited for again
-        return Pins((), (f"the MX of {domain}: {reason}",))
+        return Pins((), (message("the MX of {domain}: {reason}", domain=domain, reason=reason),))
     mx = sorted(found or ())
     own = [name for name in dns_id.of(chain[0]) if not name.startswith("*.")]
     reasons, unanswered = [], []
@@ -51,19 +52,24 @@ def ask(
         owner = f"_25._tcp.{name}"
         tlsa, _, reason = standing_at(owner, resolver)
         if reason:
-            unanswered.append(f"TLSA at {owner}: {reason}")
+            unanswered.append(message("TLSA at {owner}: {reason}", owner=owner, reason=reason))
             break
         if any(is_match(record, chain) for record in tlsa):
-            reasons.append(f"TLSA pins it ({owner})")
+            reasons.append(message("TLSA pins it ({owner})", owner=owner))
     if sts and not unanswered:
         try:
             policy = mta_sts.fetch(domain, resolver)
         except mta_sts.Unanswered as error:
-            unanswered.append(f"MTA-STS of {domain}: {error}")
+            unanswered.append(message("MTA-STS of {domain}: {reason}", domain=domain, reason=error.why))
         else:
             held = [name for name in mx if policy and policy.covers(name) and dns_id.covers(chain[0], name)]
             if policy and held:
                 reasons.append(
-                    f"MTA-STS of {domain} demands a public one of {', '.join(held)} ({policy.mode})"
+                    message(
+                        "MTA-STS of {domain} demands a public one of {names} ({mode})",
+                        domain=domain,
+                        names=", ".join(held),
+                        mode=policy.mode,
+                    )
                 )
     return Pins(tuple(reasons), tuple(unanswered))

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 from runbook_lib.mail.configuration.parse import port_of
+from runbook_lib.messages import message
 from runbook_lib.remote.facts import Fact
 
 BARE_NEWLINE = "smtpd_forbid_bare_newline"
@@ -73,6 +74,11 @@ def guarded_from(version: tuple[int, int]) -> str:
     RELEASE_NOTES of the same versions.
     """
     if version not in _GUARDED:
-        return "Postfix has it from 3.5.23 on"
+        return message("Postfix has it from 3.5.23 on")
     first, better = _GUARDED[version]
-    return f"Postfix {version[0]}.{version[1]} has it from {first} on, without cutting off anybody from {better} on"
+    return message(
+        "Postfix {version} has it from {first} on, without cutting off anybody from {better} on",
+        version=f"{version[0]}.{version[1]}",
+        first=first,
+        better=better,
+    )

@@ -3,6 +3,7 @@
 import re
 
 from runbook_lib.mail.configuration.postconf import MAIN_CF, MASTER_CF
+from runbook_lib.messages import message
 from runbook_lib.remote.drift import Entries, Service
 
 POSTFIX = Service(
@@ -14,7 +15,7 @@ POSTFIX = Service(
             where=str(MAIN_CF),
             now=r"postconf -n 2>/dev/null | sed 's/^/now\tsetting\t/'",
             form=re.compile(r"now\t(setting)\t(?P<text>(?P<name>.+?) =.*)"),
-            absent="not set",
+            absent=message("not set"),
         ),
         Entries(
             kind="service",

@@ -4,10 +4,9 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from runbook_lib.messages import Message, joined, message
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-_NAT = "behind NAT or a proxy every stranger may come from it, and the server is an open relay then"
-
 
 _IPV4 = re.compile(r"(?P<address>[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)(?P<length>/[^:/]*)?(?P<port>:.*)?")
 
@@ -17,13 +16,11 @@ class Fault:
     """Why Postfix cannot read a word of a `mynetworks` value.
 
     Args:
-        word: as it stands there.
         why: what is wrong with it.
         whom: the clients that it stops: an address is only compared with those of its own kind.
         right: what to write.
     """
 
-    word: str
     why: str
     whom: str
     right: str
@@ -31,9 +28,11 @@ class Fault:
     @property
     def meaning(self) -> str:
         """A sentence for a person."""
-        return (
-            f"{self.word} {self.why}: Postfix cannot read it, and answers 451 to {self.whom} that stands in no earlier "
-            "entry: their mail does not come in by port 25"
+        return message(
+            "{why}: Postfix cannot read it, and answers 451 to {whom} that stands in no earlier entry: their mail does "
+            "not come in by port 25",
+            why=self.why,
+            whom=self.whom,
         )
 
 
@@ -49,40 +48,56 @@ def _fault(word: str) -> Fault | None:
     text = word.removeprefix("!")
     if match := _IPV4.fullmatch(text):
         if match["port"]:
-            right = f"write {match['address']}{match['length'] or ''}"
-            return Fault(word, "has a port, and a network has none", "every client", right)
+            return Fault(_has_port(word), _EVERY, _write(f"{match['address']}{match['length'] or ''}"))
         return _network_fault(word, text, "IPv4") if match["length"] else None
     if text.startswith("[") and ":" in text:
         inner = re.fullmatch(r"\[([^\]]*)\](/[^:]*)?(:.*)?", text)
         if inner is None:
-            return Fault(
-                word, "has a bracket that is not closed", "every client by IPv6", "write [address]/length"
-            )
+            why = message("{word} has a bracket that is not closed", word=word)
+            return Fault(why, _by("IPv6"), message("write [address]/length"))
         if inner[3]:
-            right = f"write [{inner[1]}]{inner[2] or ''}"
-            return Fault(word, "has a port, and a network has none", "every client by IPv6", right)
+            return Fault(_has_port(word), _by("IPv6"), _write(f"[{inner[1]}]{inner[2] or ''}"))
         return _network_fault(word, f"{inner[1]}{inner[2] or ''}", "IPv6")
     try:
         network = ipaddress.IPv6Network(text, strict=False)
     except ValueError:
         return None
-    right = f"write [{network.network_address}]/{network.prefixlen}"
-    why = "is an IPv6 address without brackets, which Postfix takes for a table (type:name)"
-    return Fault(word, why, "every client", right)
+    why = message(
+        "{word} is an IPv6 address without brackets, which Postfix takes for a table (type:name)", word=word
+    )
+    return Fault(why, _EVERY, _write(f"[{network.network_address}]/{network.prefixlen}"))
 
 
 def _network_fault(word: str, text: str, kind: str) -> Fault | None:
-    whom = f"every client by {kind}"
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        why = f"is no network (a length is 0 to {128 if kind == 'IPv6' else 32})"
-        return Fault(word, why, whom, "write the network's first address and its length")
+        longest = 128 if kind == "IPv6" else 32
+        why = message("{word} is no network (a length is 0 to {longest})", word=word, longest=longest)
+        return Fault(why, _by(kind), message("write the network's first address and its length"))
     first, length = str(network.network_address), network.prefixlen
     if ipaddress.ip_address(text.partition("/")[0]) == network.network_address:
         return None
-    right = f"write [{first}]/{length}" if kind == "IPv6" else f"write {first}/{length}"
-    return Fault(word, f"has host bits that are not zero for its length (/{length})", whom, right)
+    right = _write(f"[{first}]/{length}" if kind == "IPv6" else f"{first}/{length}")
+    why = message(
+        "{word} has host bits that are not zero for its length (/{length})", word=word, length=length
+    )
+    return Fault(why, _by(kind), right)
+
+
+_EVERY = message("every client")
+
+
+def _by(kind: str) -> Message:
+    return message("every client by {kind}", kind=kind)
+
+
+def _has_port(word: str) -> Message:
+    return message("{word} has a port, and a network has none", word=word)
+
+
+def _write(network: str) -> Message:
+    return message("write {network}", network=network)
 
 
 def passed_over(value: str) -> tuple[str, ...]:
@@ -122,14 +137,24 @@ def told(value: str) -> str:
     if not found:
         return ""
     listed = ", ".join(map(str, found))
-    words = f"clients of {listed} send anywhere without a login on port 25"
+    parts = [message("clients of {networks} send anywhere without a login on port 25", networks=listed)]
     private = [str(one) for one in found if one.is_private]
     wide = [str(one) for one in found if not one.is_private and one.num_addresses > _much(one)]
     if private:
-        words += f"; private: {', '.join(private)}: {_NAT}"
+        parts.append(
+            message(
+                "private: {networks}: behind NAT or a proxy every stranger may come from it, and the server is an open "
+                "relay then",
+                networks=", ".join(private),
+            )
+        )
     if wide:
-        words += f"; wide: {', '.join(wide)}: few sites have that many machines of their own"
-    return words
+        parts.append(
+            message(
+                "wide: {networks}: few sites have that many machines of their own", networks=", ".join(wide)
+            )
+        )
+    return joined("; ", parts)
 
 
 def _much(network: Network) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from runbook_lib import display
 from runbook_lib.mail.configuration.postconf import BLANK
+from runbook_lib.messages import message
 
 _COLUMNS = 8  # service, type, private, unpriv, chroot, wakeup, maxproc, command (master(5))
 _TYPES = ("inet", "unix", "fifo", "pass", "unix-dgram")
@@ -147,11 +148,17 @@ def _service(line: Line) -> Service:
     columns = tuple(word for _, word in words[:_COLUMNS])
     broken = ""
     if line.parts[0][1][0] in BLANK:
-        broken = "it begins with white space, and there is no service before it"
+        broken = message("it begins with white space, and there is no service before it")
     elif len(columns) < _COLUMNS:
-        broken = f"it has {len(columns)} columns, and a service has {_COLUMNS} (master(5))"
+        broken = message(
+            "it has {count} columns, and a service has {columns} (master(5))",
+            count=len(columns),
+            columns=_COLUMNS,
+        )
     elif columns[1] not in _TYPES:
-        broken = f"its second column is {columns[1]}; expected one of {', '.join(_TYPES)}"
+        broken = message(
+            "its second column is {found}; expected one of {types}", found=columns[1], types=", ".join(_TYPES)
+        )
     options, others = [], []
     rest = iter(words[_COLUMNS:])
     for _, word in rest:

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import Literal
 
+from runbook_lib.messages import message
 from runbook_lib.remote.change import Change, Guard, TouchedPath, here_document, quote
 from runbook_lib.remote.files import Seen, real, rewritten, touched
 from runbook_lib.remote.system import SYSTEM_SH
@@ -82,7 +83,9 @@ class SettingsChange(Change):
     @property
     def title(self) -> str:
         count = len(self.settings)
-        return f"{MAIN_CF}: {count} setting{'s' * (count != 1)}"
+        if count == 1:
+            return message("{file}: 1 setting", file=MAIN_CF)
+        return message("{file}: {count} settings", file=MAIN_CF, count=count)
 
     @property
     def touches(self) -> Sequence[TouchedPath]:
@@ -303,8 +306,11 @@ class TakenUp(Change):
 
     @property
     def title(self) -> str:
-        done = {"reload": "reloaded", "restart": "restarted", "start": "started"}[self.how]
-        return f"Postfix is {done}: {self.why}"
+        if self.how == "reload":
+            return message("Postfix is reloaded: {why}", why=self.why)
+        if self.how == "restart":
+            return message("Postfix is restarted: {why}", why=self.why)
+        return message("Postfix is started: {why}", why=self.why)
 
     @property
     def timeout_s(self) -> float:

@@ -17,6 +17,7 @@ from runbook_lib.mail.configuration.bare_newlines import GUARDS
 from runbook_lib.mail.configuration.mail_files import MailFiles
 from runbook_lib.mail.configuration.parse import port_of
 from runbook_lib.mail.configuration.postconf import BLANK, MAIN_CF, MASTER_CF, folded
+from runbook_lib.messages import message
 from runbook_lib.remote import alternative
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact
@@ -207,14 +208,17 @@ class MailState:
         """'3.7.11', or '3.7 (expected)' on a bare host."""
         if self.chosen_for is None:
             return self._version
-        return f"chosen for {'.'.join(map(str, self.chosen_for))}, run on {self._version}"
+        chosen = ".".join(map(str, self.chosen_for))
+        return message("chosen for {chosen}, run on {version}", chosen=chosen, version=self._version)
 
     @property
     def _version(self) -> str:
         if self.installed:
             return self.facts["mail_version"].value
         known = re.search(f"^postfix: {_VERSION}", self.facts["candidates"].value, flags=re.MULTILINE)
-        return ".".join(known.groups()) if known else f"{self.release.postfix} (expected)"
+        if known:
+            return ".".join(known.groups())
+        return message("{version} (expected)", version=self.release.postfix)
 
     @cached_property
     def main_cf(self) -> Mapping[str, str]:

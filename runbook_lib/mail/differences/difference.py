@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from runbook_lib import inventory
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.target.decisions import NO_CHOICE, Choices
+from runbook_lib.messages import message
 
 
 class Effect(enum.Enum):
@@ -16,7 +17,7 @@ class Effect(enum.Enum):
     ASKS = enum.auto()  # a person decides
 
 
-UNTOUCHED = "neither written nor read here: it stays"
+UNTOUCHED = message("neither written nor read here: it stays")
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,12 @@ class Difference:
     def fate(self) -> str:
         """What becomes of it, in a few words."""
         if self.decision is not None:
-            return f"{FATES[self.decision.decide]}, as decided: {self.decision.reason}"
-        return "stays" if self.kept else "you decide"
+            if self.decision.decide == "keep":
+                return message("stays, as decided: {reason}", reason=self.decision.reason)
+            return message("is replaced, as decided: {reason}", reason=self.decision.reason)
+        return message("stays") if self.kept else message("you decide")
 
 
 def effect(stays: bool) -> Effect:
     """The effect of what this chapter reads: it stays, or a person decides."""
     return Effect.STAYS if stays else Effect.ASKS
-
-
-FATES = {"keep": "stays", "replace": "is replaced"}

@@ -12,6 +12,7 @@ from runbook_lib.mail.differences import sasl, services_found, settings, surroun
 from runbook_lib.mail.differences.difference import Difference, Effect, effect
 from runbook_lib.mail.target import chapter_plans, postfix, services
 from runbook_lib.mail.target.decisions import of_setting
+from runbook_lib.messages import message
 
 
 def found(state: MailState) -> tuple[Difference, ...]:
@@ -47,13 +48,27 @@ def without_effect(differences: tuple[Difference, ...], host: inventory.Host) ->
         if one is None:
             yield (
                 decision.place,
-                "there is nothing to decide (any more): it is not there, or as this runbook left it",
+                message("there is nothing to decide (any more): it is not there, or as this runbook left it"),
             )
         elif one.decision is None:
             offered = [word for word in ("keep", "replace") if getattr(one.choices, word)]
-            told = f"it can be decided as: {', '.join(offered)}" if offered else "put it right on the host"
-            why = f" ({one.choices.not_kept})" if decision.decide == "keep" and one.choices.not_kept else ""
-            yield decision.place, f"'{decision.decide}' cannot be had here{why}: {told}"
+            instead = (
+                message("it can be decided as: {answers}", answers=", ".join(offered))
+                if offered
+                else message("put it right on the host")
+            )
+            if decision.decide == "keep" and one.choices.not_kept:
+                told = message(
+                    "'{decision}' cannot be had here ({reason}): {instead}",
+                    decision=decision.decide,
+                    reason=one.choices.not_kept,
+                    instead=instead,
+                )
+            else:
+                told = message(
+                    "'{decision}' cannot be had here: {instead}", decision=decision.decide, instead=instead
+                )
+            yield decision.place, told
 
 
 def _asked_for(state: MailState) -> Iterator[Difference]:
@@ -61,7 +76,8 @@ def _asked_for(state: MailState) -> Iterator[Difference]:
     place, value = Place.main(BARE_NEWLINE), state.main_cf.get(BARE_NEWLINE)
     if state.host.decided(place) and BARE_NEWLINE in state.guards:
         choices = of_setting(BARE_NEWLINE, value or "", state.version, written=False)
-        yield Difference(place, value or "not set", Effect.STAYS, "it decides what ends a message", choices)
+        why = message("it decides what ends a message")
+        yield Difference(place, value or message("not set"), Effect.STAYS, why, choices)
 
 
 def _no_plain_files(state: MailState) -> Iterator[Difference]:
@@ -73,9 +89,9 @@ def _no_plain_files(state: MailState) -> Iterator[Difference]:
             continue
         through = not seen.bar and path != state.files.joined
         why = (
-            "what it leads to is written, and the link stays"
+            message("what it leads to is written, and the link stays")
             if through
-            else "this chapter would have to replace it"
+            else message("this chapter would have to replace it")
         )
         yield Difference(Place(str(path)), seen.told, effect(through), why)
 
@@ -104,8 +120,12 @@ def _left_to_owners(found: Iterable[Difference], state: MailState) -> tuple[Diff
         return ""
 
     settled = [
-        replace(one, effect=Effect.STAYS, why=f"{owner_of(one.where)} decides, and gets the lines for it")
-        if owner_of(one.where)
+        replace(
+            one,
+            effect=Effect.STAYS,
+            why=message("{owner} decides, and gets the lines for it", owner=owner),
+        )
+        if (owner := owner_of(one.where))
         else one
         for one in found
     ]
@@ -113,9 +133,13 @@ def _left_to_owners(found: Iterable[Difference], state: MailState) -> tuple[Diff
         settled += [
             Difference(
                 Place(str(path)),
-                "not there",
+                message("not there"),
                 Effect.ASKS,
-                f"Postfix's package would write it, and it is {owners.files[path].owner}'s ({owners.files[path].told})",
+                message(
+                    "Postfix's package would write it, and it is {owner}'s ({reason})",
+                    owner=owners.files[path].owner,
+                    reason=owners.files[path].told,
+                ),
             )
             for path in (MAIN_CF, MASTER_CF)
             if path in owners.files

@@ -4,6 +4,7 @@ from runbook_lib.inventory.place import MASTER_CF, Place
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.differences.difference import Difference, Effect, effect
 from runbook_lib.mail.target import logins, sasl
+from runbook_lib.messages import message
 
 
 def differences(state: MailState) -> tuple[Difference, ...]:
@@ -16,12 +17,10 @@ def differences(state: MailState) -> tuple[Difference, ...]:
     found = []
     if other is not None:
         if other.where.file in (str(family.smtpd_sasl_conf), str(family.saslauthd_defaults)):
-            why = (
-                "logins are checked by it, and that stays" if other.works else f"{other.lacks}: {logins.MEND}"
-            )
+            why = message("logins are checked by it, and that stays") if other.works else other.half_made
             found.append(Difference(other.where, other.by, effect(other.works), why))
         elif other.where.file == MASTER_CF and not other.works:
-            found.append(Difference(other.where, other.by, Effect.ASKS, f"{other.lacks}: {logins.MEND}"))
+            found.append(Difference(other.where, other.by, Effect.ASKS, other.half_made))
         if other.works:
             return tuple(found)
     for path, (file, _) in sasl.files(state).items():
@@ -37,7 +36,7 @@ def differences(state: MailState) -> tuple[Difference, ...]:
                 Place(str(path)),
                 seen.line,
                 Effect.ASKS,
-                "this chapter writes it, and somebody else did before",
+                message("this chapter writes it, and somebody else did before"),
             )
         )
     found += _override(state)
@@ -56,6 +55,9 @@ def _override(state: MailState) -> tuple[Difference, ...]:
     if not wide or state.release.saslauthd_drop_in:
         return ()
     place = Place("dpkg-statoverride", str(family.saslauthd_socket_directory))
-    good = f"{owner} {family.saslauthd_group} 710"
-    why = f"saslauthd's socket is in it: {wide}; {good} lets its group in, and nobody else"
+    why = message(
+        "saslauthd's socket is in it: {open}; {right} lets its group in, and nobody else",
+        open=wide,
+        right=f"{owner} {family.saslauthd_group} 710",
+    )
     return (Difference(place, f"{owner} {group} {mode}", Effect.ASKS, why),)

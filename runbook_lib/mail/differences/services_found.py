@@ -13,14 +13,20 @@ from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.differences.difference import UNTOUCHED, Difference, Effect, effect
 from runbook_lib.mail.target import filters, services
 from runbook_lib.mail.target.decisions import NO_CHOICE, Choices
+from runbook_lib.messages import joined, message
 
 # It has the random state and the session cache of every TLS server process (tlsmgr(8)).
 _NEEDED = frozenset({"tlsmgr/unix"})
-_READ_ON_25 = "verification of port 25 depends on it"
-_FILTER = "a filter of port 25 alone; 465 and 587 do not inherit it"
-_STAYS_ON_25 = "it stays, and port 25 is verified as it is"
-_STAYS_BOUND = "it stays, and other addresses of the name go without this port"
-_STAYS = "it stays, and is verified as it is"
+_READ_ON_25 = message("verification of port 25 depends on it")
+_FILTER = message("a filter of port 25 alone; 465 and 587 do not inherit it")
+_STAYS_ON_25 = message("it stays, and port 25 is verified as it is")
+_STAYS_BOUND = message("it stays, and other addresses of the name go without this port")
+_STAYS = message("it stays, and is verified as it is")
+_STAYS_ALONE = message(
+    "it stays, and is verified as it is, but not where the certificate of port 25 is kept: the line would show that "
+    "one, too"
+)
+_NONE = message("no such service")
 
 
 def differences(state: MailState) -> tuple[Difference, ...]:
@@ -42,8 +48,9 @@ def _submission(state: MailState) -> Iterator[Difference]:
         if not names:
             continue
         if alone := services.listens_alone(names[-1], port):
-            replaced = (
-                f"one line for port {port} on every address, chapter 2's; this one goes, with its options"
+            replaced = message(
+                "one line for port {port} on every address, chapter 2's; this one goes, with its options",
+                port=port,
             )
             text = " / ".join(line for name in names for line in state.services[name])
             not_kept = _why_not_kept_bound(names, port, state)
@@ -57,16 +64,16 @@ def _submission(state: MailState) -> Iterator[Difference]:
             continue
         ours = services.line_of(port, state, service.name)
         own = services.own_line(ours, service.name, state)
-        why = "; ".join(filter(None, ("chapter 2 writes it", own.told)))
-        replaced = f"one line for port {port}: chapter 2's, with your options that stay"
+        why = joined("; ", filter(None, (message("chapter 2 writes it"), own.told)))
+        replaced = message("one line for port {port}: chapter 2's, with your options that stay", port=port)
         if len(lines) > 1:
-            where, why = Place.master(f"port {port}"), f"{services.ONE_A_PORT}; {why}"
+            where, why = Place.master(f"port {port}"), joined("; ", (services.ONE_A_PORT, why))
             yield Difference(where, " / ".join(lines), Effect.ASKS, why, Choices(replace=replaced))
             continue
         not_kept = services.why_not_kept(port, tuple(lines), state)
         keep = "" if not_kept else _STAYS
         if keep and services.why_not_kept(port, tuple(lines), _certificate_kept(state)):
-            keep += ", but not where the certificate of port 25 is kept: the line would show that one, too"
+            keep = _STAYS_ALONE
         choices = Choices(keep, replaced, not_kept)
         yield Difference(Place.master(service.name), lines[0], Effect.ASKS, why, choices)
 
@@ -74,9 +81,9 @@ def _submission(state: MailState) -> Iterator[Difference]:
 def _why_not_kept_bound(names: tuple[str, ...], port: int, state: MailState) -> str:
     """Why a service that is bound to one address cannot be kept; '' where it can."""
     if services.is_on_loopback(names[-1]):
-        return "nobody could submit mail"
+        return message("nobody could submit mail")
     if len(names) > 1:
-        return "there are several for this port"
+        return message("there are several for this port")
     lines = state.services[names[-1]]
     return services.ONE_A_PORT if len(lines) > 1 else services.why_not_kept(port, lines, state)
 
@@ -93,8 +100,16 @@ def _fallen(state: MailState) -> Iterator[Difference]:
         if service.fallen:
             options = ", ".join(f"-o {one.raw}" for one in service.fallen)
             under = ", ".join(dict.fromkeys(one.under for one in service.fallen))
-            why = f"the line of {under} is commented out and its options are not, so they count for {service.name}"
-            choices = Choices(replace=f"{service.name} is written {services.PUT_RIGHT}")
+            why = message(
+                "the line of {other} is commented out and its options are not, so they count for {service}",
+                other=under,
+                service=service.name,
+            )
+            replaced = message(
+                "{service} is written without the options of a service whose line is commented out",
+                service=service.name,
+            )
+            choices = Choices(replace=replaced)
             yield Difference(Place.master(service.name), options, Effect.ASKS, why, choices)
 
 
@@ -106,11 +121,12 @@ def _on_25(state: MailState) -> Iterator[Difference]:
     bound = [] if lines else [name for name in state.service_on_port(25) if name != "smtp/inet"]
     for name in bound:
         text = " / ".join(state.services[name])
-        where = "this host itself" if services.is_on_loopback(name) else name.rpartition(":")[0]
-        why = f"it listens on {where} alone: no mail comes in by port 25 of another address"
-        yield Difference(
-            Place.master(name), text, Effect.ASKS, f"{why}; {_READ_ON_25}", Choices(keep=_STAYS_ON_25)
+        where = message("this host itself") if services.is_on_loopback(name) else name.rpartition(":")[0]
+        alone = message(
+            "it listens on {address} alone: no mail comes in by port 25 of another address", address=where
         )
+        why = joined("; ", (alone, _READ_ON_25))
+        yield Difference(Place.master(name), text, Effect.ASKS, why, Choices(keep=_STAYS_ON_25))
     if bound:
         return
     fallen = next((one for one in _fallen(state) if one.where == Place.master("smtp/inet")), None)
@@ -118,7 +134,7 @@ def _on_25(state: MailState) -> Iterator[Difference]:
         yield fallen
         return
     kept = bool(filters.only_on_25(state)) and lines[0].startswith(f"{plain} -o ")
-    text = " / ".join(lines) or "no such service"
+    text = " / ".join(lines) or _NONE
     choices = NO_CHOICE if kept or not lines else Choices(keep=_STAYS_ON_25)
     yield Difference(Place.master("smtp/inet"), text, effect(kept), _FILTER if kept else _READ_ON_25, choices)
 
@@ -158,9 +174,9 @@ def other_differences(state: MailState, ours: Iterable[str]) -> tuple[Difference
         if now == left.get(name, ()):
             continue
         became, why = (
-            (Effect.ASKS, "TLS on every port depends on it")
+            (Effect.ASKS, message("TLS on every port depends on it"))
             if name in _NEEDED
             else (Effect.UNTOUCHED, UNTOUCHED)
         )
-        found.append(Difference(Place.master(name), " / ".join(now) or "no such service", became, why))
+        found.append(Difference(Place.master(name), " / ".join(now) or _NONE, became, why))
     return tuple(found)

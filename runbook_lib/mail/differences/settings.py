@@ -11,6 +11,7 @@ from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.differences.difference import UNTOUCHED, Difference, Effect, effect
 from runbook_lib.mail.target import filters, logins, offers, postfix, restrictions, sni, wanted
 from runbook_lib.mail.target.decisions import Choices, empty_list, of_setting
+from runbook_lib.messages import joined, message
 
 
 def differences(state: MailState) -> tuple[Difference, ...]:
@@ -49,7 +50,8 @@ def differences(state: MailState) -> tuple[Difference, ...]:
         choices = of_setting(name, value, state.version, written=name in written)
         if name in ENTRIES and state.certificate is not None:
             misplaced = state.certificate.found.misplaced
-            why += f"; {misplaced}" if misplaced else f"; now it is {state.certificate.words}"
+            now = misplaced or message("now it is {certificate}", certificate=state.certificate.words)
+            why = joined("; ", (why, now))
             choices = replace(choices, keep="" if misplaced else choices.keep, not_kept=misplaced)
         found.append(Difference(Place.main(name), value, Effect.ASKS, why, choices))
     found += _networks(state)
@@ -58,14 +60,17 @@ def differences(state: MailState) -> tuple[Difference, ...]:
 
 
 def _written(setting: Setting) -> str:
-    wish = "does without it" if setting.after is None else f"sets {setting.after}"
-    return f"chapter 2 {wish}: {setting.why}"
+    if setting.after is None:
+        return message("chapter 2 does without it: {why}", why=setting.why)
+    return message("chapter 2 sets {value}: {why}", value=setting.after, why=setting.why)
 
 
 def _networks(state: MailState) -> tuple[Difference, ...]:
     """Who sends without a login on port 25, where that is more than this host itself, or cannot be read."""
     value = state.main_cf.get("mynetworks", "")
-    told = "; ".join(filter(None, (networks.told(value), *(one.meaning for one in networks.faults(value)))))
+    told = joined(
+        "; ", filter(None, (networks.told(value), *(one.meaning for one in networks.faults(value))))
+    )
     if not told or line("mynetworks", value) in state.left.get("mynetworks", frozenset()):
         return ()
     choices = of_setting("mynetworks", value, state.version, written=False)
@@ -77,7 +82,11 @@ def _certificate(state: MailState) -> tuple[Difference, ...]:
     there = state.certificate
     if there is None or not (there.stays or there.is_unknown):
         return ()
-    why = there.why if there.stays else f"whether it is pinned is not known: {'; '.join(there.unanswered)}"
+    why = (
+        there.why
+        if there.stays
+        else message("whether it is pinned is not known: {reasons}", reasons=joined("; ", there.unanswered))
+    )
     found = []
     for name, value in there.found.entries.items():
         if misplaced := there.found.misplaced:

@@ -8,6 +8,7 @@ import re
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.differences.difference import Difference, Effect
+from runbook_lib.messages import message
 
 FACTS = {
     # master(8), one an instance; it is root's, and a user's program of that name is none. Those of containers are
@@ -28,24 +29,26 @@ done""",
 }
 # As an option of a service, `-o NAME=VALUE` or `-o { NAME = VALUE }` (master(5)).
 _OPTION = re.compile(r"-o \{? ?((?:smtpd|postscreen)_upstream_proxy_protocol) ?= ?([^\s}]+)")
-_INSTANCES = (
+_INSTANCES = message(
     "several Postfix instances: this chapter knows /etc/postfix alone, and which one users hand mail to "
     "is a person's decision"
 )
-_ANOTHER_MTA = (
+_ANOTHER_MTA = message(
     "another mail server takes the mail here: whether Postfix comes in its place is a person's decision; "
     "stop and disable it first, and see what becomes of its queue"
 )
-_GIVES_WAY = (
+_GIVES_WAY = message(
     "Postfix's package takes its place: it would be removed, and a rollback does not bring it back; whether it goes "
     "is a person's decision: remove it first, and see what becomes of its queue"
 )
-_PROXY = (
+_BESIDE = message(
     "connections come through a proxy that speaks the PROXY protocol: what this chapter opens on 465 and 587 would "
-    "{}, and the name that users type leads to the proxy"
+    "stand beside it, and the name that users type leads to the proxy"
 )
-_BESIDE = "stand beside it"
-_INHERIT = "expect it too and take nobody who comes directly"
+_INHERIT = message(
+    "connections come through a proxy that speaks the PROXY protocol: what this chapter opens on 465 and 587 would "
+    "expect it too and take nobody who comes directly, and the name that users type leads to the proxy"
+)
 
 
 def differences(state: MailState) -> tuple[Difference, ...]:
@@ -57,16 +60,21 @@ def differences(state: MailState) -> tuple[Difference, ...]:
     names = set(state.facts["port_25_held_by"].value.splitlines())
     if not names and state.facts["port_25_listens"].value and not state.is_running:
         # Another user's, where root may not trace it, as in containers.
-        names = {"a program whose name nobody can see"}
+        names = {message("a program whose name nobody can see")}
     others = sorted(names - {"master"})
-    found = [Difference(Place("running on port 25"), name, Effect.ASKS, _ANOTHER_MTA) for name in others]
+    where = Place(message("running on port 25"))
+    found = [Difference(where, name, Effect.ASKS, _ANOTHER_MTA) for name in others]
     if not state.installed:
         queued = state.facts["rivals_queue"].value
-        there = f"installed, {queued} message{'' if queued == '1' else 's'} in its queue"
+        there = (
+            message("installed, 1 message in its queue")
+            if queued == "1"
+            else message("installed, {count} messages in its queue", count=queued)
+        )
         return (
             *found,
             *(
-                Difference(Place("packages", name), there, Effect.ASKS, _GIVES_WAY)
+                Difference(Place(message("packages"), name), there, Effect.ASKS, _GIVES_WAY)
                 for name in state.facts["rivals"].value.split()
             ),
         )
@@ -77,17 +85,15 @@ def differences(state: MailState) -> tuple[Difference, ...]:
     ]
     masters = state.facts["masters"].value.split()
     if len(found) == len(others) and len(masters) > 1:
-        found.append(
-            Difference(Place("running"), f"{len(masters)} processes of master(8)", Effect.ASKS, _INSTANCES)
-        )
-    for name, words in (
+        processes = message("{count} processes of master(8)", count=len(masters))
+        found.append(Difference(Place(message("running")), processes, Effect.ASKS, _INSTANCES))
+    for name, why in (
         ("smtpd_upstream_proxy_protocol", _INHERIT),
         ("postscreen_upstream_proxy_protocol", _BESIDE),
     ):
         if state.main_cf.get(name):
-            found.append(Difference(Place.main(name), state.main_cf[name], Effect.ASKS, _PROXY.format(words)))
+            found.append(Difference(Place.main(name), state.main_cf[name], Effect.ASKS, why))
     for service, lines in state.services.items():
         for name, value in _OPTION.findall(" ".join(lines)):
-            where = Place.master(f"{service}, {name}")
-            found.append(Difference(where, value, Effect.ASKS, _PROXY.format(_BESIDE)))
+            found.append(Difference(Place.master(f"{service}, {name}"), value, Effect.ASKS, _BESIDE))
     return tuple(found)

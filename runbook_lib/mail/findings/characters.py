@@ -5,31 +5,31 @@ from collections.abc import Iterator
 from runbook_lib import display
 from runbook_lib.inventory.place import MAIN_CF, MASTER_CF, Place
 from runbook_lib.mail.findings.finding import Finding, Look
+from runbook_lib.messages import message
 
 _UNSEEN = {
-    "\ufeff": "a byte order mark",
-    "\u00a0": "a no-break space",
-    "\u3000": "an ideographic space",
-    "\u200b": "a zero-width space",
-    "\u201c": "a typographic quotation mark",
-    "\u201d": "a typographic quotation mark",
-    "\u2018": "a typographic quotation mark",
-    "\u2019": "a typographic quotation mark",
-    "\u2013": "a typographic dash",
-    "\uff0c": "a full-width comma",
-    "\uff1d": "a full-width equals sign",
+    "\ufeff": message("a byte order mark"),
+    "\u00a0": message("a no-break space"),
+    "\u3000": message("an ideographic space"),
+    "\u200b": message("a zero-width space"),
+    **dict.fromkeys("\u201c\u201d\u2018\u2019", message("a typographic quotation mark")),
+    "\u2013": message("a typographic dash"),
+    "\uff0c": message("a full-width comma"),
+    "\uff1d": message("a full-width equals sign"),
 }
-_CR = (
+_CR = message(
     "its lines end in CR and LF, as an editor of another system writes them: Postfix takes the CR for white space, and "
     "what else reads the file may not"
 )
 
 
-_CR_INSIDE = (
+_CR_INSIDE = message(
     "a carriage return stands in it, which nobody sees: Postfix takes it for white space, so that a value is longer "
     "than it looks, or a line continues the one above"
 )
-_CR_HAND = "take the carriage return out (`grep -n $'\\r'` shows such lines, `sed -i 's/\\r//g'` takes all of them out)"
+_CR_HAND = message(
+    "take the carriage return out (`grep -n $'\\r'` shows such lines, `sed -i 's/\\r//g'` takes all of them out)"
+)
 
 
 def find(look: Look) -> Iterator[Finding]:
@@ -38,7 +38,8 @@ def find(look: Look) -> Iterator[Finding]:
         lines = content.split(b"\n")
         with_cr = [number for number, raw in enumerate(lines, start=1) if raw.endswith(b"\r")]
         if with_cr:
-            yield Finding(Place(file, "its line ends", with_cr[0]), f"CR LF in {len(with_cr)} lines", _CR)
+            found = message("CR LF in {count} lines", count=len(with_cr))
+            yield Finding(Place(file, message("its line ends"), with_cr[0]), found, _CR)
         for number, raw in enumerate(lines, start=1):
             text = display.escape_bytes(raw)
             if text.lstrip().startswith("#"):
@@ -48,12 +49,12 @@ def find(look: Look) -> Iterator[Finding]:
                     Place(file, line=number), text.strip().replace("\r", "\\r"), _CR_INSIDE, _CR_HAND
                 )
             for character in dict.fromkeys(one for one in text if one in _UNSEEN or one == "\0"):
-                name = _UNSEEN.get(character, "a NUL byte")
+                name = _UNSEEN.get(character, message("a NUL byte"))
                 yield Finding(
                     Place(file, line=number),
                     text.strip().replace("\0", "\\0"),
-                    f"it has {name}, which is part of the word beside it",
-                    "type that place anew with plain characters",
+                    message("it has {character}, which is part of the word beside it", character=name),
+                    message("type that place anew with plain characters"),
                 )
     yield from _comments(look)
 
@@ -64,6 +65,8 @@ def _comments(look: Look) -> Iterator[Finding]:
             yield Finding(
                 Place.main(entry.name, entry.number),
                 entry.text,
-                "a comment needs a line of its own: here the # and what follows are part of the value (postconf(5))",
-                "put the comment on a line above",
+                message(
+                    "a comment needs a line of its own: here the # and what follows are part of the value (postconf(5))"
+                ),
+                message("put the comment on a line above"),
             )

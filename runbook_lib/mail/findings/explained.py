@@ -20,7 +20,10 @@ from runbook_lib.mail.findings import (
     unknown,
 )
 from runbook_lib.mail.findings.finding import Finding, Look
+from runbook_lib.messages import joined, message
 
+_STAYS = message("stays")
+_UNLESS = message("stays, unless you decide: replace")
 _RULES = (
     services,
     characters,
@@ -82,8 +85,8 @@ def explain(look: Look, differences: Sequence[Difference]) -> tuple[Explained, .
         Explained(
             _where(place),
             found,
-            "; ".join(dict.fromkeys(meaning for meaning, _ in rows[place, found])),
-            "; ".join(dict.fromkeys(fate for _, fate in rows[place, found])),
+            joined("; ", dict.fromkeys(meaning for meaning, _ in rows[place, found])),
+            joined("; ", dict.fromkeys(fate for _, fate in rows[place, found])),
         )
         for place, found in ordered
     )
@@ -91,8 +94,10 @@ def explain(look: Look, differences: Sequence[Difference]) -> tuple[Explained, .
 
 def _where(place: Place) -> str:
     if place.line:
-        return str(Place(place.file, line=place.line))
-    return f"{place.file}, not in it" if place.file in (MAIN_CF, MASTER_CF) else str(place)
+        return message("{file}, line {line}", file=place.file, line=place.line)
+    if place.file in (MAIN_CF, MASTER_CF):
+        return message("{file}, not in it", file=place.file)
+    return joined(", ", filter(None, (place.file, place.name)))
 
 
 def untouched(differences: Sequence[Difference]) -> tuple[str, ...]:
@@ -101,15 +106,15 @@ def untouched(differences: Sequence[Difference]) -> tuple[str, ...]:
 
 
 def _fate(finding: Finding, difference: Difference | None, look: Look) -> str:
-    hand = f"by hand: {finding.by_hand}" if finding.by_hand else ""
+    hand = message("by hand: {action}", action=finding.by_hand) if finding.by_hand else ""
     if difference is not None:
-        return "; ".join(filter(None, (_answers(difference), hand)))
+        return joined("; ", filter(None, (_answers(difference), hand)))
     if finding.place.thing == Place.main(BARE_NEWLINE) and not finding.by_hand:
         decided = look.state.host.decided(finding.place)
         if decided:
-            return f"decided: {decided.decide}: {decided.reason}"
-        return "stays, unless you decide: replace"
-    return f"stays; {hand}" if hand else "stays"
+            return message("decided: {decision}: {reason}", decision=decided.decide, reason=decided.reason)
+        return _UNLESS
+    return joined("; ", (_STAYS, hand)) if hand else _STAYS
 
 
 def _answers(one: Difference) -> str:
@@ -118,10 +123,12 @@ def _answers(one: Difference) -> str:
     if one.decision is not None:
         return one.fate
     if one.kept:
-        return "stays, unless you decide: replace" if one.choices.replace else "stays"
+        return _UNLESS if one.choices.replace else _STAYS
     if not offered:
-        return "you decide, on the host"
-    return f"you decide: {' or '.join(offered)}"
+        return message("you decide, on the host")
+    if len(offered) == 1:
+        return message("you decide: {decision}", decision=offered[0])
+    return message("you decide: {one} or {other}", one=offered[0], other=offered[1])
 
 
 def _lines(look: Look) -> Mapping[Place, int]:

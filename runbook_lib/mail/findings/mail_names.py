@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.findings.finding import Finding, Look
+from runbook_lib.messages import message
 
 # Names that each machine gives itself, and that are in no DNS (RFC 6761, RFC 6762).
+_HAND = message("write the name that the DNS has for this server")
 _NOBODYS = re.compile(r"(^|\.)(localhost|localdomain|local|invalid)$")
 
 
@@ -16,13 +18,16 @@ def _of_somebody_else(look: Look, own: str) -> str:
     if name in look.state.host.names.all:
         return ""
     if name in look.others:
-        return (
-            f"{own} is the name of {look.others[name]} in the inventory: two servers greet as one, and mail between "
-            "them 'loops back to myself'"
+        return message(
+            "{name} is the name of {host} in the inventory: two servers greet as one, and mail between them 'loops "
+            "back to myself'",
+            name=own,
+            host=look.others[name],
         )
     if _NOBODYS.search(name):
-        return (
-            f"{own} is a name that no server has in the DNS: others are greeted with it, and many refuse that"
+        return message(
+            "{name} is a name that no server has in the DNS: others are greeted with it, and many refuse that",
+            name=own,
         )
     return ""
 
@@ -34,26 +39,28 @@ def find(look: Look) -> Iterator[Finding]:
     lines = {entry.name: entry for entry in look.state.main if entry.name}
     own = look.state.facts["myhostname"].value
     entry = lines.get("myhostname")
-    line, text = (entry.number, entry.text) if entry else (0, f"myhostname = {own}, as the system has it")
+    line, text = (
+        (entry.number, entry.text)
+        if entry
+        else (0, message("{entry}, as the system has it", entry=f"myhostname = {own}"))
+    )
     if own and "." not in own:
-        meaning = (
-            f"{own} has no domain: other servers are greeted with it and many refuse that, and mydomain is a guess of "
-            "Postfix's"
+        no_domain = message(
+            "{name} has no domain: other servers are greeted with it and many refuse that, and mydomain is a guess of "
+            "Postfix's",
+            name=own,
         )
-        yield Finding(
-            Place.main("myhostname", line), text, meaning, "write the name that the DNS has for this server"
-        )
+        yield Finding(Place.main("myhostname", line), text, no_domain, _HAND)
         return
     if meaning := _of_somebody_else(look, own):
-        yield Finding(
-            Place.main("myhostname", line), text, meaning, "write the name that the DNS has for this server"
-        )
+        yield Finding(Place.main("myhostname", line), text, meaning, _HAND)
     taken = look.state.facts["mydestination"].value.replace(",", " ").split()
     elsewhere = (look.defaults or {}).get("elsewhere", "").replace(",", " ").split()
     if own and own not in (*taken, *elsewhere):
         there = lines.get("mydestination")
         line, text = (there.number, there.text) if there else (0, "mydestination")
-        meaning = f"mail for this server's own name, {own}, is not taken: it 'loops back to myself'"
-        yield Finding(
-            Place.main("mydestination", line), text, meaning, f"add {own} (or $myhostname) to mydestination"
+        meaning = message(
+            "mail for this server's own name, {name}, is not taken: it 'loops back to myself'", name=own
         )
+        hand = message("add {name} (or $myhostname) to mydestination", name=own)
+        yield Finding(Place.main("mydestination", line), text, meaning, hand)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.configuration.networks import faults, passed_over, told
 from runbook_lib.mail.findings.finding import Finding, Look
+from runbook_lib.messages import message
 
 
 def find(look: Look) -> Iterator[Finding]:
@@ -15,8 +16,10 @@ def find(look: Look) -> Iterator[Finding]:
     for fault in faults(entry.value):
         yield Finding(Place.main("mynetworks", entry.number), entry.text, fault.meaning, fault.right)
     for word in passed_over(entry.value):
-        meaning = f"{word} is a name: Postfix compares addresses alone, and passes over it without a word"
+        meaning = message(
+            "{word} is a name: Postfix compares addresses alone, and passes over it without a word", word=word
+        )
         place = Place.main("mynetworks", entry.number)
-        yield Finding(place, entry.text, meaning, "write its addresses")
+        yield Finding(place, entry.text, meaning, message("write its addresses"))
     if told(entry.value):
         yield Finding(Place.main("mynetworks", entry.number), entry.text, told(entry.value))

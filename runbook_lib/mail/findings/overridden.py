@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.findings.finding import Finding, Look
+from runbook_lib.messages import message
 
 # What takes the place of others when it is set (postconf(5)).
 INSTEAD = {
@@ -29,12 +30,16 @@ def find(look: Look) -> Iterator[Finding]:
         winner = last.get(entry.name)
         if winner is None or winner is entry:
             continue
-        same = "the same" if winner.value == entry.value else winner.value or "nothing"
+        same = message("the same") if winner.value == entry.value else winner.value or message("nothing")
         yield Finding(
             Place.main(entry.name, entry.number),
             entry.text,
-            f"it is set again in line {winner.number} ({same}), and the last one counts",
-            "take out the line that does not count",
+            message(
+                "it is set again in line {line} ({value}), and the last one counts",
+                line=winner.number,
+                value=same,
+            ),
+            message("take out the line that does not count"),
         )
     for winning, idle in INSTEAD.items():
         if not (winning in last and last[winning].value):
@@ -44,5 +49,9 @@ def find(look: Look) -> Iterator[Finding]:
                 yield Finding(
                     Place.main(name, last[name].number),
                     last[name].text,
-                    f"it has no effect beside {winning} in line {last[winning].number}",
+                    message(
+                        "it has no effect beside {name} in line {line}",
+                        name=winning,
+                        line=last[winning].number,
+                    ),
                 )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.findings.finding import Finding, Look
+from runbook_lib.messages import joined, message
 
 # Parameters whose value is the name of a file (postconf(5)); the second: more than one may stand there.
 _FILES = re.compile(
@@ -74,22 +75,35 @@ def _tables(value: str) -> list[tuple[str, str]]:
 def _of_file(look: Look, name: str, path: str) -> tuple[str, str]:
     if not path.startswith("/"):
         return (
-            f"a relative path: Postfix looks for {_QUEUE}/{path}, and where that is not there TLS is off and mail goes "
-            "on in clear",
-            "write the whole path",
+            message(
+                "a relative path: Postfix looks for {path}, and where that is not there TLS is off and mail goes on in "
+                "clear",
+                path=f"{_QUEUE}/{path}",
+            ),
+            message("write the whole path"),
         )
     state = (look.paths or {}).get(path, "")
     if state == "absent" and "_dh" in name:
-        return f"{path} is not there: Postfix warns at each start and takes its own", "take the entry out"
+        return (
+            message("{path} is not there: Postfix warns at each start and takes its own", path=path),
+            message("take the entry out"),
+        )
     if state == "absent":
         return (
-            f"{path} is not there: TLS has no certificate, or does not begin, and mail goes on in clear",
-            "put the file there, or take the entry out",
+            message(
+                "{path} is not there: TLS has no certificate, or does not begin, and mail goes on in clear",
+                path=path,
+            ),
+            message("put the file there, or take the entry out"),
         )
     mode = re.match(r"\d+", state)
     if mode and _KEYS.search(name) and int(mode[0], 8) & 0o007:
         return (
-            f"{path} has mode {mode[0]}: everybody on this host can read the private key",
+            message(
+                "{path} has mode {mode}: everybody on this host can read the private key",
+                path=path,
+                mode=mode[0],
+            ),
             f"chmod 600 {path}",
         )
     return "", ""
@@ -97,20 +111,41 @@ def _of_file(look: Look, name: str, path: str) -> tuple[str, str]:
 
 def _of_table(look: Look, name: str, kind: str, path: str) -> tuple[str, str]:
     if look.map_types and kind not in look.map_types:
-        plug_in = f"install its plug-in (package postfix-{kind})" if kind in _PLUG_INS else ""
-        convert = f"convert it with {_maker(name)} to {_default(look)}, and write that type"
         return (
-            f"tables of type {kind} are not built into this Postfix: mail that needs this one is put off",
-            ", or ".join(filter(None, (plug_in, "" if kind in _ASKED else convert)))
-            + f"; this Postfix has {', '.join(sorted(look.map_types))}",
+            message(
+                "tables of type {type} are not built into this Postfix: mail that needs this one is put off",
+                type=kind,
+            ),
+            joined(
+                "; ",
+                (
+                    _in_its_place(look, name, kind),
+                    message("this Postfix has {types}", types=", ".join(sorted(look.map_types))),
+                ),
+            ),
         )
     if "$" in path or _CACHES.search(name):
         return "", ""  # Postfix makes it itself
     index = path + _INDEXED.get(kind, "")
     if (look.paths or {}).get(index) == "absent":
-        how = f"{_maker(name)} {kind}:{path}" if kind in _INDEXED else f"put {path} there"
-        return f"{index} is not there: mail that needs the table is put off", how
+        how = f"{_maker(name)} {kind}:{path}" if kind in _INDEXED else message("put {path} there", path=path)
+        return message("{path} is not there: mail that needs the table is put off", path=index), how
     return "", ""
+
+
+def _in_its_place(look: Look, name: str, kind: str) -> str:
+    """What can be done about a table of a type that is not built in; '' where nothing is known."""
+    plug_in = (
+        message("install its plug-in (package {package})", package=f"postfix-{kind}")
+        if kind in _PLUG_INS
+        else ""
+    )
+    if kind in _ASKED:
+        return plug_in
+    convert = message(
+        "convert it with {program} to {type}, and write that type", program=_maker(name), type=_default(look)
+    )
+    return message("{first}, or {second}", first=plug_in, second=convert) if plug_in else convert
 
 
 def _maker(name: str) -> str:
@@ -119,4 +154,4 @@ def _maker(name: str) -> str:
 
 
 def _default(look: Look) -> str:
-    return (look.defaults or {}).get("default_database_type", "") or "one that `postconf -m` lists"
+    return (look.defaults or {}).get("default_database_type", "") or message("one that `postconf -m` lists")

@@ -7,10 +7,11 @@ from runbook_lib.mail.configuration.postconf import MAIN_CF
 from runbook_lib.mail.findings.finding import Finding, Look
 from runbook_lib.mail.target.decisions import empty_list
 from runbook_lib.mail.target.restrictions import strangers
+from runbook_lib.messages import message
 
-_HAND = "where this server is to take mail from others, write reject_unauth_destination in its place"
+_HAND = message("where this server is to take mail from others, write reject_unauth_destination in its place")
 
-_READABLE = (
+_READABLE = message(
     "where users send from this host: keep passwords in tables of their own, and chmod o+r what is left"
 )
 
@@ -20,8 +21,10 @@ def find(look: Look) -> Iterator[Finding]:
     lines = {entry.name: entry for entry in look.state.main if entry.name}
     for name, entry in lines.items():
         if why := empty_list(name, entry.value):
-            yield Finding(Place.main(name, entry.number), entry.text, why, "take the line out")
-    found = [(name, strangers.NO_START, strangers.GUARD) for name in strangers.without_guard(look.state)]
+            yield Finding(Place.main(name, entry.number), entry.text, why, message("take the line out"))
+    found: list[tuple[str, str, str]] = [
+        (name, strangers.NO_START, strangers.GUARD) for name in strangers.without_guard(look.state)
+    ]
     found += [
         (name, strangers.told(element, answer), _HAND)
         for name, element, answer in strangers.stopped(look.state)
@@ -32,5 +35,5 @@ def find(look: Look) -> Iterator[Finding]:
     seen = look.state.seen.get(MAIN_CF)
     if seen and seen.file and not seen.file.mode & 0o004:
         text = f"{seen.file.owner} {seen.file.mode:04o}"
-        meaning = "programs of users cannot send mail: sendmail reads it as the user who calls it"
+        meaning = message("programs of users cannot send mail: sendmail reads it as the user who calls it")
         yield Finding(Place(str(MAIN_CF)), text, meaning, _READABLE)

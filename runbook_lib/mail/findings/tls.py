@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.findings.finding import Finding, Look
 from runbook_lib.mail.target.decisions import protocols, shut_out
+from runbook_lib.messages import message
 
 _PROTOCOLS = re.compile(r"^(smtpd|smtp|lmtp|tlsproxy)_tls_(mandatory_)?protocols$")
 _EXCLUDED = ("smtpd_tls_exclude_ciphers", "smtpd_tls_mandatory_exclude_ciphers")
 # Words of OpenSSL that stand for every cipher of TLS 1.2 that a certificate of a type can be used with (ciphers(1)).
 _NEEDED = {"p256": {"ECDSA", "AECDSA", "ECDHE", "KECDHE", "EECDH", "KEECDH"}, "rsa": {"ARSA", "RSA"}}
-_KIND = {"p256": "an elliptic-curve key", "rsa": "an RSA key"}
+_KIND = {"p256": message("an elliptic-curve key"), "rsa": message("an RSA key")}
 
 
 def find(look: Look) -> Iterator[Finding]:
@@ -25,9 +26,11 @@ def find(look: Look) -> Iterator[Finding]:
             kind = look.state.host.certificate.key_type
             hit = [word for word in re.split(r"[\s,:]+", entry.value) if word.upper() in _NEEDED[kind]]
             if hit:
-                meaning = (
-                    f"{', '.join(hit)} takes away every cipher of TLS 1.2 for a certificate with {_KIND[kind]}, as "
-                    "this host gets one: who does not speak TLS 1.3 finds no shared cipher"
+                meaning = message(
+                    "{words} takes away every cipher of TLS 1.2 for a certificate with {key}, as this host gets one: "
+                    "who does not speak TLS 1.3 finds no shared cipher",
+                    words=", ".join(hit),
+                    key=_KIND[kind],
                 )
                 yield Finding(place, entry.text, meaning)
 
@@ -35,24 +38,31 @@ def find(look: Look) -> Iterator[Finding]:
 def _of_list(name: str, left: frozenset[str] | None) -> Iterator[tuple[str, str]]:
     """What a list of versions means, and what to write; nothing where it leaves those of today."""
     if left is None:
-        meaning = "this Postfix cannot read the list and turns TLS off for what it governs; nothing says so"
-        yield meaning, "write !SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
+        meaning = message(
+            "this Postfix cannot read the list and turns TLS off for what it governs; nothing says so"
+        )
+        yield meaning, message("write {value}", value="!SSLv2, !SSLv3, !TLSv1, !TLSv1.1")
         return
     if not left & {"TLSv1.2", "TLSv1.3"}:
-        yield "it leaves neither TLS 1.2 nor 1.3, and hardly anybody speaks anything else any more", ""
+        yield (
+            message("it leaves neither TLS 1.2 nor 1.3, and hardly anybody speaks anything else any more"),
+            "",
+        )
         return
     old = sorted(left & {"SSLv3", "TLSv1", "TLSv1.1"})
     if old and name.startswith("smtpd_"):
-        yield (
-            f"it lets in {', '.join(old)} on {_where(name)}, as far as OpenSSL has them (retired by RFC 8996)",
-            "",
+        meaning = message(
+            "it lets in {versions} on {connections}, as far as OpenSSL has them (retired by RFC 8996)",
+            versions=", ".join(old),
+            connections=_where(name),
         )
+        yield meaning, ""
     if out := shut_out(left):
-        yield f"it shuts out {out} on {_where(name)}", ""
+        yield message("it shuts out {versions} on {connections}", versions=out, connections=_where(name)), ""
 
 
 def _where(name: str) -> str:
     if not name.startswith("smtpd_"):
         kind = {"smtp": "SMTP", "lmtp": "LMTP", "tlsproxy": "tlsproxy's"}[name.partition("_")[0]]
-        return f"{kind} connections"
-    return "ports that demand TLS" if "mandatory" in name else "port 25"
+        return message("{kind} connections", kind=kind)
+    return message("ports that demand TLS") if "mandatory" in name else message("port 25")

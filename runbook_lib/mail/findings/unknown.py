@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.findings import obsolete
 from runbook_lib.mail.findings.finding import Finding, Look
+from runbook_lib.messages import Message, joined, message
 
 # postconf's own words; it knows names that a restriction class, a service or another value makes (postconf(1)).
 _UNUSED = re.compile(r"(?P<file>main|master)\.cf: unused parameter: (?P<name>[^=\s]+)=")
@@ -38,17 +39,12 @@ def _undefined(look: Look) -> Iterator[Finding]:
     for entry in look.state.main:
         for name in _asked_for(entry.value, "main", undefined):
             place = Place.main(entry.name, entry.number)
-            yield Finding(place, entry.text, _nothing(look, entry.name, name), _DEFINE.format(name))
+            yield Finding(place, entry.text, _nothing(look, entry.name, name), _define(name))
     for service in look.state.master:
         for option in service.options:
             for name in _asked_for(option.value, "master", undefined):
-                meaning = _nothing(look, option.name, name)
-                yield Finding(
-                    Place.master(service.name, option.number),
-                    f"-o {option.raw}",
-                    meaning,
-                    _DEFINE.format(name),
-                )
+                place = Place.master(service.name, option.number)
+                yield Finding(place, f"-o {option.raw}", _nothing(look, option.name, name), _define(name))
 
 
 def _asked_for(value: str, file: str, undefined: set[tuple[str, str]]) -> list[str]:
@@ -58,23 +54,37 @@ def _asked_for(value: str, file: str, undefined: set[tuple[str, str]]) -> list[s
 
 
 def _nothing(look: Look, parameter: str, name: str) -> str:
-    near = difflib.get_close_matches(name, look.parameters, n=1, cutoff=0.8)
-    what = "the list is without it" + (
-        ", and one that is empty for that refuses nobody" if parameter.endswith("_restrictions") else ""
-    )
-    meaning = f"${name} is defined nowhere, so nothing stands in its place" + (
-        f": {what}" if parameter.endswith(("_restrictions", "mynetworks", "mydestination")) else ""
-    )
-    return f"{meaning}; was ${near[0]} meant?" if near else meaning
+    if parameter.endswith("_restrictions"):
+        meaning = message(
+            "${name} is defined nowhere, so nothing stands in its place: the list is without it, and one that is empty "
+            "for that refuses nobody",
+            name=name,
+        )
+    elif parameter.endswith(("mynetworks", "mydestination")):
+        meaning = message(
+            "${name} is defined nowhere, so nothing stands in its place: the list is without it", name=name
+        )
+    else:
+        meaning = message("${name} is defined nowhere, so nothing stands in its place", name=name)
+    near = _near(look, name)
+    return joined("; ", (meaning, message("was ${name} meant?", name=near))) if near else meaning
 
 
-_DEFINE = "define {} in main.cf, or write the value that was meant"
-_HAND = "write the name that was meant, or take the line out"
+def _define(name: str) -> Message:
+    return message("define {name} in main.cf, or write the value that was meant", name=name)
+
+
+_HAND = message("write the name that was meant, or take the line out")
 
 
 def _meant(look: Look, name: str) -> str:
     if name in obsolete.TABLE:
-        return "this Postfix no longer knows it, so it has no effect"
-    near = difflib.get_close_matches(name, look.parameters, n=1, cutoff=0.8)
-    meant = f"; was {near[0]} meant?" if near else ""
-    return f"this Postfix does not know the name and nothing uses it, so it has no effect{meant}"
+        return message("this Postfix no longer knows it, so it has no effect")
+    meaning = message("this Postfix does not know the name and nothing uses it, so it has no effect")
+    near = _near(look, name)
+    return joined("; ", (meaning, message("was {name} meant?", name=near))) if near else meaning
+
+
+def _near(look: Look, name: str) -> str:
+    """The name that Postfix knows and that may have been meant; '' where none is near."""
+    return next(iter(difflib.get_close_matches(name, look.parameters, n=1, cutoff=0.8)), "")

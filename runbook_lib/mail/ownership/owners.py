@@ -8,6 +8,7 @@ from runbook_lib.errors import CommandFailed
 from runbook_lib.inventory import ManagerName
 from runbook_lib.mail.configuration.postconf import MAIN_CF
 from runbook_lib.mail.ownership.managers import ANYBODY, LOOKED_FOR, MANAGERS, NO_LONGER, PUPPET_VARDIRS
+from runbook_lib.messages import joined, message
 from runbook_lib.remote.change import Change, Plan, Withheld, quote
 from runbook_lib.remote.facts import Fact
 
@@ -53,12 +54,23 @@ class Ownership:
         """All of it, for a person, a line an owner; '' where nobody was found."""
         lines = []
         if self.suite:
-            lines.append(f"{self.suite.owner}: the whole mail configuration ({self.suite.told})")
+            lines.append(
+                message(
+                    "{owner}: the whole mail configuration ({reason})",
+                    owner=self.suite.owner,
+                    reason=self.suite.told,
+                )
+            )
         lines += [
-            f"{one.owner}: {path} ({one.told})" for path, one in self.files.items() if one != self.suite
+            message("{owner}: {path} ({reason})", owner=one.owner, path=path, reason=one.told)
+            for path, one in self.files.items()
+            if one != self.suite
         ]
-        lines += [f"{name} is here; it is not known to own any of these files" for name in self.present]
-        return "\n".join(lines)
+        lines += [
+            message("{name} is here; it is not known to own any of these files", name=name)
+            for name in self.present
+        ]
+        return joined("\n", lines)
 
 
 def facts(paths: Sequence[PurePosixPath], ours: Sequence[PurePosixPath] = ()) -> dict[str, str]:
@@ -116,7 +128,8 @@ def of(
     for names in (_named_in, _unnamed_in):  # one who gives a name goes before '# DO NOT EDIT'
         for place, comment in comments:
             if owner := names(comment):
-                files.setdefault(PurePosixPath(place), Owned(owner, f"its text says: {comment.strip()}"))
+                told = message("its text says: {comment}", comment=comment.strip())
+                files.setdefault(PurePosixPath(place), Owned(owner, told))
     files = {**of_puppet(seen, (*paths, *ours)).files, **files}
     signs = _looked(seen, _SIGNS)
     suite, present = None, []
@@ -125,7 +138,7 @@ def of(
         if sign is None or manager.key in leave_mail_alone:
             continue
         if manager.makes_all and suite is None:
-            suite = Owned(manager.name, f"{sign} is here")
+            suite = Owned(manager.name, message("{path} is here", path=sign))
         elif not any(owned.owner == manager.name for owned in files.values()):
             present.append(manager.name)
     if suite:
@@ -143,7 +156,7 @@ def of_puppet(seen: Mapping[str, Fact], paths: Sequence[PurePosixPath]) -> Owner
         CommandFailed: as `of`.
     """
     rows = _looked(seen, _PUPPET)
-    owned = Owned("Puppet", "it is in the list of what Puppet manages here")
+    owned = Owned("Puppet", message("it is in the list of what Puppet manages here"))
     return Ownership({path: owned for path in paths if _puppet_has(rows, path)}, None, ())
 
 
@@ -165,7 +178,7 @@ def _named_in(comment: str) -> str | None:
 
 
 def _unnamed_in(comment: str) -> str | None:
-    return "an unnamed owner" if ANYBODY.search(comment) else None
+    return message("an unnamed owner") if ANYBODY.search(comment) else None
 
 
 def _puppet_has(rows: list[str], path: PurePosixPath) -> bool:

@@ -19,10 +19,10 @@ from runbook_lib.mail.ownership import Ownership
 from runbook_lib.mail.target import logins, mta, postfix
 from runbook_lib.mail.target import sasl as saslauthd
 from runbook_lib.mail.target import services as submission
+from runbook_lib.mail.target.decisions import both
+from runbook_lib.messages import message
 from runbook_lib.remote.change import Plan
 from runbook_lib.remote.facts import Fact
-
-_WAITS = "it rests on what is left to {}"
 
 
 def paths(family: Family) -> tuple[PurePosixPath, ...]:
@@ -67,7 +67,10 @@ def joined(state: MailState) -> Plan:
 def settings(state: MailState) -> Plan:
     """main.cf, with who is here beside us."""
     here = owned(state).present
-    notes = (f"{name} is here; it is not known to own any file of this chapter." for name in here)
+    notes = (
+        message("{name} is here; it is not known to own any file of this chapter.", name=name)
+        for name in here
+    )
     plan = _waiting(_divided(postfix.plan_settings(state), state), state)
     return replace(plan, notes=(*plan.notes, *notes))
 
@@ -151,4 +154,6 @@ def _waiting(plan: Plan, state: MailState) -> Plan:
 
 
 def _waiting_for(names: tuple[str, ...], plan: Plan) -> Plan:
-    return ownership.waiting(plan, _WAITS.format(" and ".join(names))) if names else plan
+    if not names:
+        return plan
+    return ownership.waiting(plan, message("it rests on what is left to {owners}", owners=both(names)))

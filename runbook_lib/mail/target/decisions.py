@@ -4,46 +4,55 @@ Each answer is offered only where the chapter can go on with it: what is kept mu
 still proves, and what is replaced gets a value, or is taken away.
 """
 
+import functools
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from runbook_lib import inventory
 from runbook_lib.mail.certificates.configured import ENTRIES
 from runbook_lib.mail.configuration.bare_newlines import BARE_NEWLINE, normalizes
 from runbook_lib.mail.target import wanted
+from runbook_lib.messages import joined, message
 
 LOOPBACK = "127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128"
 EXCLUDED = "smtpd_tls_exclude_ciphers"
 _GRADES = ("export", "low", "medium", "high", "null")
 _VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-_GONE = "it is taken out of main.cf, and Postfix's own default counts"
+_GONE = message("it is taken out of main.cf, and Postfix's own default counts")
 # Entries that are taken away where the inventory says 'replace'; what counts then.
 _TAKEN_AWAY: Mapping[str, str] = {
-    "smtpd_use_tls": "it is taken out of main.cf; smtpd_tls_security_level says it",
-    "smtpd_enforce_tls": "it is taken out of main.cf; smtpd_tls_security_level says it",
-    "smtpd_tls_dh1024_param_file": "it is taken out of main.cf; Postfix and OpenSSL choose the group",
-    "smtpd_tls_dh512_param_file": "it is taken out of main.cf; nothing uses such keys any more",
-    "smtpd_tls_eecdh_grade": "it is taken out of main.cf; Postfix and OpenSSL choose the curve",
-    "smtpd_tls_session_cache_database": "it is taken out of main.cf; session tickets do the same without a file",
+    **dict.fromkeys(
+        ("smtpd_use_tls", "smtpd_enforce_tls"),
+        message("it is taken out of main.cf; smtpd_tls_security_level says it"),
+    ),
+    "smtpd_tls_dh1024_param_file": message(
+        "it is taken out of main.cf; Postfix and OpenSSL choose the group"
+    ),
+    "smtpd_tls_dh512_param_file": message("it is taken out of main.cf; nothing uses such keys any more"),
+    "smtpd_tls_eecdh_grade": message("it is taken out of main.cf; Postfix and OpenSSL choose the curve"),
+    "smtpd_tls_session_cache_database": message(
+        "it is taken out of main.cf; session tickets do the same without a file"
+    ),
     "smtpd_tls_protocols": _GONE,
     "smtpd_tls_ciphers": _GONE,
     EXCLUDED: _GONE,
     "smtpd_tls_CAfile": _GONE,
     "smtpd_tls_req_ccert": _GONE,
-    "smtpd_tls_wrappermode": "it is taken out of main.cf; the service on 465 alone has it",
+    "smtpd_tls_wrappermode": message("it is taken out of main.cf; the service on 465 alone has it"),
     **dict.fromkeys(
-        ENTRIES[3:], "it is taken out of main.cf; the certificate that was signed is the only one"
+        ENTRIES[3:], message("it is taken out of main.cf; the certificate that was signed is the only one")
     ),
     **{f"tls_{grade}_cipherlist": _GONE for grade in _GRADES},
     "tls_ssl_options": _GONE,
 }
 # Entries that get another value.
 _OTHER: Mapping[str, tuple[str, str]] = {
-    "mynetworks": (LOOPBACK, "only this host itself sends without a login"),
-    "inet_interfaces": ("all", "Postfix takes connections on every address, after a restart"),
+    "mynetworks": (LOOPBACK, message("only this host itself sends without a login")),
+    "inet_interfaces": ("all", message("Postfix takes connections on every address, after a restart")),
 }
-_ON_25 = "it stays for port 25; 465 and 587 do not go by it"
+_STAYS = message("it stays")
+_ON_25 = message("it stays for port 25; 465 and 587 do not go by it")
 
 
 @dataclass(frozen=True)
@@ -89,9 +98,9 @@ def of_setting(name: str, value: str, version: tuple[int, int], *, written: bool
     """
     replace = _TAKEN_AWAY.get(name, "") or _OTHER.get(name, ("", ""))[1]
     if name == BARE_NEWLINE:
-        replace = "a newline alone no longer ends a message (CVE-2023-51764)"
+        replace = message("a newline alone no longer ends a message (CVE-2023-51764)")
     if written:
-        replace = "chapter 2's value takes its place"
+        replace = message("chapter 2's value takes its place")
     return Choices(_keep(name, value, version), replace)
 
 
@@ -113,7 +122,7 @@ def empty_list(name: str, value: str) -> str:
     """
     if value or not re.fullmatch(r"tls_(high|medium|low|export|null)_cipherlist", name):
         return ""
-    return "smtpd does not start with an empty list of ciphers, and no port takes a connection"
+    return message("smtpd does not start with an empty list of ciphers, and no port takes a connection")
 
 
 def can_be_replaced(name: str, knows: Collection[str]) -> bool:
@@ -157,42 +166,59 @@ def keeps_floor(value: str, version: tuple[int, int]) -> bool:
 
 def shut_out(left: Collection[str]) -> str:
     """Of the versions of today, the one that a list does not leave: 'TLS 1.3'; '' where it leaves both."""
-    return " and ".join(f"TLS {one[4:]}" for one in _VERSIONS[4:] if one not in left)
+    return both(f"TLS {one[4:]}" for one in _VERSIONS[4:] if one not in left)
+
+
+def both(parts: Iterable[str]) -> str:
+    """'A', 'A and B', 'A and B and C'; '' for none."""
+    first, *others = tuple(parts) or ("",)
+    return functools.reduce(_and, others, first)
+
+
+def _and(first: str, second: str) -> str:
+    return message("{first} and {second}", first=first, second=second)
 
 
 def _without(value: str, version: tuple[int, int]) -> str:
-    """The end of a sentence about a list that is kept."""
+    """What a list that is kept shuts out; '' where that is nothing of today."""
     out = shut_out(protocols(value, version) or _VERSIONS)
-    return f"; {out} is shut out" if out else ""
+    return message("{versions} is shut out", versions=out) if out else ""
 
 
 def _keep(name: str, value: str, version: tuple[int, int]) -> str:
     if name in ("smtpd_use_tls", "smtpd_enforce_tls"):
-        return "it stays without effect: smtpd_tls_security_level overrides it"
+        return message("it stays without effect: smtpd_tls_security_level overrides it")
     if name in ENTRIES:
-        return (
+        return message(
             "port 25 goes on showing this certificate; 465 and 587 get their own where users do not trust it"
         )
     if name == "smtpd_tls_protocols":
-        return f"{_ON_25}{_without(value, version)}" if protocols(value, version) else ""
+        return (
+            joined("; ", filter(None, (_ON_25, _without(value, version))))
+            if protocols(value, version)
+            else ""
+        )
     if name == "smtpd_tls_mandatory_protocols":
         if not keeps_floor(value, version):
             return ""
-        return f"it stays: nothing below TLS 1.2 is in it{_without(value, version)}"
+        stays = message("it stays: nothing below TLS 1.2 is in it")
+        return joined("; ", filter(None, (stays, _without(value, version))))
     if name == "smtpd_tls_ciphers":
         return _ON_25 if value in _GRADES else ""
     if name == EXCLUDED:
-        return "it stays for port 25; chapter 2's lines for 465 and 587 get an empty one"
+        return message("it stays for port 25; chapter 2's lines for 465 and 587 get an empty one")
     if name == "smtpd_tls_mandatory_exclude_ciphers":
         words = {word.lower() for word in re.split(r"[\s,]+", value)}
         enough = {word.lower() for word in wanted.CIPHERS["base"].split(", ")} <= words
-        return "it stays: it excludes what chapter 2 excludes, and more" if enough else ""
+        return message("it stays: it excludes what chapter 2 excludes, and more") if enough else ""
     return {
-        "smtpd_tls_loglevel": "it stays",
-        "smtpd_tls_session_cache_database": "it stays",
-        "smtpd_tls_dh1024_param_file": "it stays",
-        "smtpd_tls_CAfile": "it stays; its certificates are sent along",
-        "tls_ssl_options": "it stays, for 465 and 587 too",
-        "mynetworks": "its clients go on sending without a login on port 25; 465 and 587 ask them for one",
-        BARE_NEWLINE: "it stays",
+        "smtpd_tls_loglevel": _STAYS,
+        "smtpd_tls_session_cache_database": _STAYS,
+        "smtpd_tls_dh1024_param_file": _STAYS,
+        "smtpd_tls_CAfile": message("it stays; its certificates are sent along"),
+        "tls_ssl_options": message("it stays, for 465 and 587 too"),
+        "mynetworks": message(
+            "its clients go on sending without a login on port 25; 465 and 587 ask them for one"
+        ),
+        BARE_NEWLINE: _STAYS,
     }.get(name, "")

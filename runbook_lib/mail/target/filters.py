@@ -4,6 +4,7 @@ import re
 
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target.decisions import Ruling
+from runbook_lib.messages import message
 
 # Source: MILTER_README, FILTER_README, SMTPD_PROXY_README; postconf(5). The first three are filters, with their words.
 _FILTERS = {
@@ -31,19 +32,30 @@ def told(state: MailState) -> tuple[str, ...]:
     found = []
     if through:
         found.append(
-            f"Mail from 465 and 587 goes through {', '.join(through)}: main.cf sets it, they inherit it."
+            message(
+                "Mail from 465 and 587 goes through {filters}: main.cf sets it, they inherit it.",
+                filters=", ".join(through),
+            )
         )
     if "smtpd_milters" in state.main_cf:
-        action = state.main_cf.get("milter_default_action", "tempfail, the default")
-        found.append(f"Where a milter does not answer, milter_default_action counts: {action}.")
+        action = state.main_cf.get("milter_default_action", message("tempfail, the default"))
+        found.append(
+            message("Where a milter does not answer, milter_default_action counts: {action}.", action=action)
+        )
     if "receive_override_options" in state.main_cf:
         found.append(
-            f"receive_override_options {state.main_cf['receive_override_options']} counts for them as well."
+            message(
+                "receive_override_options {value} counts for them as well.",
+                value=state.main_cf["receive_override_options"],
+            )
         )
     only = only_on_25(state)
     if only:
         found.append(
-            f"Mail from 465 and 587 does not go through what master.cf sets for port 25 alone: {only}."
+            message(
+                "Mail from 465 and 587 does not go through what master.cf sets for port 25 alone: {options}.",
+                options=only,
+            )
         )
     return tuple(found)
 
@@ -53,7 +65,9 @@ def rulings(state: MailState) -> dict[str, Ruling]:
     return {
         name: Ruling(
             True,
-            "mail from 465 and 587 goes through it too" if name in _FILTERS else "465 and 587 inherit it",
+            message("mail from 465 and 587 goes through it too")
+            if name in _FILTERS
+            else message("465 and 587 inherit it"),
         )
         for name in _ALL
         if name in state.main_cf

@@ -3,6 +3,7 @@
 Chapter 2 then touches no package, file or unit of SASL; its services take logins and inherit who checks them.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,25 +13,22 @@ from runbook_lib.inventory.place import Place
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target import mechanisms
 from runbook_lib.mail.target.decisions import Ruling
+from runbook_lib.messages import joined, message
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.files import FileState
 from runbook_lib.remote.variables import lines_of
 
-MEND = "mend it, or take it away: then this chapter sets up saslauthd"
-# Words for what the look at a socket or file found; `open` is how it should be.
+_MEND = message("mend it, or take it away: then this chapter sets up saslauthd")
+_DEFAULT_PATH = message("smtpd, the default of smtpd_sasl_path")
 _TYPE, _PATH = "smtpd_sasl_type", "smtpd_sasl_path"
 _METHODS = ("saslauthd", "auxprop")
-_LEFT = "it leaves PLAIN and LOGIN to log in by"
-_STATES = {
-    "absent": "is not there",
-    "deaf": "is there, but nothing listens on it",
-    "shut": "may not be opened by the user postfix",
-}
+_LEFT = message("it leaves PLAIN and LOGIN to log in by")
+_PART = message("part of the login that stays")
 _SAID = {
-    "smtpd_sasl_type": "it says who checks logins, and that stays",
-    "smtpd_sasl_path": "it says where logins are checked, and that stays",
-    "smtpd_sasl_local_domain": "part of the login that stays",
-    "smtpd_sasl_service": "part of the login that stays",
+    "smtpd_sasl_type": message("it says who checks logins, and that stays"),
+    "smtpd_sasl_path": message("it says where logins are checked, and that stays"),
+    "smtpd_sasl_local_domain": _PART,
+    "smtpd_sasl_service": _PART,
 }
 
 
@@ -57,8 +55,17 @@ class OtherLogin:
     def told(self) -> str:
         """One sentence."""
         if self.works:
-            return f"Logins are checked by {self.by}; that stays."
-        return f"Logins are to be checked by {self.by}, and that is half-made: {self.lacks}."
+            return message("Logins are checked by {checker}; that stays.", checker=self.by)
+        return message(
+            "Logins are to be checked by {checker}, and that is half-made: {reason}.",
+            checker=self.by,
+            reason=self.lacks,
+        )
+
+    @property
+    def half_made(self) -> str:
+        """Why it cannot work, and what a person does about it."""
+        return joined(": ", (self.lacks, _MEND))
 
 
 def facts(family: Family) -> dict[str, str]:
@@ -99,16 +106,16 @@ def other_login(state: MailState) -> OtherLogin | None:
     if not state.installed:
         return None
     if state.main_cf.get("smtpd_sasl_type") == "dovecot":
-        path = state.main_cf.get("smtpd_sasl_path", "smtpd, the default of smtpd_sasl_path")
-        return OtherLogin(f"Dovecot at {path}", Place.main(_TYPE), _place_lacks(state, "dovecot"))
+        path = state.main_cf.get("smtpd_sasl_path", _DEFAULT_PATH)
+        return OtherLogin(_dovecot(path), Place.main(_TYPE), _place_lacks(state, "dovecot"))
     for port in state.host.submission.ports:
         for name in state.service_on_port(port):
             if own := own_options(state, name):
                 given = dict(one.split("=", 1) for one in own)
                 if given.get(_TYPE) == "dovecot":
-                    path = given.get(_PATH, state.main_cf.get(_PATH, "smtpd, the default of smtpd_sasl_path"))
+                    path = given.get(_PATH, state.main_cf.get(_PATH, _DEFAULT_PATH))
                     kind = f"dovecot:{path}" if _PATH in given else "dovecot"
-                    return OtherLogin(f"Dovecot at {path}", Place.master(name), _place_lacks(state, kind))
+                    return OtherLogin(_dovecot(path), Place.master(name), _place_lacks(state, kind))
     family = state.family
     conf = state.seen[family.smtpd_sasl_conf]
     own_conf = (
@@ -119,6 +126,10 @@ def other_login(state: MailState) -> OtherLogin | None:
         return None
     where = Place(str(family.saslauthd_defaults if own_conf else family.smtpd_sasl_conf))
     return _cyrus(state, _content(conf.file), where)
+
+
+def _dovecot(path: str) -> str:
+    return message("Dovecot at {path}", path=path)
 
 
 def own_options(state: MailState, name: str) -> tuple[str, ...]:
@@ -158,10 +169,10 @@ def foreign_variables(state: MailState) -> tuple[tuple[str, str, str], ...]:
         lines = lines_of(content, name)
         left = state.release.saslauthd_left.get(name)
         if lines not in ([text], [left] if left else []):
-            found.append((name, " / ".join(lines) or "no line", "this chapter writes it"))
+            found.append((name, " / ".join(lines) or message("no line"), message("this chapter writes it")))
     for line in lines_of(content, "MECHANISMS"):
         if line != 'MECHANISMS="pam"':
-            found.append(("MECHANISMS", line, "logins are checked elsewhere"))
+            found.append(("MECHANISMS", line, message("logins are checked elsewhere")))
     return tuple(found)
 
 
@@ -185,8 +196,9 @@ def rulings(state: MailState, other: OtherLogin | None) -> dict[str, Ruling]:
     if other is None:
         return found
     if other.where == Place.main(_TYPE):
-        half_made = f"{other.lacks}: {MEND}"
-        found |= {name: Ruling(other.works, why if other.works else half_made) for name, why in _SAID.items()}
+        found |= {
+            name: Ruling(other.works, why if other.works else other.half_made) for name, why in _SAID.items()
+        }
     if other.works and not state.host.submission.auth_on_25:
         found["smtpd_sasl_auth_enable"] = _auth_on_25(state)
     return found
@@ -204,7 +216,7 @@ def _of_mechanisms(state: MailState, other: OtherLogin | None) -> dict[str, Ruli
     if other is not None and other.by.startswith("Dovecot"):
         given[_TYPE] = "dovecot"
     lacks = mechanisms.lacks(given, ("PLAIN",) if other is not None else ("PLAIN", "LOGIN"))
-    stays = "part of the login that stays" if other is not None and other.works else _LEFT
+    stays = _PART if other is not None and other.works else _LEFT
     return {
         name: Ruling(name not in lacks, lacks.get(name, stays))
         for name in mechanisms.SETTINGS
@@ -224,11 +236,13 @@ def auth_on_25_stays(state: MailState, other: OtherLogin | None) -> bool:
 
 def _auth_on_25(state: MailState) -> Ruling:
     if state.main_cf.get("smtpd_tls_auth_only") == "yes":
-        return Ruling(True, "port 25 takes logins under TLS, and that stays")
+        return Ruling(True, message("port 25 takes logins under TLS, and that stays"))
     return Ruling(
         False,
-        "port 25 takes logins in clear, which smtpd_tls_auth_only = yes ends; submission.auth_on_25 in the inventory "
-        "says that it goes on taking them under TLS",
+        message(
+            "port 25 takes logins in clear, which smtpd_tls_auth_only = yes ends; submission.auth_on_25 in the "
+            "inventory says that it goes on taking them under TLS"
+        ),
     )
 
 
@@ -241,38 +255,58 @@ def _cyrus(state: MailState, text: str, where: Place) -> OtherLogin:
     # Several are tried in their order until one says yes (checkpw.c).
     methods = conf.get("pwcheck_method", "auxprop").lower().split()
     judged = [_by_method(method, conf, state) for method in methods]
-    by = ", then ".join(by for by, _ in judged)
+    by = functools.reduce(_then, (by for by, _ in judged)) if judged else ""
     works = any(not lacks for _, lacks in judged) and all(method in _METHODS for method in methods)
-    lacks = "" if works else "; ".join(lacks for _, lacks in judged if lacks)
+    lacks = "" if works else joined("; ", (lacks for _, lacks in judged if lacks))
     narrowed = "mech_list" in conf or "smtpd_sasl_mechanism_filter" in state.main_cf
     if works and "mech_list" in conf and "PLAIN" not in conf["mech_list"].upper().split():
-        lacks = "mech_list has no PLAIN, by which mail programs log in"
+        lacks = message("mech_list has no PLAIN, by which mail programs log in")
     if works and "saslauthd" in methods and not narrowed:
-        lacks = "without mech_list smtpd offers mechanisms that saslauthd cannot check"
+        lacks = message("without mech_list smtpd offers mechanisms that saslauthd cannot check")
     if not text:
-        lacks = f"smtpd finds nothing in {state.family.smtpd_sasl_conf}, so it does not ask saslauthd"
+        lacks = message(
+            "smtpd finds nothing in {path}, so it does not ask saslauthd", path=state.family.smtpd_sasl_conf
+        )
     if not state.facts["plain_plugin"].value:
-        lacks = "SASL's plug-in for PLAIN is not installed"
+        lacks = message("SASL's plug-in for PLAIN is not installed")
     return OtherLogin(by, where, lacks)
+
+
+def _then(first: str, second: str) -> str:
+    return message("{first}, then {second}", first=first, second=second)
 
 
 def _by_method(method: str, conf: Mapping[str, str], state: MailState) -> tuple[str, str]:
     """Who checks by a method of `pwcheck_method`, and what it lacks ('': nothing)."""
     if method == "saslauthd":
         mechanisms = re.findall(r" -a ?(\S+)", state.facts["saslauthd_masters"].value)
-        return f"saslauthd ({', '.join(mechanisms) or 'not running'})", _place_lacks(state, "saslauthd")
+        by = message("saslauthd ({mechanisms})", mechanisms=", ".join(mechanisms) or message("not running"))
+        return by, _place_lacks(state, "saslauthd")
     if method == "auxprop":
         plugin = conf.get("auxprop_plugin", "sasldb")
-        return f"SASL's auxprop plug-in {plugin}", _place_lacks(state, "sasldb") if plugin == "sasldb" else ""
-    return f"SASL's {method}", f"pwcheck_method {method} is not known here"
+        by = message("SASL's auxprop plug-in {plugin}", plugin=plugin)
+        return by, _place_lacks(state, "sasldb") if plugin == "sasldb" else ""
+    return (
+        message("SASL's {method}", method=method),
+        message("pwcheck_method {method} is not known here", method=method),
+    )
 
 
 def _place_lacks(state: MailState, kind: str) -> str:
     for row in state.facts["login_places"].value.splitlines():
         found, seen, path = row.split(" ", 2)
         if found == kind:
-            return f"{path} {_STATES[seen]}" if seen in _STATES else ""
-    return f"nobody could look where {kind} is"
+            return _is_amiss(path, seen)
+    return message("nobody could look where {kind} is", kind=kind)
+
+
+def _is_amiss(path: str, seen: str) -> str:
+    """What the look at a socket or file found; '' where it is open, as it should be."""
+    if seen == "absent":
+        return message("{path} is not there", path=path)
+    if seen == "deaf":
+        return message("{path} is there, but nothing listens on it", path=path)
+    return message("{path} may not be opened by the user postfix", path=path) if seen == "shut" else ""
 
 
 def _content(file: FileState | None) -> str:

@@ -7,6 +7,9 @@ else is there, and then it does not start: the port takes a connection and close
 import re
 from collections.abc import Collection, Mapping
 
+from runbook_lib.mail.target.decisions import both
+from runbook_lib.messages import message
+
 OPTIONS, TLS_OPTIONS, FILTER = (
     "smtpd_sasl_security_options",
     "smtpd_sasl_tls_security_options",
@@ -42,7 +45,7 @@ def lacks(settings: Mapping[str, str], needed: Collection[str] = ("PLAIN",)) -> 
     Cyrus SASL did with each word.
     """
     leave = _LEAVE.get(settings.get("smtpd_sasl_type", "cyrus"), _KNOWN)
-    found = {}
+    found: dict[str, str] = {}
     for name in (OPTIONS, TLS_OPTIONS):
         if name not in settings:
             continue
@@ -50,17 +53,22 @@ def lacks(settings: Mapping[str, str], needed: Collection[str] = ("PLAIN",)) -> 
         words = {word for word in re.split(r"[\s,]+", text) if word}
         counts = name == TLS_OPTIONS or TLS_OPTIONS not in settings
         if counts and (unknown := sorted(words - _KNOWN)):
-            found[name] = f"smtpd does not know {', '.join(unknown)}, and ends where it should take a login"
+            found[name] = message(
+                "smtpd does not know {words}, and ends where it should take a login", words=", ".join(unknown)
+            )
         elif counts and (shut := sorted(words - leave)):
-            found[name] = (
-                f"{', '.join(shut)} leaves no mechanism to log in by on 465 and 587: PLAIN and LOGIN send the password "
-                "as it is, under TLS"
+            found[name] = message(
+                "{words} leaves no mechanism to log in by on 465 and 587: PLAIN and LOGIN send the password as it is, "
+                "under TLS",
+                words=", ".join(shut),
             )
         elif "noanonymous" not in words:
-            found[name] = "without noanonymous it may let in who has no password"
+            found[name] = message("without noanonymous it may let in who has no password")
     out = [mechanism for mechanism in needed if _is_left_out(mechanism, settings.get(FILTER, ""))]
     if out:
-        found[FILTER] = f"it leaves out {' and '.join(out)}, by which users log in on 465 and 587"
+        found[FILTER] = message(
+            "it leaves out {mechanisms}, by which users log in on 465 and 587", mechanisms=both(out)
+        )
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from runbook_lib import inventory
 from runbook_lib.families import Family
 from runbook_lib.mail.configuration.state import MailState
+from runbook_lib.messages import message
 from runbook_lib.remote import firewalld
 from runbook_lib.remote.alternative import AlternativeChange, Choice
 from runbook_lib.remote.change import Plan
@@ -12,8 +13,8 @@ from runbook_lib.remote.facts import Fact
 from runbook_lib.remote.firewalld import FirewalldChange
 
 _NAME = "mta"
-_TITLE = "The system's mail server"
-_FIREWALL = "Firewall"
+_TITLE = message("The system's mail server")
+_FIREWALL = message("Firewall")
 
 
 def plan_alternative(state: MailState) -> Plan | None:
@@ -34,7 +35,7 @@ def plan_alternative(state: MailState) -> Plan | None:
         program = wanted if highest < state.release.mta_priority else program  # as the package will leave it
     if program in ("", wanted):
         return Plan(_TITLE)
-    why = "sendmail, mailq and /etc/pam.d/smtp lead to Postfix's"
+    why = message("sendmail, mailq and /etc/pam.d/smtp lead to Postfix's")
     return Plan(_TITLE, (AlternativeChange(_NAME, choice, program_of_ours, why),))
 
 
@@ -48,7 +49,7 @@ def plan_firewall(facts: Mapping[str, Fact], family: Family, host: inventory.Hos
     if not family.firewall_services:
         return None
     if facts["firewalld"].value != "active":
-        return Plan(_FIREWALL, (), ("firewalld does not run here, so nothing of it is changed.",))
+        return Plan(_FIREWALL, (), (message("firewalld does not run here, so nothing of it is changed."),))
     zone, *openings = firewalld.read(facts["firewall"].value)
     missing = []
     for lets_in in openings:
@@ -62,5 +63,9 @@ def plan_firewall(facts: Mapping[str, Fact], family: Family, host: inventory.Hos
     running, permanent = missing
     if not running and not permanent:
         return Plan(_FIREWALL)
-    why = "now and after a restart" if running and permanent else "which it did in one of the two so far"
+    why = (
+        message("now and after a restart")
+        if running and permanent
+        else message("which it did in one of the two so far")
+    )
     return Plan(_FIREWALL, (FirewalldChange(zone, running, permanent, why),))

@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping
 
 from runbook_lib.mail.configuration.state import MailState
-from runbook_lib.mail.target.decisions import Ruling
+from runbook_lib.mail.target.decisions import Ruling, both
+from runbook_lib.messages import message
 
 DISCARDED, EXCEPTED = "smtpd_discard_ehlo_keywords", "smtpd_sasl_exceptions_networks"
 _NEEDED = ("starttls", "auth")
-_LEFT = "465 and 587 inherit it, and go on offering STARTTLS and AUTH"
-_EXCEPTED = "clients of {} are offered no login, on 465 and 587 too: whoever is there cannot submit mail"
+_LEFT = message("465 and 587 inherit it, and go on offering STARTTLS and AUTH")
 
 
 def withheld(settings: Mapping[str, str]) -> dict[str, str]:
@@ -23,7 +23,9 @@ def withheld(settings: Mapping[str, str]) -> dict[str, str]:
     words = re.split(r"[\s,]+", settings.get(DISCARDED, "").lower())
     if out := [word.upper() for word in _NEEDED if word in words]:
         return {
-            DISCARDED: f"it takes {' and '.join(out)} out of what 465 and 587 offer: nobody could log in there"
+            DISCARDED: message(
+                "it takes {words} out of what 465 and 587 offer: nobody could log in there", words=both(out)
+            )
         }
     return {}
 
@@ -37,5 +39,9 @@ def rulings(state: MailState) -> dict[str, Ruling]:
         else {}
     )
     if networks := state.main_cf.get(EXCEPTED):
-        found[EXCEPTED] = Ruling(True, _EXCEPTED.format(networks))
+        why = message(
+            "clients of {networks} are offered no login, on 465 and 587 too: whoever is there cannot submit mail",
+            networks=networks,
+        )
+        found[EXCEPTED] = Ruling(True, why)
     return found

@@ -17,11 +17,14 @@ from runbook_lib.mail.configuration.postconf import (
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target import decisions, filters, restrictions, wanted
 from runbook_lib.mail.target.services import services
+from runbook_lib.messages import joined, message
 from runbook_lib.remote.change import Plan, TouchedPath, quote
 from runbook_lib.remote.files import MadeOnHost
 from runbook_lib.remote.system import PackagesChange
 
-TAKING_UP = "Taking it up"  # the title of the chapter's last plan
+_PACKAGES = message("Packages")
+_PAIR = message("Key and chain in one file")
+TAKING_UP = message("Taking it up")  # the title of the chapter's last plan
 
 
 def plan_packages(state: MailState) -> Plan:
@@ -29,7 +32,7 @@ def plan_packages(state: MailState) -> Plan:
     family = state.family
     cut_off = bool(state.facts["unfinished"].value)
     if not state.missing_packages and not (cut_off and state.facts["install_open"].value):
-        return Plan("Packages")  # what somebody else left half installed is not ours to complete
+        return Plan(_PACKAGES)  # what somebody else left half installed is not ours to complete
     preseed: tuple[str, ...] = ()
     if "postfix" in state.missing_packages:
         fqdn = state.facts["hostname"].value
@@ -37,7 +40,7 @@ def plan_packages(state: MailState) -> Plan:
         preseed = tuple(answer.format(mailname=mailname) for answer in family.questions)
     change = PackagesChange(state.missing_packages, family.package_manager, preseed, cut_off=cut_off)
     why = refused_packages(state)
-    return Plan("Packages", (change,), (f"Apply refuses: {why}.",) if why else ())
+    return Plan(_PACKAGES, (change,), (message("Apply refuses: {reason}.", reason=why),) if why else ())
 
 
 def refused_packages(state: MailState) -> str:
@@ -47,7 +50,11 @@ def refused_packages(state: MailState) -> str:
         fact is None or not fact.value or state.facts["unfinished"].value
     ):  # completing what is half installed comes first
         return ""
-    return f"{' '.join(state.missing_packages)} cannot be installed ({fact.value})"
+    return message(
+        "{packages} cannot be installed ({reason})",
+        packages=" ".join(state.missing_packages),
+        reason=fact.value,
+    )
 
 
 def refuse_packages(state: MailState) -> None:
@@ -68,7 +75,7 @@ def plan_joined_file(state: MailState) -> Plan:
     configuration'); the bytes of the key never leave the host.
     """
     if state.certificate and state.certificate.serves:
-        return Plan("Key and chain in one file", (), state.certificate.notes)
+        return Plan(_PAIR, (), state.certificate.notes)
     files = state.files
     seen = state.seen[files.joined]
     made_from = state.facts["joined_wanted"]
@@ -79,7 +86,7 @@ def plan_joined_file(state: MailState) -> Plan:
         and seen.line == f"file 600 root:root {made_from.value}"
     )
     if as_wanted:
-        return Plan("Key and chain in one file")
+        return Plan(_PAIR)
     new = quote(files.joined.with_name(f".{files.joined.name}.new"))
     key, certificate = quote(files.key), quote(files.certificate)
     lines = (
@@ -94,12 +101,12 @@ def plan_joined_file(state: MailState) -> Plan:
         f"+file 600 root:root, made of {files.key} and {files.certificate}; refused where they do not fit each other\n"
     )
     change = MadeOnHost(
-        f"{files.joined} has key and chain",
+        message("{path} has key and chain", path=files.joined),
         (TouchedPath(files.joined, seen.line, secret=True),),
         lines,
         shown,
     )
-    return Plan("Key and chain in one file", (change,))
+    return Plan(_PAIR, (change,))
 
 
 def settings(state: MailState) -> tuple[Setting, ...]:
@@ -127,13 +134,16 @@ def settings(state: MailState) -> tuple[Setting, ...]:
                 decided.pop(name, None)
         elif name not in decided and decisions.can_be_replaced(name, state.guards):
             wish = decisions.replacement(name, state.guards)
-            decided[name] = Setting(name, value, wish, f"as decided: {decision.reason}")
+            decided[name] = Setting(
+                name, value, wish, message("as decided: {reason}", reason=decision.reason)
+            )
     for name, before in state.found.items():
         now = state.main_cf.get(name)
         if name in decided or now is None or line(name, now) not in state.left[name]:
             continue
         value = None if before == "-" else before.partition("=")[2].strip(BLANK)
-        decided[name] = Setting(name, now, value, "the inventory no longer asks for it: as it was found")
+        why = message("the inventory no longer asks for it: as it was found")
+        decided[name] = Setting(name, now, value, why)
     return tuple(decided.values())
 
 
@@ -143,7 +153,12 @@ def plan_settings(state: MailState) -> Plan:
     notes = (
         ()
         if state.installed
-        else (f"Postfix is not there yet: planned for {state.version_text}, as its package leaves main.cf.",)
+        else (
+            message(
+                "Postfix is not there yet: planned for {version}, as its package leaves main.cf.",
+                version=state.version_text,
+            ),
+        )
     )
     change = SettingsChange(differing, state.seen.get(MAIN_CF))
     return Plan("main.cf", (change,) if differing else (), notes)
@@ -152,7 +167,10 @@ def plan_settings(state: MailState) -> Plan:
 def plan_services(state: MailState) -> Plan:
     """What master.cf does not have yet."""
     differing = tuple(s for s in services(state) if not s.is_as_wanted)
-    lists = tuple(f"{judged.parameter}: {judged.told}." for judged in restrictions.judge(state))
+    lists = tuple(
+        message("{parameter}: {told}.", parameter=judged.parameter, told=judged.told)
+        for judged in restrictions.judge(state)
+    )
     notes = lists + filters.told(state) + _rate_of_tries(state)
     change = ServicesChange(differing, as_text=state.version < (2, 11), seen=state.seen.get(MASTER_CF))
     return Plan("master.cf", (change,) if differing else (), notes)
@@ -168,10 +186,17 @@ def _rate_of_tries(state: MailState) -> tuple[str, ...]:
         return ()
     limit = state.main_cf.get("smtpd_client_auth_rate_limit", "0")
     if limit != "0":
-        return (f"One client may try {limit} logins in anvil_rate_time_unit (smtpd_client_auth_rate_limit).",)
+        return (
+            message(
+                "One client may try {limit} logins in anvil_rate_time_unit (smtpd_client_auth_rate_limit).",
+                limit=limit,
+            ),
+        )
     return (
-        "Postfix does not limit how often one client tries a password (smtpd_client_auth_rate_limit is 0), and this "
-        "chapter sets no limit: what the site has for that goes on.",
+        message(
+            "Postfix does not limit how often one client tries a password (smtpd_client_auth_rate_limit is 0), and "
+            "this chapter sets no limit: what the site has for that goes on."
+        ),
     )
 
 
@@ -188,28 +213,28 @@ def plan_taking_up(state: MailState, earlier: Iterable[Plan]) -> Plan:
     in_group = state.facts["in_group"].status == 0
     reasons = []
     if not state.is_running:
-        reasons.append("it does not run")
+        reasons.append(message("it does not run"))
     else:
         if state.is_stale:
-            reasons.append("its files are newer than the running Postfix")
+            reasons.append(message("its files are newer than the running Postfix"))
         elif state.shows_old_certificate:
-            reasons.append("a process of it still shows the certificate that was in the file before")
+            reasons.append(message("a process of it still shows the certificate that was in the file before"))
         if in_group and state.facts["runs_in_group"].status != 0:
-            reasons.append("it does not have its new group yet")
+            reasons.append(message("it does not have its new group yet"))
     if not reasons and any(plan.changes for plan in earlier):
-        reasons.append("what the plans above change is not known to the running Postfix")
+        reasons.append(message("what the plans above change is not known to the running Postfix"))
     if state.listens_on_loopback and (
         state.main_cf.get("inet_interfaces", "all") == "all" or _opens(earlier)
     ):
-        reasons.append("it takes connections from this host alone until it is restarted")
+        reasons.append(message("it takes connections from this host alone until it is restarted"))
     if state.is_running and not state.is_enabled:
-        reasons.append("it would not start with the host")
+        reasons.append(message("it would not start with the host"))
     if not reasons:
         return Plan(TAKING_UP)
     how: Literal["reload", "restart", "start"] = "restart" if state.listens_on_loopback else "reload"
     if not (state.is_running or (not state.installed and state.family.postfix_starts)):
         how = "start"
-    why = "; ".join(reasons) if state.installed else "new settings"
+    why = joined("; ", reasons) if state.installed else message("new settings")
     enabled = state.is_enabled if state.installed else state.family.postfix_starts
     return Plan(TAKING_UP, (TakenUp(why, how, enabled, state.warnings),))
 

@@ -7,6 +7,7 @@ from runbook_lib import inventory
 from runbook_lib.families import Family
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target import logins, wanted
+from runbook_lib.messages import message
 from runbook_lib.remote.change import Change, Plan
 from runbook_lib.remote.files import FileState, plan_directory, plan_file
 from runbook_lib.remote.system import MembershipChange, UnitChange
@@ -18,21 +19,21 @@ UNIT = "saslauthd"
 def files(state: MailState) -> dict[PurePosixPath, tuple[FileState, str]]:
     """Each file as it shall be, and what for."""
     family, release = state.family, state.release
-    files = {
+    files: dict[PurePosixPath, tuple[FileState, str]] = {
         family.smtpd_sasl_conf: (
             FileState.wanted(family.smtpd_sasl_text.encode()),
-            "smtpd asks saslauthd, and offers PLAIN and LOGIN only, which saslauthd can check",
+            message("smtpd asks saslauthd, and offers PLAIN and LOGIN only, which saslauthd can check"),
         ),
         family.pam_service: (
             FileState.wanted(wanted.pam_service(family, state.host.sasl.minimum_uid)),
-            "PAM's service smtp: root is kept out, the rest is as for every login here",
+            message("PAM's service smtp: root is kept out, the rest is as for every login here"),
         ),
     }
     if release.saslauthd_drop_in:
         text = ("\n".join(release.saslauthd_drop_in) + "\n").encode()
         files[family.saslauthd_drop_in] = (
             FileState.wanted(text),
-            "the unit finds pid file and directory in the chroot",
+            message("the unit finds pid file and directory in the chroot"),
         )
     return files
 
@@ -83,7 +84,9 @@ def plan_sasl(state: MailState, other: logins.OtherLogin | None) -> Plan:
         settings += plan_variables(family.saslauthd_defaults, content, logins.variables(state), seen)
     if family.saslauthd_group and state.facts["in_group"].status != 0:
         changes.append(
-            MembershipChange("postfix", family.saslauthd_group, "only this group may open saslauthd's socket")
+            MembershipChange(
+                "postfix", family.saslauthd_group, message("only this group may open saslauthd's socket")
+            )
         )
     masters = [text for text in state.facts["saslauthd_masters"].value.splitlines() if text]
     enabled, active = (
@@ -91,18 +94,25 @@ def plan_sasl(state: MailState, other: logins.OtherLogin | None) -> Plan:
         state.facts["saslauthd_active"].value,
     )
     if settings and masters:
-        changes.append(UnitChange(UNIT, enabled, active, False, "it must not run while its pid file moves"))
+        changes.append(
+            UnitChange(UNIT, enabled, active, False, message("it must not run while its pid file moves"))
+        )
         active = "inactive"
     changes.extend(settings)
     socket = f"-m {family.saslauthd_socket_directory}"
     works = enabled == "enabled" and active == "active" and len(masters) == 1 and socket in masters[0]
     is_open = bool(masters) and bool(open_to(state.facts["socket_directory"].value, family))
     if settings or not works or state.saslauthd_is_stale or is_open:
-        why = "it answers smtpd's question whether a password is right"
-        why = "at its start it closes its socket to everybody but its group" if is_open and works else why
+        why = (
+            message("at its start it closes its socket to everybody but its group")
+            if is_open and works
+            else message("it answers smtpd's question whether a password is right")
+        )
         changes.append(UnitChange(UNIT, enabled, active, True, why))
     return Plan(
-        "SMTP AUTH through saslauthd and PAM", tuple(changes), (*_form(state.host), *_shut_out(state))
+        message("SMTP AUTH through saslauthd and PAM"),
+        tuple(changes),
+        (*_form(state.host), *_shut_out(state)),
     )
 
 
@@ -119,15 +129,19 @@ def open_to(directory: str, family: Family) -> str:
     if found is None or not family.saslauthd_group:
         return ""
     if int(found[1], 8) & 0o001:
-        return "everybody on the host may try passwords there"
-    return "" if found[3] == family.saslauthd_group else f"group {found[3]} may open it, and Postfix may not"
+        return message("everybody on the host may try passwords there")
+    if found[3] == family.saslauthd_group:
+        return ""
+    return message("group {group} may open it, and Postfix may not", group=found[3])
 
 
 def _form(host: inventory.Host) -> tuple[str, ...]:
     """Say which names PAM is asked for where the inventory has a realm."""
     if not host.sasl.realm:
         return ()
-    return (f"sasl.realm {host.sasl.realm}: PAM is asked for the whole name, NAME@{host.sasl.realm}.",)
+    return (
+        message("sasl.realm {realm}: PAM is asked for the whole name, NAME@{realm}.", realm=host.sasl.realm),
+    )
 
 
 def _shut_out(state: MailState) -> tuple[str, ...]:
@@ -138,5 +152,10 @@ def _shut_out(state: MailState) -> tuple[str, ...]:
     if floor == 1 or not below:
         return ()
     return (
-        f"sasl.minimum_uid {floor} keeps {below} of {len(uids)} accounts with a password from logging in.",
+        message(
+            "sasl.minimum_uid {floor} keeps {below} of {count} accounts with a password from logging in.",
+            floor=floor,
+            below=below,
+            count=len(uids),
+        ),
     )

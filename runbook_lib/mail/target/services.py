@@ -9,9 +9,10 @@ from runbook_lib.mail.configuration import parse
 from runbook_lib.mail.configuration.postconf import BETWEEN, Service, folded
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target import decisions, logins, mechanisms, offers, restrictions, wanted
+from runbook_lib.messages import joined, message
 
-ONE_A_PORT = "several services on one port: the last wins, and Postfix says nothing"
-PUT_RIGHT = "without the options of a service whose line is commented out"
+ONE_A_PORT = message("several services on one port: the last wins, and Postfix says nothing")
+_PUT_RIGHT = message("without the options of a service whose line is commented out")
 _WAKEUP, _MAXPROC = 5, 6
 
 
@@ -34,10 +35,12 @@ class OwnLine:
         """What becomes of his options."""
         parts = []
         if self.stay:
-            parts.append(f"these options stay: {', '.join(one.raw for one in self.stay)}")
+            stay = ", ".join(one.raw for one in self.stay)
+            parts.append(message("these options stay: {options}", options=stay))
         if self.give_way:
-            parts.append(f"these give way to chapter 2's: {', '.join(one.raw for one in self.give_way)}")
-        return "; ".join(parts)
+            give_way = ", ".join(one.raw for one in self.give_way)
+            parts.append(message("these give way to chapter 2's: {options}", options=give_way))
+        return joined("; ", parts)
 
 
 def services(state: MailState) -> tuple[Service, ...]:
@@ -73,16 +76,24 @@ def services(state: MailState) -> tuple[Service, ...]:
         decision = state.host.decided(Place.master(service.name))
         if service.fallen and service.name not in told and decision and decision.decide == "replace":
             now = state.services.get(service.name, ())
-            result.append(Service(service.name, now, without_fallen(service), PUT_RIGHT))
+            result.append(Service(service.name, now, without_fallen(service), _PUT_RIGHT))
     return tuple(result)
 
 
 def listens_alone(name: str, port: int) -> str:
     """What it means that a service of a submission port is bound to one address; '' where it listens on all of them."""
     if is_on_loopback(name):
-        return f"it listens on this host itself alone, so that nobody reaches port {port} from outside"
+        return message(
+            "it listens on this host itself alone, so that nobody reaches port {port} from outside", port=port
+        )
     address = bound_to(name)
-    return f"it listens on {address} alone: nobody reaches port {port} by another address" if address else ""
+    if not address:
+        return ""
+    return message(
+        "it listens on {address} alone: nobody reaches port {port} by another address",
+        address=address,
+        port=port,
+    )
 
 
 def bound_to(name: str) -> str:
@@ -118,21 +129,29 @@ def why_not_kept(port: int, lines: tuple[str, ...], state: MailState) -> str:
     own = {one.name: one.value for line in lines for one in _options(line)}
     has = {f"{name}={value}" for name, value in own.items()}
     if len(lines) != 1 or not {mode, "smtpd_sasl_auth_enable=yes"} <= has:
-        return "it does not demand TLS and take logins"
+        return message("it does not demand TLS and take logins")
     lacks = mechanisms.lacks(logins.settings_of_mechanisms(state) | own) | offers.withheld(own)
     if shut := next((name for name in lacks if name in own), ""):
-        return f"{lacks[shut]} (-o {shut}={own[shut]})"
+        return joined(" ", (lacks[shut], f"(-o {shut}={own[shut]})"))
     there = state.certificate
     needed = there.options(state.version, pem) if there else ()
     if missing := [option for option in needed if option not in has]:
         told = " ".join(f"-o {option}" for option in missing)
-        return f"the certificate of port 25 stays, and the line would show it, too: it lacks {told}"
+        return message(
+            "the certificate of port 25 stays, and the line would show it, too: it lacks {options}",
+            options=told,
+        )
     good = {"", str(pem), *(there.found.entries.values() if there and there.serves else ())}
     if other := next((name for name in ENTRIES if own.get(name, "") not in good), ""):
-        return f"it shows another certificate than the one that users trust (-o {other}={own[other]})"
+        return message(
+            "it shows another certificate than the one that users trust ({option})",
+            option=f"-o {other}={own[other]}",
+        )
     floor = own.get("smtpd_tls_mandatory_protocols")
     if floor is not None and not decisions.keeps_floor(floor, state.version):
-        return f"it lets in less than TLS 1.2 (-o smtpd_tls_mandatory_protocols={floor})"
+        return message(
+            "it lets in less than TLS 1.2 ({option})", option=f"-o smtpd_tls_mandatory_protocols={floor}"
+        )
     return ""
 
 

@@ -9,20 +9,12 @@ from dataclasses import dataclass
 
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target.decisions import Ruling
+from runbook_lib.messages import joined, message
 from runbook_lib.remote.change import quote
 from runbook_lib.x509.certificate import spelled_serial
 
 NAME = "tls_server_sni_maps"
-_OTHERS = "it has nothing for any of the names that users type: it stays"
-_UNREAD = "{} cannot be read, so which certificate users would be shown is not known: make it with postmap -F"
-_SAME = (
-    "for {} it has the certificate that is there now; a table keeps a copy, so each renewal has to be put into it: "
-    "postmap -F"
-)
-_ANOTHER = (
-    "for {} it has another certificate than the one that chapter 2 puts in place, and goes before it: users would be "
-    "shown that one, and chapter 2 would fail and be put back. Take the entry out, or put the new certificate into it"
-)
+_OTHERS = message("it has nothing for any of the names that users type: it stays")
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,9 @@ class Chosen:
     @property
     def told(self) -> str:
         """In a few words: which name, by which entry of which table."""
-        return f"{self.name} ({self.table}{'' if self.key == self.name else f', entry {self.key}'})"
+        if self.key == self.name:
+            return f"{self.name} ({self.table})"
+        return message("{name} ({table}, entry {entry})", name=self.name, table=self.table, entry=self.key)
 
 
 def facts(names: Iterable[str]) -> dict[str, str]:
@@ -82,13 +76,28 @@ def rulings(state: MailState) -> dict[str, Ruling]:
         return {}
     rows = tuple(chosen(state))
     if unread := [one.table for one in rows if one.name == "-"]:
-        return {NAME: Ruling(False, _UNREAD.format(", ".join(unread)))}
+        why = message(
+            "{tables} cannot be read, so which certificate users would be shown is not known: make it with postmap -F",
+            tables=", ".join(unread),
+        )
+        return {NAME: Ruling(False, why)}
     right = _right(state)
     wrong = [one for one in rows if one.serial not in right]
     if wrong:
-        return {NAME: Ruling(False, _ANOTHER.format(_listed(wrong)))}
+        why = message(
+            "for {names} it has another certificate than the one that chapter 2 puts in place, and goes before it: "
+            "users would be shown that one, and chapter 2 would fail and be put back. Take the entry out, or put the "
+            "new certificate into it",
+            names=_listed(wrong),
+        )
+        return {NAME: Ruling(False, why)}
     if rows:
-        return {NAME: Ruling(True, _SAME.format(_listed(rows)))}
+        why = message(
+            "for {names} it has the certificate that is there now; a table keeps a copy, so each renewal has to be put "
+            "into it: postmap -F",
+            names=_listed(rows),
+        )
+        return {NAME: Ruling(True, why)}
     return {NAME: Ruling(True, _OTHERS)}
 
 
@@ -101,4 +110,4 @@ def _right(state: MailState) -> set[str]:
 
 
 def _listed(found: Iterable[Chosen]) -> str:
-    return ", ".join(one.told for one in found)
+    return joined(", ", (one.told for one in found))

@@ -20,10 +20,11 @@ from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target import pairs
 from runbook_lib.mail.target.postfix import settings
 from runbook_lib.mail.target.services import services
+from runbook_lib.messages import message
 from runbook_lib.remote.change import here_document, quote
 from runbook_lib.remote.connection import Host
 
-TOLD = (
+TOLD = message(
     "Tried at apply, before the first change: a second Postfix reads this for some seconds, on loopback alone and "
     "without a queue that anything could come into. What smtpd refuses is not written."
 )
@@ -67,22 +68,22 @@ def run(remote: Host, state: MailState) -> Trial:
         state: as it is now.
     """
     if state.version < _FIRST:
-        return Trial(why_not=f"Postfix {state.version_text} keeps no log of its own")
+        return Trial(why_not=message("Postfix {version} keeps no log of its own", version=state.version_text))
     lines = _lines(state)
     if not lines:
-        return Trial(why_not="no port has a service with smtpd")
+        return Trial(why_not=message("no port has a service with smtpd"))
     script = _script(state, lines)
     result = remote.run(script, root=True, timeout_s=90, check=False)
     told, _, log = result.text.partition("\n\n")
     statuses = dict(row.split(" ") for row in told.splitlines() if re.fullmatch(r"\d+ (\d+|closed)", row))
     said = tuple(dict.fromkeys(found["words"] for found in _SAID.finditer(log)))
     if set(statuses) != {str(port) for port in lines} or "closed" in statuses.values():
-        return Trial(said=said, why_not="the second Postfix did not come up")
+        return Trial(said=said, why_not=message("the second Postfix did not come up"))
     refused = tuple(port for port in lines if statuses[str(port)] != "0")
     if refused and not any(_ABOUT_IT.search(words) for words in said):
-        return Trial(said=said, why_not="a client on loopback does not come as far as TLS")
+        return Trial(said=said, why_not=message("a client on loopback does not come as far as TLS"))
     if "124" in statuses.values() and not any(words.startswith(("fatal", "panic")) for words in said):
-        return Trial(said=said, why_not="it did not answer in time")  # timeout(1); the host is busy
+        return Trial(said=said, why_not=message("it did not answer in time"))  # timeout(1); the host is busy
     return Trial(refused, said)
 
 

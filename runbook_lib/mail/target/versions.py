@@ -6,6 +6,7 @@ from runbook_lib.inventory.place import Place
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.probes.target import Versions
 from runbook_lib.mail.target import decisions
+from runbook_lib.messages import message
 from runbook_lib.remote.facts import Fact
 
 _ON_OFFER, _DEMANDED = "smtpd_tls_protocols", "smtpd_tls_mandatory_protocols"
@@ -41,16 +42,15 @@ def of_ports(
         value = own.get(entry, facts[entry].value)
         if not name or not value or "$" in value:
             continue
-        place = (
-            f"{Place.master(name)},"
-            if entry in own
-            else "main.cf"
-            if entry in state.main_cf
-            else "Postfix's default"
-        )
+        if entry in own:
+            says = message("{place}, says {value}", place=Place.master(name), value=value)
+        elif entry in state.main_cf:
+            says = message("main.cf says {value}", value=value)
+        else:
+            says = message("Postfix's default is {value}", value=value)
         left = decisions.protocols(value, state.version)
         spelled = None if left is None else frozenset(_spelled(one) for one in left)
-        found[port] = Versions(f"{place} {'is' if place[0] == 'P' else 'says'} {value}", spelled, beside)
+        found[port] = Versions(says, spelled, beside)
     return found
 
 

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from runbook_lib import inventory
 from runbook_lib.families import Family, Release
+from runbook_lib.messages import message
 
 # One text for every version: `>=TLSv1.2` turns TLS off before 3.6, and nothing says so.
 PROTOCOLS = "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"
@@ -56,46 +57,49 @@ def settings(
             Wanted(
                 "smtpd_tls_chain_files",
                 str(pem),
-                "key and chain in one file, so that no process reads half a pair",
+                message("key and chain in one file, so that no process reads half a pair"),
                 "3.4",
             ),
-            Wanted("smtpd_tls_cert_file", None, "smtpd_tls_chain_files takes its place"),
-            Wanted("smtpd_tls_key_file", None, "smtpd_tls_chain_files takes its place"),
+            Wanted("smtpd_tls_cert_file", None, message("smtpd_tls_chain_files takes its place")),
+            Wanted("smtpd_tls_key_file", None, message("smtpd_tls_chain_files takes its place")),
         ]
     else:
         pair = [
             Wanted(
                 "smtpd_tls_cert_file",
                 str(pem),
-                "certificate and intermediates; the key stands first in the same file",
+                message("certificate and intermediates; the key stands first in the same file"),
             ),
-            Wanted("smtpd_tls_key_file", str(pem), "the same file"),
+            Wanted("smtpd_tls_key_file", str(pem), message("the same file")),
         ]
     wanted = [
         *(pair if own_certificate else ()),
         Wanted(
             "smtpd_tls_security_level",
             "may",
-            "port 25 offers TLS to strangers and does not demand it (RFC 3207)",
+            message("port 25 offers TLS to strangers and does not demand it (RFC 3207)"),
             "2.3",
         ),
-        Wanted("smtpd_tls_auth_only", "yes", "no AUTH before TLS, on no port (RFC 8314)", "2.2"),
+        Wanted("smtpd_tls_auth_only", "yes", message("no AUTH before TLS, on no port (RFC 8314)"), "2.2"),
         Wanted(
             "smtpd_tls_mandatory_protocols",
             PROTOCOLS,
-            "465 and 587: TLS 1.2 or later (RFC 8996, RFC 9325)",
+            message("465 and 587: TLS 1.2 or later (RFC 8996, RFC 9325)"),
             "2.3",
         ),
-        Wanted("smtpd_tls_mandatory_ciphers", "high", "465 and 587: OpenSSL's HIGH list", "2.3"),
+        Wanted("smtpd_tls_mandatory_ciphers", "high", message("465 and 587: OpenSSL's HIGH list"), "2.3"),
         Wanted(
             "smtpd_tls_mandatory_exclude_ciphers",
             CIPHERS[host.submission.ciphers],
-            "465 and 587: nothing anonymous, no static RSA key exchange (RFC 9325, 4.1)",
+            message("465 and 587: nothing anonymous, no static RSA key exchange (RFC 9325, 4.1)"),
             "2.3",
         ),
-        Wanted("smtpd_tls_loglevel", "1", "one line a handshake in the log", "2.2"),
+        Wanted("smtpd_tls_loglevel", "1", message("one line a handshake in the log"), "2.2"),
         Wanted(
-            "smtpd_tls_received_header", "yes", "the Received line says which TLS a mail came in by", "2.2"
+            "smtpd_tls_received_header",
+            "yes",
+            message("the Received line says which TLS a mail came in by"),
+            "2.2",
         ),
     ]
     if "inet_interfaces" in release.main_cf:
@@ -103,7 +107,7 @@ def settings(
             Wanted(
                 "inet_interfaces",
                 "all",
-                "the package has Postfix take connections from this host alone",
+                message("the package has Postfix take connections from this host alone"),
                 replaces=(*release.main_cf["inet_interfaces"], "all", None),
             )
         )
@@ -112,14 +116,17 @@ def settings(
             Wanted(
                 "mynetworks_style",
                 "host",
-                "the default of this version lets the whole subnet send without a login",
+                message("the default of this version lets the whole subnet send without a login"),
                 "1.0",
             )
         )
     if host.submission.floor_on_25 != "as found":
         wanted.append(
             Wanted(
-                "smtpd_tls_protocols", PROTOCOLS, "port 25: the inventory asks for TLS 1.2 or later", "2.3"
+                "smtpd_tls_protocols",
+                PROTOCOLS,
+                message("port 25: the inventory asks for TLS 1.2 or later"),
+                "2.3",
             )
         )
     if host.submission.auth_on_25:
@@ -127,7 +134,7 @@ def settings(
             Wanted(
                 "smtpd_sasl_auth_enable",
                 "yes",
-                "port 25: the inventory asks for AUTH, as the document has it",
+                message("port 25: the inventory asks for AUTH, as the document has it"),
                 "1.0",
             )
         )
@@ -136,39 +143,39 @@ def settings(
 
 # Entries that the chapter reads: another value changes what the two services do, or what verification means.
 READ = {
-    "smtpd_sasl_auth_enable": "it decides whether port 25 takes logins",
-    "smtpd_sasl_type": "it decides who checks logins",
-    "smtpd_sasl_path": "it decides who checks logins",
-    "smtpd_sasl_security_options": "it decides which logins are taken",
-    "smtpd_sasl_tls_security_options": "it decides which logins are taken",
-    "smtpd_sasl_local_domain": "it decides which names log in",
-    "smtpd_sasl_service": "it decides who checks logins",
-    "smtpd_tls_wrappermode": "every port would begin with TLS, 25 and 587 too",
-    "smtpd_use_tls": "it is about TLS on every port",
-    "smtpd_enforce_tls": "it is about TLS on every port",
-    "smtpd_tls_eccert_file": "it is a second certificate, for each port",
-    "smtpd_tls_eckey_file": "it is a second certificate, for each port",
-    "smtpd_tls_dcert_file": "it is a second certificate, for each port",
-    "smtpd_tls_CAfile": "its certificates are sent along on each port",
-    "smtpd_tls_ciphers": "it governs TLS on port 25",
-    "smtpd_tls_exclude_ciphers": "it counts on every port, 465 and 587 too",
-    "smtpd_tls_protocols": "it governs TLS on port 25",
-    "smtpd_relay_restrictions": "it decides who may relay",
-    "smtpd_recipient_restrictions": "465 and 587 inherit it",
-    "smtpd_client_restrictions": "465 and 587 inherit it",
-    "smtpd_helo_restrictions": "465 and 587 inherit it",
-    "smtpd_sender_restrictions": "465 and 587 inherit it",
-    "smtpd_milters": "465 and 587 inherit it",
-    "content_filter": "465 and 587 inherit it",
-    "cyrus_sasl_config_path": "it decides which smtpd.conf counts",
-    "mynetworks_style": "it decides who sends without a login",
+    "smtpd_sasl_auth_enable": message("it decides whether port 25 takes logins"),
+    "smtpd_sasl_type": message("it decides who checks logins"),
+    "smtpd_sasl_path": message("it decides who checks logins"),
+    "smtpd_sasl_security_options": message("it decides which logins are taken"),
+    "smtpd_sasl_tls_security_options": message("it decides which logins are taken"),
+    "smtpd_sasl_local_domain": message("it decides which names log in"),
+    "smtpd_sasl_service": message("it decides who checks logins"),
+    "smtpd_tls_wrappermode": message("every port would begin with TLS, 25 and 587 too"),
+    "smtpd_use_tls": message("it is about TLS on every port"),
+    "smtpd_enforce_tls": message("it is about TLS on every port"),
+    "smtpd_tls_eccert_file": message("it is a second certificate, for each port"),
+    "smtpd_tls_eckey_file": message("it is a second certificate, for each port"),
+    "smtpd_tls_dcert_file": message("it is a second certificate, for each port"),
+    "smtpd_tls_CAfile": message("its certificates are sent along on each port"),
+    "smtpd_tls_ciphers": message("it governs TLS on port 25"),
+    "smtpd_tls_exclude_ciphers": message("it counts on every port, 465 and 587 too"),
+    "smtpd_tls_protocols": message("it governs TLS on port 25"),
+    "smtpd_relay_restrictions": message("it decides who may relay"),
+    "smtpd_recipient_restrictions": message("465 and 587 inherit it"),
+    "smtpd_client_restrictions": message("465 and 587 inherit it"),
+    "smtpd_helo_restrictions": message("465 and 587 inherit it"),
+    "smtpd_sender_restrictions": message("465 and 587 inherit it"),
+    "smtpd_milters": message("465 and 587 inherit it"),
+    "content_filter": message("465 and 587 inherit it"),
+    "cyrus_sasl_config_path": message("it decides which smtpd.conf counts"),
+    "mynetworks_style": message("it decides who sends without a login"),
     # They decide who reaches the services, and what TLS they speak.
-    "inet_interfaces": "it decides who reaches any port",
-    "master_service_disable": "it turns services off",
-    "smtpd_tls_req_ccert": "it demands a certificate of every client, users included",
-    "tls_config_file": "it decides what TLS every port speaks",
-    "tls_high_cipherlist": "it decides what TLS 465 and 587 speak",
-    "tls_ssl_options": "it decides what TLS every port speaks",
+    "inet_interfaces": message("it decides who reaches any port"),
+    "master_service_disable": message("it turns services off"),
+    "smtpd_tls_req_ccert": message("it demands a certificate of every client, users included"),
+    "tls_config_file": message("it decides what TLS every port speaks"),
+    "tls_high_cipherlist": message("it decides what TLS 465 and 587 speak"),
+    "tls_ssl_options": message("it decides what TLS every port speaks"),
 }
 # What the package's preset or the compiled default may have written for them without any effect.
 _NEUTRAL = {
@@ -209,8 +216,8 @@ def service(port: int, version: tuple[int, int], family: Family, more: tuple[str
 
 
 WHY_SERVICE = {
-    587: "submission: STARTTLS is demanded before anything else, then a login (RFC 6409)",
-    465: "submissions: TLS from the first byte, then a login (RFC 8314)",
+    587: message("submission: STARTTLS is demanded before anything else, then a login (RFC 6409)"),
+    465: message("submissions: TLS from the first byte, then a login (RFC 8314)"),
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbook_lib.mail.target.restrictions.table import SHORT_HAND, TABLE
+from runbook_lib.messages import message
 
 _SEPARATORS = ", \t\r\n"
 _WARN = "warn_if_reject"
@@ -56,7 +57,7 @@ def words(value: str) -> tuple[str, ...]:
         depth += {"{": 1, "}": -1 if depth else 0}.get(character, 0)
         word += character
     if depth:
-        raise ValueError(f"a brace is not closed: {word}")
+        raise ValueError(message("a brace is not closed: {word}", word=word))
     return (*found, word) if word else tuple(found)
 
 

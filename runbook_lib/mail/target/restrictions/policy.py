@@ -3,23 +3,27 @@
 import re
 from collections.abc import Mapping
 
+from runbook_lib.messages import message
+
+_GREYLISTING = message("greylisting")
+_SCORE = message("a score of DNS lists")
 # Accounts and programs, as Debian's packages and the projects' own documents name them.
 FOR_STRANGERS = {
-    "postgrey": "greylisting",
-    "sqlgrey": "greylisting",
-    "gld": "greylisting",
-    "greylite": "greylisting",
-    "greyfix": "greylisting",
-    "gross": "greylisting",
-    "grossd": "greylisting",
-    "tumgreyspf": "greylisting and SPF",
+    "postgrey": _GREYLISTING,
+    "sqlgrey": _GREYLISTING,
+    "gld": _GREYLISTING,
+    "greylite": _GREYLISTING,
+    "greyfix": _GREYLISTING,
+    "gross": _GREYLISTING,
+    "grossd": _GREYLISTING,
+    "tumgreyspf": message("greylisting and SPF"),
     "policyd-spf": "SPF",
     "postfix-policyd-spf-perl": "SPF",
     "postfix-policyd-spf-python": "SPF",
     "policy-spf": "SPF",
     "spf-policy": "SPF",
-    "policyd-weight": "a score of DNS lists",
-    "polw": "a score of DNS lists",
+    "policyd-weight": _SCORE,
+    "polw": _SCORE,
 }
 # Where they listen by default; counts only where this host cannot say who answers.
 PORTS = {
@@ -29,7 +33,6 @@ PORTS = {
     5525: "grossd",
     12525: "policyd-weight",
 }
-_WHY = "{kind} ({name}): it makes strangers prove themselves, a user has a login"
 
 # `inet PORT ACCOUNT` and `unix PATH ACCOUNT` for what listens (proc(5), unix(7)); no process has to be looked into. A
 # relative path says nothing: whose folder it is in is not known, and anybody may choose it.
@@ -61,7 +64,11 @@ def for_strangers(argument: str, services: Mapping[str, tuple[str, ...]], listen
         found = [*names, PORTS.get(port, "")]
     for name in found:
         if name in FOR_STRANGERS:
-            return _WHY.format(kind=FOR_STRANGERS[name], name=name)
+            return message(
+                "{kind} ({name}): it makes strangers prove themselves, a user has a login",
+                kind=FOR_STRANGERS[name],
+                name=name,
+            )
     return None
 
 

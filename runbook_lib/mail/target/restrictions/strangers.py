@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target.restrictions.parse import Element, parse
+from runbook_lib.messages import message
 
 RELAY, RECIPIENT = "smtpd_relay_restrictions", "smtpd_recipient_restrictions"
 _LISTS = (
@@ -26,11 +27,11 @@ _LET_NO_STRANGER_BY = {
     "permit_tls_clientcerts",
     "permit_tls_all_clientcerts",
 }
-NO_START = (
+NO_START = message(
     "smtpd does not start with it, and no port takes a connection: in smtpd_relay_restrictions or "
     "smtpd_recipient_restrictions something has to keep strangers from relaying"
 )
-GUARD = "add reject_unauth_destination at the end"
+GUARD = message("add reject_unauth_destination at the end")
 
 
 def without_guard(state: MailState) -> tuple[str, ...]:
@@ -64,7 +65,11 @@ def stopped(state: MailState) -> Iterator[tuple[str, str, str]]:
 
 def told(element: str, answer: str) -> str:
     """What such a list does, in a sentence."""
-    return f"{element} answers every stranger with {answer}: port 25 takes no mail from other servers"
+    return message(
+        "{element} answers every stranger with {answer}: port 25 takes no mail from other servers",
+        element=element,
+        answer=answer,
+    )
 
 
 def _passes_on(element: Element) -> bool:

@@ -11,6 +11,7 @@ from runbook_lib.mail.target.decisions import Ruling
 from runbook_lib.mail.target.restrictions import policy, strangers
 from runbook_lib.mail.target.restrictions.parse import Element, parse
 from runbook_lib.mail.target.restrictions.table import ENDS, TABLE, Whom
+from runbook_lib.messages import joined, message
 
 RELAY = "smtpd_relay_restrictions"
 # The lists that a submission service inherits, in the order in which Postfix asks them.
@@ -94,18 +95,34 @@ class JudgedList:
     def told(self) -> str:
         """One sentence: what 465 and 587 do with the list."""
         if self.is_open:
-            asked = "; ".join(f"{j.element.text}: {j.why}" for j in self.elements if j.fate is Fate.OPEN)
-            return f"is it for strangers, or for users on 465 and 587 too? {self.wrong or asked}"
+            asked = joined(
+                "; ",
+                (joined(": ", (j.element.text, j.why)) for j in self.elements if j.fate is Fate.OPEN),
+            )
+            return message(
+                "is it for strangers, or for users on 465 and 587 too? {about}", about=self.wrong or asked
+            )
         out, kept = self.with_fate(Fate.LEFT_OUT), self.with_fate(Fate.KEPT)
         if self.parameter == RELAY:
-            own = "kept for port 25; 465 and 587 have their own: a login, or nothing"
-            return f"{own}; before it {_listed(kept)}" if self.option else own
+            own = message("kept for port 25; 465 and 587 have their own: a login, or nothing")
+            if not self.option:
+                return own
+            return joined("; ", (own, message("before it {elements}", elements=_listed(kept))))
         if not out:
-            return "465 and 587 inherit it whole"
+            return message("465 and 587 inherit it whole")
         if self.option == f"{self.parameter}=permit":
-            return f"kept for port 25; 465 and 587 do not inherit it: for strangers ({_listed(out)})"
-        today = "; $names with their values of today" if self.expanded else ""
-        return f"kept for port 25; 465 and 587 leave out {_listed(out)}, and keep {_listed(kept)}{today}"
+            return message(
+                "kept for port 25; 465 and 587 do not inherit it: for strangers ({elements})",
+                elements=_listed(out),
+            )
+        split = message(
+            "kept for port 25; 465 and 587 leave out {out}, and keep {kept}",
+            out=_listed(out),
+            kept=_listed(kept),
+        )
+        if not self.expanded:
+            return split
+        return joined("; ", (split, message("$names with their values of today")))
 
 
 def judge(state: MailState) -> tuple[JudgedList, ...]:
@@ -120,7 +137,7 @@ def judge(state: MailState) -> tuple[JudgedList, ...]:
         try:
             elements = parse(parameter, text)
         except ValueError as error:
-            found.append(JudgedList(parameter, value, (), str(error)))
+            found.append(JudgedList(parameter, value, (), error.args[0]))
             continue
         judged = tuple(_judged(parameter, elements, state))
         found.append(JudgedList(parameter, value, judged, expanded=text != value))
@@ -155,15 +172,18 @@ def rulings(state: MailState) -> dict[str, Ruling]:
     """What the lists, and the switches beside them, mean for 465 and 587, by parameter."""
     found = {judged.parameter: Ruling(not judged.is_open, judged.told) for judged in judge(state)}
     switches = {
-        "smtpd_delay_reject": "465 and 587 ask client and HELO restrictions after the login, where there are any",
-        "smtpd_reject_unlisted_recipient": "a rule for users too: 465 and 587 have the same",
-        "smtpd_reject_unlisted_sender": "a rule for users too: 465 and 587 inherit it",
-        "smtpd_helo_required": "465 and 587 inherit it; mail programs say HELO or EHLO",
+        "smtpd_delay_reject": message(
+            "465 and 587 ask client and HELO restrictions after the login, where there are any"
+        ),
+        "smtpd_reject_unlisted_recipient": message("a rule for users too: 465 and 587 have the same"),
+        "smtpd_reject_unlisted_sender": message("a rule for users too: 465 and 587 inherit it"),
+        "smtpd_helo_required": message("465 and 587 inherit it; mail programs say HELO or EHLO"),
     }
     found |= {name: Ruling(False, strangers.NO_START) for name in strangers.without_guard(state)}
     for name, element, answer in strangers.stopped(state):
         if name in found:
-            found[name] = replace(found[name], why=f"{strangers.told(element, answer)}; {found[name].why}")
+            why = joined("; ", (strangers.told(element, answer), found[name].why))
+            found[name] = replace(found[name], why=why)
     return found | {name: Ruling(True, why) for name, why in switches.items() if name in state.main_cf}
 
 
@@ -171,9 +191,8 @@ def _judged(parameter: str, elements: tuple[Element, ...], state: MailState) -> 
     end = ""
     for element in elements:
         if end:
-            yield Judged(
-                element, Fate.NOT_MET, f"it stands after {end}, which ends the list for who logged in"
-            )
+            behind = message("it stands after {element}, which ends the list for who logged in", element=end)
+            yield Judged(element, Fate.NOT_MET, behind)
             continue
         fate, why = _fate(element, state)
         if parameter == RELAY:
@@ -186,9 +205,9 @@ def _judged(parameter: str, elements: tuple[Element, ...], state: MailState) -> 
 def _fate(element: Element, state: MailState) -> tuple[Fate, str]:
     row = TABLE.get(element.name)
     if row is None:
-        return Fate.OPEN, "the table of restrictions does not know it"
+        return Fate.OPEN, message("the table of restrictions does not know it")
     if not element.whole:
-        return Fate.OPEN, "its argument is missing"
+        return Fate.OPEN, message("its argument is missing")
     if row.whom is Whom.STRANGERS:
         return Fate.LEFT_OUT, row.why
     if row.whom is Whom.PERSON and not element.only_warns:
@@ -197,15 +216,15 @@ def _fate(element: Element, state: MailState) -> tuple[Fate, str]:
         why = policy.for_strangers(element.argument, state.services, state.facts["listeners"].value)
         if why is not None:
             return Fate.LEFT_OUT, why
-    return Fate.KEPT, "it only warns" if element.only_warns else row.why
+    return Fate.KEPT, message("it only warns") if element.only_warns else row.why
 
 
 def _relay_fate(element: Element, fate: Fate, why: str) -> tuple[Fate, str]:
     """The list of who may relay: 465 and 587 have their own answer, and only what can but refuse goes before it."""
     if element.name in ("reject", "defer") or element.name.startswith("permit"):
-        return Fate.LEFT_OUT, "465 and 587 let a login relay, and nothing else"
+        return Fate.LEFT_OUT, message("465 and 587 let a login relay, and nothing else")
     if fate is Fate.KEPT and element.name.startswith("check_"):
-        return Fate.OPEN, "it may let strangers relay as well as refuse users"
+        return Fate.OPEN, message("it may let strangers relay as well as refuse users")
     return fate, why
 
 

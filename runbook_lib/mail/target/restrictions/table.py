@@ -8,6 +8,8 @@ own addresses is for users too. What refuses everybody without asking anything i
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runbook_lib.messages import joined, message
+
 
 class Whom(StrEnum):
     """Whom an element is meant for."""
@@ -35,15 +37,15 @@ class Restriction:
     why: str
 
 
-_NAME = "a user's address has whatever name the provider gave it, or none"
-_LISTED = "a user's own connection may be listed: providers' address pools are (Spamhaus PBL, say)"
-_HELO = "phones and mail programs say what they like (RFC 5321, 4.1.4: no reason to refuse)"
-_HELO_TABLE = "a table of HELO names: " + _HELO
-_TABLE = "a table of this site; it counts for users as well"
-_LOGIN = "it binds the sender's address to the login"
-_ADDRESS = "it asks about the mail's own addresses, whoever sends"
-_LETS_BY = "it lets pass and refuses nobody"
-_ALL = "it stops every user who comes this far"
+_NAME = message("a user's address has whatever name the provider gave it, or none")
+_LISTED = message("a user's own connection may be listed: providers' address pools are (Spamhaus PBL, say)")
+_HELO = message("phones and mail programs say what they like (RFC 5321, 4.1.4: no reason to refuse)")
+_HELO_TABLE = message("a table of HELO names: {why}", why=_HELO)
+_TABLE = message("a table of this site; it counts for users as well")
+_LOGIN = message("it binds the sender's address to the login")
+_ADDRESS = message("it asks about the mail's own addresses, whoever sends")
+_LETS_BY = message("it lets pass and refuses nobody")
+_ALL = message("it stops every user who comes this far")
 
 _ROWS: tuple[tuple[str, int, Whom, str], ...] = (
     # smtpd_client_restrictions
@@ -53,8 +55,18 @@ _ROWS: tuple[tuple[str, int, Whom, str], ...] = (
     ("reject_rbl_client", 1, Whom.STRANGERS, _LISTED),
     ("reject_rhsbl_client", 1, Whom.STRANGERS, _LISTED),
     ("reject_rhsbl_reverse_client", 1, Whom.STRANGERS, _LISTED),
-    ("permit_dnswl_client", 1, Whom.STRANGERS, "a list of good strangers; a user has a login instead"),
-    ("permit_rhswl_client", 1, Whom.STRANGERS, "a list of good strangers; a user has a login instead"),
+    (
+        "permit_dnswl_client",
+        1,
+        Whom.STRANGERS,
+        message("a list of good strangers; a user has a login instead"),
+    ),
+    (
+        "permit_rhswl_client",
+        1,
+        Whom.STRANGERS,
+        message("a list of good strangers; a user has a login instead"),
+    ),
     ("check_client_access", 1, Whom.USERS, _TABLE),
     ("check_client_a_access", 1, Whom.USERS, _TABLE),
     ("check_client_mx_access", 1, Whom.USERS, _TABLE),
@@ -64,10 +76,15 @@ _ROWS: tuple[tuple[str, int, Whom, str], ...] = (
     ("check_reverse_client_hostname_mx_access", 1, Whom.USERS, _TABLE),
     ("check_reverse_client_hostname_ns_access", 1, Whom.USERS, _TABLE),
     ("check_ccert_access", 1, Whom.USERS, _TABLE),
-    ("check_sasl_access", 1, Whom.USERS, "a table of logins"),
+    ("check_sasl_access", 1, Whom.USERS, message("a table of logins")),
     ("permit_inet_interfaces", 0, Whom.BOTH, _LETS_BY),
-    ("permit_mynetworks", 0, Whom.BOTH, f"{_LETS_BY}; clients of mynetworks skip what follows it"),
-    ("permit_sasl_authenticated", 0, Whom.BOTH, "who logged in skips what follows it"),
+    (
+        "permit_mynetworks",
+        0,
+        Whom.BOTH,
+        joined("; ", (_LETS_BY, message("clients of mynetworks skip what follows it"))),
+    ),
+    ("permit_sasl_authenticated", 0, Whom.BOTH, message("who logged in skips what follows it")),
     ("permit_tls_all_clientcerts", 0, Whom.BOTH, _LETS_BY),
     ("permit_tls_clientcerts", 0, Whom.BOTH, _LETS_BY),
     # smtpd_helo_restrictions
@@ -91,7 +108,7 @@ _ROWS: tuple[tuple[str, int, Whom, str], ...] = (
     ("reject_unknown_sender_domain", 0, Whom.USERS, _ADDRESS),
     ("reject_unlisted_sender", 0, Whom.USERS, _ADDRESS),
     ("reject_unverified_sender", 0, Whom.USERS, _ADDRESS),
-    ("reject_rhsbl_sender", 1, Whom.STRANGERS, "a DNS list of domains that strangers claim"),
+    ("reject_rhsbl_sender", 1, Whom.STRANGERS, message("a DNS list of domains that strangers claim")),
     ("check_sender_access", 1, Whom.USERS, _TABLE),
     ("check_sender_a_access", 1, Whom.USERS, _TABLE),
     ("check_sender_mx_access", 1, Whom.USERS, _TABLE),
@@ -101,7 +118,12 @@ _ROWS: tuple[tuple[str, int, Whom, str], ...] = (
     ("reject_unknown_recipient_domain", 0, Whom.USERS, _ADDRESS),
     ("reject_unlisted_recipient", 0, Whom.USERS, _ADDRESS),
     ("reject_unverified_recipient", 0, Whom.USERS, _ADDRESS),
-    ("reject_rhsbl_recipient", 1, Whom.STRANGERS, "a DNS list of domains; users write to whom they like"),
+    (
+        "reject_rhsbl_recipient",
+        1,
+        Whom.STRANGERS,
+        message("a DNS list of domains; users write to whom they like"),
+    ),
     ("check_recipient_access", 1, Whom.USERS, _TABLE),
     ("check_recipient_a_access", 1, Whom.USERS, _TABLE),
     ("check_recipient_mx_access", 1, Whom.USERS, _TABLE),
@@ -110,31 +132,41 @@ _ROWS: tuple[tuple[str, int, Whom, str], ...] = (
         "reject_unauth_destination",
         0,
         Whom.STRANGERS,
-        "users send to other domains; without a login smtpd_relay_restrictions refuses",
+        message("users send to other domains; without a login smtpd_relay_restrictions refuses"),
     ),
     (
         "defer_unauth_destination",
         0,
         Whom.STRANGERS,
-        "users send to other domains; without a login smtpd_relay_restrictions refuses",
+        message("users send to other domains; without a login smtpd_relay_restrictions refuses"),
     ),
     ("permit_auth_destination", 0, Whom.BOTH, _LETS_BY),
     ("permit_mx_backup", 0, Whom.BOTH, _LETS_BY),
     # smtpd_etrn_restrictions
     ("check_etrn_access", 1, Whom.USERS, _TABLE),
     # any list
-    ("check_policy_service", 1, Whom.USERS, "a policy service of this site; it counts for users as well"),
+    (
+        "check_policy_service",
+        1,
+        Whom.USERS,
+        message("a policy service of this site; it counts for users as well"),
+    ),
     ("reject_multi_recipient_bounce", 0, Whom.USERS, _ADDRESS),
-    ("reject_plaintext_session", 0, Whom.USERS, "465 and 587 are encrypted, so it refuses nobody there"),
+    (
+        "reject_plaintext_session",
+        0,
+        Whom.USERS,
+        message("465 and 587 are encrypted, so it refuses nobody there"),
+    ),
     (
         "reject_unauth_pipelining",
         0,
         Whom.STRANGERS,
-        "it stops bulk mailers; Postfix's own submission stanza turns its kin off (3.9, master.cf)",
+        message("it stops bulk mailers; Postfix's own submission stanza turns its kin off (3.9, master.cf)"),
     ),
-    ("sleep", 1, Whom.STRANGERS, "it makes strangers wait"),
-    ("permit", 0, Whom.BOTH, "everybody skips what follows it"),
-    ("defer_if_reject", 0, Whom.USERS, "it only turns a refusal further on into 'later'"),
+    ("sleep", 1, Whom.STRANGERS, message("it makes strangers wait")),
+    ("permit", 0, Whom.BOTH, message("everybody skips what follows it")),
+    ("defer_if_reject", 0, Whom.USERS, message("it only turns a refusal further on into 'later'")),
     ("reject", 0, Whom.PERSON, _ALL),
     ("defer", 0, Whom.PERSON, _ALL),
     ("defer_if_permit", 0, Whom.PERSON, _ALL),
