@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from runbook_lib.clients.guide import Said
 from runbook_lib.clients.settings import ClientSettings
 from runbook_lib.display import Shown, Table, Text
+from runbook_lib.messages import message
 
 
 def findings_shown(settings: ClientSettings, clients: Sequence[str]) -> Shown:
@@ -15,18 +16,18 @@ def findings_shown(settings: ClientSettings, clients: Sequence[str]) -> Shown:
         clients: names of the clients that users have, as the inventory writes them.
     Returns: a table of client and change, or one sentence that there is none.
     """
-    rows = [
-        ("windows-live-mail", finding.en)
+    rows: list[tuple[str, str]] = [
+        ("windows-live-mail", finding)
         for finding in live_mail_findings(settings)
         if "windows-live-mail" in clients
     ]
-    rows += [("devices and scripts", found.en) for found in bare_newline_findings(settings)]
+    rows += [(message("devices and scripts"), found) for found in bare_newline_findings(settings)]
     if not rows:
+        named = ", ".join(clients) or message("none named")
         return Text(
-            f"No client of the inventory ({', '.join(clients) or 'none named'}) is shut out by these "
-            "settings."
+            message("No client of the inventory ({clients}) is shut out by these settings.", clients=named)
         )
-    return Table(("client", "what shuts it out, and what lets it in"), rows)
+    return Table((message("client"), message("what shuts it out, and what lets it in")), rows)
 
 
 def bare_newline_findings(settings: ClientSettings) -> Sequence[Said]:
@@ -39,9 +40,11 @@ def bare_newline_findings(settings: ClientSettings) -> Sequence[Said]:
     what, way = _BARE_NEWLINES[settings.bare_newlines]
     return (
         Said(
-            f"{what.en} {way.en} Clients in smtpd_forbid_bare_newline_exclusions (mynetworks, by default) are exempt.",
-            f"{what.ja}{way.ja}"
+            "{what} {way} Clients in smtpd_forbid_bare_newline_exclusions (mynetworks, by default) are exempt.",
+            "{what}{way}"
             "smtpd_forbid_bare_newline_exclusions (既定では mynetworks) にある接続元は対象外です。",
+            what=what,
+            way=way,
         ),
     )
 

@@ -8,16 +8,41 @@ import html
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, LiteralString
 
 from runbook_lib.display import Shown, Table
+from runbook_lib.messages import Message, message
+from runbook_lib.messages.speech import said
 
 
-@dataclass(frozen=True)
-class Said:
-    """One thing said in both languages."""
+class Said(Message):
+    """One thing said in both languages: a message that brings its Japanese along.
 
-    en: str
-    ja: str
+    Users get both on one page, whatever language the notebook is shown in.
+
+    Args:
+        template, fields: as `Message` has them.
+        japanese: the same in Japanese, with the same fields.
+    """
+
+    japanese: str
+
+    def __new__(cls, template: LiteralString, japanese: LiteralString, /, **fields: Any) -> "Said":
+        made = super().__new__(cls, template, fields)
+        assert isinstance(made, Said)
+        made.japanese = japanese
+        return made
+
+    @property
+    def en(self) -> str:
+        """In English."""
+        return str(self)
+
+    @property
+    def ja(self) -> str:
+        """In Japanese; so is what stands in its fields and was said in both languages."""
+        fields = {name: one.ja if isinstance(one, Said) else one for name, one in self.fields.items()}
+        return self.japanese.format_map(fields)
 
 
 @dataclass(frozen=True)
@@ -49,7 +74,7 @@ class Trouble:
 
 @dataclass(frozen=True, repr=False)
 class Steps(Shown):
-    """Steps one after the other, each in English with the Japanese below it."""
+    """Steps one after the other, each in the notebook's language with the Japanese below it, where that is another."""
 
     steps: Sequence[Said]
 
@@ -57,17 +82,21 @@ class Steps(Shown):
         """A numbered list, 100 columns wide."""
         lines = []
         for number, step in enumerate(self.steps, start=1):
-            lines.append(textwrap.fill(step.en, 100, initial_indent=f"{number}. ", subsequent_indent="   "))
-            lines.append(f"   {step.ja}")
+            shown = said(step)
+            lines.append(textwrap.fill(shown, 100, initial_indent=f"{number}. ", subsequent_indent="   "))
+            if shown != step.ja:
+                lines.append(f"   {step.ja}")
         return "\n".join(lines)
 
     def html(self) -> str:
         """An ordered list; the Japanese is marked as such for screen readers."""
-        items = (
-            f'<li>{html.escape(step.en)}<br><span lang="ja">{html.escape(step.ja)}</span></li>'
-            for step in self.steps
-        )
-        return f"<ol>{''.join(items)}</ol>"
+        return f"<ol>{''.join(map(_item, self.steps))}</ol>"
+
+
+def _item(step: Said) -> str:
+    shown = said(step)
+    below = f'<br><span lang="ja">{html.escape(step.ja)}</span>' if shown != step.ja else ""
+    return f"<li>{html.escape(shown)}{below}</li>"
 
 
 @dataclass(frozen=True)
@@ -102,12 +131,12 @@ class Guide:
 
     def values_shown(self) -> Shown:
         """The values to enter, with the labels of both languages."""
-        rows = [(value.label.en, value.label.ja, value.entry.en) for value in self.values]
-        return Table(("field", "表示", "enter"), rows)
+        rows = [(value.label, value.label.ja, value.entry) for value in self.values]
+        return Table((message("field"), "表示", message("enter")), rows)
 
     def ca_shown(self) -> Shown:
         """The CA's file, name, last day and fingerprint."""
-        return Table(("the CA", "is"), [(item.label.en, item.entry.en) for item in self.ca])
+        return Table((message("the CA"), message("is")), [(item.label, item.entry) for item in self.ca])
 
     def trust_shown(self) -> Shown:
         """How the client comes to trust the CA, step by step."""
@@ -119,14 +148,14 @@ class Guide:
 
     def compared_shown(self) -> Shown:
         """The document's value, today's, the source."""
-        rows = [(item.what.en, item.then.en, item.now.en, item.source) for item in self.compared]
-        return Table(("what", "2013", "today", "source"), rows)
+        rows = [(item.what, item.then, item.now, item.source) for item in self.compared]
+        return Table((message("what"), "2013", message("today"), message("source")), rows)
 
     def instead_shown(self) -> Shown:
         """What took the client's place, and what to set there."""
-        return Table(("client", "set"), [(item.label.en, item.entry.en) for item in self.instead])
+        return Table((message("client"), message("set")), [(item.label, item.entry) for item in self.instead])
 
     def troubles_shown(self) -> Shown:
         """What users see when something is wrong."""
-        rows = [(item.seen.en, item.means.en, item.remedy.en) for item in self.troubles]
-        return Table(("the user sees", "it means", "do this"), rows)
+        rows = [(item.seen, item.means, item.remedy) for item in self.troubles]
+        return Table((message("the user sees"), message("it means"), message("do this")), rows)

@@ -60,6 +60,7 @@ def render_page(guide: Guide, settings: ClientSettings) -> str:
         settings: the server it was made for; for title and foot.
     Returns: the HTML document.
     """
+    purpose = _purpose(settings.smtp_name)
     title = f"{guide.title.en.split(' ', 1)[1]}: {settings.site}"
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -73,8 +74,8 @@ def render_page(guide: Guide, settings: ClientSettings) -> str:
 <body>
 <header>
 <h1>{escape(title)}</h1>
-<p>{escape(_PURPOSE.en.format(settings.smtp_name))}<br>
-<span lang="ja">{escape(_PURPOSE.ja.format(settings.smtp_name))}</span></p>
+<p>{escape(purpose.en)}<br>
+<span lang="ja">{escape(purpose.ja)}</span></p>
 <nav aria-label="Languages"><a href="#en">English</a> · <a href="#ja" lang="ja">日本語</a></nav>
 </header>
 <main>
@@ -94,10 +95,12 @@ def _foot(settings: ClientSettings) -> str:
     return f"{place} · {escape(settings.ca.name)}<br>\nSHA-256 <code>{escape(settings.ca.sha256)}</code>"
 
 
-_PURPOSE = Said(
-    "Settings for sending mail through {0}: encrypted, and with your password only inside the encryption.",
-    "{0} から、暗号化してメールを送信するための設定です。パスワードは暗号化された通信の中だけで送られます。",
-)
+def _purpose(server: str) -> Said:
+    return Said(
+        "Settings for sending mail through {server}: encrypted, and with your password only inside the encryption.",
+        "{server} から、暗号化してメールを送信するための設定です。パスワードは暗号化された通信の中だけで送られます。",
+        server=server,
+    )
 
 
 def _section(guide: Guide, language: Language, name: str) -> str:

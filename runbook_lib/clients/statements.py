@@ -8,7 +8,7 @@ from runbook_lib.clients.settings import CaFile, ClientSettings
 
 def same(text: str) -> Said:
     """A value that is written alike in both languages."""
-    return Said(text, text)
+    return Said("{text}", "{text}", text=text)
 
 
 def user_name_entry(settings: ClientSettings) -> Said:
@@ -16,15 +16,21 @@ def user_name_entry(settings: ClientSettings) -> Said:
     address = f"hanako@{settings.domain}"
     login = settings.login_name("hanako")
     if login == address:
-        return Said(f"the whole mail address, such as {address}", f"メールアドレス全体 (例: {address})")
+        return Said(
+            "the whole mail address, such as {address}", "メールアドレス全体 (例: {address})", address=address
+        )
     if settings.realm:
         return Said(
-            f"the account's name, '@' and {settings.realm}, such as {login}",
-            f"アカウント名と @{settings.realm} (例: {login})",
+            "the account's name, '@' and {realm}, such as {login}",
+            "アカウント名と @{realm} (例: {login})",
+            realm=settings.realm,
+            login=login,
         )
     return Said(
-        f"the account's name alone, without '@': {login}, not {address}",
-        f"アカウント名だけ (@ 以降は付けない。例: {login})",
+        "the account's name alone, without '@': {login}, not {address}",
+        "アカウント名だけ (@ 以降は付けない。例: {login})",
+        login=login,
+        address=address,
     )
 
 
@@ -65,15 +71,17 @@ def ca_file_checked(settings: ClientSettings) -> tuple[Said, Said]:
     """The two steps before any import: get the file, and compare its fingerprint."""
     first, *others = settings.cas
     take = Said(
-        f"Take the file {first.name} from your administrator.", f"管理者から {first.name} を受け取ります。"
+        "Take the file {file} from your administrator.", "管理者から {file} を受け取ります。", file=first.name
     )
     if others:  # a program that has one of them alone fails on the day of the switch, or until then
         further = ", ".join(one.name for one in others)
         take = Said(
-            f"{take.en} And {further}: a new CA takes the old one's place, and until it has, both are needed. "
+            "{first} And {files}: a new CA takes the old one's place, and until it has, both are needed. "
             "Do each of these steps with each file.",
-            f"{take.ja}{further} も受け取ります。CA の切り替え中は両方が必要です。以下の手順を、それぞれの"
+            "{first}{files} も受け取ります。CA の切り替え中は両方が必要です。以下の手順を、それぞれの"
             "ファイルで行います。",
+            first=take,
+            files=further,
         )
     return (
         take,
@@ -92,7 +100,7 @@ def port_compared(now: Said) -> Compared:
     return Compared(
         Said("Port", "ポート番号"),
         Said("25 may stay", "25番のままで構いません"),
-        Said(f"{now.en}; 25 is between servers", f"{now.ja}。25番はサーバー同士のもの"),
+        Said("{now}; 25 is between servers", "{now}。25番はサーバー同士のもの", now=now),
         "RFC 8314 3.3, 7.3; RFC 6409",
     )
 
@@ -179,7 +187,7 @@ def bare_newline_troubles(settings: ClientSettings) -> Sequence[Trouble]:
     if settings.bare_newlines == "taken":
         return ()
     seen, then = _BARE_NEWLINES[settings.bare_newlines]
-    means = Said(f"{_SENDS_BARE_NEWLINES.en}{then.en}", f"{_SENDS_BARE_NEWLINES.ja}{then.ja}")
+    means = Said("{what}{then}", "{what}{then}", what=_SENDS_BARE_NEWLINES, then=then)
     remedy = Said(
         "Have the device end its lines with CR LF, or tell your administrator. Mail programs do so by themselves.",
         "機器側で行末を CR LF にするか、管理者に知らせます。通常のメールソフトは自動で CR LF を送ります。",

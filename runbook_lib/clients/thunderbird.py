@@ -71,7 +71,7 @@ def _port_and_security(servers: Sequence[Server]) -> Sequence[Value]:
     values += [
         Value(
             Said("Port and security, where a network blocks the first", "上のポートが塞がれている場合"),
-            Said(f"{other.port} with {other.security}", f"{other.port} と {other.security}"),
+            Said("{port} with {security}", "{port} と {security}", port=other.port, security=other.security),
         )
         for other in servers[1:]
     ]
@@ -89,9 +89,9 @@ def _trust(settings: ClientSettings) -> Sequence[Said]:
         ),
         Said("Tab Authorities, button Import…", "[認証局証明書] タブの [インポート...]"),
         Said(
-            f"Choose {settings.ca.name}. In the question that follows, View shows the SHA-256 fingerprint "
-            "once more.",
-            f"{settings.ca.name} を選びます。続く画面の [証明書を表示] でも SHA-256 を確かめられます。",
+            "Choose {file}. In the question that follows, View shows the SHA-256 fingerprint once more.",
+            "{file} を選びます。続く画面の [証明書を表示] でも SHA-256 を確かめられます。",
+            file=settings.ca.name,
         ),
         Said(
             "Tick 'Trust this CA to identify websites.' (mail servers count as such) and nothing else. OK.",
@@ -116,18 +116,22 @@ def _steps(settings: ClientSettings) -> Sequence[Said]:
             "TLSとしたいサーバーを選んで [編集...] をクリックします。なければ [追加...] です。",
         ),
         Said(
-            f"Server Name {settings.smtp_name}, Port {server.port}.",
-            f"[サーバー名] は {settings.smtp_name}、[ポート番号] は {server.port}。",
+            "Server Name {server}, Port {port}.",
+            "[サーバー名] は {server}、[ポート番号] は {port}。",
+            server=settings.smtp_name,
+            port=server.port,
         ),
         Said(
-            f"Security and Authentication: Connection security {server.security}, Authentication method "
+            "Security and Authentication: Connection security {security}, Authentication method "
             "Normal password, User Name as above. OK.",
-            f"セキュリティと認証: [接続の保護] は {server.security}、[認証方式] は "
+            "セキュリティと認証: [接続の保護] は {security}、[認証方式] は "
             "[通常のパスワード認証]、[ユーザー名] は上の表のとおり。[OK]。",
+            security=server.security,
         ),
         Said(
-            f"Send a mail to your own address. The password is asked for once. {no_exception.en}",
-            f"自分宛てにメールを1通送ります。パスワードを一度だけ聞かれます。{no_exception.ja}",
+            "Send a mail to your own address. The password is asked for once. {otherwise}",
+            "自分宛てにメールを1通送ります。パスワードを一度だけ聞かれます。{otherwise}",
+            otherwise=no_exception,
         ),
     )
 
@@ -140,10 +144,14 @@ _NO_EXCEPTION = Said(
 
 
 def _compared(settings: ClientSettings) -> Sequence[Compared]:
-    ports = " or ".join(f"{server.port} with {server.security}" for server in settings.servers)
-    ports_ja = "、または ".join(f"{server.port} ({server.security})" for server in settings.servers)
+    ports, *further = (
+        Said("{port} with {security}", "{port} ({security})", port=server.port, security=server.security)
+        for server in settings.servers
+    )
+    for other in further:
+        ports = Said("{ports} or {other}", "{ports}、または {other}", ports=ports, other=other)
     return (
-        port_compared(Said(ports, ports_ja)),
+        port_compared(ports),
         Compared(
             Said("Connection security", "接続の保護"),
             Said(
@@ -195,18 +203,20 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
     return (
         Trouble(
             Said(
-                f"Peer's Certificate issuer is not recognized. The configuration related to {name} must "
+                "Peer's Certificate issuer is not recognized. The configuration related to {server} must "
                 "be corrected. (Then: Add Security Exception)",
-                f"Peer's Certificate issuer is not recognized. {name} に関する設定を見直してください。"
+                "Peer's Certificate issuer is not recognized. {server} に関する設定を見直してください。"
                 "(続いて: セキュリティ例外の追加)",
+                server=name,
             ),
             means,
             remedy,
         ),
         Trouble(
             Said(
-                f"Login to server {name} with username … failed.",
-                f"ユーザー名 … でサーバー {name} へのログインに失敗しました。",
+                "Login to server {server} with username … failed.",
+                "ユーザー名 … でサーバー {server} へのログインに失敗しました。",
+                server=name,
             ),
             Said(
                 "Wrong password or user name (535), or the server's password service is down (454): "
@@ -215,26 +225,25 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
                 "Thunderbird の表示はどちらも同じです。",
             ),
             Said(
-                f"User name: {right.en}. If nobody can log in, tell your administrator and keep the "
+                "User name: {user_name}. If nobody can log in, tell your administrator and keep the "
                 "password.",
-                f"ユーザー名: {right.ja}。全員が失敗するなら、パスワードは変えずに管理者に知らせます。",
+                "ユーザー名: {user_name}。全員が失敗するなら、パスワードは変えずに管理者に知らせます。",
+                user_name=right,
             ),
         ),
         Trouble(
             Said(
-                f"The message could not be sent because the connection to Outgoing server (SMTP) {name} "
+                "The message could not be sent because the connection to Outgoing server (SMTP) {server} "
                 "timed out.",
-                f"送信 (SMTP) サーバー {name} との接続がタイムアウトしたため、"
+                "送信 (SMTP) サーバー {server} との接続がタイムアウトしたため、"
                 "メッセージを送信できませんでした。",
+                server=name,
             ),
             Said(
                 "Port and connection security do not belong together, or the network blocks the port.",
                 "ポート番号と接続の保護の組み合わせが違うか、ネットワークがポートを塞いでいます。",
             ),
-            Said(
-                "; ".join(f"{server.port} goes with {server.security}" for server in settings.servers),
-                "、".join(f"{server.port} には {server.security}" for server in settings.servers),
-            ),
+            _ports_told(settings.servers),
         ),
         Trouble(
             Said(
@@ -245,9 +254,7 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
                 "The account still uses port 25, where nobody logs in.",
                 "アカウントが25番のままです。25番では認証されません。",
             ),
-            Said(
-                f"Set port {settings.servers[0].port}.", f"ポート番号を {settings.servers[0].port} にします。"
-            ),
+            Said("Set port {port}.", "ポート番号を {port} にします。", port=settings.servers[0].port),
         ),
         Trouble(
             same("Cannot communicate securely with peer: no common encryption algorithm(s)."),
@@ -256,6 +263,21 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
         ),
         *bare_newline_troubles(settings),
     )
+
+
+def _ports_told(servers: Sequence[Server]) -> Said:
+    told, *further = (
+        Said(
+            "{port} goes with {security}",
+            "{port} には {security}",
+            port=server.port,
+            security=server.security,
+        )
+        for server in servers
+    )
+    for other in further:
+        told = Said("{told}; {other}", "{told}、{other}", told=told, other=other)
+    return told
 
 
 _NOT_IMPORTED = Said(
@@ -288,7 +310,8 @@ _TRIED_WITH_OWN = Said(
 )
 _SOURCES = (
     Said(
-        f"Fetching mail (POP3, {POP_PORT}) is not set up by this document.",
-        f"受信 (POP3、{POP_PORT}番) の設定は本資料の対象外です。",
+        "Fetching mail (POP3, {port}) is not set up by this document.",
+        "受信 (POP3、{port}番) の設定は本資料の対象外です。",
+        port=POP_PORT,
     ),
 )

@@ -83,7 +83,7 @@ def _values(settings: ClientSettings) -> Sequence[Value]:
         ),
         Value(Said("Advanced – Outgoing mail (SMTP)", "[詳細設定] 送信メール (SMTP)"), same(_port(settings))),
         Value(
-            Said(f"Advanced – {_SSL_BOX.en}", f"[詳細設定] {_SSL_BOX.ja}"),
+            Said("Advanced – {label}", "[詳細設定] {label}", label=_SSL_BOX),
             Said("ticked", "チェックを入れる"),
         ),
     )
@@ -99,10 +99,11 @@ def _trust(settings: ClientSettings) -> Sequence[Said]:
     return (
         *ca_file_checked(settings),
         Said(
-            f"Windows computes it so: certutil -hashfile {settings.ca.name} SHA256 (the Thumbprint in the "
+            "Windows computes it so: certutil -hashfile {file} SHA256 (the Thumbprint in the "
             "certificate's own window is SHA-1, another number).",
-            f"Windows での計算: certutil -hashfile {settings.ca.name} SHA256 (証明書の画面の [拇印] は "
+            "Windows での計算: certutil -hashfile {file} SHA256 (証明書の画面の [拇印] は "
             "SHA-1 で、別の値です)。",
+            file=settings.ca.name,
         ),
         Said(
             "Open the file by a double click: Install Certificate…",
@@ -135,12 +136,14 @@ def _steps(settings: ClientSettings) -> Sequence[Said]:
             "で上の表のとおりに入力します (元の資料では省かれています)。",
         ),
         Said(
-            f"Tab Advanced: under SMTP tick '{_SSL_BOX.en}'.",
-            f'プロパティ画面の[詳細設定]タブを選択し、SMTPのところの"{_SSL_BOX.ja}"を有効にします。',
+            "Tab Advanced: under SMTP tick '{label}'.",
+            'プロパティ画面の[詳細設定]タブを選択し、SMTPのところの"{label}"を有効にします。',
+            label=_SSL_BOX,
         ),
         Said(
-            f"In the same place set the port to {_port(settings)}. The document leaves it at 25.",
-            f"同じ場所でポート番号を {_port(settings)} にします (元の資料では25番のまま)。",
+            "In the same place set the port to {port}. The document leaves it at 25.",
+            "同じ場所でポート番号を {port} にします (元の資料では25番のまま)。",
+            port=_port(settings),
         ),
         Said("Send a mail to your own address.", "自分宛てにメールを1通送ります。"),
     )
@@ -156,7 +159,7 @@ def _compared(settings: ClientSettings) -> Sequence[Compared]:
         ),
         port_compared(same(_port(settings))),
         Compared(
-            Said(f"'{_SSL_BOX.en}'", f"'{_SSL_BOX.ja}'"),
+            Said("'{label}'", "'{label}'", label=_SSL_BOX),
             Said("on 25 it means STARTTLS", "25番では STARTTLS の意味"),
             Said(
                 "on 465 it means TLS from the first byte; on 587 its family is said to do the same, and "
@@ -185,26 +188,36 @@ def _compared(settings: ClientSettings) -> Sequence[Compared]:
 
 
 def _instead(settings: ClientSettings) -> Sequence[Value]:
-    ports = ", or ".join(f"port {server.port} with {server.security}" for server in settings.servers)
-    ports_ja = "、または".join(f"ポート {server.port} と {server.security}" for server in settings.servers)
+    ports, *further = (
+        Said(
+            "port {port} with {security}",
+            "ポート {port} と {security}",
+            port=server.port,
+            security=server.security,
+        )
+        for server in settings.servers
+    )
+    for other in further:
+        ports = Said("{ports}, or {other}", "{ports}、または{other}", ports=ports, other=other)
     return (
         Value(
             same("Thunderbird"),
             Said(
-                f"{ports}; tried here, chapter 3-2. Live Mail keeps each mail as an .eml file, which "
+                "{ports}; tried here, chapter 3-2. Live Mail keeps each mail as an .eml file, which "
                 "Thunderbird opens.",
-                f"{ports_ja}。3-2章で確認済み。Live Mail のメールは .eml ファイルで、Thunderbird "
-                "で開けます。",
+                "{ports}。3-2章で確認済み。Live Mail のメールは .eml ファイルで、Thunderbird で開けます。",
+                ports=ports,
             ),
         ),
         Value(
             Said("Outlook (classic)", "Outlook (従来版)"),
             Said(
-                f"{ports}; the CA in Windows' store, as below. Not tried here.",
-                f"{ports_ja}。認証局は下記のとおり Windows に登録します。未確認。",
+                "{ports}; the CA in Windows' store, as below. Not tried here.",
+                "{ports}。認証局は下記のとおり Windows に登録します。未確認。",
+                ports=ports,
             )
             if settings.ca
-            else Said(f"{ports}. Not tried here.", f"{ports_ja}。未確認。"),
+            else Said("{ports}. Not tried here.", "{ports}。未確認。", ports=ports),
         ),
         Value(
             Said("new Outlook for Windows", "新しい Outlook for Windows"),
@@ -257,10 +270,10 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
                 "共通のTLSの版や暗号がないか、ポートとSSLの組み合わせが違います。",
             ),
             Said(
-                f"Port {_port(settings)} with SSL ticked; a Windows without TLS 1.2 cannot be helped: "
+                "Port {port} with SSL ticked; a Windows without TLS 1.2 cannot be helped: "
                 "move to Thunderbird.",
-                f"ポート {_port(settings)} でSSLを有効に。TLS 1.2 のない Windows では使えません。"
-                "移行してください。",
+                "ポート {port} でSSLを有効に。TLS 1.2 のない Windows では使えません。移行してください。",
+                port=_port(settings),
             ),
         ),
         Trouble(

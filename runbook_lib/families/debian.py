@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from runbook_lib.families.family import Family, Release
 from runbook_lib.families.package_managers import APT
+from runbook_lib.messages import message
 
 _SOCKET_DIRECTORY = "/var/spool/postfix/var/run/saslauthd"
 
@@ -14,12 +15,14 @@ _SNAKEOIL_KEY = "/etc/ssl/private/ssl-cert-snakeoil.key"
 _OPTIONS = (
     "OPTIONS",
     f'OPTIONS="{{whole_name}}-m {_SOCKET_DIRECTORY}"',
-    "the socket lies where smtpd's chroot sees it; without -c a changed or locked password counts at once",
+    message(
+        "the socket lies where smtpd's chroot sees it; without -c a changed or locked password counts at once"
+    ),
 )
 _THREADS = (
     "THREADS",
     "THREADS={workers}",
-    "so many logins are checked at the same time; a wrong password holds one 2 s",
+    message("so many logins are checked at the same time; a wrong password holds one 2 s"),
 )
 _LEFT = MappingProxyType({"OPTIONS": 'OPTIONS="-c -m /var/run/saslauthd"', "THREADS": "THREADS=5"})
 
@@ -70,7 +73,7 @@ DEBIAN = Family(
                     }
                 ),
                 saslauthd_variables=(
-                    ("START", "START=yes", "the init script starts nothing without it"),
+                    ("START", "START=yes", message("the init script starts nothing without it")),
                     _OPTIONS,
                     _THREADS,
                 ),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from runbook_lib.families.family import Family, Release
 from runbook_lib.families.package_managers import DNF, YUM
+from runbook_lib.messages import message
 
 _SASL_CONF = PurePosixPath("/etc/sasl2/smtpd.conf")
 _SASL_TEXT = "pwcheck_method: saslauthd\nmech_list: plain login\n"
@@ -19,12 +20,12 @@ _PAM_TEXT = _PAM_LEFT.replace(
 )
 
 _VARIABLES = (
-    ("SOCKETDIR", "SOCKETDIR=/run/saslauthd", "smtpd looks for the socket there"),
-    ("MECH", "MECH=pam", "PAM's service smtp checks the password"),
+    ("SOCKETDIR", "SOCKETDIR=/run/saslauthd", message("smtpd looks for the socket there")),
+    ("MECH", "MECH=pam", message("PAM's service smtp checks the password")),
     (
         "FLAGS",
         'FLAGS="{whole_name}-n {workers}"',
-        "so many logins are checked at the same time; a wrong password holds one 2 s",
+        message("so many logins are checked at the same time; a wrong password holds one 2 s"),
     ),
 )
 _LEFT = MappingProxyType({"SOCKETDIR": "SOCKETDIR=/run/saslauthd", "MECH": "MECH=pam", "FLAGS": "FLAGS="})

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from runbook_lib.inventory.maintenance import Freeze, Window
 from runbook_lib.inventory.models import Host, Site
+from runbook_lib.messages import message
 
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 _WEEKS = 8  # a window whose times are skipped by the clocks opens in one of the next weeks
@@ -47,7 +48,9 @@ class Calendar:
         for freeze, zone in self.freezes:
             if now in _frozen(freeze, zone):
                 return freeze.told
-        return "" if self._window_ends(now) or not self.windows else "outside of its maintenance windows"
+        if self._window_ends(now) or not self.windows:
+            return ""
+        return message("outside of its maintenance windows")
 
     def opens(self, now: datetime) -> datetime:
         """The first moment from `now` on at which changes may be made."""
@@ -73,9 +76,12 @@ class Calendar:
         if not (self.windows or self.freezes):
             return ""
         if why := self.closed(now):
-            return f"no changes now: {why}; it opens {self.shown(self.opens(now))}"
+            opens = self.shown(self.opens(now))
+            return message("no changes now: {why}; it opens {time}", why=why, time=opens)
         closes = self.closes(now)
-        return "changes may be made now" + (f", until {self.shown(closes)}" if closes else "")
+        if closes is None:
+            return message("changes may be made now")
+        return message("changes may be made now, until {time}", time=self.shown(closes))
 
     def shown(self, moment: datetime) -> str:
         """A moment by the clocks of the host's time zone, with their distance to UTC."""

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from runbook_lib.inventory.decisions import Reason
 from runbook_lib.inventory.strict import Model
 from runbook_lib.inventory.values import Day, all_different
+from runbook_lib.messages import message
 
 WeekDay = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _EVERY_DAY: tuple[WeekDay, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -96,7 +97,12 @@ class Freeze(Model):
     @property
     def told(self) -> str:
         """Its days and its reason, for a person."""
-        return f"freeze from {self.first_day} to {self.last_day} ({self.reason})"
+        return message(
+            "freeze from {first_day} to {last_day} ({reason})",
+            first_day=self.first_day,
+            last_day=self.last_day,
+            reason=self.reason,
+        )
 
 
 class Maintenance(Model):

@@ -1,5 +1,6 @@
 """Who checks a password: smtpd, in its chroot where there is one, saslauthd outside, PAM behind it."""
 
+from runbook_lib.messages import joined, message
 from runbook_lib.pictures.drawing import JAIL, MARKED, PART, SECRET, Picture, arrow, box, words
 
 
@@ -14,61 +15,101 @@ def authentication(
         group: who may open it, '' for every user of the host.
     """
     path = f"{chroot}{socket}"
-    right = f"root:{group} 0710" if group else "open to every user"
-    who = f"postfix is in the group {group}" if group else "no chroot: smtpd finds it where it is"
+    right = f"root:{group} 0710" if group else message("open to every user")
+    who = (
+        message("postfix is in the group {group}", group=group)
+        if group
+        else message("no chroot: smtpd finds it where it is")
+    )
     border = [box(250, 30, 330, 190, JAIL, dashed=True)] if chroot else []
-    head = [words(262, 50, f"chroot: smtpd sees {chroot} as /", JAIL, size=12)] if chroot else []
+    seen = message("chroot: smtpd sees {chroot} as /", chroot=chroot)
+    head = [words(262, 50, seen, JAIL, size=12)] if chroot else []
     body = [
         *border,
         *head,
-        box(10, 80, 120, 70, PART, ("client", "AUTH PLAIN")),
+        box(10, 80, 120, 70, PART, (message("client"), "AUTH PLAIN")),
         arrow(130, 115, 270, 115, SECRET),
         words(192, 105, "TLS", SECRET, anchor="middle", size=12, weight=600),
-        box(270, 80, 100, 70, PART, ("smtpd", "user postfix")),
+        box(270, 80, 100, 70, PART, ("smtpd", message("user postfix"))),
         arrow(370, 115, 440, 115, both=True),
-        box(440, 80, 125, 70, MARKED, ("socket", right), size=13),
+        box(440, 80, 125, 70, MARKED, (message("socket"), right), size=13),
         words(415, 186, path, JAIL, anchor="middle", size=11, mono=True),
         words(415, 206, who, JAIL, anchor="middle", size=12),
         arrow(565, 115, 640, 115, both=True),
         box(640, 80, 110, 70, PART, ("saslauthd", "-m …  no -c")),
         arrow(695, 150, 695, 200),
         box(620, 200, 150, 60, PART, ("PAM", "/etc/pam.d/smtp")),
-        words(770, 284, "accounts of the system; never root", size=12, anchor="end"),
-        words(10, 244, "wrong password: 535", size=12),
-        words(10, 264, "socket not reached: 454, whatever the password", size=12),
+        words(770, 284, message("accounts of the system; never root"), size=12, anchor="end"),
+        words(10, 244, message("wrong password: 535"), size=12),
+        words(10, 264, message("socket not reached: 454, whatever the password"), size=12),
     ]
-    where = (
-        f"which runs in a chroot and sees {chroot} as the root directory"
-        if chroot
-        else "which runs in no chroot"
-    )
-    directory = (
-        f"whose directory belongs to root and the group {group} with mode 0710; the user postfix is in that group"
-        if group
-        else "which every user of the host may open"
-    )
-    top = f"+- chroot {chroot + ' ':-<34}+" if chroot else ""
-    side = "|" if chroot else " "
-    bottom = f"+{'-' * 43}+" if chroot else " " * 45
+    top = f"+- chroot {chroot + ' ':-<34}+"
     return Picture(
-        "How a password is checked",
-        f"The client sends the password inside TLS to smtpd, {where}. smtpd asks saslauthd through a socket at "
-        f"{path}, {'inside the chroot, ' if chroot else ''}{directory}. saslauthd{', outside,' if chroot else ''} asks "
-        "PAM by /etc/pam.d/smtp, which refuses root. A wrong password is answered with 535, a socket that cannot be "
-        "reached with 454.",
+        message("How a password is checked"),
+        joined(" ", _told(chroot, path, group)),
         780,
         300,
         "".join(body),
-        "\n".join(
-            line.rstrip()
-            for line in (
-                f"            TLS    {top}",
-                f"client ----------> {side} smtpd <--> socket ({right + ')':<23}{side} <--> saslauthd",
-                f"AUTH PLAIN         {bottom}          |",
-                "wrong password: 535                                                       v",
-                "socket not reached: 454, whatever the password           PAM /etc/pam.d/smtp",
-                f"{who:<57}accounts of the system; never root",
-                f"socket: {path}",
-            )
+        message(
+            """\
+            TLS    {border}
+client ----------> | smtpd <--> socket ({right:<23}| <--> saslauthd
+AUTH PLAIN         +-------------------------------------------+          |
+wrong password: 535                                                       v
+socket not reached: 454, whatever the password           PAM /etc/pam.d/smtp
+{who:<57}accounts of the system; never root
+socket: {path}""",
+            border=top,
+            right=joined("", (right, ")")),
+            who=who,
+            path=path,
+        )
+        if chroot
+        else message(
+            """\
+            TLS
+client ---------->   smtpd <--> socket ({right:<23}  <--> saslauthd
+AUTH PLAIN                                                                |
+wrong password: 535                                                       v
+socket not reached: 454, whatever the password           PAM /etc/pam.d/smtp
+{who:<57}accounts of the system; never root
+socket: {path}""",
+            right=joined("", (right, ")")),
+            who=who,
+            path=path,
         ),
     )
+
+
+def _told(chroot: str, path: str, group: str) -> tuple[str, ...]:
+    """The picture in sentences."""
+    smtpd = (
+        message(
+            "The client sends the password inside TLS to smtpd, which runs in a chroot and sees {chroot} as the root "
+            "directory.",
+            chroot=chroot,
+        )
+        if chroot
+        else message("The client sends the password inside TLS to smtpd, which runs in no chroot.")
+    )
+    inside = message("{path}, inside the chroot", path=path) if chroot else path
+    socket = (
+        message(
+            "smtpd asks saslauthd through a socket at {path}, whose directory belongs to root and the group {group} "
+            "with mode 0710; the user postfix is in that group.",
+            path=inside,
+            group=group,
+        )
+        if group
+        else message(
+            "smtpd asks saslauthd through a socket at {path}, which every user of the host may open.",
+            path=inside,
+        )
+    )
+    pam = (
+        message("saslauthd, outside, asks PAM by /etc/pam.d/smtp, which refuses root.")
+        if chroot
+        else message("saslauthd asks PAM by /etc/pam.d/smtp, which refuses root.")
+    )
+    answers = message("A wrong password is answered with 535, a socket that cannot be reached with 454.")
+    return smtpd, socket, pam, answers

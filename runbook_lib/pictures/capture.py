@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from runbook_lib.messages import joined, message
 from runbook_lib.pictures.drawing import CLEAR, MARKED, PLAIN, SECRET, Colours, Picture, box, words
 
 _COLUMN, _LINE, _TOP, _CHARACTERS = 400, 22, 64, 44
@@ -36,18 +37,21 @@ def capture(before: Sequence[CaptureLine], after: Sequence[CaptureLine]) -> Pict
     left, right = _written_out(before), _written_out(after)
     height = _TOP + _LINE * max(len(left), len(right)) + 16
     body = [
-        *_column(10, height, "before: port 25, in clear text", CLEAR, left),
-        *_column(_COLUMN + 20, height, "after: the same login with TLS", SECRET, right),
+        *_column(10, height, message("before: port 25, in clear text"), CLEAR, left),
+        *_column(_COLUMN + 20, height, message("after: the same login with TLS"), SECRET, right),
     ]
     seen = sum(line.decoded for line in (*left, *right))
     return Picture(
-        "The same login on the wire, before and after",
-        f"Two captures side by side. Before, every line can be read, and the login with it ({seen} "
-        "marked). After, what passes once TLS has begun cannot be read.",
+        message("The same login on the wire, before and after"),
+        message(
+            "Two captures side by side. Before, every line can be read, and the login with it ({number} marked). "
+            "After, what passes once TLS has begun cannot be read.",
+            number=seen,
+        ),
         2 * _COLUMN + 30,
         height,
         "".join(body),
-        "\n".join(("before", *map(_plain, left), "", "after", *map(_plain, right))),
+        joined("\n", (message("before"), *map(_plain, left), "", message("after"), *map(_plain, right))),
     )
 
 
@@ -100,7 +104,7 @@ def _column(x: float, height: int, title: str, colours: Colours, lines: Sequence
     return drawn
 
 
-_ARROW = {"client": "client →", "server": "server ←"}
+_ARROW = {"client": message("client →"), "server": message("server ←")}
 
 
 def _short(shown: str) -> str:
@@ -108,6 +112,8 @@ def _short(shown: str) -> str:
 
 
 def _plain(line: _Drawn) -> str:
-    who = {"client": "  client > ", "server": "  server < "}.get(line.sender, "           ")
-    remark = "   <== anybody can read this" if line.decoded else "" if line.readable else "   (not readable)"
-    return f"{who}{_short(line.shown)}{remark}"
+    who = {"client": message("  client > "), "server": message("  server < ")}.get(line.sender, "           ")
+    remark = "" if line.readable else message("   (not readable)")
+    if line.decoded:
+        remark = message("   <== anybody can read this")
+    return joined("", (who, _short(line.shown), remark))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 from runbook_lib.display import Shown
+from runbook_lib.messages.speech import said
 
 _SANS = "system-ui,'Noto Sans','DejaVu Sans',sans-serif"
 MONO = "'DejaVu Sans Mono',ui-monospace,monospace"
@@ -54,15 +55,15 @@ class Picture(Shown):
 
     def text(self) -> str:
         """The diagram in characters, under its title."""
-        return f"{self.title}\n\n{self.plain}"
+        return f"{said(self.title)}\n\n{said(self.plain)}"
 
     def svg(self) -> str:
         """The drawing as one SVG element, which also stands alone as a file."""
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(self.alt)}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(said(self.alt))}" '
             f'width="{self.width}" height="{self.height}" viewBox="0 0 {self.width} {self.height}" '
             f'style="max-width:100%;height:auto" font-family="{_SANS}" font-size="14">'
-            f"<title>{escape(self.title)}</title>"
+            f"<title>{escape(said(self.title))}</title>"
             f'<rect width="{self.width}" height="{self.height}" fill="{PLAIN.fill}"/>{self.body}</svg>'
         )
 
@@ -91,11 +92,11 @@ def words(
     weight: int = 400,
     mono: bool = False,
 ) -> str:
-    """One line of words; `y` is the base line."""
+    """One line of words, in the language that is spoken when it is drawn; `y` is the base line."""
     family = f' font-family="{MONO}"' if mono else ""
     return (
         f'<text x="{x:g}" y="{y:g}" fill="{colours.words}" text-anchor="{anchor}" font-size="{size}" '
-        f'font-weight="{weight}"{family} xml:space="preserve">{escape(content)}</text>'
+        f'font-weight="{weight}"{family} xml:space="preserve">{escape(said(content))}</text>'
     )
 
 

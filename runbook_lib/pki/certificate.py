@@ -8,6 +8,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from runbook_lib.errors import CertificateRefused
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import pem
 from runbook_lib.pki.names import printable
 from runbook_lib.visible import one_line
@@ -79,7 +80,7 @@ def shown_name(certificate: x509.Certificate) -> str:
     """The subject for a message; without one, the names."""
     if certificate.subject:
         return shown_dn(certificate.subject)
-    return f"a certificate for {', '.join(dns_id.of(certificate))}"
+    return message("a certificate for {names}", names=", ".join(dns_id.of(certificate)))
 
 
 def shown_dn(name: x509.Name) -> str:
@@ -95,13 +96,13 @@ def describe(content: bytes, where: str = "certificate") -> list[tuple[str, str]
     """
     certificate = load(content, where)
     return [
-        ("subject", certificate.subject.rfc4514_string()),
-        ("issuer", certificate.issuer.rfc4514_string()),
-        ("DNS names", ", ".join(dns_id.of(certificate)) or "none"),
-        ("key", keys.describe_key(certificate.public_key())),
-        ("serial", spelled_serial(certificate.serial_number)),
-        ("valid from", certificate.not_valid_before_utc.isoformat()),
-        ("valid to", certificate.not_valid_after_utc.isoformat()),
+        (message("subject"), certificate.subject.rfc4514_string()),
+        (message("issuer"), certificate.issuer.rfc4514_string()),
+        (message("DNS names"), ", ".join(dns_id.of(certificate)) or message("none")),
+        (message("key"), keys.describe_key(certificate.public_key())),
+        (message("serial"), spelled_serial(certificate.serial_number)),
+        (message("valid from"), certificate.not_valid_before_utc.isoformat()),
+        (message("valid to"), certificate.not_valid_after_utc.isoformat()),
         ("SHA-256", fingerprint(certificate)),
     ]
 
@@ -127,33 +128,33 @@ def leaf_status(
     """
     at = now or datetime.now(UTC)
     if not certificate_pem.strip():
-        return "there is no certificate yet"
+        return message("there is no certificate yet")
     try:
         leaf = load(certificate_pem, "the certificate")
     except CertificateRefused as error:
-        return f"the file is not a certificate that OpenSSL reads: {error.problem}"
+        return message("the file is not a certificate that OpenSSL reads: {problem}", problem=error.problem)
     if keys.public_key_sha256(leaf.public_key()) != public_key_sha256:
-        return "it is for another key than the server's"
+        return message("it is for another key than the server's")
     if not is_issued_by(leaf, load(ca_pem, "the CA's certificate")):
-        return f"it was not issued by this CA (issuer: {one_line(leaf.issuer.rfc4514_string())})"
+        issuer = one_line(leaf.issuer.rfc4514_string())
+        return message("it was not issued by this CA (issuer: {issuer})", issuer=issuer)
     missing = sorted({name.lower() for name in names} - set(dns_id.of(leaf)))
     extra = sorted(set(dns_id.of(leaf)) - {name.lower() for name in names})
     if missing or extra:
-        return "; ".join(
-            part
-            for part in (
-                f"it lacks {', '.join(missing)}" if missing else "",
-                f"it has {', '.join(extra)}, no longer granted" if extra else "",
-            )
-            if part
-        )
+        parts = [message("it lacks {names}", names=", ".join(missing))] if missing else []
+        parts += [message("it has {names}, no longer granted", names=", ".join(extra))] if extra else []
+        return joined("; ", parts)
     if at < leaf.not_valid_before_utc:
-        return f"it is not valid before {leaf.not_valid_before_utc.isoformat()}"
+        return message("it is not valid before {time}", time=leaf.not_valid_before_utc.isoformat())
     left = leaf.not_valid_after_utc - at
     if left <= timedelta(0):
-        return f"it expired at {leaf.not_valid_after_utc.isoformat()}"
+        return message("it expired at {time}", time=leaf.not_valid_after_utc.isoformat())
     if left <= timedelta(days=renew_days):
-        return f"{left.days} days are left, and it is renewed from {renew_days} days on"
+        return message(
+            "{days} days are left, and it is renewed from {renew_days} days on",
+            days=left.days,
+            renew_days=renew_days,
+        )
     return FITS
 
 

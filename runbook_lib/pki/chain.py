@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from runbook_lib.errors import CertificateRefused
+from runbook_lib.messages import message
 from runbook_lib.pki import certificate, chain_faults, pem
 from runbook_lib.pki.certificate import shown_dn, shown_name
 from runbook_lib.x509 import keys
@@ -91,7 +92,8 @@ def arrange(chain: Chain, public_key_sha256: str, where: str) -> Chain:
     unique = tuple(dict.fromkeys(chain.certificates))
     notes = list(chain.notes)
     if len(unique) < len(chain.certificates):
-        notes.append(f"{len(chain.certificates) - len(unique)} repeated certificates left out")
+        number = len(chain.certificates) - len(unique)
+        notes.append(message("{number} repeated certificates left out", number=number))
     # The newest, where a renewed certificate stands beside the old one.
     by_fit = sorted(
         unique, key=lambda one: (_is_for(one, public_key_sha256), not _is_ca(one), one.not_valid_after_utc)
@@ -103,11 +105,14 @@ def arrange(chain: Chain, public_key_sha256: str, where: str) -> Chain:
     kept = tuple(one for one in path if one is path[0] or not _is_self_signed(one))
     for one in unique:
         if one in path and one not in kept:
-            notes.append(f"the root {shown_name(one)} left out: who trusts it has it")
+            notes.append(message("the root {name} left out: who trusts it has it", name=shown_name(one)))
         elif one not in path:
-            notes.append(f"{shown_name(one)} left out: it issued nothing here")
+            notes.append(message("{name} left out: it issued nothing here", name=shown_name(one)))
     if [one for one in unique if one in kept] != list(kept):
-        notes.append(f"order put right: {', then '.join(map(shown_name, kept))}")
+        order = shown_name(kept[0])
+        for one in kept[1:]:
+            order = message("{before}, then {after}", before=order, after=shown_name(one))
+        notes.append(message("order put right: {order}", order=order))
     roots = tuple(one for one in path if one not in kept)
     return replace(chain, certificates=kept, notes=tuple(notes), roots=roots)
 
@@ -139,13 +144,20 @@ def verify(chain: Chain, roots_pem: bytes, names: Sequence[str], at: datetime, w
     path = best[:-1] or chain.certificates
     spare = [one for one in chain.certificates if one not in path]
     notes = [
-        f"{shown_name(one)}, issued by {shown_dn(one.issuer)}, left out: another path validates, from "
-        f"{shown_name(root)}"
+        message(
+            "{name}, issued by {issuer}, left out: another path validates, from {root}",
+            name=shown_name(one),
+            issuer=shown_dn(one.issuer),
+            root=shown_name(root),
+        )
         for one in spare
     ]
     notes += [
-        f"{shown_name(one)} ends at {one.not_valid_after_utc.isoformat()}, before the certificate itself: from then on "
-        "clients refuse it"
+        message(
+            "{name} ends at {time}, before the certificate itself: from then on clients refuse it",
+            name=shown_name(one),
+            time=one.not_valid_after_utc.isoformat(),
+        )
         for one in best[1:]
         if one.not_valid_after_utc < chain.leaf.not_valid_after_utc
     ]

@@ -5,6 +5,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 
 from runbook_lib.errors import ApplyRefused, AuthorityError, CommandFailed
+from runbook_lib.messages import message
 
 # Certificates start this much before now: a server, or a client, whose clock is a little behind would call a
 # fresh one 'not yet valid' otherwise. It is also the most by which a host's clock may differ.
@@ -107,8 +108,12 @@ def check_clock_skew(host_time: datetime, controller_time: datetime, where: str)
     """
     skew = host_time - controller_time
     seconds = round(skew.total_seconds())
-    direction = "behind" if seconds < 0 else "ahead of"
-    stated = f"the host's clock is {_spoken(abs(seconds))} {direction} the controller's"
+    span = _spoken(abs(seconds))
+    stated = (
+        message("the host's clock is {span} behind the controller's", span=span)
+        if seconds < 0
+        else message("the host's clock is {span} ahead of the controller's", span=span)
+    )
     if abs(skew) > BACKDATE:
         raise ApplyRefused(
             f"{stated}: host {_utc(host_time)}, controller {_utc(controller_time)}; "
@@ -117,7 +122,7 @@ def check_clock_skew(host_time: datetime, controller_time: datetime, where: str)
             "set the clock that is wrong (chrony or systemd-timesyncd keep it right), then run this again.",
         )
     if seconds == 0:
-        return "the host's clock agrees with the controller's"
+        return message("the host's clock agrees with the controller's")
     return stated
 
 
@@ -126,7 +131,13 @@ def _utc(time: datetime) -> str:
 
 
 def _spoken(seconds: int) -> str:
-    units = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
-    size, name = next(unit for unit in units if seconds >= unit[0] or unit[0] == 1)
-    count = seconds // size
-    return f"{count} {name}{'' if count == 1 else 's'}"
+    if seconds >= 86_400:
+        days = seconds // 86_400
+        return message("1 day") if days == 1 else message("{days} days", days=days)
+    if seconds >= 3_600:
+        hours = seconds // 3_600
+        return message("1 hour") if hours == 1 else message("{hours} hours", hours=hours)
+    if seconds >= 60:
+        minutes = seconds // 60
+        return message("1 minute") if minutes == 1 else message("{minutes} minutes", minutes=minutes)
+    return message("1 second") if seconds == 1 else message("{seconds} seconds", seconds=seconds)

@@ -7,6 +7,8 @@ import base64
 import binascii
 import re
 
+from runbook_lib.messages import message
+
 _PEM_KEY = re.compile(rb"PRIVATE\s+KEY|PuTTY-User-Key-File")
 # RFC 5208 5 and RFC 5915 3, RFC 8017 A.1.2: SEQUENCE, then version 0 or 1, then what no PKCS #12 file has there.
 _DER_KEY = re.compile(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01][\x02\x04\x30]", re.DOTALL)
@@ -30,6 +32,13 @@ _ESCAPED_LINE_END = re.compile(rb"(?:\\+r)?\\+n")
 PRIVATE_KEY = "a private key"
 PKCS12 = "a PKCS #12 file (.pfx, .p12), which is made to carry a private key"
 KEY_STORE = "a Java key store, which is made to carry a private key"
+
+_WAS_UTF_16 = message("was UTF-16 text; read as such")
+_HAD_ESCAPED_LINE_ENDS = message(
+    r"had line ends that were the two characters \n (JSON, a variable); read as such"
+)
+_WAS_BASE64 = message("was base64 of the file (as `base64 -d` undoes it); decoded")
+_HOLDS_BASE64 = message("holds base64 of PEM (a secret of Kubernetes has such values); decoded")
 
 # What carries no certificate that could be read here, and what to do with it instead.
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
@@ -82,10 +91,10 @@ def plain_text(content: bytes) -> tuple[bytes, str]:
     """UTF-16, as Windows' editors and shells write it, as UTF-8; and what was done ('': nothing)."""
     for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if content.startswith(mark):
-            return content.decode(encoding, errors="replace").encode(), "was UTF-16 text; read as such"
+            return content.decode(encoding, errors="replace").encode(), _WAS_UTF_16
     for start, encoding in ((b"-\0-\0", "utf-16-le"), (b"\0-\0-", "utf-16-be")):
         if content.startswith(start):
-            return content.decode(encoding, errors="replace").encode(), "was UTF-16 text; read as such"
+            return content.decode(encoding, errors="replace").encode(), _WAS_UTF_16
     return content, ""
 
 
@@ -103,14 +112,14 @@ def unwrapped(content: bytes) -> tuple[bytes, str]:
         lines = _ESCAPED_LINE_END.sub(b"\n", content).replace(b"\\/", b"/")
         framed = re.sub(rb"(-----BEGIN [^-\n]+-----)", rb"\n\1", lines)
         framed = re.sub(rb"(-----END [^-\n]+-----)", rb"\1\n", framed)
-        return framed, r"had line ends that were the two characters \n (JSON, a variable); read as such"
+        return framed, _HAD_ESCAPED_LINE_ENDS
     if _BASE64.fullmatch(content):
         whole = _decoded(content)
         if b"-----BEGIN" in whole or secret_in(whole):
-            return whole, "was base64 of the file (as `base64 -d` undoes it); decoded"
+            return whole, _WAS_BASE64
     values = [_decoded(value) for value in _PEM_IN_BASE64.findall(content)]
     if values:
-        return b"\n".join(values), "holds base64 of PEM (a secret of Kubernetes has such values); decoded"
+        return b"\n".join(values), _HOLDS_BASE64
     return content, ""
 
 

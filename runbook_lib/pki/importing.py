@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from runbook_lib.errors import CertificateRefused
+from runbook_lib.messages import message
 from runbook_lib.pki import certificate, chain, returned
 from runbook_lib.pki.certificate import shown_dn, shown_name
 from runbook_lib.pki.chain import Chain
 from runbook_lib.x509.certificate import demands_stapling
 
-_STAPLING = (
+_STAPLING = message(
     "it demands a stapled OCSP answer ('must-staple'), and Postfix staples none: programs that heed that refuse the "
     "server; order one without"
 )
@@ -62,7 +63,9 @@ def canonical(
     left = proven.leaf.not_valid_after_utc - at
     if left <= timedelta(days=renew_days):
         ends = proven.leaf.not_valid_after_utc
-        note = f"it ends in {left.days} days ({ends:%Y-%m-%d}): order the next one now"
+        note = message(
+            "it ends in {days} days ({day}): order the next one now", days=left.days, day=f"{ends:%Y-%m-%d}"
+        )
         return chain.noted(proven, note)
     return proven
 

@@ -11,6 +11,8 @@ import re
 import textwrap
 from dataclasses import dataclass, field
 
+from runbook_lib.messages import message
+
 # PEM has 64 characters a line, MIME's base64 76 (RFC 7468 2; RFC 2045 6.8); not all readers take longer ones.
 _LINE_CHARACTERS_MAX = 76
 _FRAME = re.compile(r"-----(BEGIN|END) ([^-]+)-----")
@@ -61,7 +63,10 @@ def read(content: bytes, expected: str, size_bytes_max: int) -> Framing:
         parts = _GLUED.sub(r"\1\n", line.rstrip()).split("\n")
         if len(parts) > 1:
             reading.notes.append(
-                f"line {number}: END and BEGIN shared a line (files joined without a last newline); parted"
+                message(
+                    "line {number}: END and BEGIN shared a line (files joined without a last newline); parted",
+                    number=number,
+                )
             )
         for part in parts:
             reading.take(number, part)

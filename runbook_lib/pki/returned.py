@@ -18,6 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 
 from runbook_lib.errors import CertificateRefused, PrivateKeyReturned
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import certificate, forms, pem
 from runbook_lib.pki.chain import Chain, Original
 from runbook_lib.x509 import keys
@@ -122,7 +123,7 @@ def _read_file(reading: _Reading, name: str, content: bytes, *, in_archive: bool
         return
     content, decoded = forms.plain_text(content)
     content, unwrapped = forms.unwrapped(content)
-    decoded = "; ".join(filter(None, (decoded, unwrapped)))
+    decoded = joined("; ", filter(None, (decoded, unwrapped)))
     secret = forms.secret_in(content)
     if secret:
         reading.secrets.append((name, secret))
@@ -130,7 +131,7 @@ def _read_file(reading: _Reading, name: str, content: bytes, *, in_archive: bool
         reading.fault(name, f"is {other[0]}", f"{other[1]}.")
     else:
         if decoded:
-            reading.notes.append(f"{name} {decoded}")
+            reading.notes.append(message("{file} {what_was_done}", file=name, what_was_done=decoded))
         if content[:1] == b"\x30" and b"-----BEGIN" not in content:
             _read_der(reading, name, content)
         else:
@@ -183,7 +184,7 @@ def _has_nothing(read: _Reading, content: bytes) -> bool:
 
 def left_out(place: str) -> str:
     """What is said of such a file."""
-    return f"{place} left out: no certificate is in it"
+    return message("{place} left out: no certificate is in it", place=place)
 
 
 def _read_member(reading: _Reading, place: str, content: bytes) -> None:
@@ -264,7 +265,7 @@ def _other_der(der: bytes) -> str | None:
 
 def _read_pem(reading: _Reading, name: str, content: bytes) -> None:
     framing = pem.read(content, "CERTIFICATE", certificate.FILE_BYTES_MAX)
-    reading.notes += [f"{name}, {note}" for note in framing.notes]
+    reading.notes += [joined(", ", (name, note)) for note in framing.notes]
     for fault in framing.faults:
         reading.fault(name, fault)
     for block in framing.blocks:
@@ -283,13 +284,17 @@ def _read_block(reading: _Reading, place: str, block: pem.Block) -> None:
                     f"ask the CA for the file again{f'; {_READ_BY_HAND}' if block.label in _PKCS7 else ''}.",
                 )
             elif len(found) > 1 and block.label not in _PKCS7:
-                reading.notes.append(f"{place}: PKCS #7 under the name of a certificate; read as PKCS #7")
+                reading.notes.append(
+                    message("{place}: PKCS #7 under the name of a certificate; read as PKCS #7", place=place)
+                )
         case "TRUSTED CERTIFICATE":
             # The certificate, then OpenSSL's own words about whom to trust (openssl-x509(1), -trustout).
             reading.found += [(one, place) for one in _certificates(forms.der_elements(block.der)[0])]
-            reading.notes.append(f"{place}: OpenSSL's 'trusted' form; its trust settings left out")
+            reading.notes.append(
+                message("{place}: OpenSSL's 'trusted' form; its trust settings left out", place=place)
+            )
         case "X509 CRL":
-            reading.notes.append(f"{place}: a revocation list (CRL), left out")
+            reading.notes.append(message("{place}: a revocation list (CRL), left out", place=place))
         case "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST":
             reading.fault(place, "the signing request (CSR) that was sent, not what the CA made of it")
         case _:

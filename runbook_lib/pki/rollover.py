@@ -13,6 +13,7 @@ from cryptography import x509
 
 from runbook_lib.errors import ApplyRefused, AuthorityError
 from runbook_lib.inventory.typed import apply_command
+from runbook_lib.messages import message
 from runbook_lib.pki import certificate, storage
 from runbook_lib.pki.ledger import Issuance, Ledger, read, written
 from runbook_lib.pki.revocation import revocations
@@ -49,9 +50,9 @@ class Roots:
 
     def state(self, generation: int) -> str:
         """What a root is at this moment, in a word or two."""
-        words = {self.signing: "signs", self.coming: "handed out, signs nothing yet"}
-        words[self.going] = "handed out, signs no more"
-        return words.get(generation, "ended")
+        words = {self.signing: message("signs"), self.coming: message("handed out, signs nothing yet")}
+        words[self.going] = message("handed out, signs no more")
+        return words.get(generation, message("ended"))
 
 
 def roots(ledger: Ledger) -> Roots:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePosixPath
 
-from runbook_lib.remote.change import Change, Guard, quote
+from runbook_lib.messages import message
+from runbook_lib.remote.change import Change, Guard, because, quote
 
 _SH = resources.files(__package__).joinpath("alternative.sh").read_text()
 
@@ -65,7 +66,8 @@ class AlternativeChange(Change):
 
     @property
     def title(self) -> str:
-        return f"alternative {self.name} is {self.program}" + (f": {self.why}" if self.why else "")
+        what = message("alternative {name} is {program}", name=self.name, program=self.program)
+        return because(what, self.why)
 
     @property
     def guards(self) -> Sequence[Guard]:

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 
 from runbook_lib import display
 from runbook_lib.credentials import Secret
+from runbook_lib.messages import joined, message
 from runbook_lib.visible import one_line
 
 _LINES_MAX = 40  # about a screen; of a longer plan each change is folded in a browser, below the plan's title
@@ -140,16 +141,19 @@ class Withheld:
     @property
     def title(self) -> str:
         """One line: what is left to whom."""
-        return f"{self.change.title} ({f'left to {self.owner}' if self.owner else 'waits'})"
+        if self.owner:
+            return message("{change} (left to {owner})", change=self.change.title, owner=self.owner)
+        return message("{change} (waits)", change=self.change.title)
 
     def shown(self) -> display.Shown:
         """What differs, and the lines for the owner."""
-        diff = display.Diff(f"@ {self.title}: {self.why}\n{self.change.diff()}")
+        diff = _titled(because(self.title, self.why), self.change.diff())
         if not self.owner:
             return diff
-        return display.Parts(
-            [diff, display.Text(f"Lines for {self.owner}:\n\n{self.change.as_lines().rstrip()}")]
+        lines = message(
+            "Lines for {owner}:\n\n{lines}", owner=self.owner, lines=self.change.as_lines().rstrip()
         )
+        return display.Parts([diff, display.Text(lines)])
 
     def as_data(self) -> dict[str, str]:
         """As the record keeps it."""
@@ -193,9 +197,13 @@ class Plan(display.Shown):
         left = sum(bool(one.owner) for one in self.withheld)
         waits = len(self.withheld) - left
         parts = [counted(len(self.changes))] if self.changes else []
-        parts += [f"{counted(left)} left to {' and '.join(self.owners)}"] if left else []
-        parts += [f"{counted(waits)} waiting"] if waits else []
-        return ", ".join(parts)
+        if left:
+            owners = self.owners[0]
+            for further in self.owners[1:]:
+                owners = message("{owners} and {further}", owners=owners, further=further)
+            parts.append(message("{changes} left to {owners}", changes=counted(left), owners=owners))
+        parts += [message("{changes} waiting", changes=counted(waits))] if waits else []
+        return joined(", ", parts)
 
     @property
     def digest(self) -> str:
@@ -232,19 +240,20 @@ class Plan(display.Shown):
 
     def _shown(self) -> display.Parts:
         if self.is_empty:
-            return display.Parts(
-                [display.Text(f"{self.title}: nothing to do."), *map(display.Text, self.notes)]
-            )
-        parts: list[display.Shown] = [display.Text(f"{self.title}: {self.told}.")]
+            nothing = message("{plan}: nothing to do.", plan=self.title)
+            return display.Parts([display.Text(nothing), *map(display.Text, self.notes)])
+        told = message("{plan}: {changes}.", plan=self.title, changes=self.told)
+        parts: list[display.Shown] = [display.Text(told)]
         parts += map(display.Text, self.notes)
-        diffs = [display.Diff(f"@ {change.title}\n{change.diff()}") for change in self.changes]
+        diffs = [_titled(change.title, change.diff()) for change in self.changes]
         lengths = [len(diff.body.splitlines()) for diff in diffs]
         for change, diff, lines in zip(self.changes, diffs, lengths, strict=True):
-            title = f"{one_line(change.title)} ({lines} lines)"
+            title = message("{change} ({lines} lines)", change=change.title, lines=lines)
             is_long = sum(lengths) > _LINES_MAX and lines > 1
             parts.append(display.Foldable(title, diff) if is_long else diff)
         if self.changes:
-            parts.append(display.Folded("the same as commands to type as root", self.as_shell()))
+            by_hand = message("the same as commands to type as root")
+            parts.append(display.Folded(by_hand, self.as_shell()))
         parts += [one.shown() for one in self.withheld]
         return display.Parts(parts)
 
@@ -261,9 +270,18 @@ def _signed_lines(diff: str, sign: str) -> str:
     return "\n".join(line[1:] for line in lines if line.startswith(sign))
 
 
+def _titled(title: str, diff: str) -> display.Diff:
+    return display.Diff(joined("", ("@ ", title, "\n", diff)))
+
+
+def because(what: str, why: str) -> str:
+    """What is so or will be, with the reason where there is one."""
+    return message("{what}: {why}", what=what, why=why) if why else what
+
+
 def counted(number: int) -> str:
     """So many changes, in words."""
-    return f"{number} change" if number == 1 else f"{number} changes"
+    return message("1 change") if number == 1 else message("{number} changes", number=number)
 
 
 def quote(word: str | PurePosixPath) -> str:

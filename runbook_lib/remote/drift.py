@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from runbook_lib.errors import CommandFailed
+from runbook_lib.messages import joined, message
 from runbook_lib.remote.facts import Fact
 from runbook_lib.remote.journal import ROOT
 
@@ -29,7 +30,7 @@ class Entries:
     where: str
     now: str
     form: re.Pattern[str]
-    absent: str = "not there"
+    absent: str = message("not there")
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,8 @@ def _compared(
         if found == was or name.endswith(_KEPT_BY_OTHERS):
             continue
         here = entries.get(kind)
-        what = f"{here.where}, {name}" if here else f"unit {name}" if kind == "unit" else name
-        absent = here.absent if here else "not there"
+        what = message("unit {name}", name=name) if kind == "unit" else name
+        absent = here.absent if here else message("not there")
+        if here:
+            what = joined(", ", (here.where, name))
         yield Drifted(what, run, absent if was == "-" else was, absent if found == "-" else found)

@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 
 from runbook_lib import display
 from runbook_lib.errors import ApplyRefused, CommandFailed
+from runbook_lib.messages import message
 from runbook_lib.remote import journal
-from runbook_lib.remote.change import Change, TouchedPath, here_document, quote
+from runbook_lib.remote.change import Change, TouchedPath, because, here_document, quote
 from runbook_lib.remote.facts import Fact
 from runbook_lib.visible import one_line
 
@@ -69,7 +70,7 @@ class Seen:
     @property
     def told(self) -> str:
         """That it is no plain file, for a person; "" where there is nothing to say."""
-        return self.bar or (f"a link to {self.real}" if self.link else "")
+        return self.bar or (message("a link to {path}", path=self.real) if self.link else "")
 
 
 def looks(paths: Iterable[PurePosixPath], secret: Iterable[PurePosixPath] = ()) -> dict[str, str]:
@@ -202,8 +203,13 @@ class FileChange(Change):
 
     @property
     def title(self) -> str:
-        made = "made" if self.before is None or self.before.is_absent else "changed"
-        return f"{self.path} is {made}" + (f": {self.why}" if self.why else "")
+        is_new = self.before is None or self.before.is_absent
+        what = (
+            message("{path} is made", path=self.path)
+            if is_new
+            else message("{path} is changed", path=self.path)
+        )
+        return because(what, self.why)
 
     @property
     def touches(self) -> Sequence[TouchedPath]:
@@ -253,7 +259,8 @@ class DirectoryChange(Change):
 
     @property
     def title(self) -> str:
-        return f"{self.path}/ is {self.owner} {self.mode:04o}" + (f": {self.why}" if self.why else "")
+        what = message("{path}/ is {owner} {mode:04o}", path=self.path, owner=self.owner, mode=self.mode)
+        return because(what, self.why)
 
     @property
     def touches(self) -> Sequence[TouchedPath]:

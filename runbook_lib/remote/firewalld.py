@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePosixPath
 
-from runbook_lib.remote.change import Change, Guard, TouchedPath, quote
+from runbook_lib.messages import message
+from runbook_lib.remote.change import Change, Guard, TouchedPath, because, quote
 from runbook_lib.remote.system import SYSTEM_SH
 
 _SH = resources.files(__package__).joinpath("firewalld.sh").read_text()
@@ -90,7 +91,8 @@ class FirewalldChange(Change):
     @property
     def title(self) -> str:
         names = ", ".join(dict.fromkeys((*self.running, *self.permanent)))
-        return f"firewalld, zone {self.zone}, lets in {names}" + (f": {self.why}" if self.why else "")
+        what = message("firewalld, zone {zone}, lets in {services}", zone=self.zone, services=names)
+        return because(what, self.why)
 
     @property
     def touches(self) -> Sequence[TouchedPath]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runbook_lib.credentials import Secret
-from runbook_lib.remote.change import Change, TouchedPath, here_document, quote
+from runbook_lib.messages import message
+from runbook_lib.remote.change import Change, TouchedPath, because, here_document, quote
 
 PASSPHRASE = "KEY_PASSPHRASE"  # noqa: S105 - the name of the variable, not its value
 
@@ -45,7 +46,7 @@ class KeyPairChange(Change):
     @property
     def title(self) -> str:
         kind = f"RSA {self.key_bits}" if self.key_type == "rsa" else "P-256"
-        return f"a private key ({kind}) is made on the host" + (f": {self.why}" if self.why else "")
+        return because(message("a private key ({kind}) is made on the host", kind=kind), self.why)
 
     @property
     def touches(self) -> Sequence[TouchedPath]:
@@ -118,7 +119,7 @@ class CsrChange(Change):
 
     @property
     def title(self) -> str:
-        return f"{self.path} asks for {', '.join(self.names)}"
+        return message("{path} asks for {names}", path=self.path, names=", ".join(self.names))
 
     @property
     def touches(self) -> Sequence[TouchedPath]:

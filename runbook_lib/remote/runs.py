@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from runbook_lib import display
 from runbook_lib.errors import CommandFailed
+from runbook_lib.messages import joined, message
+from runbook_lib.remote.change import counted
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.journal import LOCK, ROOT, WORK_LOCK
 
@@ -92,32 +94,48 @@ class Standing:
     @property
     def told(self) -> str:
         """What is so now, in one line."""
-        at_work = f"{self.holder} is at work" if self.holder else "no run is at work"
+        at_work = message("{holder} is at work", holder=self.holder)
+        if not self.holder:
+            at_work = message("no run is at work")
         run = self.last
         if run is None:
-            return f"{at_work}; none has changed anything here"
-        made = f"{run.made} change{'' if run.made == 1 else 's'}"
+            return joined("; ", (at_work, message("none has changed anything here")))
         if run.is_back:
-            return f"{at_work}; the last, {run.run}, was put back"
-        told = f"{at_work}; the last to change something, {run.run} (number {run.sequence} here), made {made}"
+            return joined("; ", (at_work, message("the last, {run}, was put back", run=run.run)))
+        made = counted(run.made)
+        told = message(
+            "the last to change something, {run} (number {number} here), made {changes}",
+            run=run.run,
+            number=run.sequence,
+            changes=made,
+        )
         if run.made:
-            told += f", the last of them: {run.last}"
+            told = message(
+                "the last to change something, {run} (number {number} here), made {changes}, the last of them: {last}",
+                run=run.run,
+                number=run.sequence,
+                changes=made,
+                last=run.last,
+            )
+        parts = [at_work, told]
         if run.back:
-            told += f"; put back: {run.back} more"
+            parts.append(message("put back: {number} more", number=run.back))
         if run.open and self.changing:
-            told += f"; being made: {run.open}"
+            parts.append(message("being made: {change}", change=run.open))
         elif run.open:
-            told += f"; failed or cut off, so perhaps half made: {run.open}"
-        return told
+            parts.append(message("failed or cut off, so perhaps half made: {change}", change=run.open))
+        return joined("; ", parts)
 
     @property
     def if_left(self) -> str:
         """What becomes of the host when nobody at this end goes on, in one line."""
         if self.changing:
-            return "the host ends the change that is being made by itself, then begins no other; what was made stays"
+            return message(
+                "the host ends the change that is being made by itself, then begins no other; what was made stays"
+            )
         if self.holder:
-            return "no change is being made, and none is begun; what was made stays"
-        return "nothing changes: the host waits for nobody"
+            return message("no change is being made, and none is begun; what was made stays")
+        return message("nothing changes: the host waits for nobody")
 
 
 def look(host: Host) -> Standing:

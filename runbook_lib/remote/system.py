@@ -6,7 +6,8 @@ from importlib import resources
 
 from runbook_lib.families import PackageManager
 from runbook_lib.families.known import FAMILIES
-from runbook_lib.remote.change import Change, Guard, here_document, quote
+from runbook_lib.messages import message
+from runbook_lib.remote.change import Change, Guard, because, here_document, quote
 from runbook_lib.remote.connection import Host
 
 _PACKAGES_SH = resources.files(__package__).joinpath("packages.sh").read_text()
@@ -57,10 +58,14 @@ class PackagesChange(Change):
     @property
     def title(self) -> str:
         if not self.packages:
-            return "the install that was cut off is completed"
+            return message("the install that was cut off is completed")
         names = ", ".join(self.packages)
-        first = ", after an install that was cut off is completed" if self.cut_off else ""
-        return f"packages {names} are installed{first}" + (f": {self.why}" if self.why else "")
+        what = message("packages {names} are installed", names=names)
+        if self.cut_off:
+            what = message(
+                "packages {names} are installed, after an install that was cut off is completed", names=names
+            )
+        return because(what, self.why)
 
     @property
     def timeout_s(self) -> float:
@@ -148,8 +153,10 @@ class UnitChange(Change):
 
     @property
     def title(self) -> str:
-        what = "is enabled and started" if self.active else "is stopped"
-        return f"{self.unit} {what}" + (f": {self.why}" if self.why else "")
+        what = message("{unit} is stopped", unit=self.unit)
+        if self.active:
+            what = message("{unit} is enabled and started", unit=self.unit)
+        return because(what, self.why)
 
     @property
     def functions(self) -> Mapping[str, str]:
@@ -187,7 +194,8 @@ class MembershipChange(Change):
 
     @property
     def title(self) -> str:
-        return f"{self.user} joins group {self.group}" + (f": {self.why}" if self.why else "")
+        what = message("{user} joins group {group}", user=self.user, group=self.group)
+        return because(what, self.why)
 
     @property
     def functions(self) -> Mapping[str, str]:

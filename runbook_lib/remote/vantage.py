@@ -13,6 +13,7 @@ from functools import cached_property
 
 import paramiko
 
+from runbook_lib.messages import message
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.reach import PROHIBITED
 
@@ -53,7 +54,7 @@ class HostItself:
             channel = self._channel(candidate, port, end)
             if channel is not None:
                 return _as_socket(channel), candidate
-        raise OSError(errno.ECONNREFUSED, "not reached on the host itself, either")
+        raise OSError(errno.ECONNREFUSED, message("not reached on the host itself, either"))
 
     def _channel(self, address: str, port: int, end: float) -> paramiko.Channel | None:
         """A channel to an address of the host's own; None where nobody answers there until `end`."""
@@ -66,7 +67,8 @@ class HostItself:
             except paramiko.ChannelException as error:
                 if error.code == PROHIBITED:
                     raise OSError(
-                        errno.EACCES, "its sshd forwards no connection (AllowTcpForwarding, PermitOpen)"
+                        errno.EACCES,
+                        message("its sshd forwards no connection (AllowTcpForwarding, PermitOpen)"),
                     ) from None
                 return None
             except (paramiko.SSHException, EOFError, OSError):
@@ -85,7 +87,7 @@ class HostItself:
             return alike[0]
         raise OSError(
             errno.EADDRNOTAVAIL,
-            "the address is none of the host's own, so the host cannot be asked in its stead",
+            message("the address is none of the host's own, so the host cannot be asked in its stead"),
         )
 
     @cached_property
@@ -93,7 +95,7 @@ class HostItself:
         """All global addresses of the host's interfaces, and the one that SSH came in by."""
         told = self._host.run("hostname -I", timeout_s=20.0, check=False)
         if told.status != 0:
-            raise OSError(errno.ENODATA, "the host does not tell its own addresses (hostname -I)")
+            raise OSError(errno.ENODATA, message("the host does not tell its own addresses (hostname -I)"))
         own = told.text.split()
         return tuple(own), self._host.entrance
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from runbook_lib.messages import message
 from runbook_lib.remote.change import Change, Guard, TouchedPath, quote
 from runbook_lib.remote.files import Seen, real, rewritten, touched
 
@@ -47,7 +48,8 @@ class VariablesChange(Change):
 
     @property
     def title(self) -> str:
-        return f"{self.path} sets " + ", ".join(variable.name for variable in self.variables)
+        names = ", ".join(variable.name for variable in self.variables)
+        return message("{path} sets {names}", path=self.path, names=names)
 
     @property
     def touches(self) -> Sequence[TouchedPath]:

@@ -9,6 +9,7 @@ from runbook_lib import inventory
 from runbook_lib.errors import ApplyRefused
 from runbook_lib.families.known import FAMILIES
 from runbook_lib.inventory.typed import apply_to
+from runbook_lib.messages import message
 from runbook_lib.pki import authority
 from runbook_lib.pki.revocation import compromised_keys, revocations
 from runbook_lib.remote.change import quote
@@ -30,11 +31,12 @@ def barred(site: inventory.Site) -> dict[str, str]:
     if not authority.exists(place):
         return {}
     ledger = authority.open_ledger(place)
-    told = {
-        one.serial: f"was revoked on {one.at:%Y-%m-%d} ({one.reason})" for one in revocations(ledger).values()
+    told: dict[str, str] = {
+        one.serial: message("was revoked on {day} ({reason})", day=f"{one.at:%Y-%m-%d}", reason=one.reason)
+        for one in revocations(ledger).values()
     }
     told |= {
-        key: f"is for a key that was compromised ({serial} was revoked for it)"
+        key: message("is for a key that was compromised ({serial} was revoked for it)", serial=serial)
         for key, serial in compromised_keys(ledger).items()
     }
     return told
@@ -70,7 +72,11 @@ def coming_back(
         path, serial, key = line.split("\t")
         reason = against.get(serial, "") or against.get(key, "")
         if reason:
-            told.append(f"{path}: {f'the certificate {serial}' if serial else 'the key'} {reason}")
+            told.append(
+                message("{path}: the certificate {serial} {reason}", path=path, serial=serial, reason=reason)
+                if serial
+                else message("{path}: the key {reason}", path=path, reason=reason)
+            )
     return tuple(told)
 
 
@@ -93,7 +99,7 @@ def _ended(site: inventory.Site) -> dict[str, str]:
         return {}
     now = datetime.now(UTC)
     return {
-        one.serial: f"ended on {one.not_after:%Y-%m-%d}"
+        one.serial: message("ended on {day}", day=f"{one.not_after:%Y-%m-%d}")
         for one in authority.open_ledger(place).issuances()
         if one.not_after < now
     }

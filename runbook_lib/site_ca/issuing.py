@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from runbook_lib import inventory
 from runbook_lib.errors import ApplyRefused
+from runbook_lib.messages import message
 from runbook_lib.pki import authority, storage
 from runbook_lib.pki.certificate import FITS
 from runbook_lib.remote.change import Change, Plan, TouchedPath, quote
@@ -44,7 +45,7 @@ class CertificateToIssue(Change):
 
     @property
     def title(self) -> str:
-        return f"{self.path} is issued: {self.why}"
+        return message("{path} is issued: {why}", path=self.path, why=self.why)
 
     @property
     def touches(self) -> tuple[TouchedPath, ...]:
@@ -92,12 +93,12 @@ def propose(
     """
     why = key_comes or renewal.why_new_certificate(site, host, said)
     if why == FITS:
-        return Plan("Certificate")
+        return Plan(message("Certificate"))
     renewal.refuse_outside(site, host)
     renewal.refuse_without_right(site, host, said["public_key"].value)
     issuer, days = f"CN={site.ca.common_name}", host.certificate.valid_days
     change = CertificateToIssue(*file, csr, host.names.all, days, issuer, host.name, inventory_name, why)
-    return Plan("Certificate", (change,))
+    return Plan(message("Certificate"), (change,))
 
 
 def issue(
@@ -133,7 +134,9 @@ def issue(
         granted_again=host.certificate.granted_again,
         domains=own_ca.domains(site),
     )
-    told = f"Issued serial {issued.serial}, valid to {issued.not_after.isoformat()}."
+    told = message(
+        "Issued serial {serial}, valid to {time}.", serial=issued.serial, time=issued.not_after.isoformat()
+    )
     return FileChange(change.path, change.before, FileState.wanted(issued.certificate_pem), change.why), told
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from runbook_lib import inventory
 from runbook_lib.errors import CertificateRefused, PolicyViolation
 from runbook_lib.families import Family
+from runbook_lib.messages import message
 from runbook_lib.pki import authority, certificate
 from runbook_lib.pki.certificate import FITS
 from runbook_lib.pki.clock import BACKDATE, told_time
@@ -46,19 +47,31 @@ def why_new_key(site: inventory.Site, host: inventory.Host, said: Mapping[str, F
     ledger = authority.open_ledger(place) if authority.exists(place) else None
     if values.rekey_after is not None:
         since = datetime.fromisoformat(values.rekey_after).replace(tzinfo=UTC)
-        age = f"it was made on {made:%Y-%m-%d}"
+        day = f"{made:%Y-%m-%d}"
+        why = message(
+            "it was made on {day}, before certificate.rekey_after ({rekey_after})",
+            day=day,
+            rekey_after=values.rekey_after,
+        )
         first = ledger.first_of_key(public_key) if ledger else None
         # A copied file is younger than its key. The controller's clock may be behind the host's, by so much at most.
         if first and first.issued_at + BACKDATE < made:
             made = first.issued_at + BACKDATE
-            age = f"it has had certificates since {first.issued_at:%Y-%m-%d} ({first.serial})"
+            why = message(
+                "it has had certificates since {day} ({serial}), before certificate.rekey_after ({rekey_after})",
+                day=f"{first.issued_at:%Y-%m-%d}",
+                serial=first.serial,
+                rekey_after=values.rekey_after,
+            )
         if made < since <= now:
-            return f"{age}, before certificate.rekey_after ({values.rekey_after})"
+            return why
     if ledger and (serial := compromised_keys(ledger).get(public_key)):
-        return f"its certificate {serial} was revoked: keyCompromise"
+        return message("its certificate {serial} was revoked: keyCompromise", serial=serial)
     left = _days_left(said, public_key, now)
     if values.new_key_at_renewal and left is not None and left <= timedelta(days=values.renew_days):
-        return f"its certificate has {left.days} days left, and certificate.new_key_at_renewal is set"
+        return message(
+            "its certificate has {days} days left, and certificate.new_key_at_renewal is set", days=left.days
+        )
     return ""
 
 
@@ -81,14 +94,16 @@ def why_new_certificate(site: inventory.Site, host: inventory.Host, said: Mappin
     values = host.certificate
     root = own_ca.certificate(site)
     if root is None or said["key_is_there"].status != 0 or said["certificate"].status != 0:
-        return "there is no certificate yet"
+        return message("there is no certificate yet")
     leaf_pem = said["certificate"].value.encode() + b"\n"
     why = certificate.leaf_status(leaf_pem, said["public_key"].value, host.names.all, root, values.renew_days)
     if why != FITS:
         return why
     serial = spelled_serial(certificate.load(leaf_pem, "the certificate").serial_number)
     revoked = revocations(authority.open_ledger(own_ca.directory(site))).get(serial)
-    return f"its serial {serial} was revoked ({revoked.reason})" if revoked else FITS
+    if revoked is None:
+        return FITS
+    return message("its serial {serial} was revoked ({reason})", serial=serial, reason=revoked.reason)
 
 
 def refuse_outside(site: inventory.Site, host: inventory.Host) -> None:

@@ -1,7 +1,7 @@
 """How the own CA stands: its roots and the stage of a roll-over, the ends of its lists, what a person has to do."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -9,6 +9,7 @@ from cryptography import x509
 
 from runbook_lib import inventory
 from runbook_lib.inventory.typed import apply_command
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import authority, certificate, crl, rollover
 from runbook_lib.pki.ledger import Ledger, written
 from runbook_lib.pki.lists import on_disk
@@ -32,9 +33,13 @@ class Need:
     days: int | None = None
 
     @classmethod
-    def of_end(cls, what: str, days: int, at: str, remedy: str = "") -> "Need":
+    def of_end(cls, what: str, days: int, at: str) -> "Need":
         """That something ends in so many days, or has ended."""
-        return cls(f"{what} {ended(days, at)}{remedy}", "broken" if days < 0 else "due", days)
+        if days < 0:
+            return cls(message("{what} ended at {time}", what=what, time=at), "broken", days)
+        return cls(
+            message("{what} ends in {days} days, at {time}", what=what, days=days, time=at), "due", days
+        )
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,10 @@ def look_at_ca(site: inventory.Site, days: int, valid_days: int) -> CaStanding:
         *(_for_the_old_root(there.going, ledger, certificates[there.going], now) if there.going else ()),
     ]
     needs += [
-        Need.of_end(f"CRL number {one.number}", one.days, one.next_update, ": runbook ca crl")
+        _with_command(
+            Need.of_end(message("CRL number {number}", number=one.number), one.days, one.next_update),
+            "runbook ca crl",
+        )
         for one in ends
         if one.days < days
     ]
@@ -122,14 +130,18 @@ def look_at_ca(site: inventory.Site, days: int, valid_days: int) -> CaStanding:
     if listed > known:
         needs.append(
             Need(
-                f"the ledger is older than the list beside it (CRL number {listed}; it knows {known}), and lacks what "
-                "was issued since: runbook ca revoke --certificate FILE revokes such a one, runbook ca crl makes the "
-                "next list"
+                message(
+                    "the ledger is older than the list beside it (CRL number {listed}; it knows {known}), and lacks "
+                    "what was issued since: runbook ca revoke --certificate FILE revokes such a one, runbook ca crl "
+                    "makes the next list",
+                    listed=listed,
+                    known=known,
+                )
             )
         )
     newest = max((one.this_update for one in lists), default=datetime.min.replace(tzinfo=UTC))
     needs += [
-        Need(f"{one.serial} is revoked, and no CRL says so: runbook ca crl")
+        Need(message("{serial} is revoked, and no CRL says so: runbook ca crl", serial=one.serial))
         for one in revocations(ledger).values()
         if one.at > newest + timedelta(minutes=5)  # a list says that it began 5 minutes before it was made
     ]
@@ -143,17 +155,21 @@ def _for_the_roots(
         handed_out = (now - there.coming_since).days
         if handed_out >= HANDED_OUT_DAYS:
             yield Need(
-                f"root {there.coming} was made {handed_out} days ago and signs nothing yet: "
-                "runbook ca roll-over switch"
+                message(
+                    "root {root} was made {days} days ago and signs nothing yet: runbook ca roll-over switch",
+                    root=there.coming,
+                    days=handed_out,
+                )
             )
     elif there.going is None and signing.days < valid_days + days:
-        yield Need.of_end(
-            f"root {signing.generation}",
-            signing.days,
-            signing.at,
-            f", and signs nothing that would outlive it (certificates have {valid_days} days): "
-            "runbook ca roll-over begin",
+        end = Need.of_end(message("root {root}", root=signing.generation), signing.days, signing.at)
+        told = message(
+            "{end}, and signs nothing that would outlive it (certificates have {days} days): runbook ca roll-over "
+            "begin",
+            end=end.what,
+            days=valid_days,
         )
+        yield replace(end, what=told)
 
 
 def _for_the_old_root(
@@ -162,13 +178,22 @@ def _for_the_old_root(
     left = rollover.left_of(ledger, root, now)
     for one in left:
         yield Need(
-            f"{one.host} has a certificate of root {generation}, which signs no more: {apply_command([one.host])}; "
-            f"where it is in use no more, runbook ca revoke {one.serial}"
+            message(
+                "{host} has a certificate of root {root}, which signs no more: {command}; where it is in use no more, "
+                "runbook ca revoke {serial}",
+                host=one.host,
+                root=generation,
+                command=apply_command([one.host]),
+                serial=one.serial,
+            )
         )
     if not left:
-        yield Need(f"no host has a certificate of root {generation} any more: runbook ca roll-over end")
+        yield Need(
+            message(
+                "no host has a certificate of root {root} any more: runbook ca roll-over end", root=generation
+            )
+        )
 
 
-def ended(days: int, at: str) -> str:
-    """When something ends or ended, in words."""
-    return f"ended at {at}" if days < 0 else f"ends in {days} days, at {at}"
+def _with_command(need: Need, command: str) -> Need:
+    return replace(need, what=joined(": ", (need.what, command)))
