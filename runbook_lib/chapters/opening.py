@@ -83,7 +83,7 @@ def open_host(
     reason: str,
     plan: str | None = None,
 ) -> Opened:
-    """Check the parameters, connect, and see what the host is. Touches nothing.
+    """Check the parameters, speak the notebook's language, connect, and see what the host is. Touches nothing.
 
     Args:
         notebook: its stem.
@@ -95,8 +95,7 @@ def open_host(
         plan: of a chapter that makes changes, the digest of the plan that it is bound to; '': of none, or the batch
             has bound it. None: the chapter changes nothing.
     """
-    known |= parameters.COMMON | (frozenset() if plan is None else {"plan"})
-    parameters.check(parameters.of_this_notebook(), known, notebook)
+    parameters.take(known if plan is None else known | {"plan"}, notebook)
     if mode not in ("", "plan", "apply", "emergency"):
         raise UsageError(
             f"mode is {mode!r}",

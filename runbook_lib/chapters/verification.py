@@ -148,7 +148,7 @@ def open(  # noqa: A001 - a cell reads `verification.open(…)`
         root: with `name`: a file with the root certificate that the server's users trust; empty: the system's roots.
     """
     if name:
-        parameters.check(parameters.of_this_notebook(), parameters.COMMON | BY_NAME, NOTEBOOK)
+        parameters.take(BY_NAME, NOTEBOOK)
         target = target_of(name, resolver, ports_in(ports), Path(root) if root else None)
         return ServerByName(target.name, Survey(target), _record_by_name(target, reason))
     opened = open_host(NOTEBOOK, BY_NAME, inventory, host, mode, reason)

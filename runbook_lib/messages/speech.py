@@ -2,6 +2,8 @@
 
 import functools
 import gettext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from runbook_lib.messages import Message
@@ -26,6 +28,20 @@ def speak(language: str) -> None:
     if language not in languages():
         raise ValueError(language)
     _language = language
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Say what is shown meanwhile in another language than this process speaks.
+
+    Raises: ValueError: there is no catalogue of it.
+    """
+    before = _language
+    speak(language)
+    try:
+        yield
+    finally:
+        speak(before)
 
 
 def said(text: str, language: str | None = None) -> str:
