@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
 from runbook_lib.hidden import hidden
-from runbook_lib.messages import message
+from runbook_lib.messages import message, speech
 from runbook_lib.messages.speech import said
 from runbook_lib.visible import visible
 
@@ -260,6 +260,12 @@ class Parts(Shown):
 
     def html(self) -> str:
         return "".join(part.html() for part in self.parts)
+
+
+def in_english(shown: Shown) -> str:
+    """The text of a value as records have it, whatever language this process speaks."""
+    with speech.speaking(speech.ENGLISH):
+        return shown.text()
 
 
 def _escaped(text: str) -> str:

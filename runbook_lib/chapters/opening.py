@@ -16,6 +16,8 @@ from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory, calendar
 from runbook_lib.inventory.lab_state import lab_state
 from runbook_lib.mail.certificates.pins import Pins
+from runbook_lib.messages import message
+from runbook_lib.messages.words import worded
 from runbook_lib.records import approved, origin, planned, policy, told
 from runbook_lib.records.index import completed_run
 from runbook_lib.remote import Fact
@@ -56,6 +58,12 @@ class Opened:
         said = read(self.facts["os_release"].value)
         own = "" if said.get("ID") in self.family.os_release_ids else f" ({said.get('PRETTY_NAME')})"
         return f"{self.family.name} {self.release.version_id}{own}"
+
+    @property
+    def mode_in_words(self) -> str:
+        """Plan or apply, and whether the host is one of the lab's."""
+        mode = worded(self.mode)
+        return message("{mode} (a lab host)", mode=mode) if self.lab else mode
 
     @property
     def selinux(self) -> str:
@@ -272,10 +280,10 @@ def _refuse_another_machine(bound: approved.Approved, opened: Opened) -> None:
 def _system(opened: Opened) -> dict[str, str]:
     """What the host calls itself, and what guards its files: a record must not pass for one of another system."""
     said = read(opened.facts["os_release"].value)
-    found = {"system": said.get("PRETTY_NAME", "")}
+    found: dict[str, str] = {"system": said.get("PRETTY_NAME", "")}
     if opened.family.mta_program is not None:
-        found["selinux"] = opened.selinux or "not there: labels not tested"
-        found["crypto_policy"] = opened.facts["crypto_policy"].value or "none"
+        found["selinux"] = opened.selinux or message("not there: labels not tested")
+        found["crypto_policy"] = opened.facts["crypto_policy"].value or message("none")
     if variant := said.get("VARIANT_ID"):
         found["variant"] = variant
     return found
