@@ -2,7 +2,7 @@
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check durations install lint lab-up lab-down jupyter notebooks bench long faults fuzz site lock lab-packages test-packages
+.PHONY: help demo test check durations install lint lab-up lab-down jupyter notebooks messages bench long faults fuzz site lock lab-packages test-packages
 MAKEFLAGS += --no-print-directory
 INVENTORY = lab
 HOST = debian12
@@ -10,6 +10,7 @@ JUPYTER_OPTIONS =
 # Where `make site` puts its pages, a folder a language; which there are, site/conf.py says.
 SITE = .site
 LANGUAGES = en
+CATALOGUES = runbook_lib/messages/catalogues
 # One run for everything that is done until a command ends.
 NEW_RUN = RUNBOOK_RUN=$$(date -u +%Y%m%dT%H%M%SZ)-$$(od -An -N2 -tx2 /dev/urandom | tr -d ' ')
 
@@ -76,6 +77,16 @@ notebooks: lab-up ## runs the notebooks on the lab's first host and stores their
 	  "--ClearMetadataPreprocessor.preserve_cell_metadata_mask=['tags']" \
 	  "--ClearMetadataPreprocessor.preserve_nb_metadata_mask=[('kernelspec',), ('language_info', 'name')]" \
 	  notebooks/[0-9]*.ipynb
+
+# New words come in untranslated, and those that nothing says any more go. A file is named, not its line: who moves code
+# changes no catalogue.
+messages: .venv/.ready ## the catalogues of other languages, made anew from what the code says: translations stay
+	@pot=$$(mktemp) && trap "rm -f $$pot" EXIT && \
+	  .venv/bin/pybabel -q extract -F pyproject.toml --no-default-keywords -k message --add-location file --sort-by-file \
+	    --no-wrap --project runbook -o "$$pot" runbook_lib && \
+	  .venv/bin/pybabel -q update -i "$$pot" -d $(CATALOGUES) -D runbook --no-fuzzy-matching --ignore-obsolete --no-wrap \
+	    --ignore-pot-creation-date && \
+	  .venv/bin/pybabel -q compile -d $(CATALOGUES) -D runbook
 
 bench: lab-up ## measured side by side: the engine against papermill's own, what the controller spends, long output, seals and signatures, a second apply, what an apply costs a host, the command's start, a reset of the lab
 	@failed=0; for one in controller engine host_cost imports long_output records reset second_apply; do .venv/bin/python "benchmarks/$$one.py" || failed=1; done; exit $$failed

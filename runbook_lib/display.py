@@ -2,7 +2,8 @@
 
 A value shown in a notebook has `__repr__` (text/plain, what a terminal prints and a test greps) and
 `_repr_html_` (what JupyterLab and the record's page draw). Nothing here knows what it shows; so whatever it is,
-it stays text: markup is escaped, and characters that act instead of being seen are spelled out.
+it stays text: markup is escaped, and characters that act instead of being seen are spelled out. A message is said in
+the language of this process; colours go by the English words.
 """
 
 import difflib
@@ -10,9 +11,11 @@ import html
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 from runbook_lib.hidden import hidden
+from runbook_lib.messages import message, speech
+from runbook_lib.messages.speech import said
 from runbook_lib.visible import visible
 
 # Colours have a contrast of at least 4.5:1 on white (WCAG 2.1, 1.4.3), and never carry the meaning alone.
@@ -25,6 +28,8 @@ _STYLE = {
 _WHOLE_WORDS = "white-space:pre-wrap;word-break:normal;overflow-wrap:normal;overflow-x:auto"
 _LINES_COMPARED = 5_000  # on either side of a diff
 _CONTEXT = 3  # as of diff -u
+_OPENING = ("Ps", "Pi")  # categories of characters: a line does not end with one
+_NEVER_FIRST = ("Pe", "Pf", "Po", "Lm", "Mn")  # a line does not begin with one
 _NARROWEST = 12  # columns: fewer would break each word apart
 _CELL = 'style="text-align:left;vertical-align:top;padding:.2em .8em;white-space:pre-wrap"'
 
@@ -82,7 +87,9 @@ class Table(Shown):
         return self._drawn(width)
 
     def _drawn(self, room: int | None) -> str:
-        grid = [[visible(cell.replace("\n", " / ")) for cell in row] for row in (self.headers, *self.rows)]
+        grid = [
+            [visible(said(cell).replace("\n", " / ")) for cell in row] for row in (self.headers, *self.rows)
+        ]
         widths = [max(text_width(row[i]) for row in grid) for i in range(len(self.headers))]
         if room is not None and sum(widths) + 2 * (len(widths) - 1) > room:
             grid, widths = _narrowed(grid, widths, room)
@@ -94,7 +101,7 @@ class Table(Shown):
             return "  ".join(padded).rstrip()
 
         lines = [line(grid[0]), "  ".join("-" * width for width in widths), *map(line, grid[1:])]
-        return "\n".join(([visible(self.caption)] if self.caption else []) + lines)
+        return "\n".join(([visible(said(self.caption))] if self.caption else []) + lines)
 
     def html(self) -> str:
         head = "".join(f'<th scope="col" {_CELL}>{_escaped(title)}</th>' for title in self.headers)
@@ -126,12 +133,33 @@ def _broken(text: str, width: int) -> list[str]:
     """Words in lines of a width; a longer word has a line of its own."""
     lines = [""]
     for word in text.split(" "):
-        longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if lines[-1] and text_width(longer) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
+        between = " "
+        for part in _parts(word):
+            longer = f"{lines[-1]}{between}{part}" if lines[-1] else part
+            if lines[-1] and text_width(longer) > width:
+                lines.append(part)
+            else:
+                lines[-1] = longer
+            between = ""
     return lines
+
+
+def _parts(word: str) -> list[str]:
+    """What is not broken of a word: all of it, but beside an East Asian wide character a line may end (UAX #14).
+
+    No line begins with a mark that closes or a sign that lengthens, and none ends with a mark that opens.
+    """
+    if word.isascii():
+        return [word]
+    parts = [word[:1]]
+    for before, here in pairwise(word):
+        is_beside = text_width(before) == 2 or text_width(here) == 2
+        last, first = unicodedata.category(before), unicodedata.category(here)
+        if is_beside and last not in _OPENING and first not in _NEVER_FIRST:
+            parts.append(here)
+        else:
+            parts[-1] += here
+    return parts
 
 
 def _cell(text: str) -> str:
@@ -147,12 +175,14 @@ class Diff(Shown):
     body: str
 
     def text(self) -> str:
-        return visible(self.body.rstrip("\n"))
+        return visible(said(self.body).rstrip("\n"))
 
     def html(self) -> str:
         colours = {"+": "#0a6b2d", "-": "#b3261e", "@": "#5b3fa0"}
         lines = []
-        for line in hidden(self.body.rstrip("\n")).split("\n"):  # whole: a value may go on in the next line
+        for line in hidden(said(self.body).rstrip("\n")).split(
+            "\n"
+        ):  # whole: a value may go on in the next line
             name = line.startswith(("--- ", "+++ "))  # of the file, on both sides
             colour = "#57606a" if name else colours.get(line[:1])
             shown = _escaped(line)
@@ -171,7 +201,7 @@ class Text(Shown):
     body: str
 
     def text(self) -> str:
-        return visible(self.body)
+        return visible(said(self.body))
 
     def html(self) -> str:
         return f'<p style="white-space:pre-wrap">{_escaped(self.body)}</p>'
@@ -185,8 +215,14 @@ class Folded(Shown):
     body: str
 
     def text(self) -> str:
-        lines = len(self.body.splitlines())
-        return f"[{visible(self.title)}: {lines} line{'s' * (lines != 1)}, in the notebook and in the record]"
+        title, lines = visible(said(self.title)), len(said(self.body).splitlines())
+        return said(
+            message("[{title}: 1 line, in the notebook and in the record]", title=title)
+            if lines == 1
+            else message(
+                "[{title}: {lines} lines, in the notebook and in the record]", title=title, lines=lines
+            )
+        )
 
     def html(self) -> str:
         body = f'<pre style="{_WHOLE_WORDS}">{_escaped(self.body)}</pre>'
@@ -226,8 +262,14 @@ class Parts(Shown):
         return "".join(part.html() for part in self.parts)
 
 
+def in_english(shown: Shown) -> str:
+    """The text of a value as records have it, whatever language this process speaks."""
+    with speech.speaking(speech.ENGLISH):
+        return shown.text()
+
+
 def _escaped(text: str) -> str:
-    return html.escape(visible(text))
+    return html.escape(visible(said(text)))
 
 
 def escape_bytes(content: bytes) -> str:

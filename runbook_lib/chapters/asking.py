@@ -16,6 +16,7 @@ from runbook_lib.mail.configuration.mail_files import MailFiles
 from runbook_lib.mail.probes import Account, Kept, Row, Survey, Target, asked
 from runbook_lib.mail.probes.host_view import ShellHostView
 from runbook_lib.mail.target import logins, versions
+from runbook_lib.messages import joined, message
 from runbook_lib.records import current_run, root
 from runbook_lib.records.index import read_run
 from runbook_lib.records.model import Change, RecordData
@@ -25,7 +26,7 @@ from runbook_lib.remote.vantage import HostItself
 from runbook_lib.site_ca import barred, own_ca
 from runbook_lib.x509 import trusted_roots
 
-UNCHANGED = "nothing that logins rest on was changed by this run"
+UNCHANGED = message("nothing that logins rest on was changed by this run")
 
 # What of main.cf and master.cf says who may log in, where, and who checks it.
 _OPTION = re.compile(
@@ -76,7 +77,10 @@ class AskingChapter(Chapter):
         waited = ShellHostView(self.remote).wait_while_throttled() if self._numbers else 0
         if waited:
             self.record.add_note(
-                f"Waited {waited} s before asking: Postfix lets an smtpd that died wait for a minute."
+                message(
+                    "Waited {seconds} s before asking: Postfix lets an smtpd that died wait for a minute.",
+                    seconds=waited,
+                )
             )
 
 
@@ -109,7 +113,7 @@ def survey_of(opened: Opened, ports: Sequence[int] = (), *, unasked: str | None 
     )
     state = mail_state.read(opened)
     policy = opened.facts["crypto_policy"].value
-    beside = f"the crypto policy ({policy}) does not reach smtpd" if policy else ""
+    beside = message("the crypto policy ({policy}) does not reach smtpd", policy=policy) if policy else ""
     other = logins.other_login(state)
     as_found = other is not None and other.works
     leaf = facts["certificate"].value.encode() + b"\n"
@@ -118,7 +122,7 @@ def survey_of(opened: Opened, ports: Sequence[int] = (), *, unasked: str | None 
     kept = None
     if there and there.stays:
         ports_of_it = (25, *host.submission.ports) if there.serves else (25,)
-        kept = Kept(there.found.leaves, ports_of_it, there.serves, "; ".join(there.reasons))
+        kept = Kept(there.found.leaves, ports_of_it, there.serves, joined("; ", there.reasons))
         if (named := host.port_25.ca_file) is not None:
             remedy = f"name the root of the CA of port 25, hosts.{host.name}.port_25.ca_file, or leave it out"
             kept = replace(kept, ca_pem=trusted_roots.in_file(Path(named), remedy), ca_file=named)

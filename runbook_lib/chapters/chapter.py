@@ -21,6 +21,8 @@ from runbook_lib.errors import (
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.mail.differences.difference import Difference
 from runbook_lib.mail.probes.row import Row, Verdict
+from runbook_lib.messages import Message, joined, message
+from runbook_lib.messages.words import listed, worded
 from runbook_lib.places import shown_path
 from runbook_lib.records import approved, origin
 from runbook_lib.remote import Host as RemoteHost
@@ -32,7 +34,7 @@ from runbook_lib.site_ca import barred
 
 Outcome = Literal["passed", "planned", "not proven"]
 _LINES_SHOWN = 6
-_UNDO = "runbook rollback RUN (the run's id is in the record), or undo.sh on the host"
+_UNDO = message("runbook rollback RUN (the run's id is in the record), or undo.sh on the host")
 
 
 @dataclass(repr=False)
@@ -79,8 +81,12 @@ class Chapter(display.Shown):
         opened = self.opened
         if not opened.maintenance:
             return self.what_is_there
-        emergency = "Emergency, so this goes on: " if opened.emergency else ""
-        return display.Parts([display.Text(f"{emergency}{opened.maintenance}."), self.what_is_there])
+        told = (
+            message("Emergency, so this goes on: {maintenance}.", maintenance=opened.maintenance)
+            if opened.emergency
+            else message("{maintenance}.", maintenance=opened.maintenance)
+        )
+        return display.Parts([display.Text(told), self.what_is_there])
 
     def plan(self, plan: Plan) -> Plan:
         """Keep the plan in the record, and show it. Nothing is changed.
@@ -110,13 +116,23 @@ class Chapter(display.Shown):
                 "read the first error above, mend its cause, and run the chapter again from the top",
             )
         if plan.is_empty:
-            return display.Text(f"{plan.title}: already so, nothing was made.")
+            return display.Text(message("{title}: already so, nothing was made.", title=plan.title))
         if not self.is_apply:
-            return display.Text(f"{plan.title}: nothing was made, since this is a plan ({plan.told}).")
+            return display.Text(
+                message(
+                    "{title}: nothing was made, since this is a plan ({changes}).",
+                    title=plan.title,
+                    changes=plan.told,
+                )
+            )
         if any(plan is one for one in self._made):  # the cell was run again
             return display.Text(
-                f"{plan.title}: this plan was carried out already, nothing was made again. To see whether it is still "
-                f"so, run the plan's cell again.\n{self._if_left()}"
+                message(
+                    "{title}: this plan was carried out already, nothing was made again. To see whether it is still "
+                    "so, run the plan's cell again.\n{if_left}",
+                    title=plan.title,
+                    if_left=self._if_left(),
+                )
             )
         with self.at_work():
             if not self._numbers and self.opened.review_by is None:
@@ -132,7 +148,9 @@ class Chapter(display.Shown):
             progress.now(plan.title)
             ready = self._labelled(self.made_ready(contexts.plain(plan)))
             if not ready.changes:
-                return display.Text(f"{plan.title}: nothing is made here ({plan.told}).")
+                return display.Text(
+                    message("{title}: nothing is made here ({changes}).", title=plan.title, changes=plan.told)
+                )
             self.journal.apply(ready, self._numbers, self._begin)
             self._making = ""
             self.record.add_apply(
@@ -141,9 +159,13 @@ class Chapter(display.Shown):
             self._made.append(plan)
             for change in plan.changes:
                 if isinstance(change, PackagesChange) and change.packages:
-                    self.record.add_note(f"Installed: {system.installed_versions(self.remote, change)}")
-        left = f"; {replace(plan, changes=()).told}" if plan.withheld else ""
-        return display.Text(f"{plan.title}: {counted(len(plan.changes))} made{left}.\n{self._if_left()}")
+                    versions = system.installed_versions(self.remote, change)
+                    self.record.add_note(message("Installed: {versions}", versions=versions))
+        done = {"title": plan.title, "changes": counted(len(plan.changes)), "if_left": self._if_left()}
+        if not plan.withheld:
+            return display.Text(message("{title}: {changes} made.\n{if_left}", **done))
+        left = replace(plan, changes=()).told
+        return display.Text(message("{title}: {changes} made; {left}.\n{if_left}", left=left, **done))
 
     def _begin(self, title: str) -> None:
         self._making = title
@@ -152,17 +174,18 @@ class Chapter(display.Shown):
     def _labelled(self, plan: Plan) -> Plan:
         return contexts.labelled(plan) if self.opened.selinux else plan
 
-    def _if_left(self) -> str:
+    def _if_left(self) -> Message:
         """What is so when nobody goes on from here: each change is whole, and has its undo on the host."""
-        return (
-            f"If you close the laptop now: {counted(len(self._numbers))} so far, whole and with undo.sh on the host; "
-            f"{self.unfinished}."
+        return message(
+            "If you close the laptop now: {changes} so far, whole and with undo.sh on the host; {unfinished}.",
+            changes=counted(len(self._numbers)),
+            unfinished=self.unfinished,
         )
 
     @property
     def unfinished(self) -> str:
         """What is still to do after the plan that was applied last, for who thinks of stopping there."""
-        return "nothing is verified yet"
+        return message("nothing is verified yet")
 
     def tell_open(self, found: Sequence[Difference]) -> None:
         """Keep in the record what a person has to decide before apply makes what is planned."""
@@ -205,7 +228,7 @@ class Chapter(display.Shown):
         pending = sum(len(plan.changes) + len(plan.withheld) for plan in self._planned)
         if not self.is_apply and pending:
             self.record.add_verify(claim, [], "not verified")
-            return display.Text(f"Not verified: {counted(pending)} not made.")
+            return display.Text(message("Not verified: {changes} not made.", changes=counted(pending)))
         with self.at_work():
             progress.now(claim)
             rows = list(measure())
@@ -219,23 +242,29 @@ class Chapter(display.Shown):
             waits_for = self.must_act()
             if not waits_for:
                 self._fail_verification(claim, rows)
-            told = f"Found wrong while the lines left to {' and '.join(waits_for)} are not there; nothing was put back."
+            told = message(
+                "Found wrong while the lines left to {owners} are not there; nothing was put back.",
+                owners=listed(waits_for),
+            )
             self.record.add_note(told)
         return display.Parts([table_of(rows), display.Text(told)])
 
     def _fail_verification(self, claim: str, rows: Sequence[Row]) -> None:
         wrong = [row for row in rows if row.verdict is Verdict.FAIL]
         told = "\n    ".join(f"port {row.port or '-'} at {row.address}: {row.seen}" for row in wrong)
-        changed = "This chapter had changed nothing, so nothing was put back."
+        changed: str = message("This chapter had changed nothing, so nothing was put back.")
         kept = self._kept_from_coming_back() if self._numbers else ()
         if kept:
-            stays = "What this chapter had changed stays: putting it back would bring back what shall serve no more:"
-            changed = f"{stays}\n    " + "\n    ".join(kept)
+            changed = message(
+                "What this chapter had changed stays: putting it back would bring back what shall serve no more:"
+                "\n    {certificates}",
+                certificates=joined("\n    ", kept),
+            )
             self.record.add_note(changed)
         elif self._numbers:
             try:
                 back = self.put_back()
-                self.record.add_note(f"Put back:\n{back}")
+                self.record.add_note(message("Put back:\n{said}", said=back))
                 changed = (
                     "What this chapter had changed was put back: the host is as it was before the chapter."
                 )
@@ -271,7 +300,7 @@ class Chapter(display.Shown):
         owners = self.must_act() if withheld or self._found_wrong() else ()
         counts = {verdict: sum(row.verdict is verdict for row in self._rows) for verdict in Verdict}
         if self.reads_only:
-            changed = "nothing: this chapter only asks"
+            changed = message("nothing: this chapter only asks")
             outcome: Outcome = (
                 "planned"
                 if not self.is_apply
@@ -280,35 +309,50 @@ class Chapter(display.Shown):
                 else "passed"
             )
         elif not self.is_apply:
-            changed = f"planned: {counted(planned)}; nothing was changed" if planned else "nothing to do"
+            changed = (
+                message("planned: {changes}; nothing was changed", changes=counted(planned))
+                if planned
+                else message("nothing to do")
+            )
             if withheld and not planned:
-                changed = "planned: nothing; nothing was changed"
+                changed = message("planned: nothing; nothing was changed")
             outcome = "planned"
         else:
-            changed = f"{counted(made)} made" if made else "nothing to do" if not withheld else "nothing"
+            changed = (
+                message("{changes} made", changes=counted(made))
+                if made
+                else message("nothing to do")
+                if not withheld
+                else message("nothing")
+            )
             outcome = "not proven" if counts[Verdict.UNTESTED] or owners else "passed"
-        rows = [("changed", changed)]
+        rows: list[tuple[str, str]] = [(message("changed"), changed)]
         if withheld:
-            rows.append(("not made", counted(withheld)))
+            rows.append((message("not made"), counted(withheld)))
         if self._open:
-            rows.append(("open decisions", f"{len(self._open)}: apply refuses until a person has decided"))
+            refuses = message("{n}: apply refuses until a person has decided", n=len(self._open))
+            rows.append((message("open decisions"), refuses))
         if owners:
-            rows.append(("who must act", ", ".join(owners)))
+            rows.append((message("who must act"), joined(", ", owners)))
         if self._rows:
-            rows.append(("verified", measured(self._rows)))
+            rows.append((message("verified"), measured(self._rows)))
         if outcome == "not proven":
-            rows += [("not proven", line) for line in _few(self.record.data.not_proven)]
+            rows += [(worded("not proven"), line) for line in _few(self.record.data.not_proven)]
         rows += self._meanwhile
         if made:
-            rows.append(("undo", _UNDO))
+            rows.append((message("undo"), _UNDO))
         needed_root = {name: command for name, command in (self.remote.needed_root or {}).items() if command}
         if needed_root:
-            rows.append(("needed root to look at", ", ".join(needed_root)))
-        told = "applied, not proven" if outcome == "not proven" and not self.reads_only else outcome
-        rows.append(("outcome", told))
+            rows.append((message("needed root to look at"), ", ".join(needed_root)))
+        told = (
+            message("applied, not proven")
+            if outcome == "not proven" and not self.reads_only
+            else worded(outcome)
+        )
+        rows.append((message("outcome"), told))
         table = display.Table(("", ""), rows)
         undo = f"runbook rollback {self.journal.run} --host {self.host.name}" if made else None
-        self.record.finish(outcome, table.text(), undo, needed_root=needed_root)
+        self.record.finish(outcome, table, undo, needed_root=needed_root)
         if self.record.data.changes_made:
             self._tell_host()
         kept = sealed_by_hand(self.record)
@@ -316,17 +360,21 @@ class Chapter(display.Shown):
 
     def _by_hand(self, rows: Sequence[tuple[str, str]], kept: str) -> display.Table:
         """The summary with this run's own names, which what is stored and compared has not."""
-        undo = f"{self._undo_left()}, or as root on the host: {self.journal.undo_command}"
+        undo = message(
+            "{rollback}, or as root on the host: {script}",
+            rollback=self._undo_left(),
+            script=self.journal.undo_command,
+        )
         return display.Table(
             ("", ""),
             [
                 *((title, undo if text == _UNDO else text) for title, text in rows),
-                ("run", self.journal.run),
+                (message("run"), self.journal.run),
                 (
-                    "record",
-                    f"{shown_path(self.record.path)}; saving this notebook attaches it",
+                    message("record"),
+                    message("{path}; saving this notebook attaches it", path=shown_path(self.record.path)),
                 ),
-                ("seal", kept),
+                (message("seal"), kept),
             ],
         )
 
@@ -341,7 +389,7 @@ class Chapter(display.Shown):
     def at_work(self) -> Iterator[None]:
         """Whatever stops a step is in the record, and no later apply goes on."""
         try:
-            with progress.shown("looking at the host"):
+            with progress.shown(message("looking at the host")):
                 yield
         except RecordNotWritten as error:
             self._failed = True
@@ -393,7 +441,9 @@ def _refuse_unsigned() -> None:
     if origin.signing() == "required":  # few require it, and what tries a key is slow to import
         from runbook_lib.records import signing
 
-        progress.now("trying the key that signs records; it may ask for a passphrase, a PIN or a touch")
+        progress.now(
+            message("trying the key that signs records; it may ask for a passphrase, a PIN or a touch")
+        )
         signing.refuse_unsigned(records.root())
 
 
@@ -410,7 +460,7 @@ def sealed_by_hand(record: records.Record) -> str:
     try:
         return signing.keep(records.root(), record.data.run, asking=False).told
     except RecordError as error:
-        return f"not sealed: {error.problem}"
+        return message("not sealed: {problem}", problem=error.problem)
 
 
 def worst(rows: Sequence[Row]) -> Verdict:
@@ -426,19 +476,22 @@ def measured(rows: Sequence[Row]) -> str:
     """How many rows came out how: '11 pass (1 with a warning), 1 could not test'."""
     counts = Counter(row.verdict for row in rows)
     warns = sum(row.told == "warning" for row in rows)
-    return ", ".join(
-        warned.counted(counts[verdict], verdict, warns) for verdict in Verdict if counts[verdict]
+    return joined(
+        ", ", (warned.counted(counts[verdict], verdict, warns) for verdict in Verdict if counts[verdict])
     )
 
 
 def table_of(rows: Sequence[Row]) -> display.Shown:
     """Rows of one claim as a table, with the commands that repeat them folded below."""
-    body = [(str(row.port or ""), _over(row.address), row.seen, row.told) for row in rows]
+    body = [(str(row.port or ""), _over(row.address), row.seen, worded(row.told)) for row in rows]
     commands = "\n".join(dict.fromkeys(row.command for row in rows if row.command))
-    table = display.Table(("port", "over", "seen", "verdict"), body)
+    heads = (message("port"), message("over"), message("seen"), message("verdict"))
+    table = display.Table(heads, body)
     if not any(port or over for port, over, _, _ in body):
-        table = display.Table(("seen", "verdict"), [(seen, verdict) for _, _, seen, verdict in body])
-    return display.Parts([table, display.Folded("the same by hand", commands)]) if commands else table
+        table = display.Table(heads[2:], [(seen, verdict) for _, _, seen, verdict in body])
+    return (
+        display.Parts([table, display.Folded(message("the same by hand"), commands)]) if commands else table
+    )
 
 
 def _over(address: str) -> str:
@@ -449,4 +502,4 @@ def _over(address: str) -> str:
 def _few(lines: Sequence[str]) -> list[str]:
     """The first few; that there are more is said, and the record has them."""
     more = len(lines) - _LINES_SHOWN
-    return [*lines[:_LINES_SHOWN], *([f"and {more} more, in the record"] if more > 0 else [])]
+    return [*lines[:_LINES_SHOWN], *([message("and {n} more, in the record", n=more)] if more > 0 else [])]

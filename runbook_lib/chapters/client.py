@@ -15,6 +15,7 @@ from runbook_lib.mail.probes import Row, Survey, Verdict
 from runbook_lib.mail.probes.byhand import certificate as by_hand
 from runbook_lib.mail.probes.certificate import asked_by
 from runbook_lib.mail.probes.tls import Tls
+from runbook_lib.messages import message
 from runbook_lib.records.files import write_atomically
 from runbook_lib.remote.facts import gather
 from runbook_lib.site_ca import own_ca
@@ -22,7 +23,7 @@ from runbook_lib.x509 import dns_id
 
 C = TypeVar("C", bound="ClientChapter")
 FILES_FOLDER = "for-users"
-_NO_CA = "Not made yet: there is no CA. Chapter 1-2 makes it; then run this chapter again."
+_NO_CA = message("Not made yet: there is no CA. Chapter 1-2 makes it; then run this chapter again.")
 
 
 @dataclass(repr=False)
@@ -74,7 +75,7 @@ class ClientChapter(DependsOnPostfix):
         wanted = () if settings is None else tuple(filter(None, (settings.smtp_name, settings.pop_name)))
 
         def every_name_of_the_page_is_in_the_certificate(survey: Survey) -> list[Row]:
-            claim = "every name of the page is in the certificate that the server shows"
+            claim = message("every name of the page is in the certificate that the server shows")
             rows = []
             ports = self.host.submission.ports
             answering = [at for at in survey.one_each(ports) if survey.sight(at).tls]
@@ -91,11 +92,11 @@ class ClientChapter(DependsOnPostfix):
                     if not (isinstance(one, Tls) and dns_id.covers(one.leaf, name))
                 ]
                 if sight.tls is None:
-                    judged = Verdict.UNTESTED, "no certificate was shown"
+                    judged = Verdict.UNTESTED, message("no certificate was shown")
                 elif missing:
-                    judged = Verdict.FAIL, f"not in it: {', '.join(missing)}"
+                    judged = Verdict.FAIL, message("not in it: {names}", names=", ".join(missing))
                 else:
-                    judged = Verdict.PASS, f"in it: {', '.join(wanted)}"
+                    judged = Verdict.PASS, message("in it: {names}", names=", ".join(wanted))
                 command = by_hand(sight.endpoint, survey.target, "-ext", "subjectAltName")
                 rows.append(survey.row(claim, sight.endpoint, judged, command))
             return rows
@@ -107,14 +108,20 @@ class ClientChapter(DependsOnPostfix):
         if self.settings is None:
             return display.Text(_NO_CA)
         if self.client not in self.host.clients:
-            return display.Text(f"No page was written: no user has {self.client}, by the inventory.")
+            return display.Text(
+                message("No page was written: no user has {client}, by the inventory.", client=self.client)
+            )
         files = clients.files_for_users(self.settings, (self.client,))
         folder = self.record.path.parent / FILES_FOLDER
         for name, content in files.items():
             write_atomically(folder / name, content, mode=0o644)  # to be copied to where users fetch them
-        self.record.add_note(f"Files for users, in {FILES_FOLDER}: {', '.join(files)}")
+        self.record.add_note(
+            message("Files for users, in {folder}: {files}", folder=FILES_FOLDER, files=", ".join(files))
+        )
         rows = [(name, _FOR.get(name.rpartition(".")[2], "")) for name in files]
-        table = display.Table((f"in {FILES_FOLDER}, beside the record", "is"), rows)
+        table = display.Table(
+            (message("in {folder}, beside the record", folder=FILES_FOLDER), message("is")), rows
+        )
         told = one_alone_is_served(self.opened.inventory, self.host) if _SETS_UP in files else ""
         if not told:
             return table
@@ -138,18 +145,23 @@ def one_alone_is_served(book: inventory.Inventory, host: inventory.Host) -> str:
     if not others:
         return ""
     domain = book.site.domain
-    return (
-        f"{_SETS_UP} is made for {', '.join(others)}, too, and one alone can be served: autoconfig.{domain} gives the "
-        f"same file to every user of {domain}. This one names {host.names.smtp} and {host.names.pop}. Publish that of "
-        "the server which the domain's users have; users of another one set their accounts up by its page."
+    return message(
+        "{file} is made for {others}, too, and one alone can be served: autoconfig.{domain} gives the "
+        "same file to every user of {domain}. This one names {smtp} and {pop}. Publish that of "
+        "the server which the domain's users have; users of another one set their accounts up by its page.",
+        file=_SETS_UP,
+        others=", ".join(others),
+        domain=domain,
+        smtp=host.names.smtp,
+        pop=host.names.pop,
     )
 
 
 _SETS_UP = "config-v1.1.xml"
 _FOR = {
-    "html": "the settings page: open it in a browser, print it, hand it to users",
-    "cer": "the CA's certificate, for users to import",
-    "xml": "for a web server: Thunderbird sets the account up from it",
+    "html": message("the settings page: open it in a browser, print it, hand it to users"),
+    "cer": message("the CA's certificate, for users to import"),
+    "xml": message("for a web server: Thunderbird sets the account up from it"),
 }
 
 
@@ -175,12 +187,13 @@ def open_client(
     opened = open_host(notebook, frozenset(), inventory_name, host_name, mode, reason)
     survey = survey_of(opened)
     shown = _shown_names(survey, opened)
-    rows = [
-        ("host", f"{opened.host.name}, {opened.system}"),
-        ("name for sending", opened.host.names.smtp),
-        ("ports for users", ", ".join(map(str, opened.host.submission.ports))),
-        ("names in its certificate", ", ".join(shown) or "none is shown yet"),
-        ("users have this client", "yes" if client in opened.host.clients else "no, by the inventory"),
+    is_used = client in opened.host.clients
+    rows: list[tuple[str, str]] = [
+        (message("host"), f"{opened.host.name}, {opened.system}"),
+        (message("name for sending"), opened.host.names.smtp),
+        (message("ports for users"), ", ".join(map(str, opened.host.submission.ports))),
+        (message("names in its certificate"), ", ".join(shown) or message("none is shown yet")),
+        (message("users have this client"), message("yes") if is_used else message("no, by the inventory")),
     ]
     record, journal = begin_record(opened, notebook, title, dict(rows))
     made = chapter(notebook, title, opened, record, journal, display.Table(("", ""), rows), client=client)

@@ -9,22 +9,23 @@ from runbook_lib.inventory.place import DNS, Place
 from runbook_lib.mail.differences import judged
 from runbook_lib.mail.differences.difference import Difference
 from runbook_lib.mail.findings.explained import Explained, untouched
+from runbook_lib.messages import joined, message
 
 EMPTY = '""'
 
 
 def shown(found: Sequence[Difference], host: inventory.Host) -> display.Shown:
     """A table of what differs; below it what to write into the inventory where something is open."""
-    rows = [(str(one.where), _found(one), one.fate, one.why) for one in found]
+    rows: list[tuple[str, ...]] = [(str(one.where), _found(one), one.fate, one.why) for one in found]
     rows += [
-        (str(where), "a decision of the inventory", "no effect", why)
+        (str(where), message("a decision of the inventory"), message("no effect"), why)
         for where, why in judged.without_effect(tuple(found), host)
     ]
-    table = display.Table(("where", "found", "", "why"), rows)
+    table = display.Table((message("where"), message("found"), "", message("why")), rows)
     asked = [one for one in found if one.is_open and (one.choices.keep or one.choices.replace)]
     if not asked:
         return table
-    return display.Parts([table, display.Folded("to write into the inventory", block(asked, host))])
+    return display.Parts([table, display.Folded(message("to write into the inventory"), block(asked, host))])
 
 
 def explained(rows: Sequence[Explained], found: Sequence[Difference], host: inventory.Host) -> display.Shown:
@@ -36,21 +37,33 @@ def explained(rows: Sequence[Explained], found: Sequence[Difference], host: inve
     """
     if not rows:
         return display.Text(
-            "Nothing in main.cf and master.cf is overridden, obsolete, misspelt, or bound to fail."
+            message("Nothing in main.cf and master.cf is overridden, obsolete, misspelt, or bound to fail.")
         )
     body = [(one.where, one.found, one.meaning, one.fate) for one in rows]
     parts: list[display.Shown] = [
-        display.Table(("where", "what is there", "what it means", "what happens"), body)
+        display.Table(
+            (
+                message("where"),
+                message("what is there"),
+                message("what it means"),
+                message("what happens"),
+            ),
+            body,
+        )
     ]
     others = untouched(found)
     if others:
         parts.append(
-            display.Folded(f"not this runbook's concern, and untouched: {len(others)}", "\n".join(others))
+            display.Folded(
+                message("not this runbook's concern, and untouched: {n}", n=len(others)), joined("\n", others)
+            )
         )
     asked = [one for one in found if one.is_open and (one.choices.keep or one.choices.replace)]
     if asked:
         parts.append(
-            display.Folded(f"to write into the inventory: {len(asked)} decisions", block(asked, host))
+            display.Folded(
+                message("to write into the inventory: {n} decisions", n=len(asked)), block(asked, host)
+            )
         )
     return display.Parts(parts)
 
@@ -61,23 +74,25 @@ def block(asked: Sequence[Difference], host: inventory.Host) -> str:
     They can be pasted as they are; what is not filled in is refused with its line. Where there is one answer alone, it
     stands there.
     """
-    lines = [
-        f"# under hosts.{host.name}: write one of its answers behind each decide, and say why",
+    lines: list[str] = [
+        message(
+            "# under hosts.{host}: write one of its answers behind each decide, and say why", host=host.name
+        ),
         "decisions:",
     ]
     for one in asked:
         answers = [word for word in ("keep", "replace") if getattr(one.choices, word)]
         lines.append(f"  - about: {one.where}")
-        lines += [f"    # {word}: {getattr(one.choices, word)}" for word in answers]
+        lines += [joined("", (f"    # {word}: ", getattr(one.choices, word))) for word in answers]
         lines += [f"    decide: {answers[0] if len(answers) == 1 else EMPTY}", f"    reason: {EMPTY}"]
-    return "\n".join(lines)
+    return joined("\n", lines)
 
 
 def to_decide(found: Sequence[Difference], host: inventory.Host) -> dict[str, str]:
     """What a person still has to decide, or decided so that it cannot be had: each place with what is found there."""
     wrong = {str(where): why for where, why in _cannot_be_had(found, host)}
     return wrong | {
-        str(one.where): f"{_found(one)} ({one.why})"
+        str(one.where): message("{found} ({why})", found=_found(one), why=one.why)
         for one in found
         if one.is_open and str(one.where) not in wrong
     }
@@ -125,7 +140,8 @@ def refusal(found: Sequence[Difference], host: inventory.Host) -> ApplyRefused |
 
 def _found(one: Difference) -> str:
     """What is there, without a secret's value."""
-    return hidden_value(str(one.where), one.found)
+    shown = hidden_value(str(one.where), one.found)
+    return one.found if shown == one.found else shown
 
 
 def _cannot_be_had(found: Sequence[Difference], host: inventory.Host) -> list[tuple[Place, str]]:

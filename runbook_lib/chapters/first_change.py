@@ -9,11 +9,12 @@ from runbook_lib.chapters.opening import Opened
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.differences import judged
 from runbook_lib.mail.target import chapter_plans, pairs, postfix, trial
+from runbook_lib.messages import joined, message
 from runbook_lib.records import origin
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.journal import Journal
 
-_NO_PLACE = "SELinux knows no place for one"
+_NO_PLACE = message("SELinux knows no place for one")
 
 
 def refuse(opened: Opened, journal: Journal) -> None:
@@ -50,10 +51,12 @@ def tried(opened: Opened, state: MailState) -> str:
     if chapter_plans.settings(state).withheld or chapter_plans.services(state).withheld:
         return ""
     if opened.selinux == "Enforcing":
-        return f"Not tried by a second Postfix: {_NO_PLACE}."
+        return message("Not tried by a second Postfix: {why}.", why=_NO_PLACE)
     result = trial.run(opened.remote, state)
     trial.check(result, opened.host.name)
-    said = f" ({'; '.join(result.said)})" if result.said else ""
+    if result.why_not and result.said:
+        said = joined("; ", result.said)
+        return message("Not tried by a second Postfix: {why} ({said}).", why=result.why_not, said=said)
     if result.why_not:
-        return f"Not tried by a second Postfix: {result.why_not}{said}."
-    return "Tried by a second Postfix on loopback before it was written: smtpd takes it."
+        return message("Not tried by a second Postfix: {why}.", why=result.why_not)
+    return message("Tried by a second Postfix on loopback before it was written: smtpd takes it.")

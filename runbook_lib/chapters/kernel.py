@@ -11,6 +11,7 @@ from IPython.core.display_functions import display as show
 from runbook_lib import display
 from runbook_lib.chapters.progress import by_hand
 from runbook_lib.errors import RunbookError, UsageError
+from runbook_lib.messages import message
 
 
 class NotOpened:
@@ -42,5 +43,7 @@ def fold_trace(result: Any) -> None:
     """Below an error's sentence: where in the code it was raised, folded."""
     error = result.error_in_exec
     if isinstance(error, RunbookError):
-        trace = display.Folded("where in the code that was", "".join(traceback.format_exception(error)))
+        trace = display.Folded(
+            message("where in the code that was"), "".join(traceback.format_exception(error))
+        )
         show(trace)  # type: ignore[no-untyped-call]  # IPython's

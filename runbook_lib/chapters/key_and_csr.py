@@ -11,6 +11,7 @@ from runbook_lib.errors import CsrRefused
 from runbook_lib.mail import ownership
 from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
+from runbook_lib.messages import message
 from runbook_lib.pki import csr
 from runbook_lib.remote.change import Change, Plan, quote
 from runbook_lib.remote.facts import Fact, gather
@@ -20,6 +21,10 @@ from runbook_lib.remote.system import PackagesChange
 from runbook_lib.site_ca import renewal
 
 NOTEBOOK = "11-key-and-csr"
+_KEY_TITLE = message("Private key")
+_CSR_TITLE = message("CSR")
+_KEY_CLAIM = message("The key is readable by root alone")
+_CSR_CLAIM = message("The CSR carries the server's key and no other name")
 TITLE = "1-1 Private key and CSR · サーバの秘密鍵と署名要求書（CSR）の作成"
 
 
@@ -80,7 +85,7 @@ class KeyAndCsr(Chapter):
     def plan_key(self) -> Plan:
         """The key pair; none while both files are there and the key is of the wanted kind."""
         if self.there and self.there.serves:
-            return self.plan(Plan("Private key", (), self.there.notes))
+            return self.plan(Plan(_KEY_TITLE, (), self.there.notes))
         with self.at_work():
             facts, seen = self.read()
             changes: list[Change] = []
@@ -89,13 +94,13 @@ class KeyAndCsr(Chapter):
                     PackagesChange(
                         (self.opened.family.openssl_package,),
                         self.opened.family.package_manager,
-                        why="it makes keys and CSRs",
+                        why=message("it makes keys and CSRs"),
                     )
                 )
             directory = seen[self.opened.family.key_directory]
             if directory.is_absent:
                 changes += plan_directory(
-                    self.opened.family.key_directory, directory, mode=0o700, why="for private keys"
+                    self.opened.family.key_directory, directory, mode=0o700, why=message("for private keys")
                 )
             both = (seen[self.paths.encrypted], seen[self.paths.plain])
             wanted = key_text(self.key_type, self.key_bits)
@@ -116,7 +121,7 @@ class KeyAndCsr(Chapter):
                         why,
                     )
                 )
-            plan = Plan("Private key", tuple(changes), self.there.notes if self.there else ())
+            plan = Plan(_KEY_TITLE, tuple(changes), self.there.notes if self.there else ())
             return self.plan(self._noted(ownership.left_to_puppet(plan, facts, self.paths.all)))
 
     def plan_csr(self) -> Plan:
@@ -130,7 +135,7 @@ class KeyAndCsr(Chapter):
 
     def _csr(self) -> Plan:
         if self.there and self.there.serves:
-            return Plan("CSR", (), self.there.notes)
+            return Plan(_CSR_TITLE, (), self.there.notes)
         facts, seen = self.read()
         key_is_there = facts["public_key"].status == 0
         same_key = key_is_there and facts["csr_public_key"].value == facts["public_key"].value
@@ -138,9 +143,9 @@ class KeyAndCsr(Chapter):
             isinstance(change, KeyPairChange) for plan in self._planned for change in plan.changes
         )
         if same_key and not comes and self._csr_names(facts["csr"].value) == set(self.host.names.all):
-            return Plan("CSR")
+            return Plan(_CSR_TITLE)
         change = CsrChange(self.paths.csr, seen[self.paths.csr].line, self.paths.plain, self.host.names.all)
-        plan = ownership.left_to_puppet(Plan("CSR", (change,)), facts, self.paths.all)
+        plan = ownership.left_to_puppet(Plan(_CSR_TITLE, (change,)), facts, self.paths.all)
         return self._noted(plan)
 
     def _csr_names(self, text: str) -> set[str]:
@@ -179,10 +184,10 @@ class KeyAndCsr(Chapter):
 
     def verify_key(self) -> display.Shown:
         """Both key files are readable by root alone, and hold the same key."""
-        return self.verify("The key is readable by root alone", self._key_rows)
+        return self.verify(_KEY_CLAIM, self._key_rows)
 
     def _key_rows(self) -> list[Row]:
-        claim = "The key is readable by root alone"
+        claim = _KEY_CLAIM
         if self.there and self.there.serves:
             return port_25.key_rows(claim, self.there)
         facts, seen = self.read()
@@ -197,7 +202,9 @@ class KeyAndCsr(Chapter):
         rows.append(
             _row(
                 claim,
-                f"{self.paths.encrypted.name}: {'' if encrypted else 'not '}encrypted",
+                message("{file}: encrypted", file=self.paths.encrypted.name)
+                if encrypted
+                else message("{file}: not encrypted", file=self.paths.encrypted.name),
                 encrypted,
                 f"head -n 1 {self.paths.encrypted}",
             )
@@ -216,13 +223,13 @@ class KeyAndCsr(Chapter):
     def verify_csr(self) -> display.Shown:
         """The CSR that came back is sound, carries the server's key, and asks for no other name."""
         if self.there and self.there.serves:
-            words = "Not asked: no CSR is made, since there is a certificate already."
+            words = message("Not asked: no CSR is made, since there is a certificate already.")
             self.record.add_note(words)
             return display.Text(words)
-        return self.verify("The CSR carries the server's key and no other name", self._csr_rows)
+        return self.verify(_CSR_CLAIM, self._csr_rows)
 
     def _csr_rows(self) -> list[Row]:
-        claim = "The CSR carries the server's key and no other name"
+        claim = _CSR_CLAIM
         facts, _ = self.read()
         show = f"openssl req -in {self.paths.csr} -noout -verify -text"
         try:
@@ -235,11 +242,16 @@ class KeyAndCsr(Chapter):
             return [_row(claim, refusal.problem, False, show)]
         same_key = checked.public_key_sha256 == facts["public_key"].value
         return [
-            _row(claim, f"signature good, key {checked.key}", True, show),
-            _row(claim, f"the key is {'' if same_key else 'not '}the server's", same_key, show),
+            _row(claim, message("signature good, key {key}", key=checked.key), True, show),
             _row(
                 claim,
-                "asks for " + ", ".join(checked.names),
+                message("the key is the server's") if same_key else message("the key is not the server's"),
+                same_key,
+                show,
+            ),
+            _row(
+                claim,
+                message("asks for {names}", names=", ".join(checked.names)),
                 set(checked.names) == set(self.host.names.all),
                 f"openssl req -in {self.paths.csr} -noout -text | grep -A1 'Alternative Name'",
             ),
@@ -298,14 +310,19 @@ def open(  # noqa: A001 - a cell reads `key_and_csr.open(…)`
 def _what_is_there(chapter: KeyAndCsr) -> display.Shown:
     with chapter.at_work():
         facts, seen = chapter.read()
-    rows = [("host", f"{chapter.host.name}, {chapter.opened.system}")]
-    rows.append(("mode", f"{chapter.opened.mode}" + (" (a lab host)" if chapter.opened.lab else "")))
-    rows.append(("names", ", ".join(chapter.host.names.all)))
+    rows: list[tuple[str, str]] = [
+        (message("host"), f"{chapter.host.name}, {chapter.opened.system}"),
+        (message("mode"), chapter.opened.mode_in_words),
+        (message("names"), ", ".join(chapter.host.names.all)),
+    ]
     rows += [
-        (path.name, "not there yet" if seen[path].is_absent else " ".join(seen[path].line.split()[:3]))
+        (
+            path.name,
+            message("not there yet") if seen[path].is_absent else " ".join(seen[path].line.split()[:3]),
+        )
         for path in (chapter.paths.encrypted, chapter.paths.plain, chapter.paths.csr)
     ]
     rows += port_25.rows(chapter.there)
     if facts["key"].status == 0 and facts["key"].value:
-        rows.append(("key now", facts["key"].value))
-    return display.Table(("", "now"), rows)
+        rows.append((message("key now"), facts["key"].value))
+    return display.Table(("", message("now")), rows)

@@ -8,6 +8,7 @@ from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import CertificateRefused, UsageError
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.reading import read_mail
+from runbook_lib.messages import message
 from runbook_lib.pki.certificate import FITS, shown_dn
 from runbook_lib.remote import firewalld
 from runbook_lib.remote.facts import Fact, gather
@@ -73,4 +74,6 @@ def _what_came_back(opened: Opened, public_key: str, there: bytes) -> str:
         proven = public_ca.imported(opened.host, returned, public_key)
     except (CertificateRefused, UsageError):
         return ""  # chapter 1-2 refuses it and says why; nothing comes
-    return "" if proven.pem == there else f"what {shown_dn(proven.leaf.issuer)} returned"
+    return (
+        "" if proven.pem == there else message("what {issuer} returned", issuer=shown_dn(proven.leaf.issuer))
+    )

@@ -16,6 +16,8 @@ from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory, calendar
 from runbook_lib.inventory.lab_state import lab_state
 from runbook_lib.mail.certificates.pins import Pins
+from runbook_lib.messages import message
+from runbook_lib.messages.words import worded
 from runbook_lib.records import approved, origin, planned, policy, told
 from runbook_lib.records.index import completed_run
 from runbook_lib.remote import Fact
@@ -58,6 +60,12 @@ class Opened:
         return f"{self.family.name} {self.release.version_id}{own}"
 
     @property
+    def mode_in_words(self) -> str:
+        """Plan or apply, and whether the host is one of the lab's."""
+        mode = worded(self.mode)
+        return message("{mode} (a lab host)", mode=mode) if self.lab else mode
+
+    @property
     def selinux(self) -> str:
         """What getenforce says: Enforcing, Permissive, Disabled; '' where there is no SELinux at all."""
         fact = self.facts["selinux"]
@@ -83,7 +91,7 @@ def open_host(
     reason: str,
     plan: str | None = None,
 ) -> Opened:
-    """Check the parameters, connect, and see what the host is. Touches nothing.
+    """Check the parameters, speak the notebook's language, connect, and see what the host is. Touches nothing.
 
     Args:
         notebook: its stem.
@@ -95,8 +103,7 @@ def open_host(
         plan: of a chapter that makes changes, the digest of the plan that it is bound to; '': of none, or the batch
             has bound it. None: the chapter changes nothing.
     """
-    known |= parameters.COMMON | (frozenset() if plan is None else {"plan"})
-    parameters.check(parameters.of_this_notebook(), known, notebook)
+    parameters.take(known if plan is None else known | {"plan"}, notebook)
     if mode not in ("", "plan", "apply", "emergency"):
         raise UsageError(
             f"mode is {mode!r}",
@@ -273,10 +280,10 @@ def _refuse_another_machine(bound: approved.Approved, opened: Opened) -> None:
 def _system(opened: Opened) -> dict[str, str]:
     """What the host calls itself, and what guards its files: a record must not pass for one of another system."""
     said = read(opened.facts["os_release"].value)
-    found = {"system": said.get("PRETTY_NAME", "")}
+    found: dict[str, str] = {"system": said.get("PRETTY_NAME", "")}
     if opened.family.mta_program is not None:
-        found["selinux"] = opened.selinux or "not there: labels not tested"
-        found["crypto_policy"] = opened.facts["crypto_policy"].value or "none"
+        found["selinux"] = opened.selinux or message("not there: labels not tested")
+        found["crypto_policy"] = opened.facts["crypto_policy"].value or message("none")
     if variant := said.get("VARIANT_ID"):
         found["variant"] = variant
     return found

@@ -14,6 +14,7 @@ from cryptography import x509
 from runbook_lib import inventory
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import ApplyRefused, CertificateRefused, CsrRefused
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import certificate, csr
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact, gather
@@ -65,7 +66,8 @@ def refuse(opened: Opened, what: Sequence[str]) -> None:
 def notes(opened: Opened, what: Sequence[str]) -> tuple[str, ...]:
     """For a plan: what apply refuses, a sentence each."""
     return tuple(
-        f"Apply refuses to write over what is somebody else's: {one}." for one in others(opened, what)
+        message("Apply refuses to write over what is somebody else's: {file}.", file=one)
+        for one in others(opened, what)
     )
 
 
@@ -98,7 +100,7 @@ def _others(
     for field, path in paths.items():
         whose = said[f"whose {path}"].value
         if whose not in ("absent", "ours") and not fits[field]:
-            yield f"{field}: {path}, {whose or 'nobody knows by whom'}"
+            yield joined("", (f"{field}: {path}, ", whose or message("nobody knows by whom")))
 
 
 def _path(opened: Opened, field: str) -> PurePosixPath:

@@ -10,8 +10,10 @@ from IPython.core.getipython import get_ipython
 
 from runbook_lib import secret_shape
 from runbook_lib.errors import SecretInParameter, UsageError
+from runbook_lib.messages import speech
 
-COMMON = frozenset({"inventory", "host", "mode", "reason"})
+LANGUAGE = "language"
+COMMON = frozenset({"inventory", "host", "mode", "reason", LANGUAGE})
 
 
 def check(given: Mapping[str, object], known: frozenset[str], notebook: str) -> None:
@@ -40,6 +42,24 @@ def check(given: Mapping[str, object], known: frozenset[str], notebook: str) -> 
             notebook,
             "check its spelling against the notebook's parameters cell",
         )
+
+
+def take(known: frozenset[str], notebook: str) -> None:
+    """Look at what this notebook was given, before anything else; from here on it is shown in its language.
+
+    Args:
+        known: names of its own parameters beside the common ones.
+        notebook: its stem, for the message.
+    Raises:
+        SecretInParameter, UsageError: as `check`; or there is no such language.
+    """
+    given = of_this_notebook()
+    check(given, known | COMMON, notebook)
+    language = given.get(LANGUAGE) or speech.ENGLISH
+    if language not in speech.languages():
+        there = " or ".join(map(repr, speech.languages()))
+        raise UsageError(f"{LANGUAGE} is {language!r}", notebook, f"give {there}")
+    speech.speak(str(language))
 
 
 def of_this_notebook() -> dict[str, object]:

@@ -14,8 +14,9 @@ from runbook_lib.mail.certificates.pins import Pins
 from runbook_lib.mail.configuration import unreadable
 from runbook_lib.mail.configuration.mail_files import MailFiles
 from runbook_lib.mail.configuration.state import MailState
-from runbook_lib.mail.probes import WARNING, Row, Verdict
+from runbook_lib.mail.probes import Row, Verdict
 from runbook_lib.mail.target import logins
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import certificate, chain, pem
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import Fact, gather
@@ -74,15 +75,16 @@ def _untrusted(opened: Opened, found: ConfiguredCertificate) -> str:
     The site's own CA is no public root, though a site may have put it among those of this machine.
     """
     if any(certificate.is_issued_by(leaf, leaf) for leaf in found.leaves):
-        return "it is signed by its own key"
+        return message("it is signed by its own key")
     roots = _roots(opened, found)
     if not roots:
-        return f"no public root leads to its issuer {one_line(found.leaves[0].issuer.rfc4514_string())}"
+        issuer = one_line(found.leaves[0].issuer.rfc4514_string())
+        return message("no public root leads to its issuer {issuer}", issuer=issuer)
     others = found.chain[len(found.leaves) :]
     for leaf in found.leaves:
         names = dns_id.of(leaf)[:1]
         if not names:
-            return "it has no DNS name"
+            return message("it has no DNS name")
         try:
             path = chain.Chain((leaf, *others))
             chain.verify(path, roots, names, datetime.now(UTC), f"{opened.host.name}, port 25")
@@ -124,7 +126,7 @@ def told(there: CertificateOnPort25 | None) -> dict[str, str]:
 
 def rows(there: CertificateOnPort25 | None) -> list[tuple[str, str]]:
     """For the table of what is there now; none where nothing stays, so that nobody reads about what is not there."""
-    return [("certificate of port 25", there.why)] if there and there.stays else []
+    return [(message("certificate of port 25"), there.why)] if there and there.stays else []
 
 
 def key_rows(claim: str, there: CertificateOnPort25) -> list[Row]:
@@ -139,28 +141,35 @@ def key_rows(claim: str, there: CertificateOnPort25) -> list[Row]:
             continue
         public = f"openssl pkey -in {quote(file.path)} -pubout"
         good = file.public_key_sha256 in fitting
-        found.append(
-            _row(claim, f"{file.path}: {'fits' if good else 'does not fit'} the certificate", good, public)
+        fits = (
+            message("{path}: fits the certificate", path=file.path)
+            if good
+            else message("{path}: does not fit the certificate", path=file.path)
         )
+        found.append(_row(claim, fits, good, public))
         open_to_all = not file.state.split(" ")[0].endswith("0")
         words = (
-            f"{WARNING}{file.path}: everybody may read it" if open_to_all else f"{file.path}: {file.state}"
+            message("warning: {path}: everybody may read it", path=file.path)
+            if open_to_all
+            else f"{file.path}: {file.state}"
         )
         found.append(_row(claim, words, True, f"stat -L -c '%a %U:%G' {quote(file.path)}"))
-    return found or [_row(claim, "main.cf names no file with a key", False, "postconf -n smtpd_tls_key_file")]
+    return found or [
+        _row(claim, message("main.cf names no file with a key"), False, "postconf -n smtpd_tls_key_file")
+    ]
 
 
 def certificate_rows(claim: str, opened: Opened) -> list[Row]:
     """Judge a certificate that stays as users' programs do: by the public roots, and for every name that they type."""
     there = look(opened)
     if there is None or not there.serves:
-        words = there.unfit if there else "main.cf names no certificate any more"
-        return [
-            _row(claim, words or "nothing holds it there any more", False, "postconf -n | grep ^smtpd_tls_")
-        ]
+        words = there.unfit if there else message("main.cf names no certificate any more")
+        words = words or message("nothing holds it there any more")
+        return [_row(claim, words, False, "postconf -n | grep ^smtpd_tls_")]
     names = ", ".join(opened.host.names.all)
     command = f"openssl storeutl -certs -text -noout {quote(there.found.files[0].path)}"
-    return [_row(claim, f"it validates against the public roots for {names}", True, command)]
+    seen = message("it validates against the public roots for {names}", names=names)
+    return [_row(claim, seen, True, command)]
 
 
 def _row(claim: str, seen: str, good: bool, command: str) -> Row:
@@ -170,9 +179,13 @@ def _row(claim: str, seen: str, good: bool, command: str) -> Row:
 def in_words(state: MailState) -> str:
     """Floor and AUTH of port 25, as the inventory asks for them or as they were found."""
     asked = state.host.submission
-    floor = state.main_cf.get("smtpd_tls_protocols", "the default of this version")
-    parts = [f"floor {'TLS 1.2' if asked.floor_on_25 != 'as found' else 'as found: ' + floor}"]
+    found = state.main_cf.get("smtpd_tls_protocols", message("the default of this version"))
+    floor = (
+        message("floor as found: {protocols}", protocols=found)
+        if asked.floor_on_25 == "as found"
+        else message("floor TLS 1.2")
+    )
     other = logins.other_login(state)
-    stays = "AUTH after TLS, as found" if logins.auth_on_25_stays(state, other) else "no AUTH"
-    parts.append("AUTH after TLS" if asked.auth_on_25 else stays)
-    return "; ".join(parts)
+    stays = logins.auth_on_25_stays(state, other)
+    as_found = message("AUTH after TLS, as found") if stays else message("no AUTH")
+    return joined("; ", (floor, message("AUTH after TLS") if asked.auth_on_25 else as_found))

@@ -17,6 +17,7 @@ from runbook_lib.mail.differences import judged
 from runbook_lib.mail.flow import MailFlow, ports_to_sample
 from runbook_lib.mail.probes.row import Row
 from runbook_lib.mail.target import chapter_plans, logins, pairs, postfix, restrictions, services, trial
+from runbook_lib.messages import joined, message
 from runbook_lib.remote.change import Plan
 from runbook_lib.remote.facts import gather
 
@@ -64,7 +65,7 @@ class SampledChapter(AskingChapter):
             return
         ports = flow.stop()
         self.record.add_flow([asdict(port) for port in ports])
-        self._meanwhile = [("mail flow", port.told) for port in ports]
+        self._meanwhile = [(message("mail flow"), port.told) for port in ports]
 
 
 @dataclass(repr=False)
@@ -85,7 +86,7 @@ class Postfix(SampledChapter):
             self.tell_open(found)
         if not found:
             return display.Text(
-                "Nothing here differs from what the package leaves, but for what this runbook made."
+                message("Nothing here differs from what the package leaves, but for what this runbook made.")
             )
         return decisions.shown(found, self.host)
 
@@ -115,8 +116,8 @@ class Postfix(SampledChapter):
     def unfinished(self) -> str:
         """A process of Postfix reads main.cf when it begins; all of them read everything at a reload (postfix(1))."""
         if self._planned[-1].title == postfix.TAKING_UP:
-            return "nothing is verified yet"
-        return "Postfix has not taken up all of it, and nothing is verified yet"
+            return super().unfinished
+        return message("Postfix has not taken up all of it, and nothing is verified yet")
 
     def show_logins(self) -> display.Shown:
         """Who checks a password: a picture of this chapter's own way, or who does it here already."""
@@ -156,14 +157,21 @@ class Postfix(SampledChapter):
         rows = [
             (
                 s.name,
-                "not set" if s.before is None else s.before,
-                "not set" if s.after is None else s.after,
+                message("not set") if s.before is None else s.before,
+                message("not set") if s.after is None else s.after,
                 s.since,
                 s.why,
             )
             for s in settings
         ]
-        return display.Table(("setting", "now", "will be", "since", "why"), rows)
+        heads = (
+            message("setting"),
+            message("now"),
+            message("will be"),
+            message("since"),
+            message("why"),
+        )
+        return display.Table(heads, rows)
 
     def plan_settings(self) -> Plan:
         """main.cf."""
@@ -178,15 +186,19 @@ class Postfix(SampledChapter):
         with self.at_work():
             state = self.read()
             lines = services.services(state)
-            missing = "is not made here" if chapter_plans.services(state).withheld else "is made"
-        rows = []
+            missing = (
+                message("is not made here") if chapter_plans.services(state).withheld else message("is made")
+            )
+        rows: list[tuple[str, ...]] = []
         for service in lines:
-            rows.append((service.name, service.why, "as wanted" if service.is_as_wanted else missing))
+            rows.append(
+                (service.name, service.why, message("as wanted") if service.is_as_wanted else missing)
+            )
             rows += [("", f"-o {option}", "") for option in (service.after or "").split(" -o ")[1:]]
         for listed in restrictions.judge(state):
             rows.append((listed.parameter, listed.told, ""))
-            rows += [("", f"{one.element.text}: {one.why}", one.fate) for one in listed.elements]
-        return display.Table(("service", "options", "now"), rows)
+            rows += [("", joined(": ", (one.element.text, one.why)), one.fate) for one in listed.elements]
+        return display.Table((message("service"), message("options"), message("now")), rows)
 
     def plan_services(self) -> Plan:
         """master.cf."""
@@ -231,7 +243,9 @@ class Postfix(SampledChapter):
         if not self.opened.has_selinux:
             self.record.add_verify(claim, [], "not tested")
             return display.Text(
-                f"Not tested: SELinux is {'disabled' if self.opened.selinux else 'not there'} on this host."
+                message("Not tested: SELinux is disabled on this host.")
+                if self.opened.selinux
+                else message("Not tested: SELinux is not there on this host.")
             )
         return self.verify(claim, measure)
 
@@ -304,32 +318,36 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         "main_cf": "\n".join(f"{name} = {value}" for name, value in state.main_cf.items())
         if state.installed
         else "",
-        "looked_after_by": looked_after or "nobody was found who owns these files",
+        "looked_after_by": looked_after or message("nobody was found who owns these files"),
         "decisions": "\n".join(f"{one.about}: {one.decide} ({one.reason})" for one in opened.host.decisions),
         "saslauthd": state.facts["saslauthd_masters"].value,
         "candidates": candidates(state),
     }
     certificate = state.certificate
     record, journal = begin_record(opened, notebook, TITLE, facts | port_25.told(certificate))
-    version = ".".join(map(str, state.version)) + ("" if state.installed else " will come with the package")
+    version: str = ".".join(map(str, state.version))
+    if not state.installed:
+        version = message("{version} will come with the package", version=version)
     if opened.chosen_for:
         version = state.version_text
-    rows = [
-        ("host", f"{opened.host.name}, {opened.system}"),
-        ("mode", opened.mode + (" (a lab host)" if opened.lab else "")),
+    rows: list[tuple[str, str]] = [
+        (message("host"), f"{opened.host.name}, {opened.system}"),
+        (message("mode"), opened.mode_in_words),
         ("Postfix", version),
-        ("packages missing", ", ".join(state.missing_packages) or "none"),
-        ("submission ports wanted", ", ".join(map(str, opened.host.submission.ports))),
-        ("port 25", port_25.in_words(state)),
+        (message("packages missing"), ", ".join(state.missing_packages) or message("none")),
+        (message("submission ports wanted"), ", ".join(map(str, opened.host.submission.ports))),
+        (message("port 25"), port_25.in_words(state)),
     ]
     other = logins.other_login(state)
     if other is not None:
-        rows.append(("logins", other.told))
+        rows.append((message("logins"), other.told))
     if opened.facts["crypto_policy"].value:
         policy = opened.facts["crypto_policy"].value
-        rows.append(("crypto policy", f"{policy}; it does not reach smtpd, so main.cf says the floor"))
+        told = message("{policy}; it does not reach smtpd, so main.cf says the floor", policy=policy)
+        rows.append((message("crypto policy"), told))
     if opened.family.mta_program is not None:
-        rows.append(("SELinux", opened.selinux or "not there"))
-    rows += [("its certificate", certificate.why)] if certificate and certificate.stays else []
-    rows += [("looked after by", line) for line in looked_after.splitlines()]
-    return Postfix(notebook, TITLE, opened, record, journal, display.Table(("", "now"), rows))
+        rows.append(("SELinux", opened.selinux or message("not there")))
+    rows += [(message("its certificate"), certificate.why)] if certificate and certificate.stays else []
+    rows += [(message("looked after by"), line) for line in looked_after.splitlines()]
+    table = display.Table(("", message("now")), rows)
+    return Postfix(notebook, TITLE, opened, record, journal, table)

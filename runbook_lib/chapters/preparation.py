@@ -17,16 +17,17 @@ from runbook_lib.mail.differences import judged
 from runbook_lib.mail.differences.difference import Difference
 from runbook_lib.mail.findings.explained import explain
 from runbook_lib.mail.findings.looking import look_at
-from runbook_lib.mail.probes import WARNING, Row, Verdict
+from runbook_lib.mail.probes import Row, Verdict
 from runbook_lib.mail.probes.sight import Sight
 from runbook_lib.mail.registration import ADDRESSES_LEAD_BACK, DOMAIN_HAS_MX, NAMES_LEAD_HERE, Registration
 from runbook_lib.mail.target import chapter_plans, wanted
+from runbook_lib.messages import message
 from runbook_lib.places import CAPTURE
 from runbook_lib.remote.facts import NOT_INSTALLED, Fact, gather
 
 NOTEBOOK = "00-preparation"
 TITLE = "0 Preparation · 準備"
-DOMAIN_HAS_ONE_PLACE = "Mail for the domain is meant for one place only"
+DOMAIN_HAS_ONE_PLACE = message("Mail for the domain is meant for one place only")
 
 _FACTS = {
     "own": "ip -o address show scope global",
@@ -39,7 +40,7 @@ _FACTS = {
     "ciphers": "postconf -h smtpd_tls_ciphers",
     "level": "postconf -h smtpd_tls_security_level",
 }
-_NOT_THERE = "Postfix is not there yet"
+_NOT_THERE = message("Postfix is not there yet")
 
 
 @dataclass(repr=False)
@@ -72,12 +73,13 @@ class Preparation(AskingChapter):
             self._survey = survey_of(self.opened)
             sights = self._survey.sights(self._survey.target.ports)
         if not sights:
-            return display.Text("The name leads to no address, so no port can be asked.")
+            return display.Text(message("The name leads to no address, so no port can be asked."))
         rows = [
             (str(sight.endpoint.port), "IPv6" if sight.endpoint.is_v6 else "IPv4", *_answers(sight))
             for sight in sights
         ]
-        return display.Table(("port", "over", "now", "AUTH before TLS"), rows)
+        heads = (message("port"), message("over"), message("now"), message("AUTH before TLS"))
+        return display.Table(heads, rows)
 
     def ask_names(self) -> display.Shown:
         """Each name that goes into the certificate leads to this server, or a person decided that it does."""
@@ -87,7 +89,7 @@ class Preparation(AskingChapter):
             return shown
         lines = decisions.block(asked, self.host)
         return display.Parts(
-            [shown, display.Folded("to write into the inventory, where it leads here", lines)]
+            [shown, display.Folded(message("to write into the inventory, where it leads here"), lines)]
         )
 
     def remedy(self, wrong: Sequence[Row]) -> str:
@@ -114,22 +116,27 @@ class Preparation(AskingChapter):
         """What the host is called, by whom, side by side."""
         seen, site = self.seen, self.opened.inventory.site
         installed = seen["mydestination"].status == 0
-        rows = [
-            ("users type", self.host.names.smtp, "the inventory, names.smtp"),
-            ("mail domain", site.domain, "the inventory, site.domain"),
-            ("the host calls itself", self.opened.facts["hostname"].value, "hostname -f"),
-            ("it finds itself as", " ".join(seen["hosts"].value.split()[1:]) or "nothing", "/etc/hosts, DNS"),
-            ("Postfix calls itself", seen["myhostname"].value if installed else _NOT_THERE, "myhostname"),
+        found_as = " ".join(seen["hosts"].value.split()[1:])
+        rows: list[tuple[str, ...]] = [
+            (message("users type"), self.host.names.smtp, message("the inventory, names.smtp")),
+            (message("mail domain"), site.domain, message("the inventory, site.domain")),
+            (message("the host calls itself"), self.opened.facts["hostname"].value, "hostname -f"),
+            (message("it finds itself as"), found_as or message("nothing"), "/etc/hosts, DNS"),
             (
-                "Postfix delivers here, for",
+                message("Postfix calls itself"),
+                seen["myhostname"].value if installed else _NOT_THERE,
+                "myhostname",
+            ),
+            (
+                message("Postfix delivers here, for"),
                 seen["mydestination"].value if installed else _NOT_THERE,
                 "mydestination",
             ),
         ]
         if (mailname := self.opened.family.mailname) is not None:
-            told = seen["mailname"].value or "not set"
-            rows.append(("sender's domain where none is given", told, str(mailname)))
-        return display.Table(("who says it", "name", "where it stands"), rows)
+            told = seen["mailname"].value or message("not set")
+            rows.append((message("sender's domain where none is given"), told, str(mailname)))
+        return display.Table((message("who says it"), message("name"), message("where it stands")), rows)
 
     def ask_one_place(self) -> display.Shown:
         """MX and mydestination agree on where mail for the domain goes."""
@@ -145,7 +152,9 @@ class Preparation(AskingChapter):
         mx_here = asked.mx_leads_here()
         verdict, words = one_place(domain, here, otherwise, mx_here, takes_no_mail=asked.takes_no_mail)
         if not installed:
-            words += f" (as the package will leave it: mydestination has {names})"
+            words = message(
+                "{words} (as the package will leave it: mydestination has {names})", words=words, names=names
+            )
         return [Row(DOMAIN_HAS_ONE_PLACE, None, "", "-", verdict, words, command)]
 
     def _mailname(self) -> str:
@@ -156,9 +165,16 @@ class Preparation(AskingChapter):
         """TLS for strangers on 25 as it was found, beside today's advice; nothing of it changes by itself."""
         seen = self.seen
         if seen["level"].status != 0:
-            return display.Text(f"{_NOT_THERE}: its package's values are shown in chapter 2.")
-        rows = [
-            ("smtpd_tls_security_level", seen["level"].value or "(empty: no TLS)", "may", "set by chapter 2"),
+            return display.Text(
+                message("Postfix is not there yet: its package's values are shown in chapter 2.")
+            )
+        rows: list[tuple[str, ...]] = [
+            (
+                "smtpd_tls_security_level",
+                seen["level"].value or message("(empty: no TLS)"),
+                "may",
+                message("set by chapter 2"),
+            ),
             (
                 "smtpd_tls_protocols",
                 seen["protocols"].value,
@@ -169,17 +185,23 @@ class Preparation(AskingChapter):
                 "smtpd_tls_ciphers",
                 seen["ciphers"].value,
                 "medium",
-                "left as found: a strict list sends mail in clear",
+                message("left as found: a strict list sends mail in clear"),
             ),
         ]
-        return display.Table(("setting", "as found", "today's advice", "who changes it"), rows)
+        heads = (
+            message("setting"),
+            message("as found"),
+            message("today's advice"),
+            message("who changes it"),
+        )
+        return display.Table(heads, rows)
 
     def show_findings(self) -> display.Shown:
         """What an administrator's main.cf and master.cf say that clashes, does not count, is obsolete, or will fail."""
         with self.at_work():
             opened, state = self.opened, mail_state.look(self.opened)
             if not (state.installed or state.refused):
-                return display.Text(f"{_NOT_THERE}, so nobody has shaped it.")
+                return display.Text(message("Postfix is not there yet, so nobody has shaped it."))
             differences: tuple[Difference, ...] = ()
             if not state.refused:
                 state = mail_state.judged(opened, state)
@@ -198,28 +220,32 @@ class Preparation(AskingChapter):
     def show_values(self) -> display.Table:
         """The document's table of values, as the inventory has them for this host."""
         values, family = self.host.certificate, self.opened.family
-        key = f"{values.key_bits} bits" if values.key_type == "rsa" else "P-256"
+        key = message("{n} bits", n=values.key_bits) if values.key_type == "rsa" else "P-256"
         rows = [
             (
                 "サーバの秘密鍵のファイル名",
-                "private key, encrypted",
+                message("private key, encrypted"),
                 f"{family.key_directory}/{values.key_file}",
             ),
             (
                 "パスワードを解除した秘密鍵ファイル名",
-                "without passphrase",
+                message("without passphrase"),
                 f"{family.key_directory}/{values.nopass_key_file}",
             ),
-            ("プライベートキーの鍵の長さ", "length of the key", key),
-            ("サーバ証明書の有効期限", "lifetime of the certificate", f"{values.valid_days} days"),
-            ("署名要求書(CSR)のファイル名", "CSR", f"{family.key_directory}/{values.csr_file}"),
+            ("プライベートキーの鍵の長さ", message("length of the key"), key),
+            (
+                "サーバ証明書の有効期限",
+                message("lifetime of the certificate"),
+                message("{n} days", n=values.valid_days),
+            ),
+            ("署名要求書(CSR)のファイル名", message("CSR"), f"{family.key_directory}/{values.csr_file}"),
             (
                 "CAから返却されたサーバ証明書ファイル",
-                "certificate",
+                message("certificate"),
                 f"{family.certificate_directory}/{values.certificate_file}",
             ),
         ]
-        return display.Table(("設定内容", "what", "設定値"), rows)
+        return display.Table(("設定内容", message("what"), "設定値"), rows)
 
     def show_changes(self) -> display.Shown:
         """What chapter 2 would change, from its own plans."""
@@ -229,9 +255,9 @@ class Preparation(AskingChapter):
         rows = []
         for plan in plans:
             titles = [change.title for change in plan.changes] + [one.title for one in plan.withheld]
-            titles = titles or ["nothing to do"]
+            titles = titles or [message("nothing to do")]
             rows += [(plan.title if number == 0 else "", title) for number, title in enumerate(titles)]
-        return display.Table(("step", "what will be so afterwards"), rows)
+        return display.Table((message("step"), message("what will be so afterwards")), rows)
 
 
 def one_place(
@@ -247,32 +273,37 @@ def one_place(
     Source: postconf(5), mydestination; BASIC_CONFIGURATION_README, 'What domains to receive mail for'.
     """
     if mx_here is None:
-        return Verdict.UNTESTED, "the DNS does not say where mail for the domain goes"
+        return Verdict.UNTESTED, message("the DNS does not say where mail for the domain goes")
     if takes_no_mail and (here or otherwise):
-        return Verdict.PASS, (
-            f"{WARNING}{domain} says in the DNS that it takes no mail (null MX), and Postfix takes mail for it: no "
-            "other server sends any"
+        return Verdict.PASS, message(
+            "warning: {domain} says in the DNS that it takes no mail (null MX), and Postfix takes mail for it: no "
+            "other server sends any",
+            domain=domain,
         )
     if takes_no_mail:
-        return Verdict.PASS, f"MX and Postfix agree: {domain} takes no mail (null MX)"
+        return Verdict.PASS, message("MX and Postfix agree: {domain} takes no mail (null MX)", domain=domain)
     if mx_here and not (here or otherwise):
-        return Verdict.PASS, (
-            f"{WARNING}the MX of {domain} leads here, and Postfix has it neither in mydestination nor as a virtual or "
-            f"relay domain: mail for it is refused ('mail for {domain} loops back to myself')"
+        return Verdict.PASS, message(
+            "warning: the MX of {domain} leads here, and Postfix has it neither in mydestination nor as a virtual or "
+            "relay domain: mail for it is refused ('mail for {domain} loops back to myself')",
+            domain=domain,
         )
     if here and not mx_here:
-        return Verdict.PASS, (
-            f"{WARNING}{domain} is in mydestination, and its MX is another server: mail that users here send to it "
-            "stays on this server"
+        return Verdict.PASS, message(
+            "warning: {domain} is in mydestination, and its MX is another server: mail that users here send to it "
+            "stays on this server",
+            domain=domain,
         )
-    place = (
-        "on this server"
-        if here
-        else "as a virtual or relay domain of it"
-        if otherwise
-        else "on another server"
-    )
-    return Verdict.PASS, f"MX and Postfix agree: mail for {domain} is taken {place}"
+    if here:
+        agreed = message("MX and Postfix agree: mail for {domain} is taken on this server", domain=domain)
+    elif otherwise:
+        agreed = message(
+            "MX and Postfix agree: mail for {domain} is taken as a virtual or relay domain of it",
+            domain=domain,
+        )
+    else:
+        agreed = message("MX and Postfix agree: mail for {domain} is taken on another server", domain=domain)
+    return Verdict.PASS, agreed
 
 
 def own_addresses(shown: str) -> tuple[str, ...]:
@@ -290,12 +321,12 @@ def _answers(sight: Sight) -> tuple[str, str]:
         starttls = sight.clear_hello.extension("STARTTLS") is not None
         auth = sight.clear_hello.extension("AUTH") is not None
         return (
-            "SMTP, and STARTTLS is offered" if starttls else "SMTP, in clear only",
-            "offered: the password would pass in clear" if auth else "not offered",
+            message("SMTP, and STARTTLS is offered") if starttls else message("SMTP, in clear only"),
+            message("offered: the password would pass in clear") if auth else message("not offered"),
         )
     if sight.tls is not None:
-        return "TLS from the first byte", "not possible"
-    return (sight.obstacle.words if sight.obstacle else "not asked"), ""
+        return message("TLS from the first byte"), message("not possible")
+    return (sight.obstacle.words if sight.obstacle else message("not asked")), ""
 
 
 def show_threat() -> pictures.Picture:
@@ -309,10 +340,10 @@ def show_threat() -> pictures.Picture:
 
 def _postfix(version: Fact, coming: str) -> str:
     if version.status == 0:
-        return "there"
+        return message("there")
     if version.status == NOT_INSTALLED:
-        return f"not there yet; {coming} will come"
-    return "there, and it cannot read its own configuration"
+        return message("not there yet; {version} will come", version=coming)
+    return message("there, and it cannot read its own configuration")
 
 
 @progress.shown(progress.OPENING)
@@ -321,13 +352,13 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "") -> Prepara
     opened = open_host(NOTEBOOK, frozenset(), inventory, host, mode, reason)
     site = opened.inventory.site
     version = opened.facts["mail_version"]
-    rows = [
-        ("host", f"{opened.host.name}, {opened.system}"),
-        ("users type", ", ".join(opened.host.names.all)),
-        ("mail domain", site.domain),
+    rows: list[tuple[str, str]] = [
+        (message("host"), f"{opened.host.name}, {opened.system}"),
+        (message("users type"), ", ".join(opened.host.names.all)),
+        (message("mail domain"), site.domain),
         ("Postfix", _postfix(version, opened.release.postfix)),
-        ("submission ports wanted", ", ".join(map(str, opened.host.submission.ports))),
-        ("Postfix chapter", opened.family.postfix_chapter),
+        (message("submission ports wanted"), ", ".join(map(str, opened.host.submission.ports))),
+        (message("Postfix chapter"), opened.family.postfix_chapter),
     ]
     facts = {"family": opened.family.name, "release": opened.release.version_id, "postfix": version.value}
     record, journal = begin_record(opened, NOTEBOOK, TITLE, facts)

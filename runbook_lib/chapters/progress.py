@@ -15,8 +15,9 @@ from IPython.core.display_functions import clear_output
 from IPython.core.display_functions import display as show
 
 from runbook_lib import display
+from runbook_lib.messages import message
 
-OPENING = "opening the chapter: connecting, and looking at the host"
+OPENING = message("opening the chapter: connecting, and looking at the host")
 _AFTER_S = 2.0  # a cell that is quicker needs no words
 _EVERY_S = 1.0
 
@@ -49,7 +50,10 @@ class _Line:
         handle = None
         while not self._end.wait(_EVERY_S if handle else _AFTER_S):
             self._drawn = True
-            line = display.Text(f"At work for {time.monotonic() - self.began:.0f} s: {self.doing}")
+            seconds = f"{time.monotonic() - self.began:.0f}"
+            line = display.Text(
+                message("At work for {seconds} s: {doing}", seconds=seconds, doing=self.doing)
+            )
             if handle is None:
                 handle = show(line, display_id=True)  # type: ignore[no-untyped-call]  # IPython's
             else:

@@ -10,6 +10,7 @@ from cryptography import x509
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import ApplyRefused, CertificateRefused, UsageError
 from runbook_lib.inventory import Host as InventoryHost
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import certificate, chain, chain_faults
 from runbook_lib.pki.certificate import shown_dn
 from runbook_lib.pki.chain import Chain
@@ -20,8 +21,8 @@ from runbook_lib.remote.files import FileChange, FileState, Seen
 from runbook_lib.site_ca import own_ca
 from runbook_lib.x509 import dns_id, trusted_roots
 
-WHO_ORDERS = "who orders from the public CA"
-_SAME_KEY = "The CSR may be the same: runbook csr shows it."
+WHO_ORDERS = message("who orders from the public CA")
+_TITLE = message("Certificate")
 
 
 def read_files(paths: Sequence[str | Path], where: str) -> tuple[list[tuple[str, bytes]], tuple[str, ...]]:
@@ -104,25 +105,29 @@ class There:
 def there(opened: Opened, content: bytes | None, public_key_sha256: str) -> There:
     """Judge the certificate that is on the host, whoever issued it."""
     if not content or not content.strip():
-        return There(is_public=False, fault="there is no certificate yet")
+        return There(is_public=False, fault=message("there is no certificate yet"))
     where = f"{opened.host.name}, its certificate"
     now = datetime.now(UTC)
     try:
         read = chain.read_pem(content, where)
     except CertificateRefused as error:
         return There(
-            is_public=False, fault=f"the file is not a certificate that OpenSSL reads: {error.problem}"
+            is_public=False,
+            fault=message(
+                "the file is not a certificate that OpenSSL reads: {problem}", problem=error.problem
+            ),
         )
     ends = read.leaf.not_valid_after_utc
     is_public = _is_public(opened, read, min(now, ends - timedelta(seconds=1)), where)
     try:
         chain.check_pair(read.leaf, public_key_sha256, where)
     except CertificateRefused:
-        return There(is_public, "it is for another key than the server's", ends)
+        return There(is_public, message("it is for another key than the server's"), ends)
     missing = chain_faults.names_not_covered(read.leaf, opened.host.names.all)
     if missing:
-        return There(is_public, f"it lacks {', '.join(missing)}", ends)
-    return There(is_public, f"it expired at {ends.isoformat()}" if ends < now else "", ends)
+        return There(is_public, message("it lacks {names}", names=", ".join(missing)), ends)
+    expired = message("it expired at {end}", end=ends.isoformat()) if ends < now else ""
+    return There(is_public, expired, ends)
 
 
 def _is_public(opened: Opened, read: Chain, at: datetime, where: str) -> bool:
@@ -153,7 +158,7 @@ class CertificateToOrder(Change):
 
     @property
     def title(self) -> str:
-        return f"{self.path} comes from a public CA"
+        return message("{path} comes from a public CA", path=self.path)
 
     @property
     def touches(self) -> tuple[TouchedPath, ...]:
@@ -187,7 +192,7 @@ def plan_returned(
     proven = imported(opened.host, paths, public_key_sha256)
     wanted = FileState.wanted(proven.pem)
     if seen.line == wanted.line:
-        return Plan("Certificate", (), proven.notes), proven
+        return Plan(_TITLE, (), proven.notes), proven
     present = there(opened, seen.file.content if seen.file else None, public_key_sha256)
     ends = proven.leaf.not_valid_after_utc
     if present.is_public and not present.fault and present.leaf_ends and present.leaf_ends > ends:
@@ -197,8 +202,15 @@ def plan_returned(
             opened.host.name,
             "name the file of the newer one (certificate.returned in the inventory), or leave it out",
         )
-    why = f"of {shown_dn(proven.leaf.issuer)}, valid to {ends:%Y-%m-%d}"
-    return Plan("Certificate", (FileChange(path, seen, wanted, why),), proven.notes), proven
+    issuer = shown_dn(proven.leaf.issuer)
+    why = message("of {issuer}, valid to {end}", issuer=issuer, end=f"{ends:%Y-%m-%d}")
+    return Plan(_TITLE, (FileChange(path, seen, wanted, why),), proven.notes), proven
+
+
+_TO_DECIDE = message(
+    "A public CA issued it, so the own CA does not sign over it by itself: say certificate.signed_by in the "
+    "inventory, public CA or own CA."
+)
 
 
 def plan_without_file(opened: Opened, present: There, order: CertificateToOrder) -> Plan:
@@ -209,18 +221,21 @@ def plan_without_file(opened: Opened, present: There, order: CertificateToOrder)
     """
     decided = opened.host.certificate.is_public
     if present.is_public and not present.fault and present.days_left > opened.host.certificate.renew_days:
-        return Plan("Certificate")
-    decide = (
-        ""
-        if decided
-        else " A public CA issued it, so the own CA does not sign over it by itself: say certificate.signed_by in the "
-        "inventory, public CA or own CA."
-    )
+        return Plan(_TITLE)
     if present.is_public and not present.fault:
-        told = f"It ends in {present.days_left} days ({present.leaf_ends:%Y-%m-%d}): order the next one from its CA."
-        return Plan("Certificate", (), (f"{told} {_SAME_KEY}{decide}\n{order.commands()}",))
-    why = present.fault or "the one that is there is not a public CA's"
-    return Plan("Certificate", (), (), (Withheld(order, WHO_ORDERS, f"{why}.{decide}"),))
+        told = message(
+            "It ends in {days} days ({end}): order the next one from its CA. The CSR may be the same: runbook csr "
+            "shows it.",
+            days=present.days_left,
+            end=f"{present.leaf_ends:%Y-%m-%d}",
+        )
+        if not decided:
+            told = message("{told} {to_decide}", told=told, to_decide=_TO_DECIDE)
+        return Plan(_TITLE, (), (joined("\n", (told, order.commands())),))
+    why = message("{why}.", why=present.fault or message("the one that is there is not a public CA's"))
+    if not decided:
+        why = message("{told} {to_decide}", told=why, to_decide=_TO_DECIDE)
+    return Plan(_TITLE, (), (), (Withheld(order, WHO_ORDERS, why),))
 
 
 def refuse_to_wait(plan: Plan, present: There, host: str) -> None:

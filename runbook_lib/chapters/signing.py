@@ -17,6 +17,7 @@ from runbook_lib.inventory import shown
 from runbook_lib.mail import ownership
 from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
+from runbook_lib.messages import message
 from runbook_lib.pki import certificate, chain
 from runbook_lib.pki.clock import check_clock_skew, told_time
 from runbook_lib.remote.change import Plan, quote
@@ -27,6 +28,7 @@ from runbook_lib.site_ca.issuing import CertificateToIssue
 from runbook_lib.x509 import trusted_roots
 
 NOTEBOOK = "12-signing"
+_CLAIM = message("The certificate fits the key, the names and the users' root")
 TITLE = "1-2 Signing the CSR · 署名要求書（CSR）のCAへの送付"
 
 
@@ -63,17 +65,17 @@ class Signing(Chapter):
         """The certificate; none while the one that is there fits key, names and issuer, and has days enough left."""
         if self.there and self.there.serves:
             unused = (
-                ("What the CA returned is not installed: the one that stays serves.",)
+                (message("What the CA returned is not installed: the one that stays serves."),)
                 if self.returned
                 else ()
             )
-            return self.plan(Plan("Certificate", (), (*self.there.notes, *unused)))
+            return self.plan(Plan(message("Certificate"), (), (*self.there.notes, *unused)))
         notes = self.there.notes if self.there else ()
         with self.at_work():
             if self.is_apply:
                 others_files.refuse(self.opened, ("certificate_file",))
             elif noted := others_files.notes(self.opened, ("certificate_file",)):
-                return self.plan(Plan("Certificate", (), noted))
+                return self.plan(Plan(message("Certificate"), (), noted))
             facts, now = self.read()
             plan = self._returned_plan(facts, now) if self.returned else self._plan_without_file(facts, now)
             for note in plan.notes:
@@ -96,9 +98,10 @@ class Signing(Chapter):
         return public_ca.there(self.opened, content, facts["public_key"].value)
 
     def _plan_to_issue(self, facts: dict[str, Fact], seen: Seen) -> Plan:
-        site, comes = self.opened.inventory.site, ""
+        site = self.opened.inventory.site
+        comes = ""
         if not self.is_apply and (why := renewal.why_new_key(site, self.host, facts)):
-            comes = f"chapter 1-1 makes a new key: {why}"
+            comes = message("chapter 1-1 makes a new key: {why}", why=why)
         file = self.certificate_path, seen
         return issuing.propose(site, self.host, facts, file, self.csr_path, self.inventory_name, comes)
 
@@ -115,7 +118,13 @@ class Signing(Chapter):
             self.opened, self.returned, self.certificate_path, seen, facts["public_key"].value
         )
         for original in proven.originals:
-            self.record.add_note(f"Returned by the CA: {original.name}, SHA-256 {original.sha256}.")
+            self.record.add_note(
+                message(
+                    "Returned by the CA: {file}, SHA-256 {sha256}.",
+                    file=original.name,
+                    sha256=original.sha256,
+                )
+            )
         return plan
 
     def made_ready(self, plan: Plan) -> Plan:
@@ -149,17 +158,15 @@ class Signing(Chapter):
             return _described(certificate.as_pem(self.there.leaf))
         _, now = self.read()
         if now.file is None or now.file.content is None:
-            return display.Text("There is no certificate yet.")
+            return display.Text(message("There is no certificate yet."))
         return _described(now.file.content)
 
     def verify_certificate(self) -> display.Shown:
         """The certificate belongs to the server's key, bears the granted names, and validates from the users' root."""
-        return self.verify(
-            "The certificate fits the key, the names and the users' root", self._certificate_rows
-        )
+        return self.verify(_CLAIM, self._certificate_rows)
 
     def _certificate_rows(self) -> list[Row]:
-        claim = "The certificate fits the key, the names and the users' root"
+        claim = _CLAIM
         if self.there and self.there.serves:
             return port_25.certificate_rows(claim, self.opened)
         facts, now = self.read()
@@ -167,13 +174,18 @@ class Signing(Chapter):
         path, where = self.certificate_path, f"{self.host.name}, {self.certificate_path}"
         body = content.content if content else None
         if body is None:
-            return [_row(claim, f"{path.name} is not there", False, f"ls -l {path}")]
+            return [_row(claim, message("{file} is not there", file=path.name), False, f"ls -l {path}")]
         rows = []
         try:
             read = chain.read_pem(body, where)
             chain.check_pair(read.leaf, facts["public_key"].value, where)
             rows.append(
-                _row(claim, "it is for the server's key", True, f"openssl x509 -in {path} -noout -pubkey")
+                _row(
+                    claim,
+                    message("it is for the server's key"),
+                    True,
+                    f"openssl x509 -in {path} -noout -pubkey",
+                )
             )
             own = own_ca.roots_for(self.opened.inventory.site, body, self.host.name)
             chain.verify(read, own or trusted_roots.pem(), self.host.names.all, datetime.now(UTC), where)
@@ -186,7 +198,7 @@ class Signing(Chapter):
             rows.append(
                 _row(
                     claim,
-                    f"it validates for {names}",
+                    message("it validates for {names}", names=names),
                     True,
                     by_hand,
                 )
@@ -229,23 +241,31 @@ def open(  # noqa: A001 - a cell reads `signing.open(…)`
     facts = {
         "family": opened.family.name,
         "release": opened.release.version_id,
-        "ca": "a public CA" if is_public else site.ca.common_name,
+        "ca": message("a public CA") if is_public else site.ca.common_name,
         "names": ", ".join(opened.host.names.all),
         "valid_days": str(opened.host.certificate.valid_days),
     }
     there = port_25.look(opened)
     record, journal = begin_record(opened, NOTEBOOK, TITLE, facts | port_25.told(there))
-    ca = "made with the first certificate" if own_ca.certificate(site) is None else "there"
+    days, renew_days = opened.host.certificate.valid_days, opened.host.certificate.renew_days
+    if is_public:
+        ca = facts["ca"]
+        lifetime = message("as the CA sells it; a new one from {renew_days} days left", renew_days=renew_days)
+    else:
+        ca = (
+            message("{ca} (made with the first certificate)", ca=facts["ca"])
+            if own_ca.certificate(site) is None
+            else message("{ca} (there)", ca=facts["ca"])
+        )
+        lifetime = message(
+            "{days} days; a new one from {renew_days} days left", days=days, renew_days=renew_days
+        )
     rows = [
-        ("host", f"{opened.host.name}, {opened.system}"),
-        ("mode", opened.mode + (" (a lab host)" if opened.lab else "")),
-        ("CA", f"{facts['ca']}" + ("" if is_public else f" ({ca})")),
-        ("names granted", ", ".join(map(shown, opened.host.names.all))),
-        (
-            "lifetime",
-            f"{'as the CA sells it' if is_public else facts['valid_days'] + ' days'}; "
-            f"a new one from {opened.host.certificate.renew_days} days left",
-        ),
+        (message("host"), f"{opened.host.name}, {opened.system}"),
+        (message("mode"), opened.mode_in_words),
+        (message("CA"), ca),
+        (message("names granted"), ", ".join(map(shown, opened.host.names.all))),
+        (message("lifetime"), lifetime),
         *port_25.rows(there),
     ]
     return Signing(

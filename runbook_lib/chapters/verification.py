@@ -14,10 +14,11 @@ from runbook_lib.chapters.depends_on_postfix import DependsOnPostfix
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import UsageError
 from runbook_lib.mail.probes import CLAIMS, Row, Survey, Target, Verdict, asked
+from runbook_lib.messages import message
 from runbook_lib.x509 import trusted_roots
 
 NOTEBOOK = "90-verification"
-ON_REQUEST = "it counts against the account, so it is sent on request alone (--wrong-password)"
+ON_REQUEST = message("it counts against the account, so it is sent on request alone (--wrong-password)")
 BY_NAME = frozenset({"name", "ports", "resolver", "root"})
 TITLE = "Verification from outside · 外からの検証"
 
@@ -43,9 +44,9 @@ class ServerByName(display.Shown):
 
     def _shown(self) -> display.Table:
         rows = [
-            ("server", self.name),
-            ("ports", ", ".join(map(str, self.survey.target.ports))),
-            ("asked with", "its name alone: no inventory, no SSH, no password"),
+            (message("server"), self.name),
+            (message("ports"), ", ".join(map(str, self.survey.target.ports))),
+            (message("asked with"), message("its name alone: no inventory, no SSH, no password")),
         ]
         return display.Table(("", ""), rows)
 
@@ -69,9 +70,12 @@ class ServerByName(display.Shown):
 
     def summary(self) -> display.Table:
         """What was measured; the record is complete with it."""
-        told = measured(self._rows)
-        table = display.Table(("", ""), [("changed", "nothing: this chapter only asks"), ("verified", told)])
-        self.record.finish("planned", table.text())
+        rows = [
+            (message("changed"), message("nothing: this chapter only asks")),
+            (message("verified"), measured(self._rows)),
+        ]
+        table = display.Table(("", ""), rows)
+        self.record.finish("planned", table)
         sealed_by_hand(self.record)
         return table
 
@@ -148,16 +152,17 @@ def open(  # noqa: A001 - a cell reads `verification.open(…)`
         root: with `name`: a file with the root certificate that the server's users trust; empty: the system's roots.
     """
     if name:
-        parameters.check(parameters.of_this_notebook(), parameters.COMMON | BY_NAME, NOTEBOOK)
+        parameters.take(BY_NAME, NOTEBOOK)
         target = target_of(name, resolver, ports_in(ports), Path(root) if root else None)
         return ServerByName(target.name, Survey(target), _record_by_name(target, reason))
     opened = open_host(NOTEBOOK, BY_NAME, inventory, host, mode, reason)
     account = opened.host.check_account
-    rows = [
-        ("host", f"{opened.host.name}, {opened.system}"),
-        ("asked by the name", opened.host.names.smtp),
-        ("ports", ", ".join(map(str, (25, *opened.host.submission.ports)))),
-        ("account for checks", account.user if account else "none in the inventory: logins are not tested"),
+    logs_in = account.user if account else message("none in the inventory: logins are not tested")
+    rows: list[tuple[str, str]] = [
+        (message("host"), f"{opened.host.name}, {opened.system}"),
+        (message("asked by the name"), opened.host.names.smtp),
+        (message("ports"), ", ".join(map(str, (25, *opened.host.submission.ports)))),
+        (message("account for checks"), logs_in),
     ]
     record, journal = begin_record(opened, NOTEBOOK, TITLE, dict(rows))
     return Verification(NOTEBOOK, TITLE, opened, record, journal, display.Table(("", ""), rows))
@@ -199,7 +204,9 @@ def verify_host(
     opened = open_host(NOTEBOOK, frozenset(), inventory_name, host_name, "plan", "")
     record = None
     if keep:
-        record, _ = begin_record(opened, NOTEBOOK, TITLE, {"ports": ", ".join(map(str, ports)) or "all"})
+        record, _ = begin_record(
+            opened, NOTEBOOK, TITLE, {"ports": ", ".join(map(str, ports)) or message("all")}
+        )
     return _kept(record, _all(survey_of(opened, ports, unasked="" if wrong_password else ON_REQUEST)))
 
 

@@ -408,12 +408,40 @@ def report(
 
 
 @app.command("page")
-def page(inventory: RecordsOf = None) -> None:
-    """Make the page over all runs anew, index.html in the folder of records: filtered by host, month and outcome."""
-    from runbook_lib.records import root, site_page
+def page(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="The run's id: its pages, into the folder of --output."),
+    ] = None,
+    language: Annotated[
+        str, typer.Option("--language", metavar="LANGUAGE", help="Of a run's pages: en or ja.")
+    ] = "en",
+    folder: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Where a run's pages go, a new folder."),
+    ] = None,
+    inventory: RecordsOf = None,
+) -> None:
+    """Make the page over all runs anew, index.html in the folder of records: filtered by host, month and outcome.
+
+    With RUN: that run's pages in a language, made from its records, into a folder of their own; the run stays as it is.
+    """
+    from runbook_lib.errors import UsageError
+    from runbook_lib.messages import speech
+    from runbook_lib.records import index, origin, pages, root, site_page
 
     inventories.find_records(inventory)
-    say(str(site_page.write(root())))
+    if run is None:
+        if folder is not None or language != speech.ENGLISH:
+            raise UsageError("is of a run's pages", "--output, --language", "name the run, too")
+        say(str(site_page.write(root())))
+        return
+    if language not in speech.languages():
+        raise UsageError(f"{language} is not there", "--language", f"give {' or '.join(speech.languages())}")
+    if folder is None or folder.exists():
+        raise UsageError("is there already" if folder else "is missing", "--output", "name a new folder")
+    found = index.read_run(root() / origin.plain_name(run, "RUN"))
+    say(str(pages.write(found, folder, language)))
 
 
 @app.command("form")

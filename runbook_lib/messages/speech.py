@@ -2,6 +2,8 @@
 
 import functools
 import gettext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from runbook_lib.messages import Message
@@ -28,6 +30,20 @@ def speak(language: str) -> None:
     _language = language
 
 
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Say what is shown meanwhile in another language than this process speaks.
+
+    Raises: ValueError: there is no catalogue of it.
+    """
+    before = _language
+    speak(language)
+    try:
+        yield
+    finally:
+        speak(before)
+
+
 def said(text: str, language: str | None = None) -> str:
     """A text as it is shown: a message in a language, any other text as it is.
 
@@ -37,9 +53,15 @@ def said(text: str, language: str | None = None) -> str:
     spoken = _language if language is None else language
     if spoken == ENGLISH or not isinstance(text, Message):
         return str(text)
-    template = _catalogue(spoken).gettext(text.template) if text.template else ""
     fields = {name: said(one, spoken) if isinstance(one, str) else one for name, one in text.fields.items()}
-    return template.format_map(fields)
+    return template_of(text, spoken).format_map(fields)
+
+
+def template_of(text: Message, language: str) -> str:
+    """The template of a message in a language."""
+    if language == ENGLISH or not text.template:
+        return text.template
+    return _catalogue(language).gettext(text.template)
 
 
 @functools.cache

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from runbook_lib.errors import RecordError
 from runbook_lib.families.chapters import chapters_of_others
 from runbook_lib.inventory.typed import apply_command
+from runbook_lib.messages import joined, message
+from runbook_lib.messages.words import listed
 from runbook_lib.records import files, kept, model, origin, reasons
 from runbook_lib.records.model import RecordData, UndoStep
 
@@ -141,29 +143,44 @@ class RunIndex:
     def headline(self) -> str:
         """What was done, in one sentence."""
         if self.notes.expired:
-            return f"Its files have expired: it ended before {self.notes.expired.before}"
+            before = self.notes.expired.before
+            return message("Its files have expired: it ended before {day}", day=before)
         if not self.hosts:
-            return "Nothing was recorded"
+            return message("Nothing was recorded")
         if self._stands_alone:
-            return "; ".join(f"{e.record.host}: {e.record.title.partition(' · ')[0]}" for e in self.current)
-        hosts = counted(len(self.hosts), "host")
-        nothing = f"lines left to {' and '.join(self.left_to)}" if self.left_to else "nothing to do"
+            return joined("; ", (f"{e.record.host}: {_title(e.record)}" for e in self.current))
+        hosts = message("1 host") if len(self.hosts) == 1 else message("{n} hosts", n=len(self.hosts))
+        nothing = (
+            message("lines left to {owners}", owners=listed(self.left_to))
+            if self.left_to
+            else message("nothing to do")
+        )
         if self.stopped:
-            first = self.stopped[0].record
-            more = f", and {len(self.stopped) - 1} more" if len(self.stopped) > 1 else ""
-            title = first.title.partition(" · ")[0]  # without the Japanese title behind it
-            return f"{first.host} {_STOPPED[first.outcome]} {title}{more}"
+            stopped = _stopped(self.stopped[0].record)
+            others = len(self.stopped) - 1
+            return message("{stopped}, and {n} more", stopped=stopped, n=others) if others else stopped
         if self.unfinished:
             return self._cut_off()
         if self.is_plan:
             planned = self.changes_planned
-            told = f"{counted(planned, 'change')} planned, none made" if planned else nothing
+            told = message("{changes} planned, none made", changes=changes(planned)) if planned else nothing
             waits = sum(map(len, self.open_decisions.values()))
-            return f"{hosts}: {told}" + (f"; {counted(waits, 'decision')} open" if waits else "")
-        made = f"{counted(self.changes_made, 'change')} made" if self.changes_made else nothing
+            if not waits:
+                return message("{hosts}: {told}", hosts=hosts, told=told)
+            opened = decisions(waits)
+            return message("{hosts}: {told}; {decisions} open", hosts=hosts, told=told, decisions=opened)
+        made = message("{changes} made", changes=changes(self.changes_made)) if self.changes_made else nothing
         claims = sum(len(entry.record.verifications) for entry in self.current) - self.count("not asked")
-        proof = f"; {self.count('pass')} of {counted(claims, 'claim')} proved" if claims else ""
-        return f"{hosts}: {made}{proof}"
+        if not claims:
+            return message("{hosts}: {told}", hosts=hosts, told=made)
+        asked = message("1 claim") if claims == 1 else message("{n} claims", n=claims)
+        return message(
+            "{hosts}: {told}; {proved} of {claims} proved",
+            hosts=hosts,
+            told=made,
+            proved=self.count("pass"),
+            claims=asked,
+        )
 
     @property
     def _stands_alone(self) -> bool:
@@ -176,43 +193,54 @@ class RunIndex:
 
     def _cut_off(self) -> str:
         host = self.unfinished[0]
-        more = f", and {counted(len(self.unfinished) - 1, 'more host')}" if len(self.unfinished) > 1 else ""
-        reached = [
-            entry.record.title.partition(" · ")[0] for entry in self.current if entry.record.host == host
-        ]
-        return f"{host} did not get beyond {reached[-1]}{more}" if reached else f"{host} was not begun{more}"
+        reached = [_title(entry.record) for entry in self.current if entry.record.host == host]
+        told = (
+            message("{host} did not get beyond {title}", host=host, title=reached[-1])
+            if reached
+            else message("{host} was not begun", host=host)
+        )
+        others = len(self.unfinished) - 1
+        if not others:
+            return told
+        if others == 1:
+            return message("{told}, and 1 more host", told=told)
+        return message("{told}, and {n} more hosts", told=told, n=others)
 
     def next_commands(self) -> tuple[tuple[str, str], ...]:
         """What to type next: pairs of a reason and a command. What was ordered with options is gone on with by them."""
         tail = f" {self.ordered.next_options}" if self.ordered and self.ordered.next_options else ""
-        commands = [*self._to_go_on(tail)]
+        commands: list[tuple[str, str]] = [*self._to_go_on(tail)]
         unproven = dict.fromkeys(entry.record.host for entry in self.not_proven)
-        commands += [(f"to test {host} again", f"runbook verify {host}{tail}") for host in unproven]
+        commands += [
+            (message("to test {host} again", host=host), f"runbook verify {host}{tail}") for host in unproven
+        ]
         for host, owners in self._waiting().items():
-            have = "has" if len(owners) == 1 else "have"
-            reason = f"when {' and '.join(owners)} {have} the lines on {host} (chapter 2 of the record)"
+            who = {"owners": listed(owners), "host": host}
+            reason = (
+                message("when {owners} has the lines on {host} (chapter 2 of the record)", **who)
+                if len(owners) == 1
+                else message("when {owners} have the lines on {host} (chapter 2 of the record)", **who)
+            )
             again = f"runbook plan{_hosts([host])}{tail}" if self.is_plan else self._apply([host])
             commands.append((reason, again))
         through = not self.stopped and not self.unfinished
         if self.is_plan and self.open_decisions and through:
-            names = " and ".join(self.open_decisions)
-            commands.append(
-                (f"when what is open on {names} is decided", f"runbook plan{_hosts(self.hosts)}{tail}")
-            )
+            decided = message("when what is open on {hosts} is decided", hosts=listed(self.open_decisions))
+            commands.append((decided, f"runbook plan{_hosts(self.hosts)}{tail}"))
         elif self.is_plan and self.changes_planned and through and self.plan:
             bound = apply_command(
                 plan=self.plan[:16],
                 options=_whose(tail).strip(),
                 reason=not self._reason_serves and self._needs_reason,
             )
-            commands.append(("to make these changes and no others", bound))
+            commands.append((message("to make these changes and no others"), bound))
         elif self.is_plan and self.changes_planned and through:  # in JupyterLab: nobody bound it to a digest
             again = f"runbook plan{_hosts(self.hosts)}{tail}"
-            commands.append(("to have these changes approved and made by the command line", again))
+            commands.append((message("to have these changes approved and made by the command line"), again))
         elif self.current and through and not self.not_proven:
             commands.append(
                 (
-                    "to prove it from outside at any time",
+                    message("to prove it from outside at any time"),
                     f"runbook verify {self.current[0].record.host}{tail}",
                 )
             )
@@ -222,12 +250,14 @@ class RunIndex:
         if until:
             commands.append(
                 (
-                    f"by {until}, for somebody else: to review it",
+                    message("by {time}, for somebody else: to review it", time=until),
                     f"runbook approve --after {self.run}{_whose(tail)}",
                 )
             )
         if self.changes_made:
-            commands.append(("to put back what this run changed", f"runbook rollback {self.run}{tail}"))
+            commands.append(
+                (message("to put back what this run changed"), f"runbook rollback {self.run}{tail}")
+            )
         return tuple(commands)
 
     def _to_go_on(self, tail: str) -> Iterator[tuple[str, str]]:
@@ -236,16 +266,20 @@ class RunIndex:
         if elsewhere:
             hosts = [entry.record.host for entry in elsewhere]
             yield (
-                f"when the inventory has what {' and '.join(hosts)} needs",
+                message("when the inventory has what {hosts} needs", hosts=listed(hosts)),
                 f"runbook plan{_hosts(hosts)}{tail}",
             )
         rest = [entry.record for entry in self.stopped if entry not in elsewhere]
         # What is mended in the inventory ends the run: its other half would be decided by another file.
         if (rest or self.unfinished) and self.ordered is not None:
             failed_on = [record.host for record in rest if record.outcome == "failed"]
-            reason = f"when the cause on {' and '.join(failed_on)} is mended" if failed_on else "to go on"
+            reason = (
+                message("when the cause on {hosts} is mended", hosts=listed(failed_on))
+                if failed_on
+                else message("to go on")
+            )
             if elsewhere:
-                reason += ", before the inventory is changed"
+                reason = message("{reason}, before the inventory is changed", reason=reason)
             yield reason, f"runbook resume {self.run}{_whose(tail)}"
             return
         again: dict[tuple[str, str, bool], list[str]] = {}
@@ -254,8 +288,11 @@ class RunIndex:
                 record.host
             )
         for (mode, chapter, failed), hosts in again.items():
-            names = " and ".join(hosts)
-            reason = f"when the cause on {names} is mended" if failed else f"to go on with {names}"
+            reason = (
+                message("when the cause on {hosts} is mended", hosts=listed(hosts))
+                if failed
+                else message("to go on with {hosts}", hosts=listed(hosts))
+            )
             again_from = self._apply(hosts, chapter)
             yield (
                 reason,
@@ -284,7 +321,18 @@ def _mended_in_the_inventory(record: RecordData) -> bool:
     return record.outcome == "failed" and "inventory" in remedy
 
 
-_STOPPED = {"failed": "failed at", "interrupted": "was interrupted at", "running": "did not finish"}
+def _title(record: RecordData) -> str:
+    """A chapter's title without the Japanese one behind it."""
+    return record.title.partition(" · ")[0]
+
+
+def _stopped(record: RecordData) -> str:
+    where = {"host": record.host, "title": _title(record)}
+    if record.outcome == "failed":
+        return message("{host} failed at {title}", **where)
+    if record.outcome == "interrupted":
+        return message("{host} was interrupted at {title}", **where)
+    return message("{host} did not finish {title}", **where)
 
 
 def _whose(tail: str) -> str:
@@ -299,6 +347,16 @@ def _hosts(hosts: Iterable[str]) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun: 1 change, 2 changes."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def changes(number: int) -> str:
+    """So many changes, in words."""
+    return message("1 change") if number == 1 else message("{n} changes", n=number)
+
+
+def decisions(number: int) -> str:
+    """So many decisions, in words."""
+    return message("1 decision") if number == 1 else message("{n} decisions", n=number)
 
 
 def read_run(folder: Path) -> RunIndex:

@@ -3,12 +3,15 @@
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from runbook_lib import warned
 from runbook_lib.errors import RecordError
+from runbook_lib.messages import Message, message
+from runbook_lib.messages.words import listed
 
 Verdict = Literal["pass", "fail", "could not test", "not asked", "not verified", "not tested"]
 Outcome = Literal["running", "passed", "planned", "not proven", "failed", "interrupted"]
@@ -170,8 +173,46 @@ class Approval(_Part):
     def told(self) -> str:
         """Approved by whom, in words."""
         if self.by:
-            return f"approved by {' and '.join(self.by)}"
-        return "self-approved" if self.by_operator else "approved by nobody"
+            return message("approved by {people}", people=listed(self.by))
+        return message("self-approved") if self.by_operator else message("approved by nobody")
+
+
+class Made(_Part):
+    """How a text of the library was made: its template, and what stood in it, which may have been made, too."""
+
+    template: str
+    fields: "dict[str, str | Made]"
+
+    @classmethod
+    def of(cls, one: Message) -> "Made":
+        """How a message was made."""
+        fields: dict[str, str | Made] = {
+            name: cls.of(value) if isinstance(value, Message) else str(value)
+            for name, value in one.fields.items()
+        }
+        return cls(template=one.template, fields=fields)
+
+    def again(self, text: str) -> str:
+        """The message, where it is this text in English; else the text, as of a record that somebody altered."""
+        try:
+            made = self._message(len(text))
+        except (KeyError, ValueError):
+            return text
+        return made if made == text else text
+
+    def _message(self, longest: int) -> Message:
+        """Raises: KeyError, ValueError: the template is none of ours, or says more than so many characters."""
+        fields = {
+            name: one if isinstance(one, str) else one._message(longest) for name, one in self.fields.items()
+        }
+        length = 0
+        for words, name, form, conversion in Formatter().parse(self.template):
+            if form or conversion or not (name is None or name.isidentifier()):
+                raise ValueError(self.template)
+            length += len(words) + (0 if name is None else len(fields[name]))
+            if length > longest:
+                raise ValueError(self.template)
+        return Message(self.template, fields)
 
 
 class RecordData(_Part):
@@ -179,7 +220,8 @@ class RecordData(_Part):
 
     `approval` is None where the chapter was bound to no plan; `review_by` is when an emergency that waited for no
     approval is to be reviewed. `took_s` is by a clock that only runs (None: written before that was measured);
-    `clock_set_by_s` is by how much the other one was set meanwhile.
+    `clock_set_by_s` is by how much the other one was set meanwhile. `messages` is how
+    texts of the library in this record were made, by the text in English; earlier versions wrote none.
     """
 
     format: Literal[1] = 1
@@ -211,6 +253,12 @@ class RecordData(_Part):
     needed_root: dict[str, str] = Field(default_factory=dict)
     open_decisions: dict[str, str] = Field(default_factory=dict)
     refusal: str | None = None
+    messages: dict[str, Made] = Field(default_factory=dict)
+
+    def spoken(self, text: str) -> str:
+        """A text of this record as the message that it was, to be said in a language; any other as it is."""
+        made = self.messages.get(text)
+        return made.again(text) if made else text
 
     @property
     def plans(self) -> tuple[PlanStep, ...]:
@@ -253,8 +301,12 @@ class RecordData(_Part):
         lines = []
         for seen, claims in reasons.items():
             others = len(dict.fromkeys(claims)) - 1
-            more = f" (and {others} more)" if others else ""
-            lines.append(f"{claims[0]}{more}: {seen}")
+            told = {"claim": self.spoken(claims[0]), "seen": self.spoken(seen)}
+            lines.append(
+                message("{claim} (and {n} more): {seen}", n=others, **told)
+                if others
+                else message("{claim}: {seen}", **told)
+            )
         return tuple(lines)
 
     def count(self, verdict: Verdict) -> int:

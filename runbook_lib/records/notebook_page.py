@@ -20,6 +20,7 @@ from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
 from runbook_lib.errors import RecordError
+from runbook_lib.messages import speech
 from runbook_lib.records.pages import POLICY
 from runbook_lib.visible import visible
 
@@ -91,6 +92,7 @@ def _environment() -> Environment:
     )
     environment.filters["base64"] = lambda text: base64.b64encode(text.encode()).decode()
     environment.globals.update(
+        page_language=speech.ENGLISH,
         light=HtmlFormatter(style="default").get_style_defs(".highlight"),
         dark=HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
     )

@@ -1,7 +1,8 @@
 """Pages of a record: made from its data, readable with no network and no script.
 
 Everything that a server said is text here: it is escaped by the template engine, and characters that would
-act on a terminal or reorder a line (controls, bidirectional overrides) are spelled out.
+act on a terminal or reorder a line (controls, bidirectional overrides) are spelled out. A message is said in the page's
+language: those of the templates, and what a record says of how its texts were made.
 """
 
 import functools
@@ -12,9 +13,12 @@ from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
-from runbook_lib.records import words
-from runbook_lib.records.index import Entry, RunIndex, counted
+from runbook_lib.messages import Message, message, speech
+from runbook_lib.messages.words import worded
+from runbook_lib.records import files, index, words
+from runbook_lib.records.index import Entry, RunIndex
 from runbook_lib.records.model import ApplyStep, NoteStep, Outcome, PlanStep, RecordData, Step
 from runbook_lib.visible import visible
 
@@ -24,12 +28,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 # Word and sign: colour never carries the meaning alone.
 OUTCOMES: dict[Outcome, tuple[str, str, str]] = {
-    "passed": ("pass", "✓", "passed"),
-    "planned": ("plan", "◇", "planned, nothing made"),
-    "not proven": ("unsure", "?", "applied, not proven"),
-    "failed": ("fail", "✕", "failed"),
-    "interrupted": ("fail", "■", "interrupted"),
-    "running": ("unsure", "…", "not finished"),
+    "passed": ("pass", "✓", message("passed")),
+    "planned": ("plan", "◇", message("planned, nothing made")),
+    "not proven": ("unsure", "?", message("applied, not proven")),
+    "failed": ("fail", "✕", message("failed")),
+    "interrupted": ("fail", "■", message("interrupted")),
+    "running": ("unsure", "…", message("not finished")),
 }
 VERDICTS: dict[str, tuple[str, str]] = {
     "pass": ("pass", "✓"),
@@ -50,10 +54,12 @@ class DiffLine:
     kind: str
 
 
-def chapter_page(entry: Entry, run: RunIndex) -> str:
-    """The page of one record."""
+def chapter_page(entry: Entry, run: RunIndex, language: str = speech.ENGLISH) -> str:
+    """The page of one record, in a language of `speech.languages`."""
     notebook_page = (run.folder / entry.notebook_page).exists()
-    return rendered("chapter.html.j2", entry=entry, record=entry.record, notebook_page=notebook_page)
+    return rendered(
+        "chapter.html.j2", language, entry=entry, record=entry.record, notebook_page=notebook_page
+    )
 
 
 def plan_script(record: RecordData) -> str:
@@ -68,29 +74,43 @@ def plan_script(record: RecordData) -> str:
     return head + "\n".join(scripts)
 
 
-def index_page(run: RunIndex) -> str:
-    """The page of a run: every host and chapter, and what to type next."""
-    return rendered("index.html.j2", run=run)
+def index_page(run: RunIndex, language: str = speech.ENGLISH) -> str:
+    """The page of a run: every host and chapter, and what to type next; in a language of `speech.languages`."""
+    return rendered("index.html.j2", language, run=run)
 
 
-def rendered(template: str, **values: object) -> str:
+def write(run: RunIndex, folder: Path, language: str) -> Path:
+    """The pages of a run in a language, into a folder of their own.
+
+    Returns: that of the run.
+    Raises: RecordNotWritten: the disk is full, or takes nothing.
+    """
+    for entry in run.entries:
+        files.write_atomically(folder / entry.page, chapter_page(entry, run, language).encode())
+    files.write_atomically(folder / index.PAGE, index_page(run, language).encode())
+    return folder / index.PAGE
+
+
+def rendered(template: str, language: str = speech.ENGLISH, **values: object) -> str:
     """A page by its template; all that it is given is text there, but for Markup."""
-    return _environment().get_template(template).render(policy=POLICY, **values)
+    return _environment(language).get_template(template).render(policy=POLICY, **values)
 
 
 @functools.cache
-def _environment() -> Environment:
+def _environment(page_language: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("runbook_lib.records"),
         autoescape=True,
-        finalize=_finalized,
+        finalize=functools.partial(_finalized, page_language),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
     environment.filters.update(
-        counted=counted,
+        changes=index.changes,
+        decisions=index.decisions,
         diff_lines=diff_lines,
+        fact_name=fact_name,
         language=language,
         local=local,
         paired=paired,
@@ -98,12 +118,31 @@ def _environment() -> Environment:
         spoken=spoken,
         summary=summary,
         utc=utc,
+        worded=worded,
     )
-    environment.globals.update(outcomes=OUTCOMES, verdicts=VERDICTS, both=words.both)
+    environment.globals.update(
+        outcomes=OUTCOMES,
+        verdicts=VERDICTS,
+        both=words.both,
+        code=code,
+        message=message,
+        page_language=page_language,
+    )
     return environment
 
 
-def _finalized(value: object) -> object:
+def code(text: str) -> Markup:
+    """A name or a digest that stands in a sentence."""
+    return Markup("<code>{}</code>").format(visible(text))
+
+
+def _finalized(language: str, value: object) -> object:
+    """What a template puts out: a message in the page's language, with markup where a field has any."""
+    if isinstance(value, Message):
+        if not any(isinstance(one, Markup) for one in value.fields.values()):
+            return visible(speech.said(value, language))
+        fields = {name: escape(_finalized(language, one)) for name, one in value.fields.items()}
+        return escape(speech.template_of(value, language)).format_map(fields)
     return visible(value) if type(value) is str else value
 
 
@@ -164,8 +203,64 @@ def summary(text: str) -> Iterator[str | list[tuple[str, str]]]:
 
 def spoken(kind: str) -> str:
     """The kind of a change in words: FileChange is a file, MadeOnHost is made on host."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).lower()
-    return words.removesuffix(" change")
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).lower().removesuffix(" change")
+    return _KINDS.get(words, words)
+
+
+_KINDS = {
+    str(kind): kind
+    for kind in (
+        message("alternative"),
+        message("certificate to issue"),
+        message("certificate to order"),
+        message("csr"),
+        message("directory"),
+        message("file"),
+        message("firewalld"),
+        message("key pair"),
+        message("labelled"),
+        message("made on host"),
+        message("membership"),
+        message("packages"),
+        message("services"),
+        message("settings"),
+        message("taken up"),
+        message("unit"),
+        message("variables"),
+    )
+}
+
+
+def fact_name(name: str) -> str:
+    """The name of a fact in words: those of the library as messages, a chapter's own as it gives them."""
+    words = name.replace("_", " ")
+    return _FACTS.get(words, words)
+
+
+_FACTS = {
+    str(fact): fact
+    for fact in (
+        message("candidates"),
+        message("certificate on 25"),
+        message("certificate stays"),
+        message("crypto policy"),
+        message("decisions"),
+        message("family"),
+        message("host key"),
+        message("key bits"),
+        message("key type"),
+        message("looked after by"),
+        message("machine"),
+        message("maintenance"),
+        message("names"),
+        message("ports"),
+        message("release"),
+        message("server"),
+        message("system"),
+        message("valid days"),
+        message("variant"),
+    )
+}
 
 
 def span(record: RecordData) -> str:
@@ -180,15 +275,23 @@ def span(record: RecordData) -> str:
         ended, started = map(datetime.fromisoformat, (record.ended_at, record.started_at))
         seconds = (ended - started).total_seconds()
         if seconds < 0:
-            return "not known: the clock was set"
+            return message("not known: the clock was set")
     if record.clock_set_by_s:
-        word = "forward" if record.clock_set_by_s > 0 else "back"
-        return f"{_spelled(seconds)}; the clock was set {word} by {_spelled(abs(record.clock_set_by_s))} meanwhile"
+        times = {"took": _spelled(seconds), "by": _spelled(abs(record.clock_set_by_s))}
+        return (
+            message("{took}; the clock was set forward by {by} meanwhile", **times)
+            if record.clock_set_by_s > 0
+            else message("{took}; the clock was set back by {by} meanwhile", **times)
+        )
     return _spelled(seconds)
 
 
 def _spelled(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    if seconds < 60:
+        return message("{seconds} s", seconds=f"{seconds:.1f}")
+    return message(
+        "{minutes} min {seconds} s", minutes=int(seconds // 60), seconds=f"{int(seconds % 60):02d}"
+    )
 
 
 def utc(moment: str) -> str:

@@ -1,14 +1,15 @@
 """A record writes itself while a chapter works, so that a crash leaves all that happened before it."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from runbook_lib import credentials
+from runbook_lib import credentials, display
 from runbook_lib.excerpt import excerpt
+from runbook_lib.messages import Message
 from runbook_lib.records import files, model, origin, seal
-from runbook_lib.records.model import Approval, Failure, RecordData
+from runbook_lib.records.model import Approval, Failure, Made, RecordData
 from runbook_lib.records.redaction import masked, refuse_secrets
 
 _FACT_CHARACTERS_MAX = 4000
@@ -85,7 +86,8 @@ class Record:
         }
         path = folder / f"{chapter}.json"
         began = origin.Moment.now()
-        data = RecordData.model_validate(_clean(fields, path))
+        messages = _clean(_messages(fields), path)
+        data = RecordData.model_validate({**_clean(fields, path), "messages": messages})
         if origin.chapters_of_run():  # a batch has begun the run, and holds it
             files.prepare_root(root)
             files.give_up_when_full(seal.reserve_of(root, run))
@@ -159,7 +161,7 @@ class Record:
     def finish(
         self,
         outcome: Finish,
-        summary: str | None,
+        summary: str | display.Shown | None,
         undo: str | None = None,
         error: BaseException | Failure | None = None,
         needed_root: Mapping[str, str] | None = None,
@@ -172,6 +174,8 @@ class Record:
             error: what stopped the chapter, or what is known of it.
             needed_root: the looks of a plan that needed root, name to command.
         """
+        text = display.in_english(summary) if isinstance(summary, display.Shown) else summary
+        shown = vars(summary) if isinstance(summary, display.Shown) else {}
         failure = (
             Failure(type=type(error).__name__, message=str(error))
             if isinstance(error, BaseException)
@@ -180,22 +184,30 @@ class Record:
         self._update(
             {
                 "outcome": outcome,
-                "summary": summary,
+                "summary": text,
                 "undo": undo,
                 "error": failure.model_dump() if failure else None,
                 "ended_at": origin.now_text(),
                 "took_s": self.began.took_s() if self.began else None,
                 "clock_set_by_s": self.began.clock_set_by_s() if self.began else None,
                 "needed_root": dict(needed_root or {}),
-            }
+            },
+            shown,
         )
 
     def _add(self, step: Mapping[str, object]) -> None:
         written = self._written()
-        self._replace({**written, "steps": [*written["steps"], _clean(step, self.path)]})
+        added = {"steps": [*written["steps"], _clean(step, self.path)]}
+        self._replace({**written, **added, **self._with_messages(written, step)})
 
-    def _update(self, fields: Mapping[str, object]) -> None:
-        self._replace({**self._written(), **_clean(fields, self.path)})
+    def _update(self, fields: Mapping[str, object], shown: Mapping[str, object] | None = None) -> None:
+        """Write fields anew; `shown` is what they were made text of."""
+        written = self._written()
+        messages = self._with_messages(written, {**fields, **(shown or {})})
+        self._replace({**written, **_clean(fields, self.path), **messages})
+
+    def _with_messages(self, written: Mapping[str, Any], new: Mapping[str, object]) -> dict[str, object]:
+        return {"messages": {**written["messages"], **_clean(_messages(new), self.path)}}
 
     def _written(self) -> dict[str, Any]:
         """What is written so far; searched again where another secret is known by now, which may stand in it."""
@@ -204,7 +216,8 @@ class Record:
         if known == self._known:
             return written
         self._known = known
-        return _clean(written, self.path)
+        kept = {text: made for text, made in written["messages"].items() if masked(text) == text}
+        return _clean({**written, "messages": kept}, self.path)
 
     def _replace(self, fields: Mapping[str, object]) -> None:
         if self.data.ended_at:
@@ -230,6 +243,27 @@ class Record:
 def _kept(fact: str) -> str:
     """A fact as the record has it: of a very long one the ends, its length and its digest."""
     return fact if len(fact) <= _FACT_CHARACTERS_MAX else excerpt(fact.encode("utf-8", "surrogatepass"))
+
+
+def _messages(fields: Mapping[str, object]) -> dict[str, object]:
+    """How each message among what is written was made, by its text as the record has it.
+
+    One whose text is another once secrets are masked is left out: people read it in English then.
+    """
+    found = {str(one): one for one in _among(fields)}
+    return {text: Made.of(one).model_dump() for text, one in found.items() if masked(text) == text}
+
+
+def _among(value: object) -> Iterator[Message]:
+    if isinstance(value, Message):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _among(key)
+            yield from _among(one)
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        for one in value:
+            yield from _among(one)
 
 
 def _clean(fields: Mapping[str, object], path: Path) -> dict[str, Any]:

@@ -1,0 +1,110 @@
+"""What people read can be said in each language: the catalogues have all of it, whole, and say what the code says."""
+
+import ast
+import io
+import string
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from runbook_lib.messages import joined, message
+from runbook_lib.messages.speech import CATALOGUES, ENGLISH, languages, said, speaking
+
+LIBRARY = Path(__file__).parents[1] / "runbook_lib"
+OTHERS = [language for language in languages() if language != ENGLISH]
+# As `make messages` reads the library: pyproject.toml, [tool.babel].
+_READ_BY = [("**.py", "python"), ("**.j2", "jinja2")]
+
+
+def catalogue(language: str) -> Catalog:
+    with (CATALOGUES / language / "LC_MESSAGES" / "runbook.po").open("rb") as file:
+        return read_po(file, locale=language)
+
+
+def translated(language: str) -> list[Message]:
+    return [one for one in catalogue(language) if one.id]
+
+
+def fields(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+
+
+@pytest.fixture(scope="module")
+def extracted() -> set[str]:
+    found = extract_from_dir(LIBRARY, _READ_BY, keywords={"message": None}, comment_tags=())
+    return {str(words) for _, _, words, _, _ in found}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_catalogue_has_what_the_code_says_and_nothing_else(language: str, extracted: set[str]) -> None:
+    """To do when red: make messages."""
+    assert {str(one.id) for one in translated(language)} == extracted
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_is_read_is_what_was_translated(language: str) -> None:
+    """To do when red: make messages."""
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue(language))
+    assert (CATALOGUES / language / "LC_MESSAGES" / "runbook.mo").read_bytes() == compiled.getvalue()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_nothing_is_left_untranslated(language: str) -> None:
+    assert [one.id for one in translated(language) if not one.string or one.fuzzy] == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_translation_has_the_fields_of_its_template(language: str) -> None:
+    both = [(str(one.id), str(one.string)) for one in translated(language) if one.string]
+    assert [pair for pair in both if fields(pair[0]) != fields(pair[1])] == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_translation_breaks_an_attribute_of_a_page(language: str) -> None:
+    """Nor does it act there: what is in quotation marks in English may be so in another language with its own."""
+    plain = [one for one in translated(language) if not set('<>&"') & set(str(one.id))]
+    assert [one.string for one in plain if set('<>&"') & set(str(one.string))] == []
+
+
+def test_every_template_formats(extracted: set[str]) -> None:
+    """Fields are names alone: how a number is written is decided before, so that a record can keep it as text."""
+    for template in extracted:
+        for _, name, form, conversion in string.Formatter().parse(template):
+            assert name is None or name.isidentifier(), template
+            assert not form, template
+            assert not conversion, template
+        assert template.format_map(dict.fromkeys(fields(template), "x"))
+
+
+def test_a_template_stands_where_it_is_said() -> None:
+    """Whatever is computed could not be found, and would stay English."""
+    for path in sorted(LIBRARY.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "message":
+                assert isinstance(node.args[0], ast.Constant), f"{path}:{node.lineno}"
+                assert isinstance(node.args[0].value, str), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_message_is_said_with_all_that_stands_in_it(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {"1 change": "変更1件", "{changes} made": "{changes}を実施"}
+    monkeypatch.setattr("runbook_lib.messages.speech._catalogue", lambda _: _Words(words))
+    told = joined("; ", (message("{changes} made", changes=message("1 change")), "main.cf"))
+    assert told == "1 change made; main.cf"
+    assert said(told, language) == "変更1件を実施; main.cf"
+    with speaking(language):
+        assert said(told) == "変更1件を実施; main.cf"
+    assert said(told) == told
+
+
+class _Words:
+    def __init__(self, words: dict[str, str]) -> None:
+        self._words = words
+
+    def gettext(self, text: str) -> str:
+        return self._words.get(text, text)
