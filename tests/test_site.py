@@ -141,7 +141,8 @@ def test_no_page_loads_anything_from_elsewhere(site: Path, pages: dict[Path, htm
         if "//" in address
     ]
     for path in [*site.rglob("*.css"), *site.rglob("*.js"), *site.rglob("*.svg")]:
-        text = re.sub(r"/\*.*?\*/|(^|\s)//[^\n]*", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        left_out = r"/\*.*?\*/|(^|\s)//[^\n]*|<a href=[^>]*>"
+        text = re.sub(left_out, "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         found = re.findall(
             r"""(?:url\(\s*|@import\s+|["'`]\s*|=\s*)["']?((?:https?:)?//[\w.-]+[^\s"')]*)""", text
         )
@@ -219,7 +220,7 @@ def test_a_japanese_word_is_found_though_no_blank_parts_it(word: str, chapter: s
 
 def test_a_japanese_word_that_stands_nowhere_is_not_found(visit: Open) -> None:
     page = visit("ja/search.html?q=冷蔵庫")
-    page.locator("#search-results p.search-summary").wait_for()
+    page.get_by_text("見つかりませんでした").wait_for()
     assert page.locator("#search-results li").count() == 0
 
 
