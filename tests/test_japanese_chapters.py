@@ -14,6 +14,8 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from runbook_lib.batch.notebooks import find_notebooks
+
 ENGLISH = Path(__file__).resolve().parents[1] / "notebooks"
 JAPANESE = ENGLISH / "ja"
 NAMES = sorted(path.name for path in ENGLISH.glob("[0-9]*.ipynb"))
@@ -86,6 +88,10 @@ def numbers(text: str) -> set[str]:
 
 def test_there_is_one_for_each_chapter() -> None:
     assert sorted(path.name for path in JAPANESE.glob("*.ipynb")) == NAMES
+
+
+def test_a_batch_runs_the_english_ones_alone() -> None:
+    assert [one.path for one in find_notebooks(ENGLISH)] == [ENGLISH / name for name in NAMES]
 
 
 @pytest.mark.parametrize("name", NAMES)
