@@ -9,7 +9,7 @@ HOST = debian12
 JUPYTER_OPTIONS =
 # Where `make site` puts its pages, a folder a language; which there are, site/conf.py says.
 SITE = .site
-LANGUAGES = en
+LANGUAGES = en ja
 CATALOGUES = runbook_lib/messages/catalogues
 # One run for everything that is done until a command ends.
 NEW_RUN = RUNBOOK_RUN=$$(date -u +%Y%m%dT%H%M%SZ)-$$(od -An -N2 -tx2 /dev/urandom | tr -d ' ')
@@ -105,7 +105,7 @@ faults: test-packages lab-up ## every fault of the table, and what `make test` d
 	  echo $$((($$(date +%s) - began + 59) / 60)) > .faults/minutes
 	@.venv/bin/python tests/faults_document.py .faults
 
-site: .venv/.site ## notebooks and docs as pages that need neither a server nor a network: .site/en/index.html
+site: .venv/.site ## notebooks and docs as pages that need neither a server nor a network: .site/en/index.html, .site/ja/index.html
 	@for language in $(LANGUAGES); do \
 	  work=$$(mktemp -d) && trap "rm -rf $$work" EXIT && mkdir "$$work/source" "$$work/source/tests" && \
 	  cp -r *.md LICENSE docs notebooks runbook_lib "site/$$language/index.md" "$$work/source" && \

@@ -5,8 +5,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SHIPPED = ("notebooks/[0-9]*.ipynb", "notebooks/*.png", "notebooks/*.svg", "docs/capture/*.json",
-           "inventory/example.yaml", "inventory/schema.json")  # fmt: skip
+SHIPPED = ("notebooks/[0-9]*.ipynb", "notebooks/ja/*.ipynb", "notebooks/*.png", "notebooks/*.svg",
+           "docs/capture/*.json", "inventory/example.yaml", "inventory/schema.json")  # fmt: skip
 
 
 class ShippedFiles(BuildHookInterface[Any]):

@@ -24,6 +24,7 @@ CHANGING = {
     "debian12": ("11-key-and-csr", "12-signing", "20-postfix-debian"),
     "el9": ("11-key-and-csr", "12-signing", "21-postfix-centos"),
 }
+collect_ignore = ["ja"]  # without outputs as yet; tests/test_japanese_chapters.py compares the rest
 _done: list[tuple[str, str]] = []  # host and chapter
 _of_this_run = pytest.MonkeyPatch()
 

@@ -13,6 +13,11 @@ EXAMPLE = _TREE / "inventory" / "example.yaml"
 SCHEMA = _TREE / "inventory" / "schema.json"
 
 
+def notebooks_in(language: str) -> Path:
+    """The folder of the chapters in a language ("en", "ja"). Those in English are the ones that a batch runs."""
+    return NOTEBOOKS if language == "en" else NOTEBOOKS / language
+
+
 def configuration() -> Path:
     """The user's folder of settings for the runbook: `runbook` in $XDG_CONFIG_HOME, else in ~/.config.
 

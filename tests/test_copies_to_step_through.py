@@ -1,11 +1,14 @@
 """`runbook jupyter` writes copies of the notebooks; one that somebody edited is not lost to the next."""
 
+import re
 from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_output
+from typer.testing import CliRunner
 
 from runbook_lib.chapters import copies
+from runbook_lib.cli import app
 from runbook_lib.places import NOTEBOOKS
 
 SOURCE = NOTEBOOKS / "11-key-and-csr.ipynb"
@@ -48,6 +51,29 @@ def test_a_copy_that_was_only_run_is_made_anew(tmp_path: Path) -> None:
     assert copies.make(SOURCE, tmp_path, "site", "debian13") is None
     assert "debian13" in injected(copy)
     assert [path.name for path in tmp_path.iterdir()] == [SOURCE.name]
+
+
+def test_they_are_made_in_the_language_that_is_asked_for(tmp_path: Path) -> None:
+    """An edited copy of the other language is kept, as any."""
+    assert list(copies.make_all("lab", "debian12", tmp_path, "ja")) == []
+    names = [path.name for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    japanese = nbformat.read(tmp_path / SOURCE.name, 4)
+    assert japanese.cells[0].source.startswith("# 1-1 サーバの秘密鍵")
+    assert 'language: str = "ja"' in japanese.cells[2].source
+    assert "debian12" in injected(tmp_path / SOURCE.name)
+    japanese.cells[2].source += "\nreason = 'MAIL-12'"
+    nbformat.write(japanese, tmp_path / SOURCE.name)
+    assert [line.split(": ")[1] for line in copies.make_all("lab", "debian12", tmp_path)] == [
+        "kept as 11-key-and-csr.edited-1.ipynb, beside the new copy"
+    ]
+    assert nbformat.read(tmp_path / SOURCE.name, 4).cells[0].source.startswith("# 1-1 Private key and CSR")
+
+
+def test_each_language_that_there_is_can_be_asked_for() -> None:
+    offered = CliRunner().invoke(app, ["jupyter", "mail1", "--language", "none"]).output
+    others = [path.name for path in NOTEBOOKS.iterdir() if list(path.glob("[0-9]*.ipynb"))]
+    assert sorted(re.findall(r"'([a-z]{2})'", offered)) == sorted(["en", *others])
 
 
 def injected(copy: Path) -> str:

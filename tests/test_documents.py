@@ -22,12 +22,15 @@ from runbook_lib.remote.change import Change
 CHECKOUT = Path(__file__).resolve().parents[1]
 README = CHECKOUT / "README.md"
 OWN_SERVERS = CHECKOUT / "docs" / "your-own-servers.md"
+README_JA = CHECKOUT / "README.ja.md"
 DOCUMENTS = (
     README,
+    README_JA,
     *(CHECKOUT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md")),
     *sorted((CHECKOUT / "docs").glob("*.md")),
 )
 NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+JAPANESE = sorted((CHECKOUT / "notebooks" / "ja").glob("[0-9][0-9]-*.ipynb"))
 
 
 def markdown(notebook: Path) -> str:
@@ -38,8 +41,8 @@ def markdown(notebook: Path) -> str:
 def texts() -> Iterator[tuple[str, str]]:
     for path in DOCUMENTS:
         yield path.name, path.read_text(encoding="utf-8")
-    for path in NOTEBOOKS:
-        yield path.name, markdown(path)
+    for path in (*NOTEBOOKS, *JAPANESE):
+        yield str(path.relative_to(CHECKOUT / "notebooks")), markdown(path)
 
 
 def commands(text: str, program: str) -> list[list[str]]:
@@ -92,27 +95,38 @@ def test_every_link_of_a_notebook_leads_to_a_notebook(notebook: Path) -> None:
     assert [link for link in links if "://" not in link and not (notebook.parent / link).exists()] == []
 
 
-def test_the_readme_lists_every_chapter_by_its_title_in_order() -> None:
-    shown = re.findall(r"^\| \[(.+?)\]\(notebooks/(.+?)\)", README.read_text(encoding="utf-8"), re.MULTILINE)
-    titles = [re.search(r"^# (.+)", markdown(path), re.MULTILINE) for path in NOTEBOOKS]
+@pytest.mark.parametrize(("readme", "notebooks"), [(README, NOTEBOOKS), (README_JA, JAPANESE)])
+def test_the_readme_lists_every_chapter_by_its_title_in_order(readme: Path, notebooks: list[Path]) -> None:
+    shown = re.findall(r"^\| \[(.+?)\]\((notebooks/.+?)\)", readme.read_text(encoding="utf-8"), re.MULTILINE)
+    titles = [re.search(r"^# (.+)", markdown(path), re.MULTILINE) for path in notebooks]
     assert shown == [
-        (title[1], path.name) for title, path in zip(titles, NOTEBOOKS, strict=True) if title is not None
+        (title[1], str(path.relative_to(CHECKOUT)))
+        for title, path in zip(titles, notebooks, strict=True)
+        if title is not None
     ]
 
 
 def test_the_number_of_claims_is_the_one_that_is_told() -> None:
     assert "twenty-five claims" in README.read_text(encoding="utf-8")
+    assert "25の確認項目" in README_JA.read_text(encoding="utf-8")
     assert "Of twenty-five claims nineteen are asked" in OWN_SERVERS.read_text(encoding="utf-8")
     assert len(CLAIMS) == 25
 
 
-def test_the_first_screen_has_the_picture_and_the_two_commands() -> None:
-    first = README.read_text(encoding="utf-8").split("\n")[:20]
+@pytest.mark.parametrize(("readme", "other"), [(README, README_JA), (README_JA, README)])
+def test_the_first_screen_has_the_picture_and_the_two_commands(readme: Path, other: Path) -> None:
+    """And the way to the other language."""
+    first = readme.read_text(encoding="utf-8").split("\n")[:20]
+    assert any(f"]({other.name})" in line for line in first)
     assert any("docs/record.png" in line for line in first)
     assert [line.split("#")[0].strip() for line in first if line.startswith("    make ")] == [
         "make demo",
         "make test",
     ]
+
+
+def test_the_japanese_readme_is_one_screen() -> None:
+    assert len(README_JA.read_text(encoding="utf-8").splitlines()) <= 45
 
 
 def test_the_format_of_a_record_names_every_field() -> None:

@@ -238,6 +238,9 @@ def test_without_the_extra_copies_are_made_and_what_to_install_is_said(home: Hom
     assert sorted(path.name for path in copies.iterdir()) == CHAPTERS
     cells = json.loads((copies / CHAPTERS[0]).read_text())["cells"]
     assert any('host = "mail1"' in "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    home.runbook("jupyter", "mail1", "--language", "ja")
+    assert sorted(path.name for path in copies.iterdir()) == CHAPTERS
+    assert json.loads((copies / CHAPTERS[0]).read_text())["cells"][0]["source"][0].startswith("# 0 準備")
 
 
 @pytest.fixture

@@ -13,9 +13,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(CHECKOUT.glob("notebooks/[0-9]*.ipynb"))
-CHAPTER = "notebooks/20-postfix-debian.html"
+JAPANESE = sorted(CHECKOUT.glob("notebooks/ja/[0-9]*.ipynb"))
+CHAPTER = "en/notebooks/20-postfix-debian.html"
+CHAPTER_JA = "ja/notebooks/ja/20-postfix-debian.html"
 # One of each kind: lists, tables and commands, a chapter with a drawing, diffs and folded parts, what was searched for.
-KINDS = ("index.html", "docs/faults-survived.html", "CONTRIBUTING.html", CHAPTER, "search.html?q=saslauthd")
+KINDS = (
+    "en/index.html", "en/docs/faults-survived.html", "en/CONTRIBUTING.html", CHAPTER, "en/search.html?q=saslauthd",
+    "ja/index.html", "ja/README.ja.html", CHAPTER_JA, "ja/search.html?q=署名要求書",
+)  # fmt: skip
 WIDTHS = (360, 800, 1400)
 Open = Callable[..., Page]
 
@@ -28,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["make", "site", f"SITE={folder}"], cwd=CHECKOUT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return folder / "en"
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +82,33 @@ def visit(site: Path, browser: Browser) -> Iterator[Open]:
 
 def test_every_document_and_chapter_has_a_page(site: Path) -> None:
     written = [
-        *CHECKOUT.glob("*.md"),
+        *(path for path in CHECKOUT.glob("*.md") if path.name != "README.ja.md"),
         *CHECKOUT.glob("docs/*.md"),
         *NOTEBOOKS,
         CHECKOUT / "tests" / "README.md",
     ]
-    assert [
-        path.name for path in written if not (site / path.relative_to(CHECKOUT)).with_suffix(".html").exists()
-    ] == []
+    pages = [site / "en" / path.relative_to(CHECKOUT) for path in written]
+    pages += [site / "ja" / path.relative_to(CHECKOUT) for path in (CHECKOUT / "README.ja.md", *JAPANESE)]
+    assert [page.name for page in pages if not page.with_suffix(".html").exists()] == []
+
+
+def test_each_page_is_in_one_language_alone(site: Path) -> None:
+    assert not (site / "en" / "README.ja.html").exists()
+    assert not (site / "en" / "notebooks" / "ja").exists()
+    assert sorted(path.name for path in (site / "ja").glob("*.html")) == [
+        "README.ja.html", "index.html", "search.html",
+    ]  # fmt: skip
+
+
+def test_a_chapter_leads_to_the_same_one_in_the_other_language(site: Path, visit: Open) -> None:
+    """There and back again; so does a front page."""
+    for english, japanese in ((CHAPTER, CHAPTER_JA), ("en/index.html", "ja/index.html")):
+        page = visit(english)
+        page.get_by_role("link", name="日本語").first.click()
+        assert page.url == f"{site.as_uri()}/{japanese}"
+        assert page.locator("html").get_attribute("lang") == "ja"
+        page.locator(".as-of").get_by_role("link", name="English").click()
+        assert page.url == f"{site.as_uri()}/{english}"
 
 
 def test_every_link_leads_to_a_file_and_a_place_in_it(
@@ -117,7 +141,8 @@ def test_no_page_loads_anything_from_elsewhere(site: Path, pages: dict[Path, htm
         if "//" in address
     ]
     for path in [*site.rglob("*.css"), *site.rglob("*.js"), *site.rglob("*.svg")]:
-        text = re.sub(r"/\*.*?\*/|(^|\s)//[^\n]*", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        left_out = r"/\*.*?\*/|(^|\s)//[^\n]*|<a href=[^>]*>"
+        text = re.sub(left_out, "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         found = re.findall(
             r"""(?:url\(\s*|@import\s+|["'`]\s*|=\s*)["']?((?:https?:)?//[\w.-]+[^\s"')]*)""", text
         )
@@ -130,18 +155,23 @@ def test_no_page_loads_anything_from_elsewhere(site: Path, pages: dict[Path, htm
 def test_each_page_says_of_which_commit_it_is_and_a_chapter_where_it_was_run(
     site: Path, pages: dict[Path, html.HtmlElement]
 ) -> None:
-    shown = ["git", "show", "--no-patch", "--format=%h of %cs"]
-    commit = subprocess.run(shown, cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.strip()
+    shown = ["git", "show", "--no-patch", "--format=%h %cs"]
+    done = subprocess.run(shown, cwd=CHECKOUT, check=True, capture_output=True, text=True)
+    commit, day = done.stdout.split()
     said = {
         path.relative_to(site).as_posix(): " ".join(page.xpath("string(//p[@class='as-of'])").split())
         for path, page in pages.items()
         if path.name != "search.html"
     }
-    assert [name for name, text in said.items() if f"commit {commit}" not in text] == []
-    run_on = {name: text.split()[2] for name, text in said.items() if text.startswith("Run on")}
+    assert [name for name, text in said.items() if commit not in text or day not in text] == []
+    asked = {name: re.search(r"Run on (\w+) of|のホスト(\w+)で実行", text) for name, text in said.items()}
+    run_on = {name: found[1] or found[2] for name, found in asked.items() if found}
     assert run_on == {
-        f"notebooks/{path.stem}.html": "el9" if path.stem == "21-postfix-centos" else "debian12"
-        for path in NOTEBOOKS
+        f"{language}/{path.relative_to(CHECKOUT).with_suffix('.html')}": "el9"
+        if path.stem == "21-postfix-centos"
+        else "debian12"
+        for language, those in (("en", NOTEBOOKS), ("ja", JAPANESE))
+        for path in those
     }
 
 
@@ -155,7 +185,7 @@ def test_axe_finds_nothing(name: str, visit: Open) -> None:
 
 def test_no_page_is_wider_than_the_window(pages: dict[Path, html.HtmlElement], visit: Open) -> None:
     """Nor is its column, which furo lets scroll on a phone."""
-    page = visit("index.html")
+    page = visit("en/index.html")
     content, wide = "document.querySelector('.content')", []
     for path in pages:
         page.goto(path.as_uri())
@@ -169,9 +199,29 @@ def test_no_page_is_wider_than_the_window(pages: dict[Path, html.HtmlElement], v
 
 
 def test_what_is_searched_for_is_found_without_a_server(visit: Open) -> None:
-    page = visit("search.html?q=saslauthd")
+    page = visit("en/search.html?q=saslauthd")
     page.locator("#search-results li a", has_text="2 Postfix with TLS and SMTP AUTH: Debian").first.click()
     assert page.url.split("?")[0].endswith(CHAPTER)
+
+
+@pytest.mark.parametrize(
+    ("word", "chapter"),
+    [
+        ("署名要求書", "1-1 サーバの秘密鍵"),  # three words of the language, without a blank
+        ("鍵", "1-1 サーバの秘密鍵"),  # a single letter
+        ("ソケット saslauthd", "2 Postfix をTLSでの暗号化ができるように設定（Debianの場合）"),
+        ("前方秘匿性", "3-1 Windows Live Mail の場合"),
+    ],
+)
+def test_a_japanese_word_is_found_though_no_blank_parts_it(word: str, chapter: str, visit: Open) -> None:
+    page = visit(f"ja/search.html?q={word}")
+    page.locator("#search-results li a", has_text=chapter).first.wait_for()
+
+
+def test_a_japanese_word_that_stands_nowhere_is_not_found(visit: Open) -> None:
+    page = visit("ja/search.html?q=冷蔵庫")
+    page.get_by_text("見つかりませんでした").wait_for()
+    assert page.locator("#search-results li").count() == 0
 
 
 def test_a_drawing_says_what_it_shows(pages: dict[Path, html.HtmlElement]) -> None:

@@ -14,7 +14,7 @@ import papermill
 from nbformat import NotebookNode
 
 from runbook_lib.errors import UsageError
-from runbook_lib.places import NOTEBOOKS
+from runbook_lib.places import notebooks_in
 from runbook_lib.records.attachment import read_notebook
 
 _MADE = "runbook_copy"  # in a copy's metadata: the digest of its cells as they were made
@@ -66,9 +66,9 @@ def _digest(notebook: NotebookNode) -> str:
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
 
 
-def make_all(inventory: str, host: str, folder: Path) -> Iterator[str]:
-    """Make the copies of all notebooks; a sentence for each edited one that is kept."""
-    for source in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")):
+def make_all(inventory: str, host: str, folder: Path, language: str = "en") -> Iterator[str]:
+    """Make the copies of all notebooks in a language; a sentence for each edited one that is kept."""
+    for source in sorted(notebooks_in(language).glob("[0-9]*.ipynb")):
         kept = make(source, folder, inventory, host)
         if kept:
             yield f"{folder / source.name} had been edited: kept as {kept.name}, beside the new copy"

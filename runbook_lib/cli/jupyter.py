@@ -5,7 +5,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,6 +28,10 @@ def jupyter(
             help="Where the copies go; without it work/HOST of the checkout, or of your data folder.",
         ),
     ] = None,
+    language: Annotated[
+        Literal["en", "ja"],
+        typer.Option("--language", help="The language of the copies: English, or Japanese (日本語)."),
+    ] = "en",
 ) -> None:
     """Open copies of the notebooks for one host in JupyterLab, which gets what stands behind them.
 
@@ -45,7 +49,7 @@ def jupyter(
     folder = (
         folder or (places.CHECKOUT or places.data()) / "work" / origin.plain_name(host, "HOST")
     ).absolute()
-    for line in copies.make_all(name if by_word else str(book.path), host, folder):
+    for line in copies.make_all(name if by_word else str(book.path), host, folder, language):
         say_beside(line)
     if importlib.util.find_spec("jupyterlab") is None or importlib.util.find_spec("ipykernel") is None:
         raise UsageError(
