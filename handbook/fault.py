@@ -35,7 +35,8 @@ class Fault:
         message: the words that a person has, and looks for.
         made: sh that brings it about, as root; empty: nothing is wrong on the server.
         asked: what a client types.
-        log: an extended regular expression for the lines of the log that tell; empty: the log is silent about it.
+        log: an extended regular expression for the lines of the log that tell, the line that comes last at its end;
+            empty: the log is silent about it.
         cause: why it is so.
         cure: sh that mends it, as root; empty: nothing is mended on the server.
         to_do: the cure in words, with what to look at.

@@ -15,7 +15,8 @@ DROPPED = Fault(
     cure="nft delete table inet handbook",
     to_do="`nft list ruleset` on the host. Where nothing is there, it is a filter before the host: ask who "
     "keeps it",
-    elsewhere="firewalld has a service for it: firewall-cmd --add-service=smtp-submission; ufw: ufw allow 587/tcp",
+    elsewhere="firewalld has a service for it: firewall-cmd --add-service=smtp-submission; ufw: ufw allow "
+    "587/tcp",
 )
 REJECTED = Fault(
     message="No route to host",

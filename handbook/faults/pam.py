@@ -17,14 +17,16 @@ WRONG_PASSWORD = Fault(
     log="auth failure|authentication failure|SASL PLAIN",
     cause="the password is wrong",
     cure="",
-    to_do="have the user type it anew. The client hears the same of a wrong name: only the log has which it was",
+    to_do="have the user type it anew. The client hears the same of a wrong name: only the log has which it "
+    "was",
 )
 LOCKED = Fault(
     message="reason=PAM auth error",
     made="usermod -L kensa",
     asked=(Ask(_LOGIN, _REFUSED, _ACCEPTED),),
-    log="auth failure|authentication failure",
+    log="auth failure|authentication failure|SASL PLAIN",
     cause="the account is locked: its password counts no more, though it is right",
     cure="usermod -U kensa",
-    to_do="`passwd -S kensa` has an L where an account is locked. Unlock it, if it was not locked for a reason",
+    to_do="`passwd -S kensa` has an L where an account is locked. Unlock it, if it was not locked for a "
+    "reason",
 )

@@ -16,30 +16,29 @@ SASLAUTHD_DOWN = Fault(
     message="454 4.7.0 Temporary authentication failure",
     made="systemctl stop saslauthd",
     asked=_TEMPORARY,
-    log="SASL (authentication|PLAIN)",
+    log="SASL authentication|SASL PLAIN",
     cause="saslauthd does not run, so nobody answers at its socket",
     cure="systemctl start saslauthd",
-    to_do="start it. On Debian 12 the service is active (exited) also where nothing runs, since START=yes is "
-    "missing in "
-    "/etc/default/saslauthd: look for the process",
+    to_do="start it. On Debian 12 the service is active (exited) also where nothing runs, if START=yes is "
+    "missing in /etc/default/saslauthd: look for the process",
 )
 SOCKET_ELSEWHERE = Fault(
     message="cannot connect to saslauthd server: No such file or directory",
     made=f"systemctl stop saslauthd\nsed -i '/^OPTIONS/s,/var/spool/postfix,,' {_SETTINGS}\nsystemctl start saslauthd",
     asked=_TEMPORARY,
-    log="SASL (authentication|PLAIN)",
+    log="SASL authentication|SASL PLAIN",
     cause="saslauthd runs, and makes its socket outside the chroot, where smtpd cannot see it",
     cure=f"systemctl stop saslauthd\nsed -i '/^OPTIONS/s,/var/run,/var/spool/postfix&,' {_SETTINGS}\nsystemctl start "
     "saslauthd",
-    to_do="start it with `-m /var/spool/postfix/var/run/saslauthd`; stop it before the file is edited, or the "
-    "old one stays",
+    to_do="start it with `-m /var/spool/postfix/var/run/saslauthd`; stop it before the file is edited, or "
+    "the old one stays",
     elsewhere="Enterprise Linux runs smtpd outside of a chroot: the socket is /run/saslauthd/mux for both",
 )
 NOT_IN_GROUP = Fault(
     message="cannot connect to saslauthd server: Permission denied",
     made="gpasswd -d postfix sasl\npostfix reload",
     asked=_TEMPORARY,
-    log="SASL (authentication|PLAIN)",
+    log="SASL authentication|SASL PLAIN",
     cause="the folder of the socket is open to the group sasl alone, and postfix is not in it",
     cure="usermod -aG sasl postfix\npostfix reload",
     to_do="add it, and reload: a process has the groups that it began with",
@@ -48,7 +47,7 @@ NO_SMTPD_CONF = Fault(
     message="535 5.7.8 for the right password, and nothing from saslauthd",
     made=f"mv {_SMTPD_CONF} smtpd.conf\npostfix reload",
     asked=(Ask(_OFFERED, "CRAM-MD5", "AUTH PLAIN LOGIN"), Ask(_LOGIN, r"535 5\.7\.8", _ACCEPTED)),
-    log="SASL (authentication|PLAIN)",
+    log="SASL authentication|SASL PLAIN",
     cause="without smtpd.conf the library looks into a database of its own, which is empty, and offers what "
     "that could do",
     cure=f"mv smtpd.conf {_SMTPD_CONF}\npostfix reload",
