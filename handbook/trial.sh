@@ -4,7 +4,6 @@ IFS= read -r PW
 export PW
 exec </dev/null
 cd /root || exit 1
-mux=/var/spool/postfix/var/run/saslauthd/mux
 logger -t handbook begins
 journalctl --sync
 cursor=$(journalctl -q -t handbook -n 1 --show-cursor | sed -n 's/^-- cursor: //p')

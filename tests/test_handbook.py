@@ -162,15 +162,9 @@ def test_no_run_and_no_wheel_has_it(tmp_path: Path) -> None:
     found = [one.path for one in find_notebooks(CHECKOUT / "notebooks")]
     assert found
     assert NOTEBOOK not in found
-    build = [
-        CHECKOUT / ".venv" / "bin" / "uv",
-        "build",
-        "--wheel",
-        "--offline",
-        "--no-build-isolation",
-        "--python",
-    ]
-    subprocess.run([*build, sys.executable, "--out-dir", tmp_path, CHECKOUT], check=True, capture_output=True)
+    uv = str(CHECKOUT / ".venv" / "bin" / "uv")
+    build = [uv, "build", "--wheel", "--offline", "--no-build-isolation", "--python", sys.executable]
+    subprocess.run([*build, "--out-dir", str(tmp_path), str(CHECKOUT)], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert any(name.endswith("20-postfix-debian.ipynb") for name in names)

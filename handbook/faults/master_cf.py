@@ -90,7 +90,7 @@ MAIN_CF_SYNTAX = Fault(
     message="missing '=' after attribute name",
     made="sed -i 's/^smtpd_tls_loglevel = 1/smtpd_tls_loglevel 1/' /etc/postfix/main.cf\npostfix reload",
     asked=(Ask("postconf -n >/dev/null && echo it can be read", "missing '='", "^it can be read"),),
-    log="missing '='",
+    log=r"postfix\[.*missing '='",
     cause="a line of main.cf is no setting, so that no program of Postfix can read the file",
     cure="sed -i 's/^smtpd_tls_loglevel 1/smtpd_tls_loglevel = 1/' /etc/postfix/main.cf\npostfix reload",
     to_do="mend the line; the message has its number. Ask `postconf -n` before each reload",
