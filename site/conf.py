@@ -13,7 +13,7 @@ from docutils import nodes
 from lxml import etree
 from sphinx.application import Sphinx
 
-PAGES = {"en": ["*.md", "docs/*.md", "notebooks/*.ipynb", "tests/README.md"]}
+PAGES = {"en": ["*.md", "docs/*.md", "notebooks/*.ipynb", "handbook/*.ipynb", "tests/README.md"]}
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -53,7 +53,8 @@ html_context = {
     "changed": git("status", "--porcelain"),
     "hosts": {
         path.relative_to(CHECKOUT).with_suffix("").as_posix(): host_of(path)
-        for path in sorted(CHECKOUT.glob("notebooks/**/[0-9]*.ipynb"))
+        for folder in ("notebooks", "handbook")
+        for path in sorted(CHECKOUT.glob(f"{folder}/**/[0-9]*.ipynb"))
     },
 }
 

@@ -12,7 +12,9 @@ from lxml import html  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted(CHECKOUT.glob("notebooks/[0-9]*.ipynb"))
+NOTEBOOKS = [
+    path for folder in ("notebooks", "handbook") for path in sorted(CHECKOUT.glob(f"{folder}/[0-9]*.ipynb"))
+]
 CHAPTER = "notebooks/20-postfix-debian.html"
 # One of each kind: lists, tables and commands, a chapter with a drawing, diffs and folded parts, what was searched for.
 KINDS = ("index.html", "docs/faults-survived.html", "CONTRIBUTING.html", CHAPTER, "search.html?q=saslauthd")
@@ -140,7 +142,7 @@ def test_each_page_says_of_which_commit_it_is_and_a_chapter_where_it_was_run(
     assert [name for name, text in said.items() if f"commit {commit}" not in text] == []
     run_on = {name: text.split()[2] for name, text in said.items() if text.startswith("Run on")}
     assert run_on == {
-        f"notebooks/{path.stem}.html": "el9" if path.stem == "21-postfix-centos" else "debian12"
+        f"{path.parent.name}/{path.stem}.html": "el9" if path.stem == "21-postfix-centos" else "debian12"
         for path in NOTEBOOKS
     }
 
