@@ -2,7 +2,7 @@
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check durations install lint lab-up lab-down jupyter notebooks messages bench long faults fuzz site lock lab-packages test-packages
+.PHONY: help demo test check durations install lint lab-up lab-down jupyter notebooks handbook messages bench long faults fuzz site lock lab-packages test-packages
 MAKEFLAGS += --no-print-directory
 INVENTORY = lab
 HOST = debian12
@@ -28,7 +28,7 @@ test: test-packages lint .venv/.site lab-up ## everything: checks, tests on real
 	@.venv/bin/python -m lab check --labs 3
 	@echo "Tests, most on real hosts: three processes, each with a lab of its own; and the notebooks, cell by cell"
 	@.venv/bin/pytest -q -n 3 --dist loadscope --no-loadscope-reorder --durations-file .durations.txt --part test \
-	  --nbval tests notebooks
+	  --nbval tests notebooks handbook
 
 check: lint .venv/.site ## what needs no lab, in some minutes: for whoever changes a line
 	@.venv/bin/pytest -q -n 2 --dist loadscope --no-loadscope-reorder -m "not lab" tests
@@ -65,18 +65,25 @@ jupyter: $(INSTALLED) ## copies of the notebooks for one host, in JupyterLab (IN
 	@.venv/bin/runbook jupyter "$(HOST)" --inventory "$(INVENTORY)" $(JUPYTER_OPTIONS)
 
 # The first pass runs them, the second drops what differs from machine to machine (times, versions of Python).
+RUN_IN_PLACE = .venv/bin/jupyter nbconvert --log-level ERROR --to notebook --inplace --execute \
+  --ExecutePreprocessor.record_timing=False
+CLEAN_IN_PLACE = .venv/bin/jupyter nbconvert --log-level ERROR --to notebook --inplace \
+  --ClearMetadataPreprocessor.enabled=True "--ClearMetadataPreprocessor.preserve_cell_metadata_mask=['tags']" \
+  "--ClearMetadataPreprocessor.preserve_nb_metadata_mask=[('kernelspec',), ('language_info', 'name')]"
+
 notebooks: lab-up ## runs the notebooks on the lab's first host and stores their outputs, cleaned
 	@for host in debian12 el9; do .venv/bin/python -m lab reset $$host; done
 	@.venv/bin/runbook ca init --inventory lab > /dev/null
 	@records=$$(mktemp -d) && $(NEW_RUN) RUNBOOK_RECORDS=$$records && export RUNBOOK_RUN RUNBOOK_RECORDS && \
 	  for chapter in 11-key-and-csr 12-signing; do .venv/bin/papermill --log-level ERROR --no-progress-bar \
 	    -r host el9 "notebooks/$$chapter.ipynb" "$$records/$$chapter.ipynb" || exit 1; done && \
-	  .venv/bin/jupyter nbconvert --log-level ERROR --to notebook --inplace --execute \
-	  --ExecutePreprocessor.record_timing=False notebooks/[0-9]*.ipynb && rm -r "$$records"
-	@.venv/bin/jupyter nbconvert --log-level ERROR --to notebook --inplace --ClearMetadataPreprocessor.enabled=True \
-	  "--ClearMetadataPreprocessor.preserve_cell_metadata_mask=['tags']" \
-	  "--ClearMetadataPreprocessor.preserve_nb_metadata_mask=[('kernelspec',), ('language_info', 'name')]" \
-	  notebooks/[0-9]*.ipynb
+	  $(RUN_IN_PLACE) notebooks/[0-9]*.ipynb && rm -r "$$records"
+	@$(CLEAN_IN_PLACE) notebooks/[0-9]*.ipynb
+
+handbook: lab-packages .venv/.ready ## makes and cures the handbook's faults on a lab host, and stores what was said, cleaned
+	@.venv/bin/python -m lab up debian12
+	@$(RUN_IN_PLACE) handbook/[0-9]*.ipynb
+	@$(CLEAN_IN_PLACE) handbook/[0-9]*.ipynb
 
 # New words come in untranslated, and those that nothing says any more go. A file is named, not its line: who moves code
 # changes no catalogue.
@@ -108,7 +115,7 @@ faults: test-packages lab-up ## every fault of the table, and what `make test` d
 site: .venv/.site ## notebooks and docs as pages that need neither a server nor a network: .site/en/index.html, .site/ja/index.html
 	@for language in $(LANGUAGES); do \
 	  work=$$(mktemp -d) && trap "rm -rf $$work" EXIT && mkdir "$$work/source" "$$work/source/tests" && \
-	  cp -r *.md LICENSE docs notebooks runbook_lib "site/$$language/index.md" "$$work/source" && \
+	  cp -r *.md LICENSE docs handbook notebooks runbook_lib "site/$$language/index.md" "$$work/source" && \
 	  cp tests/README.md "$$work/source/tests" && \
 	  SITE_LANGUAGE=$$language .venv/bin/sphinx-build -q -W -c site "$$work/source" "$$work/pages" && \
 	  mkdir -p "$(SITE)" && rm -rf "$(SITE)/$$language" && mv "$$work/pages" "$(SITE)/$$language" || exit 1; done

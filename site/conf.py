@@ -20,7 +20,7 @@ from sphinx.util.matching import Matcher, get_matching_files
 
 ENGLISH = "en"
 PAGES = {
-    ENGLISH: ["*.md", "docs/*.md", "notebooks/*.ipynb", "tests/README.md"],
+    ENGLISH: ["*.md", "docs/*.md", "notebooks/*.ipynb", "handbook/*.ipynb", "tests/README.md"],
     "ja": ["README.ja.md", "notebooks/ja/*.ipynb"],
 }
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -124,7 +124,8 @@ html_context = {
     "changed": git("status", "--porcelain"),
     "hosts": {
         path.relative_to(CHECKOUT).with_suffix("").as_posix(): host_of(path)
-        for path in sorted(CHECKOUT.glob("notebooks/**/[0-9]*.ipynb"))
+        for folder in ("notebooks", "handbook")
+        for path in sorted(CHECKOUT.glob(f"{folder}/**/[0-9]*.ipynb"))
     },
     "elsewhere": in_other_languages(language),
 }

@@ -1,7 +1,8 @@
 """Which tests go to one process together, and in which order: the longest group first, so that none is waited for.
 
 A group is the tests of a file about one host, in the file's order, or the tests of a file that are about none; the
-notebooks are one group, in the document's order. How long each took is in durations.txt, which `make durations` renews.
+notebooks of a folder are one group, in their order. How long each took is in durations.txt, which `make durations`
+renews.
 """
 
 import zlib
@@ -44,7 +45,7 @@ def group_of(nodeid: str) -> str:
     """The group of a test, by its name alone: both ends of xdist ask."""
     file, _, _ = nodeid.partition("::")
     if file.endswith(".ipynb"):
-        return "notebooks"
+        return Path(file).parts[0]
     _, host = _without_host(nodeid)
     return f"{file} {host}".strip()
 

@@ -12,7 +12,9 @@ from lxml import html  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted(CHECKOUT.glob("notebooks/[0-9]*.ipynb"))
+NOTEBOOKS = [
+    path for folder in ("notebooks", "handbook") for path in sorted(CHECKOUT.glob(f"{folder}/[0-9]*.ipynb"))
+]
 JAPANESE = sorted(CHECKOUT.glob("notebooks/ja/[0-9]*.ipynb"))
 CHAPTER = "en/notebooks/20-postfix-debian.html"
 CHAPTER_JA = "ja/notebooks/ja/20-postfix-debian.html"

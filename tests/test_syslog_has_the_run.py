@@ -74,7 +74,7 @@ def test_the_records_are_compared_with_what_the_host_has(
     assert compared() == (0, [])
     planned = runbook("plan", "--host", host_name, "--only", "11")
     assert planned.returncode == 0, planned.stdout + planned.stderr
-    (approved,) = (path.read_text().strip() for path in tmp_path.glob("*/plan.sha256"))
+    (approved,) = (hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.glob("*/plan.json"))
     done = runbook("apply", "--plan", approved)
     assert done.returncode == 0, done.stdout + done.stderr
     begin = lines(lab, host_name)[0]
