@@ -259,7 +259,7 @@ class DirectoryChange(Change):
 
     @property
     def title(self) -> str:
-        what = message("{path}/ is {owner} {mode:04o}", path=self.path, owner=self.owner, mode=self.mode)
+        what = message("{path}/ is {owner} {mode}", path=self.path, owner=self.owner, mode=f"{self.mode:04o}")
         return because(what, self.why)
 
     @property
