@@ -71,14 +71,14 @@ CLEAN_IN_PLACE = .venv/bin/jupyter nbconvert --log-level ERROR --to notebook --i
   --ClearMetadataPreprocessor.enabled=True "--ClearMetadataPreprocessor.preserve_cell_metadata_mask=['tags']" \
   "--ClearMetadataPreprocessor.preserve_nb_metadata_mask=[('kernelspec',), ('language_info', 'name')]"
 
-notebooks: lab-up ## runs the notebooks on the lab's first host and stores their outputs, cleaned
-	@for host in debian12 el9; do .venv/bin/python -m lab reset $$host; done
+notebooks: lab-up ## runs the notebooks, in each language, on the lab's first host and stores their outputs, cleaned
 	@.venv/bin/runbook ca init --inventory lab > /dev/null
-	@records=$$(mktemp -d) && $(NEW_RUN) RUNBOOK_RECORDS=$$records && export RUNBOOK_RUN RUNBOOK_RECORDS && \
+	@for folder in notebooks notebooks/ja; do \
+	  for host in debian12 el9; do .venv/bin/python -m lab reset $$host || exit 1; done; \
+	  records=$$(mktemp -d) && $(NEW_RUN) RUNBOOK_RECORDS=$$records && export RUNBOOK_RUN RUNBOOK_RECORDS && \
 	  for chapter in 11-key-and-csr 12-signing; do .venv/bin/papermill --log-level ERROR --no-progress-bar \
-	    -r host el9 "notebooks/$$chapter.ipynb" "$$records/$$chapter.ipynb" || exit 1; done && \
-	  $(RUN_IN_PLACE) notebooks/[0-9]*.ipynb && rm -r "$$records"
-	@$(CLEAN_IN_PLACE) notebooks/[0-9]*.ipynb
+	    -r host el9 "$$folder/$$chapter.ipynb" "$$records/$$chapter.ipynb" || exit 1; done && \
+	  $(RUN_IN_PLACE) $$folder/[0-9]*.ipynb && rm -r "$$records" && $(CLEAN_IN_PLACE) $$folder/[0-9]*.ipynb || exit 1; done
 
 handbook: lab-packages .venv/.ready ## makes and cures the handbook's faults on a lab host, and stores what was said, cleaned
 	@.venv/bin/python -m lab up debian12

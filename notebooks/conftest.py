@@ -24,8 +24,8 @@ CHANGING = {
     "debian12": ("11-key-and-csr", "12-signing", "20-postfix-debian"),
     "el9": ("11-key-and-csr", "12-signing", "21-postfix-centos"),
 }
-collect_ignore = ["ja"]  # without outputs as yet; tests/test_japanese_chapters.py compares the rest
-_done: list[tuple[str, str]] = []  # host and chapter
+_done: list[tuple[str, str]] = []  # host and chapter, of one language
+_folder = FOLDER  # of the notebooks that are run: each language begins from bare
 _of_this_run = pytest.MonkeyPatch()
 
 
@@ -38,9 +38,13 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before nbval starts the notebook's kernel
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before the first cell of a notebook: the host as the chapters before it leave it."""
+    global _folder
     host = HOST_OF.get(item.path.stem, HOST)
-    if item.path.suffix != ".ipynb" or (host, item.path.stem) in _done:
+    if item.path.suffix != ".ipynb" or (item.path.parent == _folder and (host, item.path.stem) in _done):
         return
+    if item.path.parent != _folder:
+        _folder = item.path.parent
+        _done.clear()
     if not _done:
         _begin()
     for chapter in CHANGING[host]:
@@ -67,6 +71,6 @@ def _begin() -> None:
 
 
 def _run(chapter: str, host: str) -> None:
-    notebook = str(FOLDER / f"{chapter}.ipynb")
-    papermill.execute_notebook(notebook, None, {"host": host}, progress_bar=False, cwd=FOLDER)
+    notebook = str(_folder / f"{chapter}.ipynb")
+    papermill.execute_notebook(notebook, None, {"host": host}, progress_bar=False, cwd=_folder)
     _done.append((host, chapter))

@@ -45,7 +45,7 @@ def group_of(nodeid: str) -> str:
     """The group of a test, by its name alone: both ends of xdist ask."""
     file, _, _ = nodeid.partition("::")
     if file.endswith(".ipynb"):
-        return Path(file).parts[0]
+        return Path(file).parent.as_posix()
     _, host = _without_host(nodeid)
     return f"{file} {host}".strip()
 

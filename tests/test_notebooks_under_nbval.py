@@ -68,7 +68,9 @@ def test_collecting_alone_leaves_the_host_as_it_is(lab: Lab) -> None:
     lab.exec("debian12", "test -e /root/here")
 
 
-@pytest.mark.parametrize("notebook", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "notebook", sorted(NOTEBOOKS.rglob("*.ipynb")), ids=lambda path: "-".join(path.parts[-2:])
+)
 def test_what_is_stored_is_clean(notebook: Path) -> None:
     """No path, run, operator or time of the machine that made it; each cell was run, and none failed."""
     text = notebook.read_text(encoding="utf-8")
