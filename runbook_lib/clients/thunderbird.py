@@ -145,7 +145,9 @@ _NO_EXCEPTION = Said(
 
 def _compared(settings: ClientSettings) -> Sequence[Compared]:
     ports, *further = (
-        Said("{port} with {security}", "{port} ({security})", port=server.port, security=server.security)
+        Said(
+            "{number} with {security}", "{number} ({security})", number=server.port, security=server.security
+        )
         for server in settings.servers
     )
     for other in further:
