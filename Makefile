@@ -89,7 +89,7 @@ handbook: lab-packages .venv/.ready ## makes and cures the handbook's faults on 
 # changes no catalogue.
 messages: .venv/.ready ## the catalogues of other languages, made anew from what the code says: translations stay
 	@pot=$$(mktemp) && trap "rm -f $$pot" EXIT && \
-	  .venv/bin/pybabel -q extract -F pyproject.toml --no-default-keywords -k message --add-location file --sort-by-file \
+	  .venv/bin/pybabel -q extract -F pyproject.toml --no-default-keywords -k message -k Said:1 --add-location file --sort-by-file \
 	    --no-wrap --project runbook -o "$$pot" runbook_lib && \
 	  .venv/bin/pybabel -q update -i "$$pot" -d $(CATALOGUES) -D runbook --no-fuzzy-matching --ignore-obsolete --no-wrap \
 	    --ignore-pot-creation-date && \

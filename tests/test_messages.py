@@ -35,7 +35,7 @@ def fields(template: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def extracted() -> set[str]:
-    found = extract_from_dir(LIBRARY, _READ_BY, keywords={"message": None}, comment_tags=())
+    found = extract_from_dir(LIBRARY, _READ_BY, keywords={"message": None, "Said": (1,)}, comment_tags=())
     return {str(words) for _, _, words, _, _ in found}
 
 
@@ -66,9 +66,26 @@ def test_a_translation_has_the_fields_of_its_template(language: str) -> None:
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_no_translation_breaks_an_attribute_of_a_page(language: str) -> None:
-    """Nor does it act there: what is in quotation marks in English may be so in another language with its own."""
-    plain = [one for one in translated(language) if not set('<>&"') & set(str(one.id))]
+    """Nor does it act there. The pages for users escape what they say; nothing of them stands in an attribute."""
+    plain = [
+        one
+        for one in translated(language)
+        if not set('<>&"') & set(str(one.id)) and "/clients/" not in one.locations[0][0]
+    ]
     assert [one.string for one in plain if set('<>&"') & set(str(one.string))] == []
+
+
+def test_what_is_said_in_both_languages_is_so_in_the_catalogue() -> None:
+    """The pages for users bring their Japanese along; what is shown of them in a notebook is from the catalogue."""
+    there = {one.id: one.string for one in translated("ja")}
+    seen = 0
+    for path in sorted(LIBRARY.glob("clients/*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Said":
+                english, japanese = (ast.literal_eval(one) for one in call.args[:2])
+                assert there[english] == japanese, path
+                seen += 1
+    assert seen > 100
 
 
 def test_every_template_formats(extracted: set[str]) -> None:

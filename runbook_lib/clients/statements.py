@@ -28,7 +28,7 @@ def user_name_entry(settings: ClientSettings) -> Said:
         )
     return Said(
         "the account's name alone, without '@': {login}, not {address}",
-        "アカウント名だけ (@ 以降は付けない。例: {login})",
+        "アカウント名だけ ({login}。@ 以降は付けず、{address} とはしない)",
         login=login,
         address=address,
     )
