@@ -2,17 +2,22 @@
 
 import ast
 import io
+import json
 import string
 from pathlib import Path
 
 import pytest
+import sample_record
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from runbook_lib import display
 from runbook_lib.messages import joined, message
 from runbook_lib.messages.speech import CATALOGUES, ENGLISH, languages, said, speaking
+from runbook_lib.records import Record, index, pages
+from runbook_lib.records.model import Made
 
 LIBRARY = Path(__file__).parents[1] / "runbook_lib"
 OTHERS = [language for language in languages() if language != ENGLISH]
@@ -125,3 +130,65 @@ class _Words:
 
     def gettext(self, text: str) -> str:
         return self._words.get(text, text)
+
+
+def test_a_record_keeps_how_its_texts_were_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In English it is what it was; a page in another language is made from the same data."""
+    words = {"{n} files": "{n}個のファイル", "Note: {what}.": "備考：{what}。", "changed": "変更"}
+    monkeypatch.setattr("runbook_lib.messages.speech._catalogue", lambda _: _Words(words))
+    record = Record.begin(
+        tmp_path,
+        sample_record.RUN,
+        "mail1",
+        "20-postfix-debian",
+        facts={},
+        title="2 Postfix",
+        **sample_record.COMMON,  # type: ignore[arg-type]
+    )
+    note = message("Note: {what}.", what=message("{n} files", n=2))
+    record.add_note(note)
+    with speaking("ja"):
+        record.finish("passed", display.Table(("", ""), [(message("changed"), note)]))
+    kept = json.loads(record.path.read_bytes())
+    assert kept["steps"] == [{"kind": "note", "text": "Note: 2 files."}]
+    assert "changed  Note: 2 files." in kept["summary"]
+    assert kept["messages"]["Note: 2 files."] == {
+        "template": "Note: {what}.",
+        "fields": {"what": {"template": "{n} files", "fields": {"n": "2"}}},
+    }
+    found = index.read_run(tmp_path / sample_record.RUN)
+    (entry,) = found.entries
+    assert "備考：2個のファイル。" in pages.chapter_page(entry, found, "ja")
+    assert "<dt>変更</dt>" in pages.chapter_page(entry, found, "ja")
+    assert "Note: 2 files." in pages.chapter_page(entry, found)
+
+
+ALTERED = {
+    "another text": {"template": "other", "fields": {}},
+    "no such field": {"template": "{a}", "fields": {}},
+    "reaches in": {"template": "{a.__class__}", "fields": {"a": "x"}},
+    "as wide as memory": {"template": "{a:99999999999}", "fields": {"a": "x"}},
+    "no template": {"template": "{", "fields": {}},
+}
+
+
+@pytest.mark.parametrize("altered", ALTERED)
+def test_what_somebody_altered_stays_text(altered: str) -> None:
+    assert type(Made.model_validate(ALTERED[altered]).again("a text")) is str
+
+
+def test_what_grows_with_each_level_is_not_made() -> None:
+    grown: dict[str, object] = {"template": "x", "fields": {}}
+    for _ in range(60):
+        grown = {"template": "{a}{a}", "fields": {"a": grown}}
+    assert type(Made.model_validate(grown).again("a text")) is str
+
+
+def test_text_without_blanks_is_narrowed() -> None:
+    """Beside each wide character a line may end, but not before a mark that closes."""
+    text = "サーバの秘密鍵は、rootだけが読める（ほかの人は読めない）。"
+    table = display.Table(("", ""), [("mail.example.jp", text)]).fitted(40)
+    lines = [line[17:].strip() for line in table.splitlines()]
+    assert "".join(lines).strip("-") == text
+    assert all(display.text_width(line) <= 40 for line in table.splitlines())
+    assert not any(line.startswith(("、", "。", "）")) for line in lines)

@@ -437,7 +437,7 @@ def page(
         say(str(site_page.write(root())))
         return
     if language not in speech.languages():
-        raise UsageError(f"{language} is not there", "--language", f"give {' or '.join(speech.languages())}")
+        raise UsageError(f"there is no {language}", "--language", f"give {' or '.join(speech.languages())}")
     if folder is None or folder.exists():
         raise UsageError("is there already" if folder else "is missing", "--output", "name a new folder")
     found = index.read_run(root() / origin.plain_name(run, "RUN"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runbook_lib.messages import Message
+from runbook_lib.messages.template import Message
 
 ENGLISH = "en"
 CATALOGUES = Path(__file__).parent / "catalogues"

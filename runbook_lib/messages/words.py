@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterable
 
-from runbook_lib.messages import message
+from runbook_lib.messages.template import message
 
 _WORDS = {
     str(word): word

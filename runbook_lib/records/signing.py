@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook_lib.errors import RecordError, RecordNotSigned, RecordNotStamped, UsageError
+from runbook_lib.messages import message
 from runbook_lib.records import chain, files, origin, seal, signers, stamping
 from runbook_lib.records.index import RunIndex
 from runbook_lib.records.publish import publish
@@ -190,13 +191,25 @@ class Kept:
     def told(self) -> str:
         """The head, who signed, or why nobody did, and the time-stamp."""
         if self.unsigned:
-            return (
-                f"{self.head}, unsigned: {self.unsigned}; runbook records sign {self.index.run} does it later"
+            return message(
+                "{head}, unsigned: {why}; {command} does it later",
+                head=self.head,
+                why=self.unsigned,
+                command=f"runbook records sign {self.index.run}",
             )
-        told = f"{self.head}, signed by {self.signed_by}" if self.signed_by else self.head
+        told = (
+            message("{head}, signed by {signer}", head=self.head, signer=self.signed_by)
+            if self.signed_by
+            else self.head
+        )
         if self.unstamped:
-            return f"{told}, unstamped: {self.unstamped}; runbook records stamp {self.index.run} asks again"
-        return f"{told}, time-stamped {self.stamped}" if self.stamped else told
+            return message(
+                "{seal}, unstamped: {why}; {command} asks again",
+                seal=told,
+                why=self.unstamped,
+                command=f"runbook records stamp {self.index.run}",
+            )
+        return message("{seal}, time-stamped {time}", seal=told, time=self.stamped) if self.stamped else told
 
 
 def keep(
