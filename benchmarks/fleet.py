@@ -35,6 +35,16 @@ RELEASES = ("debian12", "debian13")
 TOOLS = ("floor", "pyinfra", "ansible", "ours")
 BARE, SAME, PLAN, STORED = "bare to verified", "no change", "plan", "no change, 1,000 runs stored"
 STORED_RUNS = 1000
+# As bare as before: lists of packages are for each tool to fetch.
+_PYTHON = """\
+if [ ! -e /usr/lib/python3/dist-packages/apt ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -qq update
+    apt-get -qq -y --no-install-recommends install python3-minimal python3-apt >/dev/null 2>&1
+    apt-get clean
+    rm -rf /var/lib/apt/lists/*
+fi
+"""
 # Case, hosts, figure: the most, as a multiple of pyinfra's (a str: of that case of ours) or as it is.
 GOALS: dict[tuple[str, int, str], tuple[float, str]] = {
     (SAME, 20, "wall_s"): (1.3, "pyinfra"),
@@ -74,12 +84,13 @@ class Fleet:
 
     Args:
         folder: for everything that is made here; the labs' states are in it.
+        with_python: Ansible is among the tools.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, with_python: bool) -> None:
         self.folder = folder
         self.labs = {name: Lab(State(folder / name)) for name in ("ours", "others")}
-        self.log = folder / "log"
+        self.with_python = with_python
         self.number = 0
 
     def up(self, count: int) -> None:
@@ -105,8 +116,7 @@ class Fleet:
         if sum(process.wait() != 0 for process in started):
             raise SystemExit("the labs do not come up")
         for name in self.labs:
-            for host in self.hosts(name, count):
-                self.without_password(name, host)
+            self.make_ready(name, count)
         self.describe()
 
     def hosts(self, lab: str, count: int) -> list[LabHost]:
@@ -114,10 +124,17 @@ class Fleet:
         found = [host for host in self.labs[lab].hosts if host.release.name in RELEASES]
         return sorted(found, key=lambda host: (host.place, host.name))[:count]
 
-    def without_password(self, lab: str, host: LabHost) -> None:
-        """The same for all hosts: one of the lab wants a password for sudo, which is not what is measured here."""
-        right = f"{ADMINISTRATOR} ALL=(ALL:ALL) NOPASSWD: ALL"
-        self.labs[lab].exec(host.name, f"echo '{right}' >/etc/sudoers.d/{ADMINISTRATOR}")
+    def make_ready(self, lab: str, count: int) -> None:
+        """What is not measured: one host of a lab wants a password for sudo, and Debian 12's have no Python."""
+        script = f"echo '{ADMINISTRATOR} ALL=(ALL:ALL) NOPASSWD: ALL' >/etc/sudoers.d/{ADMINISTRATOR}\n"
+        if lab == "others" and self.with_python:
+            script += _PYTHON
+        with ThreadPoolExecutor(4) as pool:
+            ready = [
+                pool.submit(self.labs[lab].exec, host.name, script, 300.0) for host in self.hosts(lab, count)
+            ]
+            for one in ready:
+                one.result()
 
     def describe(self) -> None:
         """What each tool is told of the hosts; and the CA of the others, made once."""
@@ -239,8 +256,7 @@ class Fleet:
         """The first hosts as they were made."""
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda host: self.labs[lab].reset(host.name), self.hosts(lab, count)))
-        for host in self.hosts(lab, count):
-            self.without_password(lab, host)
+        self.make_ready(lab, count)
 
     def down(self) -> None:
         """Both labs are gone."""
@@ -334,7 +350,8 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="leave the labs up, and take them as they are")
     given = parser.parse_args()
     given.folder.mkdir(mode=0o700, exist_ok=True)
-    fleet, figures, most = Fleet(given.folder.resolve()), Figures(), max(given.hosts)
+    fleet, figures = Fleet(given.folder.resolve(), "ansible" in given.tools), Figures()
+    most = max(given.hosts)
     prepared = given.folder / "prepared"  # how many hosts of both labs have the job done
     done = int(prepared.read_text()) if prepared.exists() else 0
     missed = False

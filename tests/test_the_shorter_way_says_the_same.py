@@ -1,4 +1,4 @@
-"""What is worked out once for many hosts or texts is what working it out anew would say."""
+"""A shorter way says what the long way says: remembered, made once for all hosts, or a few steps fewer."""
 
 import base64
 import json
