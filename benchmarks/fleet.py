@@ -10,6 +10,7 @@ JSON a figure, then a table with ratios to pyinfra and goals; exit status 1 when
 """
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -91,7 +92,7 @@ class Fleet:
         self.folder = folder
         self.labs = {name: Lab(State(folder / name)) for name in ("ours", "others")}
         self.with_python = with_python
-        self.number = 0
+        self.numbers = itertools.count(1)
 
     def up(self, count: int) -> None:
         """Both labs with so many hosts, side by side."""
@@ -222,8 +223,7 @@ class Fleet:
     ) -> dict[str, float]:
         """Measure a command; what the hosts' logs have of it is counted where that is asked for."""
         words, where, more = self.command(tool, hosts, case)
-        self.number += 1
-        log = self.folder / f"log-{self.number}"
+        log = self.folder / f"log-{next(self.numbers)}"
         since = time.time()
         done = subprocess.run(
             [sys.executable, str(HERE / "measure.py"), str(log), *words],
@@ -358,14 +358,18 @@ def main() -> None:
     try:
         if given.bare:
             fleet.up(given.bare)
-            setting_up = [tool for tool in ("ansible", "pyinfra", "ours") if tool in given.tools]
-            bare_to_verified(fleet, figures, given.bare, 1, setting_up)
+            able = [tool for tool in ("ansible", "pyinfra", "ours") if tool in given.tools]
+            bare_to_verified(fleet, figures, given.bare, 1, able)
             done = max(done, given.bare)
         fleet.up(most)
         if done < most:
-            first = fleet.hosts("ours", most)[done:], fleet.hosts("others", most)[done:]
-            fleet.run("ours", first[0], BARE)
-            fleet.run("pyinfra", first[1], BARE)
+            with ThreadPoolExecutor(2) as pool:  # not measured, so side by side
+                setting_up = [
+                    pool.submit(fleet.run, tool, fleet.hosts(lab, most)[done:], BARE)
+                    for tool, lab in (("ours", "ours"), ("pyinfra", "others"))
+                ]
+                for one in setting_up:
+                    one.result()
             prepared.write_text(str(most))
         fleet.run(
             "pyinfra", fleet.hosts("others", most), SAME
