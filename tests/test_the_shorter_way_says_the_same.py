@@ -2,11 +2,14 @@
 
 import base64
 import json
+import re
 from pathlib import Path
 
 import nbformat
 import papermill
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from runbook_lib import credentials
@@ -51,6 +54,14 @@ def test_a_secret_in_pieces_is_found_however_long_the_text_is(text: str) -> None
         shown = credentials.mask(whole)
         assert "irsch" not in shown.lower()
         assert "***" in shown
+
+
+@given(st.text(st.sampled_from("aE3[]0;m^=+>|-nrtxub\\\x1b\x07\r\n \t\x7f\xad\u200b\u2060\ufeff")))
+def test_what_may_stand_within_a_secret_is_found_by_its_first_character(text: str) -> None:
+    for pattern in (masking._LOOSE, masking._LOOSE_IN_DIFFS):
+        whole = re.compile(pattern.pattern.removeprefix(masking._BEGINS))
+        assert whole.pattern != pattern.pattern
+        assert pattern.sub("#", text) == whole.sub("#", text)
 
 
 def test_a_page_has_the_picture_that_is_there_now(tmp_path: Path) -> None:

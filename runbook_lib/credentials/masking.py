@@ -39,9 +39,11 @@ _BETWEEN = (
     r"(?:\x1b|\\x1b|\\u001b|\\033|\\e|\^\[)\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]"
     r"|=\r?\n|\\[nrt]|[\s\\\x00-\x1f\x7f\xad\u200b-\u200f\u2060\ufeff]"
 )
-_LOOSE = re.compile(f"(?:{_BETWEEN})+")
+# What all of it begins with: at every other character one look is enough.
+_BEGINS = r"(?=[\^=\s\\\x00-\x1f\x7f\xad\u200b-\u200f\u2060\ufeff])"
+_LOOSE = re.compile(f"{_BEGINS}(?:{_BETWEEN})+")
 _MARKED = re.compile(r"\n[+>|-]")
-_LOOSE_IN_DIFFS = re.compile(rf"(?:\n[+>|-]|{_BETWEEN})+")  # each line with its mark before it
+_LOOSE_IN_DIFFS = re.compile(rf"{_BEGINS}(?:\n[+>|-]|{_BETWEEN})+")  # each line with its mark before it
 
 
 class Secret:
