@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from runbook_lib import credentials
 from runbook_lib.batch.execution import Looking, Stop, execute
 from runbook_lib.batch.notebooks import find_notebooks
+from runbook_lib.batch.parameters import Value
 from runbook_lib.credentials import masking
 from runbook_lib.records.notebook_page import know, notebook_page
 
@@ -87,7 +88,7 @@ def test_a_notebook_is_run_as_papermill_runs_it(tmp_path: Path) -> None:
     path = tmp_path / "10-title.ipynb"
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
     (notebook,) = find_notebooks(tmp_path)
-    values = {"host": "b", "count": 2}
+    values: dict[str, Value] = {"host": "b", "count": 2}
     nothing = Looking(begun=lambda _: None, cell=lambda _: None, done=lambda _, __: None)
     ours = execute(notebook, values, Stop(), nothing, 60).notebook
     theirs = papermill.execute_notebook(str(path), None, values, engine_name="in-process", progress_bar=False)
