@@ -95,8 +95,8 @@ messages: .venv/.ready ## the catalogues of other languages, made anew from what
 	    --ignore-pot-creation-date && \
 	  .venv/bin/pybabel -q compile -d $(CATALOGUES) -D runbook
 
-bench: lab-up ## measured side by side: the engine against papermill's own, what the controller spends, long output, seals and signatures, a second apply, what an apply costs a host, the command's start, a reset of the lab
-	@failed=0; for one in controller engine host_cost imports long_output records reset second_apply; do .venv/bin/python "benchmarks/$$one.py" || failed=1; done; exit $$failed
+bench: lab-up .venv-bench/.ready ## measured side by side: the job on 20 hosts with pyinfra and Ansible, the engine against papermill's own, what the controller spends, long output, seals and signatures, a second apply, what an apply costs a host, the command's start, a reset of the lab
+	@failed=0; for one in controller engine fleet host_cost imports long_output records reset second_apply; do .venv/bin/python "benchmarks/$$one.py" || failed=1; done; exit $$failed
 
 fuzz: .venv/.fuzz ## hostile input for everything that is parsed: 10,000 each by grammar, and by coverage (FUZZ=TARGET)
 	@.venv/bin/python tests/fuzz.py $(FUZZ)
@@ -127,6 +127,8 @@ lock: .venv/.ready ## makes the locks anew from pyproject.toml (UPGRADE=--upgrad
 	  --constraint requirements.lock --extra jupyter --extra keyring --group install pyproject.toml -o requirements-runtime.lock > /dev/null
 	@.venv/bin/uv pip compile $(UPGRADE) --only-binary :all: --generate-hashes --python-version 3.11 \
 	  --group fuzz -o requirements-fuzz.lock > /dev/null
+	@.venv/bin/uv pip compile $(UPGRADE) --only-binary :all: --generate-hashes --python-version 3.11 \
+	  --group bench -o requirements-bench.lock > /dev/null
 	@.venv/bin/uv pip compile $(UPGRADE) --override overrides.txt --only-binary :all: --generate-hashes --python-version 3.11 \
 	  --constraint requirements.lock --group site -o requirements-site.lock > /dev/null
 
@@ -182,6 +184,16 @@ endef
 	    -r requirements-fuzz.lock 2> .venv/uv.log || \
 	  .venv/bin/python -m pip install -qq --no-deps --require-hashes --only-binary :all: -r requirements-fuzz.lock \
 	    2>> .venv/uv.log || echo "atheris is not to be had for this Python: the half by coverage will not be run."
+	@touch $@
+
+# What others do the same job with: in an environment of its own, since it wants another paramiko.
+.venv-bench/.ready: .venv/.ready requirements-bench.lock
+	@echo "Setting up pyinfra and Ansible, to compare with"
+	@.venv/bin/python -m venv --clear .venv-bench
+	@.venv/bin/uv -q pip sync --python .venv-bench/bin/python --require-hashes --only-binary :all: requirements-bench.lock \
+	    2> .venv-bench/uv.log || \
+	  .venv-bench/bin/python -m pip install -qq --require-hashes --no-deps --only-binary :all: -r requirements-bench.lock || \
+	  { cat .venv-bench/uv.log >&2; exit 1; }
 	@touch $@
 
 # What makes the site, in the versions that the rest has where it has them.

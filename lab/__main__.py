@@ -46,6 +46,12 @@ def up(
             help="HOST=IMAGE: a true CentOS Stream or Rocky, e.g. el9=quay.io/centos/centos:stream9"
         ),
     ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            help="how many hosts in all: those beyond the named ones are more of their releases, HOST-2 and on"
+        ),
+    ] = None,
 ) -> None:
     """Make the lab, or repair it; what is whole stays as it is."""
     began = time.monotonic()
@@ -53,7 +59,7 @@ def up(
     unknown = [name for name in host or () if name not in RELEASES]
     if unknown:
         raise LabError(f"no host {unknown[0]!r}", "lab", f"name one of {', '.join(RELEASES)}", "")
-    lab.up(_say, true_images(image or []), host or RELEASES)
+    lab.up(_say, true_images(image or []), host or tuple(RELEASES), count)
     _say(f"up in {time.monotonic() - began:.1f} s; inventory: {lab.inventory}")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.network import FOLDER_LABEL, ID_LABEL, Network
 from lab.podman import inside, inspect, needs, podman
-from lab.releases import DOMAIN, Release
+from lab.releases import DOMAIN, RELEASES, Release
 from lab.state import State, write_private
 from runbook_lib.errors import LabError
 
@@ -20,6 +20,8 @@ HARD_PASSWORD = " a \"b' \\c&d;$e !f%g é 漢 "
 MAIL_USERS = ("hanako", "tarou", "kensa")
 # On the other hosts the administrator becomes root without one.
 SUDO_WITH_PASSWORD = "debian12"
+MOST_OF_A_RELEASE = 33
+_FURTHER = 120  # last numbers from here on; below are those of `lab.dns`
 _READY_TIMEOUT_S = 30.0
 _RESTART_TIMEOUT_S = 10.0  # one that boots at all greets in a second or two
 _POLL_S = 0.03
@@ -33,16 +35,23 @@ class LabHost:
         release: what it runs.
         network: the lab's.
         lab_id: the lab's.
+        place: among the lab's hosts of this release, from 1.
     """
 
     release: Release
     network: Network
     lab_id: str
+    place: int = 1
 
     @property
     def name(self) -> str:
         """Its name in the inventory."""
-        return self.release.name
+        return self.release.name + self._mark
+
+    @property
+    def hostname(self) -> str:
+        """What the host calls itself."""
+        return self.names[0]
 
     @property
     def container(self) -> str:
@@ -52,23 +61,36 @@ class LabHost:
     @property
     def address(self) -> str:
         """Its IPv4 address."""
-        return self.network.address4(self.release.number)
+        return self.network.address4(self._last)
 
     @property
     def address6(self) -> str:
         """Its IPv6 address."""
-        return self.network.address6(self.release.number)
+        return self.network.address6(self._last)
 
     @property
     def mac(self) -> str:
         """Its Ethernet address: the same after a reset, since neighbours remember it for half a minute."""
-        return f"02:77:00:00:{self.network.number:02x}:{self.release.number:02x}"
+        return f"02:77:00:00:{self.network.number:02x}:{self._last:02x}"
 
     @property
     def names(self) -> tuple[str, ...]:
         """Its names in the lab's DNS, the hostname first."""
-        n = self.release.number
-        return (self.release.hostname, *(f"{service}{n}.{DOMAIN}" for service in ("mail", "pop", "smtp")))
+        return tuple(
+            f"{service}{self.release.number}{self._mark}.{DOMAIN}"
+            for service in ("ms", "mail", "pop", "smtp")
+        )
+
+    @property
+    def _mark(self) -> str:
+        return f"-{self.place}" if self.place > 1 else ""
+
+    @property
+    def _last(self) -> int:
+        """The last number of its addresses: a release's first host has the release's own."""
+        if self.place == 1:
+            return self.release.number
+        return _FURTHER + list(RELEASES).index(self.release.name) * (MOST_OF_A_RELEASE - 1) + self.place - 2
 
 
 def make_keys(state: State, name: str) -> None:
@@ -125,7 +147,7 @@ def recreate(host: LabHost, image_tag: str, state: State, personal: bool = False
     lab_network = host.network
     podman(
         "create", "--name", host.container, "--systemd=always", "--restart=always", *needs().run_options,
-        "--cap-add=NET_ADMIN,NET_RAW", f"--hostname={host.release.hostname}", "--no-hosts",
+        "--cap-add=NET_ADMIN,NET_RAW", f"--hostname={host.hostname}", "--no-hosts",
         f"--network={lab_network.name}", f"--mac-address={host.mac}", f"--dns={lab_network.gateway4}",
         f"--ip={host.address}", f"--ip6={host.address6}",
         f"--label={ID_LABEL}={host.lab_id}", f"--label={FOLDER_LABEL}={state.folder}",
@@ -236,7 +258,7 @@ def _personalise(host: LabHost, root: Path, state: State) -> None:
     for key in (state.folder / "hosts" / host.name / "etc/ssh").iterdir():
         _write(root / "etc/ssh" / key.name, key.read_bytes(), 0o644 if key.suffix == ".pub" else 0o600)
     # As Debian's installer writes it for an address that stays; podman's would have this machine's lines.
-    names = f"{host.release.hostname} {host.release.hostname.partition('.')[0]}"
+    names = f"{host.hostname} {host.hostname.partition('.')[0]}"
     local = f"127.0.0.1 localhost\n{host.address} {names}\n\n::1 localhost ip6-localhost ip6-loopback\n"
     _write(root / "etc/hosts", local.encode(), 0o644)
     _write(root / "etc/runbook-lab", f"{host.lab_id}\n".encode(), 0o644)

@@ -4,10 +4,11 @@ import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from lab import dns, host_images, hosts, images, network, outsider, tree, true_images
-from lab.hosts import LabHost
+from lab.hosts import MOST_OF_A_RELEASE, LabHost
 from lab.images import Image, Progress
 from lab.inventory_file import inventory_path, write_inventory
 from lab.machine import check_inotify, check_machine
@@ -63,8 +64,13 @@ class Lab:
     @property
     def hosts(self) -> list[LabHost]:
         """All hosts."""
-        lab_network, lab_id = self.network, self._state.read()["lab_id"]
-        return [LabHost(release, lab_network, lab_id) for release in true_images.releases(self._state)]
+        lab_network, data = self.network, self._state.read()
+        releases = true_images.releases(self._state)
+        first = [LabHost(release, lab_network, data["lab_id"]) for release in releases]
+        further = data.get("further", {})
+        return first + [
+            replace(host, place=place) for host in first for place in range(2, further.get(host.name, 1) + 1)
+        ]
 
     def host(self, name: str) -> LabHost:
         """One host.
@@ -74,7 +80,9 @@ class Lab:
         for host in self.hosts:
             if host.name == name:
                 return host
-        raise LabError(f"no host {name!r}", "lab", f"name one of {', '.join(RELEASES)}")
+        raise LabError(
+            f"no host {name!r}", "lab", f"name one of {', '.join(host.name for host in self.hosts)}"
+        )
 
     def secret(self, name: str) -> str:
         """A password of the lab, by the name of its file in `secrets/`: hanako, tarou, kensa, sudo, …"""
@@ -85,16 +93,20 @@ class Lab:
         progress: Progress = silent,
         instead: Mapping[str, str] | None = None,
         names: Collection[str] = tuple(RELEASES),
+        count: int | None = None,
     ) -> None:
         """Make the lab, or repair it: what is there and whole stays as it is.
 
         Args:
             progress: told one line a step.
             instead: host → image of the true system in a registry; holds until `down`.
-            names: the hosts to start; the others can be started by `reset`.
+            names: the hosts to start, of each what the lab has of its release; the others can be started by `reset`.
+            count: how many to start in all; those beyond `names` are more of their releases, NAME-2 and on, which
+                the lab has until `down`.
         Raises: LabError when no lab can run here, a part does not come up, or an image cannot be had.
         """
         check_machine()
+        wanted_of = None if count is None else further(names, count)
         self._state.create()
         with self._state.lock("up", timeout_s=900.0):  # another `up` may be building images
             self._forget_lost()
@@ -106,12 +118,14 @@ class Lab:
                     if made.early and release.name in names:
                         host_images.make(release, state, progress)
             network.create(self._state)
+            if wanted_of is not None:
+                self._have(wanted_of)
             for host in self.hosts:
                 hosts.make_keys(self._state, host.name)
             hosts.write_known_hosts(self._state, self.hosts)
             write_inventory(self._state, self.hosts)
-            dns.start(self._state, self.network)
-            wanted = [host for host in self.hosts if host.name in names]
+            dns.start(self._state, self.network, self._further_names())
+            wanted = [host for host in self.hosts if host.release.name in names]
             check_inotify(sum(not hosts.is_up(host) for host in wanted))
             for host in wanted:
                 self._repair(host, progress)
@@ -198,12 +212,12 @@ class Lab:
     def also_in_dns(self, *records: str) -> Iterator[None]:
         """More records in the lab's DNS for the time being, as lines of dnsmasq's configuration."""
         with self._state.lock("dns"):
-            dns.start(self._state, self.network, records)
+            dns.start(self._state, self.network, (*self._further_names(), *records))
             dns.wait(self.network)
             try:
                 yield
             finally:
-                dns.start(self._state, self.network)
+                dns.start(self._state, self.network, self._further_names())
                 dns.wait(self.network)
 
     def hosts_up(self) -> int:
@@ -239,6 +253,21 @@ class Lab:
         if left:
             progress(f"{left} images stay for the next time; `python -m lab down --images` removes them")
 
+    def _have(self, wanted: Mapping[str, int]) -> None:
+        """Write down how many hosts of each release the lab has from now on; it loses none."""
+        with self._state.change() as data:
+            has = data.setdefault("further", {})
+            has |= {name: max(number, has.get(name, 1)) for name, number in wanted.items()}
+
+    def _further_names(self) -> list[str]:
+        """Lines of dnsmasq's configuration for hosts that are not a release's first."""
+        return [
+            f"host-record={name},{host.address},{host.address6}"
+            for host in self.hosts
+            if host.place > 1
+            for name in host.names
+        ]
+
     def _image(self, host: LabHost, state: str, progress: Progress) -> Image | None:
         if state in STATES:
             return host_images.make(host.release, state, progress)
@@ -257,7 +286,7 @@ class Lab:
             progress(f"{host.name}: making the state '{state.name}'")
             self.reset(host.name, state.start, progress)
             if state.chapters:
-                run_chapters(host.release, state, self.folder, self.inventory)
+                run_chapters(host.name, host.release, state, self.folder, self.inventory)
             if state.script:
                 self.exec(host.name, state.script, timeout_s=600.0)
             for old in images.kept_states(identity, host.name, state.name):
@@ -306,7 +335,7 @@ class Lab:
             data["hosts"][host.name] = {
                 "address": host.address,
                 "address6": host.address6,
-                "hostname": host.release.hostname,
+                "hostname": host.hostname,
                 "container": host.container,
                 "state": state,
                 "image": image.tag,
@@ -328,6 +357,23 @@ class Lab:
         for name in names:
             if spare is None or not name.startswith(spare):
                 podman("rm", "-f", "-i", "-t", "0", "-v", name)
+
+
+def further(names: Collection[str], count: int) -> dict[str, int]:
+    """How many hosts of each named release there are where so many are wanted in all, as even as can be.
+
+    Raises: LabError for fewer hosts than are named, or more than there are addresses for.
+    """
+    most = len(names) * MOST_OF_A_RELEASE
+    if not len(names) <= count <= most:
+        raise LabError(
+            f"{count} hosts cannot be had of {', '.join(names)}",
+            "--count",
+            f"give {len(names)} to {most}",
+            "",
+        )
+    each, rest = divmod(count, len(names))
+    return {name: each + (number < rest) for number, name in enumerate(names)}
 
 
 def _network_name(lab_id: str) -> str:

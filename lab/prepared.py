@@ -103,17 +103,18 @@ def notebooks(release: Release, state: Prepared) -> list[Path]:
     return [next((CHECKOUT / "notebooks").glob(f"{name}*.ipynb")) for name in names]
 
 
-def run_chapters(release: Release, state: Prepared, lab: Path, inventory: Path) -> None:
-    """Run a state's chapters on the host as one run, by papermill, in a process of their own.
+def run_chapters(host: str, release: Release, state: Prepared, lab: Path, inventory: Path) -> None:
+    """Run a state's chapters on a host as one run, by papermill, in a process of their own.
 
     Args:
+        host: by its name in the inventory.
         lab: the lab's folder.
         inventory: the lab's.
     Raises: LabError with the end of what the chapter said.
     """
     with tempfile.TemporaryDirectory(prefix="runbook-lab-") as folder:
         book = Path(folder) / "lab.yaml"
-        _with_decisions(inventory, book, release.name, state.decisions)
+        _with_decisions(inventory, book, host, state.decisions)
         environment = {
             **os.environ,
             "RUNBOOK_LAB": str(lab),
@@ -123,14 +124,14 @@ def run_chapters(release: Release, state: Prepared, lab: Path, inventory: Path) 
         for notebook in notebooks(release, state):
             done = subprocess.run(
                 [sys.executable, "-m", "papermill", "--engine", "in-process", "--log-level", "ERROR",
-                 "--no-progress-bar", "--cwd", str(notebook.parent), "-r", "host", release.name,
+                 "--no-progress-bar", "--cwd", str(notebook.parent), "-r", "host", host,
                  "-r", "inventory", str(book), str(notebook), f"{folder}/{notebook.name}"],
                 env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False,
             )  # fmt: skip
             if done.returncode:
                 raise LabError(
                     f"the state {state.name!r} could not be made: {done.stderr.strip()[-1500:]}",
-                    f"{release.name}, {notebook.stem}",
+                    f"{host}, {notebook.stem}",
                     "mend the chapter; `python -m lab reset` gives the host back",
                 )
 

@@ -5,8 +5,10 @@
     {"format": 1,
      "lab_id": "16 hexadecimal digits, as in /etc/runbook-lab on each host",
      "subnet": N,
+     "further": {"debian12": 5},
      "hosts": {"debian12": {"address": "10.77.N.12", "host_keys": ["ssh-ed25519 AAAA…", …], …}}}
 
+`further` is there where a release has more than its own host: how many in all.
 A host is of this lab when the SSH host key it shows is in `hosts.NAME.host_keys` and the host carries
 /etc/runbook-lab with the same `lab_id`.
 """

@@ -19,6 +19,7 @@ LOCK = (CHECKOUT / "requirements.lock").read_text()
 RUNTIME_LOCK = (CHECKOUT / "requirements-runtime.lock").read_text()
 FUZZ_LOCK = (CHECKOUT / "requirements-fuzz.lock").read_text()
 SITE_LOCK = (CHECKOUT / "requirements-site.lock").read_text()
+BENCH_LOCK = (CHECKOUT / "requirements-bench.lock").read_text()
 
 
 def declared(*texts: str) -> dict[str, str]:
@@ -165,3 +166,15 @@ def test_what_makes_the_site_has_a_lock_of_its_own() -> None:
         found
     )
     assert not re.search(r"://|--(extra-)?index|--find-links|file:", SITE_LOCK)
+
+
+def test_what_is_compared_with_has_a_lock_of_its_own() -> None:
+    """Only `make bench` installs it, by its hashes, where nothing of ours is: pyinfra wants another paramiko."""
+    found = locked(BENCH_LOCK)
+    wanted = [Requirement(text) for text in PROJECT["dependency-groups"]["bench"]]
+    assert all(requirement.specifier.contains(found[requirement.name]) for requirement in wanted)
+    assert len(re.findall(r"^\S+==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", BENCH_LOCK, re.MULTILINE)) == len(
+        found
+    )
+    assert not re.search(r"://|--(extra-)?index|--find-links|file:", BENCH_LOCK)
+    assert not {"pyinfra", "ansible-core"} & locked().keys()

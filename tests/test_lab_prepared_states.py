@@ -67,7 +67,7 @@ def test_it_is_what_is_made_anew(lab: Lab, host: str, state: str) -> None:
     kept, services, queue, settings = seen(lab, host)
     prepared = PREPARED[state]
     lab.reset(host, prepared.start)
-    run_chapters(lab.host(host).release, prepared, lab.folder, lab.inventory)
+    run_chapters(host, lab.host(host).release, prepared, lab.folder, lab.inventory)
     made = seen(lab, host)
     assert differing(kept, made[0], _MADE_ANEW) == []
     assert made[1:] == (services, queue, settings)

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import nbformat
-import papermill
 from nbclient.exceptions import CellTimeoutError
 from nbformat import NotebookNode
+from papermill import __version__ as papermill_version
+from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from papermill.execute import prepare_notebook_metadata, raise_for_execution_errors, remove_error_markers
+from papermill.parameterize import parameterize_notebook
 
 from runbook_lib.batch.judge import Stopped
 from runbook_lib.batch.notebooks import Notebook
@@ -103,7 +106,6 @@ def execute(
     path, content = str(notebook.path), notebook.content
 
     def begin(notebook: NotebookNode) -> None:
-        notebook.metadata.papermill["input_path"] = path  # papermill has put the whole notebook there
         executed.append(notebook)
         looking.begun(notebook)
 
@@ -120,12 +122,10 @@ def execute(
 
     failure, between_cells = None, False
     try:
-        papermill.execute_notebook(
+        _through_papermill(
+            path,
             nbformat.reads(content.decode(), as_version=4),
-            None,
-            parameters=dict(parameters),
-            engine_name=ENGINE,
-            progress_bar=False,
+            dict(parameters),
             execution_timeout=cell_deadline_s,
             on_notebook_start=begin,
             on_cell_execute=before_cell,
@@ -145,3 +145,27 @@ def execute(
         failure = Failure(type="WrongKernel", message=str(error))
     stopped = Stopped(failure, number or None) if failure else None
     return Execution(executed[0] if executed else None, stopped, between_cells or stop.forced)
+
+
+def _through_papermill(
+    path: str, notebook: NotebookNode, parameters: dict[str, Value], **options: object
+) -> None:
+    """What `papermill.execute_notebook` does, by its own steps, with a notebook that was read and is not written.
+
+    It would write the notebook out twice, for a file that there is none of, and read one of these again.
+    """
+    notebook.metadata.setdefault("papermill", NotebookNode(
+        default_parameters={}, parameters={}, environment_variables={}, version=papermill_version
+    ))  # fmt: skip
+    for cell in notebook.cells:
+        cell.metadata.setdefault("tags", [])
+        cell.metadata.setdefault("papermill", NotebookNode())
+    if parameters:
+        notebook = parameterize_notebook(notebook, parameters, engine_name=ENGINE)
+    notebook = remove_error_markers(prepare_notebook_metadata(notebook, path, None))
+    kernel = papermill_engines.nb_kernel_name(engine_name=ENGINE, nb=notebook)
+    executed = papermill_engines.execute_notebook_with_engine(
+        ENGINE, notebook, kernel_name=kernel, input_path=path, output_path=None, progress_bar=False,
+        log_output=False, start_timeout=60, stdout_file=None, stderr_file=None, **options,
+    )  # fmt: skip
+    raise_for_execution_errors(executed, None)

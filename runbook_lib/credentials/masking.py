@@ -30,6 +30,8 @@ _SHOWN = frozenset(range(0x20, 0x7F))
 _CHARSETS = ("utf-8", "latin-1", "utf-16-le")
 # Without blanks, line ends and case a shorter text would be found in sentences.
 _LOOSE_MIN = 8
+# Texts that were searched a moment ago: a record is searched whole with each step, and most of it was there before.
+_REMEMBERED, _REMEMBERED_MAX = 4096, 1000  # how many, and characters of each
 _CASE_MIN = 6
 # What may stand within a secret and leave it readable: terminal codes (ECMA-48), as they are or spelled out; soft line
 # breaks (RFC 2045, 6.7); blanks, line ends, characters without a width, and backslashes of any escaping.
@@ -37,8 +39,11 @@ _BETWEEN = (
     r"(?:\x1b|\\x1b|\\u001b|\\033|\\e|\^\[)\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]"
     r"|=\r?\n|\\[nrt]|[\s\\\x00-\x1f\x7f\xad\u200b-\u200f\u2060\ufeff]"
 )
-_LOOSE = re.compile(f"(?:{_BETWEEN})+")
-_LOOSE_IN_DIFFS = re.compile(rf"(?:\n[+>|-]|{_BETWEEN})+")  # each line with its mark before it
+# What all of it begins with: at every other character one look is enough.
+_BEGINS = r"(?=[\^=\s\\\x00-\x1f\x7f\xad\u200b-\u200f\u2060\ufeff])"
+_LOOSE = re.compile(f"{_BEGINS}(?:{_BETWEEN})+")
+_MARKED = re.compile(r"\n[+>|-]")
+_LOOSE_IN_DIFFS = re.compile(rf"{_BEGINS}(?:\n[+>|-]|{_BETWEEN})+")  # each line with its mark before it
 
 
 class Secret:
@@ -92,16 +97,28 @@ def mask(text: str) -> str:
         secrets = tuple(_resolved)
     if not secrets:
         return text
+    return _masked_before(secrets, text) if len(text) <= _REMEMBERED_MAX else _masked(secrets, text)
+
+
+def _masked(secrets: tuple[str, ...], text: str) -> str:
     exact, loose = _automata(secrets)
     places = _places(exact, text)
-    views = [_View.of(text, _LOOSE)] + ([_View.of(text, _LOOSE_IN_DIFFS)] if "\n" in text else [])
-    for view in views:
-        places += [view.place(*found) for found in _places(loose, view.text, view.apart)]
+    for between in [_LOOSE, _LOOSE_IN_DIFFS] if _MARKED.search(text) else [_LOOSE]:
+        # Where a place is in the text is worked out for the few texts that have one.
+        if _places(loose, _lower(between.sub("", text))):
+            view = _View.of(text, between)
+            places += [view.place(*found) for found in _places(loose, view.text, view.apart)]
     parts, shown_to = [], 0
     for start, end in _united(places):
         parts += [text[shown_to:start], MASK]
         shown_to = end
-    return "".join([*parts, text[shown_to:]])
+    return "".join([*parts, text[shown_to:]]) if parts else text
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _masked_before(secrets: tuple[str, ...], text: str) -> str:
+    """As `_masked`: what it says is decided by the two alone."""
+    return _masked(secrets, text)
 
 
 @dataclass(frozen=True)

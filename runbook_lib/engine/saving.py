@@ -38,6 +38,16 @@ class SavingManager(NotebookExecutionManager):
         seconds = self._began.wall + self._began.took_s()
         return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
+    def cell_complete(self, cell: Any, cell_index: int | None = None, **words: Any) -> None:
+        """As papermill's, which reads the time that it wrote by a parser for all forms of dates there are."""
+        times = cell.metadata.papermill
+        start = times.pop("start_time", None)
+        super().cell_complete(cell, cell_index, **words)
+        if start:
+            end = datetime.datetime.fromisoformat(times["end_time"])
+            times["start_time"] = start
+            times["duration"] = (end - datetime.datetime.fromisoformat(start)).total_seconds()
+
     def save(self, **_: Any) -> None:
         """Have it saved soon."""
         self.outputs.changed = True

@@ -4,7 +4,7 @@ import base64
 import functools
 import mimetypes
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import nh3
@@ -74,6 +74,19 @@ def notebook_page(notebook: NotebookNode, title: str, record: str, pictures: Pat
     return visible(page) + "\n"
 
 
+def know(cells: Iterable[tuple[str, str]]) -> None:
+    """Make what pages show of some cells now, for all processes that are forked from this one.
+
+    Args:
+        cells: type and source of each, as a notebook has them.
+    """
+    for kind, source in cells:
+        if kind == "code":
+            highlighted(source)
+        elif kind == "markdown" and not _may_have_pictures(source):
+            _prose(source)
+
+
 @functools.cache
 def _environment() -> Environment:
     environment = Environment(
@@ -104,15 +117,18 @@ class _Markdown:
 
     def __init__(self, pictures: Path) -> None:
         self._pictures = pictures.resolve()
-        self._parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-        self._parser.options["highlight"] = lambda code, language, _: highlighted(code, language)
 
     def __call__(self, source: str) -> Markup:
-        tokens = self._parser.parse(source)
+        # A picture may be another one the next time; text alone is the same on every host.
+        return self._rendered(source) if _may_have_pictures(source) else _prose(source)
+
+    def _rendered(self, source: str) -> Markup:
+        parser = _parser()
+        tokens = parser.parse(source)
         for token in tokens:
             for inner in token.children or ():
                 self._embed(inner)
-        return clean_html(self._parser.renderer.render(tokens, self._parser.options, {}))
+        return clean_html(parser.renderer.render(tokens, parser.options, {}))
 
     def _embed(self, token: Token) -> None:
         source = str(token.attrGet("src") or "")
@@ -124,6 +140,25 @@ class _Markdown:
             token.attrSet("src", f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}")
 
 
+def _may_have_pictures(source: str) -> bool:
+    """Every picture begins so (CommonMark, 6.4); HTML's own are not read."""
+    return "![" in source
+
+
+@functools.cache
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    parser.options["highlight"] = lambda code, language, _: highlighted(code, language)
+    return parser
+
+
+@functools.lru_cache(maxsize=512)  # the chapters have some 250 cells
+def _prose(source: str) -> Markup:
+    """Markdown without pictures as HTML."""
+    return clean_html(_parser().render(source))
+
+
+@functools.lru_cache(maxsize=512)
 def highlighted(code: str, language: str = "python") -> Markup:
     """A program with its words marked; as it stands where nobody knows the language."""
     try:

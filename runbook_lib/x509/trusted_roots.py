@@ -71,8 +71,11 @@ def context() -> ssl.SSLContext:
     Raises: as `file`.
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.load_default_certs()  # a directory of roots, too, where there is one
-    made.load_verify_locations(file())
+    # What OpenSSL takes by default, its directory of roots too, but a file that cannot be taken is told. Read once:
+    # its 140 certificates cost as much as a handshake.
+    paths = ssl.get_default_verify_paths()
+    folder = os.environ.get(paths.openssl_capath_env) or paths.openssl_capath
+    made.load_verify_locations(file(), folder)
     return made
 
 

@@ -1,0 +1,5 @@
+"""Everything is done as root."""
+
+from pyinfra import config
+
+config.SUDO = True
