@@ -14,7 +14,7 @@ from typing import Protocol
 
 from nbformat import NotebookNode
 
-from runbook_lib.batch import home, interpreters
+from runbook_lib.batch import interpreters
 from runbook_lib.batch.closing import close_record, family_of, keep_what_ran, set_earlier_aside
 from runbook_lib.batch.job import (
     CellEnded,
@@ -35,6 +35,11 @@ from runbook_lib.families.chapters import chapters_of_others
 from runbook_lib.records.model import Failure
 
 LAB_WORKERS = 4
+# What a worker needs is imported once, in the process that all of them are forked from; the last lets them share it.
+# The command's own module is among it: multiprocessing imports in each worker what the script at work imports.
+PRELOADED = [
+    __name__, "runbook_lib.batch.worker", "runbook_lib.engine.shell", "runbook_lib.cli", "runbook_lib.batch.preloaded",
+]  # fmt: skip
 STOP_NOW_GRACE_S = 10.0
 HUNG_GRACE_S = 15.0  # beyond a cell's deadline, which the worker itself heeds if it can
 _TICK_S = 0.25
@@ -98,7 +103,7 @@ class _Rollout:
         self.asked: Request | None = None
         self.kill_at = float("inf")
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(home.PRELOADED)
+        self.context.set_forkserver_preload(PRELOADED)
 
     def run(self) -> tuple[HostResult, ...]:
         while True:

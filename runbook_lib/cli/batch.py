@@ -91,14 +91,11 @@ def _run(
     notebooks: Path | None,
     emergency: bool = False,
 ) -> None:
-    if only and start:
-        raise UsageError("cannot be given together", "--only, --from", "choose one of them")
-    from runbook_lib.batch import home
-
-    home.begin()
     from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
     from runbook_lib.batch.order import Order
 
+    if only and start:
+        raise UsageError("cannot be given together", "--only, --from", "choose one of them")
     order = Order(
         mode=mode,
         inventory=inventories.named(inventory),
