@@ -233,7 +233,7 @@ def test_a_drawing_says_what_it_shows(pages: dict[Path, html.HtmlElement]) -> No
         for alt in page.xpath("//div[@class='cell_output docutils container']//img/@alt")
     ]
     assert len(alts) > 3
-    assert [alt for alt in alts if len(alt.split()) < 10] == []
+    assert [alt for alt in alts if len(alt) < 50] == []
 
 
 def test_paper_has_what_is_folded_and_no_menu(visit: Open) -> None:
