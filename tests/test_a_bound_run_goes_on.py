@@ -12,7 +12,19 @@ from runbook_lib.records.index import read_run
 RUN = "20991231T000000Z-b0bd"
 
 
-@pytest.mark.parametrize("title", [KEY, CERTIFICATE, PACKAGES, SASL, PAIR, MAIN_CF, MASTER_CF, TAKEN_UP])
+@pytest.mark.parametrize(
+    "title",
+    [
+        KEY,
+        CERTIFICATE,
+        PACKAGES,
+        SASL,
+        PAIR,
+        pytest.param(MAIN_CF, marks=pytest.mark.always),
+        MASTER_CF,
+        TAKEN_UP,
+    ],
+)
 @pytest.mark.parametrize("host", ["debian12", "el9"])
 def test_a_run_that_is_bound_to_a_plan_goes_on_where_it_was_killed(lab: Lab, host: str, title: str) -> None:
     lab.reset(host, "fresh")
