@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from runbook_lib.messages import message
+from runbook_lib.messages import joined, message
 from runbook_lib.remote.change import Change, Guard, TouchedPath, quote
 from runbook_lib.remote.files import Seen, real, rewritten, touched
 
@@ -68,8 +68,8 @@ class VariablesChange(Change):
             if variable.before is not None:
                 lines.append(f"-{variable.before}")
             lines.append(f"+{variable.after}")
-            lines.append(f"   {variable.why}")
-        return "\n".join(lines) + "\n"
+            lines.append(joined("", ("   ", variable.why)))
+        return joined("\n", (*lines, ""))
 
     def as_lines(self) -> str:
         return "".join(f"{variable.after}\n" for variable in self.variables)

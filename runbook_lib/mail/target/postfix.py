@@ -95,11 +95,13 @@ def plan_joined_file(state: MailState) -> Plan:
         f"cat {key} {certificate} > {new}\n"
         f"sync {new}\nmv {new} {quote(files.joined)}"
     )
-    shown = (
-        (f"# another pair comes from the chapters before: {state.pair_comes}\n" if state.pair_comes else "")
-        + f"-{seen.line}\n"
-        f"+file 600 root:root, made of {files.key} and {files.certificate}; refused where they do not fit each other\n"
+    comes = (message("# another pair comes from the chapters before: {pair}", pair=state.pair_comes),)
+    made = message(
+        "+file 600 root:root, made of {key} and {certificate}; refused where they do not fit each other",
+        key=files.key,
+        certificate=files.certificate,
     )
+    shown = joined("\n", (*(comes if state.pair_comes else ()), f"-{seen.line}", made, ""))
     change = MadeOnHost(
         message("{path} has key and chain", path=files.joined),
         (TouchedPath(files.joined, seen.line, secret=True),),
