@@ -13,6 +13,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 from tampering import CUT_OFF, ELSEWHERE, LAST, PLAN, SAMPLE, Site
 
+from runbook_lib.messages import message
+from runbook_lib.messages.speech import said
 from runbook_lib.records import Record, forms, index, pages, report, seal, site_page, verification, words
 from runbook_lib.records.publish import publish
 
@@ -265,3 +267,15 @@ def test_every_word_is_said_somewhere_and_no_other_is_asked_for() -> None:
     assert made <= words.catalogue().keys()
     for key in words.catalogue().keys() - made:
         assert re.search(rf'["\']{key}["\']', text), key
+
+
+def test_what_was_made_of_a_message_is_on_a_form_in_both_languages(tmp_path: Path) -> None:
+    title = message("Private key")
+    fields = sample_record.COMMON | {"facts": {}, "title": "1-1 Key", "mode": "plan"}
+    record = Record.begin(tmp_path, PLAN, "mail12", "11-key-and-csr", **fields)  # type: ignore[arg-type]
+    record.add_plan("The key", "aa11", [sample_record.change(title, "key", "+RSA 3072")])
+    record.finish("planned", "Done.")
+    publish(tmp_path, PLAN)
+    page = forms.page(tmp_path / PLAN, verification.check(tmp_path / PLAN))
+    assert f'<span lang="ja">{said(title, "ja")}</span> <span lang="en">Private key</span>' in page
+    assert said(title, "ja") != title

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from markupsafe import Markup
+
+from runbook_lib.messages.speech import said
 from runbook_lib.records import approvals, index, kept, origin, pages, seal
 from runbook_lib.records.index import RunIndex
 from runbook_lib.records.model import ApplyStep, FlowStep, PlanStep, RecordData, UndoStep, VerifyStep
 from runbook_lib.records.verification import Check
-from runbook_lib.records.words import both
+from runbook_lib.records.words import LANGUAGES, both, in_both
 
 _NOT_AS_WANTED = ("failed", "interrupted", "running", "not proven")
 
@@ -136,7 +139,8 @@ def _sections(found: RunIndex) -> Iterator[Section]:
     number = 0
     for entry in found.entries if not found.is_plan else found.current:
         lines = list(_instructions(entry.record) if found.is_plan else _work(entry.record))
-        claims = [step.claim for step in entry.record.verifications] if found.is_plan else []
+        record = entry.record
+        claims = [_told(record, step.claim) for step in record.verifications] if found.is_plan else []
         if lines or claims or not found.is_plan:
             numbered = [replace(line, number=number + n) for n, line in enumerate(lines, 1)]
             number += len(lines)
@@ -146,7 +150,7 @@ def _sections(found: RunIndex) -> Iterator[Section]:
 def _instructions(record: RecordData) -> Iterator[Line]:
     for plan in record.last_plans:
         for change in plan.changes:
-            yield Line(0, change.title, change.commands, change.diff)
+            yield Line(0, _told(record, change.title), change.commands, change.diff)
 
 
 def _work(record: RecordData) -> Iterator[Line]:
@@ -157,14 +161,22 @@ def _work(record: RecordData) -> Iterator[Line]:
                 for change in step.changes:
                     was_made = change.title in done
                     actual = both("made_changes" if was_made else "not_made")
-                    yield Line(0, step.title, expected=change.title, actual=actual)
+                    yield Line(
+                        0, _told(record, step.title), expected=_told(record, change.title), actual=actual
+                    )
             case ApplyStep():
                 for title in step.done:
-                    yield Line(0, title, expected=both("not_planned"), actual=both("made_changes"))
+                    yield Line(
+                        0, _told(record, title), expected=both("not_planned"), actual=both("made_changes")
+                    )
             case VerifyStep():
                 seen = "\n".join(_seen(row.address, row.port, row.seen) for row in step.rows)
                 yield Line(
-                    0, step.claim, expected=both("claim_holds"), actual=seen, verdict=both(_key(step.told))
+                    0,
+                    _told(record, step.claim),
+                    expected=both("claim_holds"),
+                    actual=seen,
+                    verdict=both(_key(step.told)),
                 )
             case FlowStep():
                 for port in step.ports:
@@ -174,6 +186,11 @@ def _work(record: RecordData) -> Iterator[Line]:
             case UndoStep():
                 put_back = "\n".join((*step.put_back, *step.left))
                 yield Line(0, step.run, expected=both("put_back"), actual=put_back)
+
+
+def _told(record: RecordData, text: str) -> Markup:
+    """A text of the record in both languages, where it is known how it was made."""
+    return in_both({language: said(record.spoken(text), language) for language in LANGUAGES})
 
 
 def _key(word: str) -> str:

@@ -2,9 +2,10 @@
 
 import functools
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 LANGUAGES = ("en", "ja")
 _FILE = Path(__file__).with_name("words.toml")
@@ -30,8 +31,19 @@ def both(key: str, **values: int) -> Markup:
     Args:
         values: numbers that stand in the sentence, by name.
     """
+    return in_both({language: say(key, language).format(**values) for language in LANGUAGES})
+
+
+def in_both(texts: Mapping[str, str]) -> Markup:
+    """A text in both languages, in the same way; once where it is the same in both.
+
+    Args:
+        texts: by language.
+    """
+    if len(set(texts.values())) == 1:
+        return escape(texts["en"])
     parts = [
-        Markup('<span lang="{}">{}</span>').format(language, say(key, language).format(**values))
+        Markup('<span lang="{}">{}</span>').format(language, texts[language])
         for language in reversed(LANGUAGES)
     ]
     return Markup('<span class="both">{}</span>').format(Markup(" ").join(parts))
