@@ -151,6 +151,9 @@ def test_a_line_that_is_made_steady_still_reads_as_one() -> None:
         "delay=0.1, delays=0.1"
     )
     assert steady(steady(line)) == steady(line)
+    assert (
+        steady("/etc/postfix/main.cf, line 52: missing '='") == "/etc/postfix/main.cf, line 49: missing '='"
+    )
 
 
 def test_what_tells_is_left_as_it_was() -> None:
