@@ -14,7 +14,7 @@ _FIXED = tuple(
         (r"(?<=\bdelay=)[\d.]+|(?<=\bdelays=)[\d./]+", "0.1"),
         # ... and what a client sent first, where that was TLS: random bytes behind the version
         (r"(?<=: \\026\\003\\001).*", "…"),
-        # ... and on which line a setting stands: postconf -e writes new ones in the order of its hash, another each time
+        # ... and on which line a setting stands: postconf -e writes new ones in the order of its hash
         (r"(?<=/main\.cf, line )\d+", "49"),
         # OpenSSL: a thread, and the line of its source, which a security update moves
         (r"^[0-9A-F]{12,16}(?=:error:)", "40C7A5E27F7F0000"),
