@@ -100,7 +100,7 @@ def test_the_records_are_compared_with_what_the_host_has(
     assert status == 1
     assert any("a line says number 7, and the host's journal does not" in line for line in wrong)
 
-    (tmp_path / run).rename(tmp_path.parent / "taken-out")
+    (tmp_path / run).rename(tmp_path.parent / f"{tmp_path.name}-taken-out")
     status, wrong = compared()
     assert status == 1
     assert f"WRONG {run}, {host_name}: the host has a journal of it, and there is no record" in wrong
