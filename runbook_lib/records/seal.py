@@ -158,7 +158,8 @@ def _take_away_unnoted(root: Path) -> None:
         for name in _NOT_YET[last]:
             path = root / run / name
             if path.is_file() and not chain.has_digest(root, sha256(path.read_bytes())):
-                path.unlink()
+                with files.told_where(path):
+                    path.unlink()
 
 
 def _seal_cut_off(root: Path, run: str) -> None:
