@@ -22,6 +22,7 @@ from runbook_lib.records import (
     Record,
     approvals,
     chain,
+    export,
     planned,
     seal,
     signers,
@@ -99,6 +100,23 @@ def sign(root: Path, run: str) -> None:
     key = signing.find_key(root)
     publish(root, run, principal=key.principal)
     signing.sign(root, run, key)
+
+
+def unpacked(root: Path, folder: Path) -> Path:
+    """The archive for an audit of these records, unpacked below a folder."""
+    folder.mkdir(exist_ok=True)
+    archive = folder / "records.tar"
+    export.write(root, archive)
+    subprocess.run(["tar", "-xf", archive, "-C", folder], check=True)
+    return folder / "records-for-audit"
+
+
+def checked(folder: Path, signers: Path | str, *heads: verification.Head) -> subprocess.CompletedProcess[str]:
+    """What the archive's own script says of it."""
+    kept = [f"{head.stream}:{head.n}:{head.sha256}" for head in heads]
+    return subprocess.run(
+        ["sh", folder / "check.sh", signers, *kept], capture_output=True, text=True, check=False, cwd="/"
+    )
 
 
 @contextmanager

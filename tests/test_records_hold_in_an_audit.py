@@ -3,7 +3,6 @@
 import json
 import random
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -265,22 +264,8 @@ def test_random_mutations_are_found_without_an_exception_and_no_false_alarm(
     assert missed == []
 
 
-def unpacked(site: Site, folder: Path) -> Path:
-    archive = folder / "records.tar"
-    export.write(site.root, archive)
-    subprocess.run(["tar", "-xf", archive, "-C", folder], check=True)
-    return folder / "records-for-audit"
-
-
-def checked(folder: Path, signers: Path | str, *heads: verification.Head) -> subprocess.CompletedProcess[str]:
-    kept = [f"{head.stream}:{head.n}:{head.sha256}" for head in heads]
-    return subprocess.run(
-        ["sh", folder / "check.sh", signers, *kept], capture_output=True, text=True, check=False, cwd="/"
-    )
-
-
 def test_a_shell_finds_a_whole_site_whole(whole: Site, tmp_path: Path) -> None:
-    done = checked(unpacked(whole, tmp_path), whole.signers, *whole.heads)
+    done = tampering.checked(tampering.unpacked(whole.root, tmp_path), whole.signers, *whole.heads)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert done.stdout.splitlines()[-1] == "WHOLE"
     for run in (SAMPLE, PLAN, CUT_OFF, ELSEWHERE, LAST):
@@ -303,15 +288,15 @@ def test_a_clock_that_was_set_back_makes_no_earlier_seal_the_last(site: Site, tm
     heads = tuple(verification.Head.parse(head) for head in verification.check_all(site.root).heads)
     later = Site(site.root, site.keys, site.signers, heads)
     assert later.check().holds, later.told()
-    done = checked(unpacked(later, tmp_path), site.signers, *heads)
+    done = tampering.checked(tampering.unpacked(later.root, tmp_path), site.signers, *heads)
     assert done.stdout.splitlines()[-1] == "WHOLE", done.stdout
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)
 def test_a_shell_finds_each_tampering(name: str, whole: Site, tmp_path: Path) -> None:
-    folder = unpacked(whole, tmp_path)
+    folder = tampering.unpacked(whole.root, tmp_path)
     TAMPERINGS[name][0](Site(folder / "records", whole.keys, whole.signers, whole.heads))
-    done = checked(folder, whole.signers, *whole.heads)
+    done = tampering.checked(folder, whole.signers, *whole.heads)
     assert done.returncode == 1, done.stdout
     assert "WRONG " in done.stdout
     assert done.stdout.splitlines()[-1].startswith("NOT WHOLE: ")

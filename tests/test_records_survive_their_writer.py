@@ -30,7 +30,8 @@ from runbook_lib.records import (
     verification,
 )
 
-RUN, NEXT = "20261201T000000Z-aaaa", "20261201T010000Z-bbbb"
+BEFORE, RUN, NEXT = "20261130T000000Z-0000", "20261201T000000Z-aaaa", "20261201T010000Z-bbbb"
+UNSEALED = "went on after its seal, and was not sealed again"
 FORK = multiprocessing.get_context("fork")
 RUNS = 20
 
@@ -52,7 +53,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         time_stamps.authority(folder / "tsa") as authority,
         tampering.stamped_by(authority),
     ):
-        made(folder / "records", "20261130T000000Z-0000")
+        made(folder / "records", BEFORE)
         yield Site(folder / "records", folder / "keys", folder / "list", ())
 
 
@@ -111,6 +112,33 @@ def test_killed_at_any_write_a_run_is_sealed_by_the_next_one(site: Site, after: 
         assert there.pop(NEXT)
         assert all(there.values()), (number, there)
     assert number > 10, "it is not killed at each write"
+
+
+def goes_on(root: Path) -> None:
+    """A run that was sealed does more, as each chapter by hand and `runbook resume` do."""
+    tampering.record(root, BEFORE, host="mail13", mode="apply")
+    tampering.sign(root, BEFORE)
+    stamping.stamp(root, BEFORE)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "behind"])
+def test_killed_while_it_goes_on_a_sealed_run_says_so_and_is_sealed_by_the_next_one(
+    site: Site, after: bool, tmp_path: Path
+) -> None:
+    told: dict[int, str] = {}
+    for number, root in deaths(site.root, tmp_path / "copies", goes_on, after=after):
+        told[number] = "\n".join(verification.check_all(root).told_wrong)
+        if "not in the record's list" in told[number]:
+            assert f"{UNSEALED}; the next run of this controller does it" in told[number]
+            done = tampering.checked(tampering.unpacked(root, tmp_path / f"{number}"), site.signers)
+            assert f"WRONG {BEFORE}: {UNSEALED}" in done.stdout.splitlines()
+        made(root, NEXT)
+        found = verification.check_all(root)
+        assert found.holds, (number, found.told_wrong)
+    assert sum(UNSEALED in one for one in told.values()) > 5, told
+    done = tampering.checked(tampering.unpacked(root, tmp_path / "at-last"), site.signers)
+    assert UNSEALED not in done.stdout
+    assert "never sealed" not in done.stdout
 
 
 def new_list(site: approvers.Site, root: Path) -> None:

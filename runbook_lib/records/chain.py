@@ -45,7 +45,7 @@ class Found(_Entry):
 
 
 class Begin(_Entry):
-    """A run begins: nothing of it was done before."""
+    """A run begins, and nothing of it was done before; or it goes on after it was sealed."""
 
     kind: Literal["begin"] = "begin"
     run: str
@@ -378,12 +378,10 @@ def begun_at(root: Path, run: str) -> str:
 
 
 def runs_begun(root: Path) -> dict[str, bool]:
-    """The runs of this controller's stream, the oldest first: whether each was sealed."""
-    begun: dict[str, bool] = {}
+    """The runs of this controller's stream, the oldest first: whether each was sealed, and did not go on since."""
     path = root / f"{stream_here()}{SUFFIX}"
-    for kind, _, run in _BEGUN.findall(path.read_bytes()) if path.exists() else ():
-        begun[run.decode()] = begun.get(run.decode(), False) or kind == b"seal"
-    return begun
+    found = _BEGUN.findall(path.read_bytes()) if path.exists() else ()
+    return {run.decode(): kind == b"seal" for kind, _, run in found}
 
 
 def last_vouched(root: Path) -> dict[str, str]:
@@ -404,12 +402,24 @@ def is_empty(folder: Path) -> bool:
 
 
 def open_runs(root: Path) -> list[str]:
-    """Runs of all streams that were begun and never sealed, by name."""
-    begun: dict[str, bool] = {}
-    for path in sorted(root.glob(f"*{SUFFIX}")):
-        for kind, _, run in _BEGUN.findall(path.read_bytes()):
-            begun[run.decode()] = begun.get(run.decode(), False) or kind == b"seal"
-    return sorted(run for run, sealed in begun.items() if not sealed)
+    """Runs of all streams that were begun, or went on, and were not sealed since, by name."""
+    return sorted(still_open(in_order(read_all(root))))
+
+
+def still_open(lines: Iterable[Line]) -> set[str]:
+    """Runs whose last beginning has no seal behind it.
+
+    Args:
+        lines: of all streams, in their order.
+    """
+    found: set[str] = set()
+    for line in lines:
+        match line.entry:
+            case Begin(run=run):
+                found.add(run)
+            case Seal(run=run):
+                found.discard(run)
+    return found
 
 
 def last_seal(root: Path, run: str) -> Seal | None:

@@ -116,8 +116,9 @@ class Statement(_Part):
 
 
 def begin(root: Path, run: str) -> None:
-    """Write into the chain that a run begins, once, and hold it; runs that were cut off are sealed first.
+    """Write into the chain that a run begins, or goes on after its seal, and hold it.
 
+    Runs that were cut off are sealed first.
     Room for its end is kept from now on, so that a disk that becomes full does not leave it without one.
 
     Raises:
@@ -140,7 +141,7 @@ def begin(root: Path, run: str) -> None:
             root / run
         )  # before the chain has it: an empty folder is nothing, a missing one is a fault
         chain.hold(root / run)
-        if run not in begun:
+        if begun.get(run, True):  # sealed already: from here on it may do more than that seal has
             chain.append(root, {"kind": "begin", "run": run})
 
 
@@ -175,7 +176,7 @@ def _seal_cut_off(root: Path, run: str) -> None:
 def seal(
     found: RunIndex, principal: str | None = None, replaced: Collection[str] = (), *, cut_off: bool = False
 ) -> None:
-    """Seal a run as it is now; nothing where it is sealed so already. The folder of records is held.
+    """Seal a run as it is now; nothing where it is sealed so already, and did not go on. The folder of records is held.
 
     What an earlier seal vouched for must still be there: a record set aside keeps its bytes under another name, one
     that was open may have grown. The earlier seal is kept beside.
@@ -201,6 +202,7 @@ def seal(
         and earlier
         and _without(earlier, STATEMENT) == sums
         and principal in (None, before.operator.principal)
+        and found.run not in chain.open_runs(root)
     ):
         return
     if before and earlier and not _went_on(earlier, sums, kept.read(root, found.run)):

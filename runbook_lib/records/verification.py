@@ -174,6 +174,7 @@ class _Known:
     signed: dict[str, Line] = field(default_factory=dict)  # the signature of the last seal
     stamped: dict[str, Line] = field(default_factory=dict)  # the time-stamp of that
     begun: set[str] = field(default_factory=set)
+    open: set[str] = field(default_factory=set)  # begun, or gone on, and not sealed since
     found: dict[str, str] = field(default_factory=dict)
     notes: dict[str, kept.Notes] = field(default_factory=dict)
 
@@ -187,7 +188,9 @@ def _known(root: Path, allowed: Path | None, tsa: Path | None = None) -> _Known:
     lists = signers.lists(root)
     used = allowed or (lists[-1] if lists else None)
     known = _Known(root, streams, used, allowed is not None, decisions.read(root, streams, used), tsa)
-    for line in chain.in_order(streams):
+    lines = chain.in_order(streams)
+    known.open.update(chain.still_open(lines))
+    for line in lines:
         match line.entry:
             case chain.Found():
                 known.found.update(line.entry.runs)
@@ -206,7 +209,7 @@ def _known(root: Path, allowed: Path | None, tsa: Path | None = None) -> _Known:
                 known.stamped.pop(line.entry.run, None)
             case chain.Stamped():
                 known.stamped[line.entry.run] = line
-    known.notes.update(kept.gathered(line.entry for line in chain.in_order(streams)))
+    known.notes.update(kept.gathered(line.entry for line in lines))
     return known
 
 
@@ -290,12 +293,12 @@ def _check(folder: Path, known: _Known) -> Check:
     if run in known.lines or (folder / seal.STATEMENT).exists():
         return _check_sealed(folder, run, known)
     if run in known.begun:
-        at_work = chain.is_at_work(folder)
-        told = (
-            "is at work" if at_work else "was begun and never sealed; the next run of this controller does it"
-        )
-        return Check(run, contradicted=(told,))
+        return Check(run, contradicted=(_still_open(folder, "was begun and never sealed"),))
     return _check_manifest(folder, run, known)
+
+
+def _still_open(folder: Path, why: str) -> str:
+    return "is at work" if chain.is_at_work(folder) else f"{why}; the next run of this controller does it"
 
 
 def _check_manifest(folder: Path, run: str, known: _Known) -> Check:
@@ -331,6 +334,8 @@ def _check_sealed(folder: Path, run: str, known: _Known) -> Check:
         contradicted.append("the chain does not have this run")
     elif not isinstance(line.entry, chain.Seal) or line.entry.sums != seal.sha256(content):
         contradicted.append(f"{seal.SUMS} is not the one of the chain")
+    if run in known.open:
+        contradicted.append(_still_open(folder, "went on after its seal, and was not sealed again"))
     paths = seal.paths(folder)
     there = [path for path in paths if path in listed or not seal.is_page(path, listed)]
     contradicted += _irregular(folder, paths)

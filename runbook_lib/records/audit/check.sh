@@ -80,13 +80,16 @@ for head in "$@"; do [ -f "${head%%:*}.chain" ] || wrong "${head%%:*}.chain: is 
 # latest run sums stream n prev, the oldest first
 sed -n 's/^\([^ ]*\) \([0-9]*\) \([^ ]*\) \([0-9a-f]*\) {"at":"[^"]*","kind":"seal","n":[0-9]*,"run":"\([^"]*\)","sums":"\([0-9a-f]*\)"}$/\3 \5 \6 \1 \2 \4/p' "$t/chain" | sort -s -k 1,1 > "$t/seals"
 sed -n 's/.*"kind":"begin","n":[0-9]*,"run":"\([^"]*\)"}$/\1/p' "$t/chain" | sort -u > "$t/begun"
+# latest run begin|seal, the oldest first: a run whose last line is of its beginning went on after its seal
+sed -n -e 's/^[^ ]* [0-9]* \([^ ]*\) .*"kind":"begin","n":[0-9]*,"run":"\([^"]*\)"}$/\1 \2 begin/p' -e 's/^[^ ]* [0-9]* \([^ ]*\) .*"kind":"seal","n":[0-9]*,"run":"\([^"]*\)",.*/\1 \2 seal/p' "$t/chain" | sort -s -k 1,1 > "$t/turns"
 sed -n 's/.*"kind":"found","n":[0-9]*,"runs":{\(.*\)}}$/\1/p' "$t/chain" | tr ',' '\n' | sed 's/"//g; /^$/d' > "$t/found"
 cut -d' ' -f2 "$t/seals" | sort -u > "$t/sealed"
 ls -d */ 2>/dev/null | sed 's:/$::' | sort > "$t/there"
 cut -d: -f1 "$t/found" | sort -u - "$t/begun" "$t/sealed" > "$t/known"
 diff "$t/known" "$t/there" > "$t/o" || wrong "runs of the chain (<) and folders (>): $(grep '^[<>]' "$t/o" | tr '\n' ' ')"
 for r in $(cat "$t/begun"); do
-    grep -qxF -e "$r" "$t/sealed" || wrong "$r: was begun and never sealed"
+    grep -qxF -e "$r" "$t/sealed" || { wrong "$r: was begun and never sealed"; continue; }
+    case $(grep -F " $r " "$t/turns" | tail -1) in *" begin") wrong "$r: went on after its seal, and was not sealed again" ;; esac
 done
 
 for f in $(ls | grep '^signers\.[0-9]*$'); do
