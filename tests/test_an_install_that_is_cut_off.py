@@ -150,7 +150,7 @@ def test_plain_papermill_that_is_ended_leaves_no_half_of_a_step(lab: Lab, tmp_pa
     ), told
     # Plain papermill's kernel has no time left to end its record: that is said, and no seal claims otherwise.
     for words, status, expected in (
-        (("verify", run), 1, "was begun and never sealed"),
+        (("verify", run), 1, "went on after its seal, and was not sealed again"),
         (("list",), 0, f"{HOST} did not finish 2 Postfix with TLS and SMTP AUTH"),
     ):
         done = subprocess.run(
