@@ -16,12 +16,14 @@ from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory, calendar
 from runbook_lib.inventory.lab_state import lab_state
 from runbook_lib.mail.certificates.pins import Pins
+from runbook_lib.mail.configuration.postconf import VERSION
 from runbook_lib.messages import message
 from runbook_lib.messages.words import worded
 from runbook_lib.records import approved, origin, planned, policy, told
 from runbook_lib.records.index import completed_run
 from runbook_lib.remote import Fact
 from runbook_lib.remote import Host as RemoteHost
+from runbook_lib.remote.facts import FACTS
 from runbook_lib.remote.journal import Journal
 
 Mode = Literal["plan", "apply"]
@@ -120,7 +122,7 @@ def open_host(
     host = book.host(host_name)
     days, now = calendar.of(book.site, host), datetime.now(UTC)
     connected = remote.connect(book.site, host)
-    facts = remote.gather(connected)
+    facts = remote.gather(connected, {**FACTS, **VERSION})
     family, release = find(facts["os_release"].value, facts["package_managers"].value, host.name)
     _refuse_wrong_claim(host, family)
     lab = is_lab_host(connected, facts["lab_mark"].value)
