@@ -100,9 +100,11 @@ class Preparation(AskingChapter):
         if not asked:
             return by_hand
         indented = decisions.block(asked, self.host).replace("\n", "\n    ")
-        return (
-            f"{by_hand}\n  Where the name is wrong, put it right in the DNS. Where it leads here all the same, say so "
-            f"in the inventory, with a reason:\n    {indented}"
+        return message(
+            "{by_hand}\n  Where the name is wrong, put it right in the DNS. Where it leads here all the same, say so "
+            "in the inventory, with a reason:\n    {lines}",
+            by_hand=by_hand,
+            lines=indented,
         )
 
     def ask_addresses(self) -> display.Shown:
