@@ -121,15 +121,15 @@ def issue(plan: Plan, asked: Asked, run: str) -> tuple[Plan, tuple[str, ...]]:
         return plan, ()
     where = f"{host.name}, {change.csr.name}"
     if said["csr"].status != 0:
-        raise ApplyRefused("the server has no CSR yet", where, "run chapter 1-1 first")
+        raise ApplyRefused(message("the server has no CSR yet"), where, message("run chapter 1-1 first"))
     ca = own_ca.open_or_create(site)
     csr = (said["csr"].value + "\n").encode()
     checked = ca.check_csr(csr, host.names.all, where, host=host.name, run=run)
     if checked.public_key_sha256 != said["public_key"].value:
         raise ApplyRefused(
-            "the CSR is not for the server's key",
+            message("the CSR is not for the server's key"),
             where,
-            "run chapter 1-1 again: it makes the CSR anew from the key that is there",
+            message("run chapter 1-1 again: it makes the CSR anew from the key that is there"),
         )
     issued = ca.issue(
         checked,

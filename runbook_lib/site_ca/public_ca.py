@@ -42,14 +42,21 @@ def read_files(paths: Sequence[str | Path], where: str) -> tuple[list[tuple[str,
             for file in files:
                 if not file.is_file():
                     raise UsageError(
-                        f"{file} is not there, or no file", where, "name the file that the CA returned"
+                        message("{file} is not there, or no file", file=file),
+                        where,
+                        message("name the file that the CA returned"),
                     )
                 size = file.stat().st_size
                 if size > ARCHIVE_BYTES_MAX:
                     raise UsageError(
-                        f"{file} has {size} bytes; at most {ARCHIVE_BYTES_MAX} are read",
+                        message(
+                            "{file} has {size} bytes; at most {most} are read",
+                            file=file,
+                            size=size,
+                            most=ARCHIVE_BYTES_MAX,
+                        ),
                         where,
-                        "bring the certificates alone",
+                        message("bring the certificates alone"),
                     )
                 content = file.read_bytes()
                 if path.is_dir() and is_something_else(content):
@@ -58,7 +65,9 @@ def read_files(paths: Sequence[str | Path], where: str) -> tuple[list[tuple[str,
                     found.append((file.name, content))
         except OSError as error:
             raise UsageError(
-                f"{path} cannot be read ({error.strerror})", where, "make it readable to you"
+                message("{path} cannot be read ({reason})", path=path, reason=error.strerror),
+                where,
+                message("make it readable to you"),
             ) from error
     return found, tuple(said)
 
@@ -70,7 +79,7 @@ def imported(host: InventoryHost, paths: Sequence[str | Path], public_key_sha256
         UsageError: a path is wrong.
         CertificateRefused: as `importing.canonical`.
     """
-    files, said = read_files(paths, f"{host.name}, what the CA returned")
+    files, said = read_files(paths, message("{host}, what the CA returned", host=host.name))
     proven = canonical(
         files,
         public_key_sha256,
@@ -206,9 +215,12 @@ def propose(asked: Asked) -> Proposed:
         return Proposed(_without_file(asked))
     if asked.said["key_is_there"].status != 0:
         raise CertificateRefused(
-            f"the server has no key at {asked.key} yet, so no certificate can be for it",
+            message("the server has no key at {key} yet, so no certificate can be for it", key=asked.key),
             asked.host.name,
-            "run chapter 1-1, and order with the CSR that it makes; what was returned is for a key that is gone",
+            message(
+                "run chapter 1-1, and order with the CSR that it makes; what was returned is for a key "
+                "that is gone"
+            ),
         )
     plan, proven = _returned(asked)
     told = (
@@ -229,10 +241,16 @@ def _returned(asked: Asked) -> tuple[Plan, Chain]:
     ends = proven.leaf.not_valid_after_utc
     if present.is_public and not present.fault and present.leaf_ends and present.leaf_ends > ends:
         raise CertificateRefused(
-            f"what was returned ends at {ends.isoformat()}, before the public one that is there "
-            f"({present.leaf_ends.isoformat()}): it is an older one",
+            message(
+                "what was returned ends at {end}, before the public one that is there "
+                "({newer}): it is an older one",
+                end=ends.isoformat(),
+                newer=present.leaf_ends.isoformat(),
+            ),
             asked.host.name,
-            "name the file of the newer one (certificate.returned in the inventory), or leave it out",
+            message(
+                "name the file of the newer one (certificate.returned in the inventory), or leave it out"
+            ),
         )
     issuer = shown_dn(proven.leaf.issuer)
     why = message("of {issuer}, valid to {end}", issuer=issuer, end=f"{ends:%Y-%m-%d}")
@@ -281,9 +299,9 @@ def issue(plan: Plan, asked: Asked, _run: str) -> tuple[Plan, tuple[str, ...]]:
             and there(asked).fault
         ):
             raise ApplyRefused(
-                f"the certificate has to come from a public CA: {one.why}",
+                message("the certificate has to come from a public CA: {why}", why=one.why),
                 asked.host.name,
-                f"order it, and bring what comes back:\n{one.change.commands()}",
+                message("order it, and bring what comes back:\n{commands}", commands=one.change.commands()),
             )
     return plan, ()
 

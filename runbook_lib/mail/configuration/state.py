@@ -366,8 +366,8 @@ def understood(
 
 def _refuse_odd(state: MailState) -> None:
     facts = state.facts
-    odd = [
-        (f"the time '{name}'", facts[name].value)
+    odd: list[tuple[str, str]] = [
+        (message("the time '{name}'", name=name), facts[name].value)
         for name in _TIMES
         if not re.fullmatch(r"([0-9]+(\.[0-9]+)?)?", facts[name].value)
     ]
@@ -377,9 +377,9 @@ def _refuse_odd(state: MailState) -> None:
         odd.append(("postconf -h mail_version", facts["mail_version"].value))
     for asked, said in odd:
         raise CommandFailed(
-            f"{asked}: the answer is not understood: '{said[:200]}'",
+            message("{asked}: the answer is not understood: '{said}'", asked=asked, said=said[:200]),
             state.host.name,
-            "run it on the host, as root, and see what it prints",
+            message("run it on the host, as root, and see what it prints"),
         )
 
 

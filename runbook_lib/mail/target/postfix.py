@@ -66,8 +66,10 @@ def refuse_packages(state: MailState) -> None:
         raise ApplyRefused(
             why,
             state.host.name,
-            "decide about it on the host, as root: `apt-mark unhold NAME` where a hold is in the way, else what "
-            "`apt-get -s install NAME` shows; then type the same again",
+            message(
+                "decide about it on the host, as root: `apt-mark unhold NAME` where a hold is in the "
+                "way, else what `apt-get -s install NAME` shows; then type the same again"
+            ),
         )
 
 
