@@ -46,6 +46,9 @@ def test_a_made_up_issuer_serves_chapter_1_2(lab: Lab, tmp_path: Path) -> None:
     assert "comes from the made-up CA" in planned
     assert "made" in made
     assert "CN=Made-up CA" in shown
-    assert ledger.read_text().splitlines() == [f"issued 7 to {HOST} in {RUN}", f"withdrawn from {HOST}: {RUN}"]
+    assert ledger.read_text().splitlines() == [
+        f"issued 7 to {HOST} in {RUN}",
+        f"withdrawn from {HOST}: {RUN}",
+    ]
     assert lab.exec(HOST, f"sha256sum {path}") == before
     assert os.fspath(path) in back

@@ -15,8 +15,10 @@ from runbook_lib.messages.speech import speaking
 
 LIBRARY = Path(__file__).parents[1] / "runbook_lib"
 # What a chapter's reader can meet. The command line, records and batch are read in English.
-PACKAGES = ("chapters", "mail", "site_ca", "families", "x509", "clients")
-ERRORS = {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, RunbookError)}
+PACKAGES = ("chapters", "mail", "remote", "site_ca", "families", "x509", "clients")
+ERRORS = {
+    name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, RunbookError)
+}
 
 
 def unknown_parameter() -> UsageError:
@@ -81,7 +83,9 @@ def sentences_that_are_no_message(source: str) -> Iterator[int]:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_error_of_a_package_is_made_of_messages(package: str) -> None:
     files = sorted((LIBRARY / package).rglob("*.py"))
-    found = [f"{path.name}:{line}" for path in files for line in sentences_that_are_no_message(path.read_text())]
+    found = [
+        f"{path.name}:{line}" for path in files for line in sentences_that_are_no_message(path.read_text())
+    ]
     assert (found, len(files) > 2) == ([], True)
 
 

@@ -135,9 +135,11 @@ def drifted(answer: Fact, services: Sequence[Service]) -> tuple[Drifted, ...]:
     *lines, last = answer.value.rstrip("\n").split("\n")
     if last != _END:  # too slow, or cut off: then 'nothing was changed' would be a guess
         raise CommandFailed(
-            f"what runs left could not be compared to the end (status {answer.status})",
+            message(
+                "what runs left could not be compared to the end (status {status})", status=answer.status
+            ),
             str(ROOT),
-            "ask again when the host has less to do",
+            message("ask again when the host has less to do"),
         )
     kinds = "|".join(("path", "unit", *(one.kind for one in entries)))
     left_by_run = re.compile(rf"left\t([0-9]{{1,9}})\.([0-9]{{1,9}})\t([^\t]+)\t({kinds})\t([^\t]+)\t(.*)")
@@ -153,9 +155,12 @@ def drifted(answer: Fact, services: Sequence[Service]) -> tuple[Drifted, ...]:
             now[match[1], name] = match["text"].rstrip()
         else:
             raise CommandFailed(
-                f"a line of what runs left is not understood: {line[:200]!r}",
+                message("a line of what runs left is not understood: {line}", line=repr(line[:200])),
                 str(ROOT),
-                "see whether a file's name there has a tab or a line end in it, and whether a disk was full",
+                message(
+                    "see whether a file's name there has a tab or a line end in it, and whether a disk was "
+                    "full"
+                ),
             )
     left = {thing: (run, value) for _, _, run, thing, value in sorted(rows, key=lambda row: row[:2])}
     return tuple(_compared(left, now, {one.kind: one for one in entries}))

@@ -12,6 +12,7 @@ from typing import cast
 from runbook_lib import display
 from runbook_lib.errors import CommandFailed
 from runbook_lib.families.known import MANAGERS_FACT
+from runbook_lib.messages import message
 from runbook_lib.remote.connection import Host
 
 NOT_INSTALLED = 127  # POSIX 2.8.2: the command was not found
@@ -102,10 +103,14 @@ def gather(
     are_numbers = all(re.fullmatch("[0-9]{1,3}", status) for status in statuses)
     if len(words) % 4 or names != list(facts) or not are_numbers:
         raise CommandFailed(
-            f"{len(facts)} facts were asked for, and the answer has {len(words) / 4:g}"
-            + ("" if are_numbers else ", and a status that is no number"),
+            message(
+                "{facts} facts were asked for, and the answer has {words}{more}",
+                facts=len(facts),
+                words=f"{len(words) / 4:g}",
+                more="" if are_numbers else message(", and a status that is no number"),
+            ),
             host.name,
-            "see whether sh on the host is a POSIX shell",
+            message("see whether sh on the host is a POSIX shell"),
         )
     for name, needed in zip(names, words[3::4], strict=True):
         if name not in tried and host.needed_root is not None:
