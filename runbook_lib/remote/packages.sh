@@ -16,7 +16,6 @@ service_of() {
     done
 }
 
-
 # The process that holds the package manager's lock for writing (proc(5), /proc/locks: the inode stands behind the device).
 packages_holder() {
     awk -v inode="$(stat -c %i "$(packages_lock)" 2>/dev/null)" '
