@@ -38,16 +38,19 @@ KeyboardInterrupt
 └── StepInterrupted                a person interrupted a step
 """
 
+from runbook_lib.messages import message
+from runbook_lib.messages.speech import said
 from runbook_lib.visible import visible
 
-NOTHING_CHANGED = "Nothing was changed."
+NOTHING_CHANGED = message("Nothing was changed.")
 
 
 class RunbookError(Exception):
     """A failure told to a person.
 
     Args:
-        problem: what is wrong, with the values seen and expected.
+        problem: what is wrong, with the values seen and expected. Messages, here and in the others, are said in the
+            language of the notebook that shows them.
         where: host, file, line or field.
         remedy: what to do now, as an imperative.
         changed: what was changed before the failure (default: nothing was); empty says nothing.
@@ -61,12 +64,24 @@ class RunbookError(Exception):
         self.problem, self.where, self.remedy, self.changed = problem, where, remedy, changed
 
     def __str__(self) -> str:
-        changed = f"\n  {self.changed}" if self.changed else ""
-        return visible(f"{self.where}: {self.problem}{changed}\n  To do: {self.remedy}")
+        return visible(str(self.told))
+
+    @property
+    def told(self) -> str:
+        """All of it as a message, which a notebook shows in its own language; logs and the command line are English."""
+        fields = {
+            "where": self.where,
+            "problem": self.problem,
+            "changed": self.changed,
+            "remedy": self.remedy,
+        }
+        if not self.changed:
+            return message("{where}: {problem}\n  To do: {remedy}", **fields)
+        return message("{where}: {problem}\n  {changed}\n  To do: {remedy}", **fields)
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows in place of a trace, in which the sentence would be the last line."""
-        return [f"{type(self).__name__}: {self}"]
+        return [f"{type(self).__name__}: {visible(said(self.told))}"]
 
 
 class StepInterrupted(KeyboardInterrupt):

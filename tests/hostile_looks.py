@@ -60,7 +60,7 @@ def take_doctor(content: bytes) -> bool:
 def take_drift(content: bytes) -> bool:
     """What a host prints of its journals and of how it is now: differences that it names, or one refusal."""
     text = escape_bytes(content)
-    found = drift.drifted(Fact(text, 0), POSTFIX)
+    found = drift.drifted(Fact(text, 0), [POSTFIX])
     check_texts(text for one in found for text in (one.what, one.run, one.left, one.now))
     assert all(one.run in text for one in found)
     return bool(found)

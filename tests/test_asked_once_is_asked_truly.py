@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from runbook_lib.remote import asked_once
+from runbook_lib.mail.configuration import asked_once
 from runbook_lib.remote.files import FUNCTIONS, looks
 
 # A postconf whose answers are files, and which writes down that it was started.

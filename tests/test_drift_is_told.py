@@ -63,26 +63,33 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_otherwise_is_told(case: str) -> None:
     lines, expected = CASES[case]
-    assert list(drifted(Fact("\n".join([*lines, END]), 0), POSTFIX)) == expected
+    assert list(drifted(Fact("\n".join([*lines, END]), 0), [POSTFIX])) == expected
 
 
 def test_a_service_beside_postfix_needs_no_change_below_it() -> None:
     """A made-up one: its own file of entries, its own unit; what is asked of the host has nothing of Postfix."""
     form = re.compile(r"now\t(option)\t(?P<text>(?P<name>\w+)=.*)")
     pop = Service("popd", "popd_back", (Entries("option", "/etc/popd.conf", "popconf", form, "gone"),))
-    script = fact(pop)["drift"]
+    script = fact([pop])["drift"]
     assert "popconf" in script
     assert "s/^popd_back .*/popd/p" in script
     assert '"$n.options"' in script
     assert "post" not in script
     lines = [f"left\t1.001\t{RUN1}\toption\t{name}\t{name}=1" for name in "ab"] + ["now\toption\ta=2", END]
-    assert list(drifted(Fact("\n".join(lines), 0), pop)) == [
+    found = [
         Drifted("/etc/popd.conf, a", RUN1, "a=1", "a=2"),
         Drifted("/etc/popd.conf, b", RUN1, "b=1", "gone"),
     ]
+    assert list(drifted(Fact("\n".join(lines), 0), [pop])) == found
+    both = fact([POSTFIX, pop])["drift"]
+    assert (both.count("popconf"), both.count("postconf -M")) == (1, 1)
+    lines[:0] = [f"left\t1.002\t{RUN1}\tsetting\ta\ta = 1", "now\tsetting\ta = 2"]
+    told = {one.what: one for one in drifted(Fact("\n".join(lines), 0), [POSTFIX, pop])}
+    main_cf = "/etc/postfix/main.cf, a"
+    assert told == {one.what: one for one in found} | {main_cf: Drifted(main_cf, RUN1, "a = 1", "a = 2")}
 
 
 @pytest.mark.parametrize("text", ["", f"left\t1.001\t{RUN1}\tpath\t/a\t{FILE}"])
 def test_a_look_that_did_not_get_to_its_end_is_not_taken_for_no_change(text: str) -> None:
     with pytest.raises(CommandFailed, match="could not be compared to the end"):
-        drifted(Fact(text, 124), POSTFIX)
+        drifted(Fact(text, 124), [POSTFIX])

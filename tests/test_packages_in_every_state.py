@@ -12,7 +12,9 @@ from trees import MAY_DIFFER, changed
 
 from lab import Lab, Prepared
 from runbook_lib.errors import RollbackConflict
+from runbook_lib.families.debian import DEBIAN
 from runbook_lib.families.package_managers import APT
+from runbook_lib.mail.target.packages import traces
 from runbook_lib.remote.change import Plan
 from runbook_lib.remote.journal import Journal
 from runbook_lib.remote.rollback import Rollback, rollback
@@ -57,7 +59,8 @@ def there_and_back(lab: Lab) -> tuple[Rollback, tuple[str, ...]]:
     with connected(lab, HOST) as connection:
         there = connection.run(f"{APT.installed.format(names=' '.join(PACKAGES))} || :").text.split()
         missing = tuple(name for name in PACKAGES if name not in there)
-        change = PackagesChange(missing, APT, cut_off=install_is_cut_off(connection))
+        cut_off = install_is_cut_off(connection)
+        change = PackagesChange(missing, APT, cut_off=cut_off, traces=traces(DEBIAN))
         Journal(connection, run, "tests").apply(Plan("Packages", (change,)), [])
         assert b"ii " in lab.exec(HOST, "dpkg-query -W -f '${db:Status-Abbrev}\\n' sasl2-bin")
         return rollback(connection, run, "tests"), missing

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from runbook_lib.chapters.public_ca import read_files
 from runbook_lib.errors import UsageError
 from runbook_lib.pki import pem, request_form
 from runbook_lib.pki.csr import check_csr
+from runbook_lib.site_ca.public_ca import read_files
 
 NAMES = ("xn--zckzah.example.test", "pop.example.test")
 

@@ -12,6 +12,7 @@ from runbook_lib.families.known import FAMILIES
 from runbook_lib.inventory.typed import apply_to
 from runbook_lib.mail.certificates import of_ports
 from runbook_lib.mail.certificates.of_ports import OnDisk
+from runbook_lib.mail.configuration import asked_once
 from runbook_lib.mail.configuration.journaled import POSTFIX
 from runbook_lib.mail.probes import Target
 from runbook_lib.mail.probes.asker import Asker
@@ -31,6 +32,7 @@ from runbook_lib.site_ca import barred, own_ca
 from runbook_lib.site_ca.standing import Need
 from runbook_lib.x509.certificate import spelled_serial
 
+SERVICES = (POSTFIX,)  # whose configuration runs change, and `status` compares
 TIMEOUT_S = 20.0
 LOOK_S = 180.0  # for all that is asked of a host and of its ports
 
@@ -168,12 +170,13 @@ def _look(
     name = host.certificate.certificate_file
     files = " ".join(quote(family.certificate_directory / name) for family in FAMILIES)
     asked = {
-        **drift.fact(POSTFIX),
+        **drift.fact(SERVICES),
         **of_ports.facts(ports),
         # On one family the other's directory leads to the same files.
         "file": f"for f in {files}; do if [ -e $f ]; then openssl x509 -in $f -noout -serial; exit; fi; done",
     }
-    facts = gather(connected, asked, root=True, functions=FUNCTIONS, fact_timeout_s=20)
+    ahead = asked_once.lines(asked.values())
+    facts = gather(connected, asked, root=True, functions=FUNCTIONS, fact_timeout_s=20, ahead=ahead)
     asker = Asker(Target(name=host.names.smtp, domain=book.site.domain), TIMEOUT_S, HostItself(connected))
     roots = own_ca.roots(book.site)
     if roots:
@@ -198,7 +201,7 @@ def _look(
             else _by_name(asker, endpoint, host.names.all, answer)
         )
         seen.append(replace(told, by_name=by_name, reads_ours=bool(ours & {*on_disk.paths})))
-    drifted = drift.drifted(facts["drift"], POSTFIX)
+    drifted = drift.drifted(facts["drift"], SERVICES)
     serial = facts["file"].value.removeprefix("serial=")
     limit = host.certificate.renew_days if days is None else days
     judged_by_port = {

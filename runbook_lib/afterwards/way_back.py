@@ -19,7 +19,7 @@ from runbook_lib.remote.connection import Host
 from runbook_lib.remote.exchange import Deadline
 from runbook_lib.remote.rollback import Rollback, require_id, rollback
 from runbook_lib.remote.vantage import HostItself
-from runbook_lib.site_ca import barred, issuing
+from runbook_lib.site_ca import barred, issuers
 
 CHAPTER = "rollback"  # stands for a chapter in the record of a rollback
 _PORT_TIMEOUT_S = 10.0
@@ -79,7 +79,7 @@ def put_back(book: inventory.Inventory, host: inventory.Host, run: str, rollback
     withdrawn, unsaid = 0, kept.unsaid
     with connected.looking(_LOOK_S) as deadline:
         try:
-            withdrawn = issuing.withdraw(site, host.name, run, serials_there(connected, host))
+            withdrawn = issuers.withdraw(site, host.name, run, serials_there(connected, host))
         except RunbookError as error:
             unsaid.append(
                 "which certificates are gone from there is not known, so the CA has withdrawn none; the same again "

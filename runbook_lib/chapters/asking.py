@@ -12,6 +12,7 @@ from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import RecordError
 from runbook_lib.families.known import FAMILIES
 from runbook_lib.mail import selinux
+from runbook_lib.mail.configuration import asked_once
 from runbook_lib.mail.configuration.mail_files import MailFiles
 from runbook_lib.mail.probes import Account, Kept, Row, Survey, Target, asked
 from runbook_lib.mail.probes.host_view import ShellHostView
@@ -100,17 +101,14 @@ def survey_of(opened: Opened, ports: Sequence[int] = (), *, unasked: str | None 
     """
     host, site = opened.host, opened.inventory.site
     files = MailFiles.of(opened.family, host)
-    facts = gather(
-        opened.remote,
-        {
-            **files.facts,
-            "certificate": f"cat {quote(files.certificate)}",
-            **DELIVERED_HERE,
-            **versions.FACTS,
-            "mynetworks": "postconf -hx mynetworks 2>/dev/null || postconf -h mynetworks",
-        },
-        root=True,
-    )
+    wanted = {
+        **files.facts,
+        "certificate": f"cat {quote(files.certificate)}",
+        **DELIVERED_HERE,
+        **versions.FACTS,
+        "mynetworks": "postconf -hx mynetworks 2>/dev/null || postconf -h mynetworks",
+    }
+    facts = gather(opened.remote, wanted, root=True, ahead=asked_once.lines(wanted.values()))
     state = mail_state.read(opened)
     policy = opened.facts["crypto_policy"].value
     beside = message("the crypto policy ({policy}) does not reach smtpd", policy=policy) if policy else ""

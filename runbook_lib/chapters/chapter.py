@@ -111,9 +111,9 @@ class Chapter(display.Shown):
         """
         if self._failed:
             raise ApplyRefused(
-                "an earlier step of this chapter failed, so nothing more is changed",
+                message("an earlier step of this chapter failed, so nothing more is changed"),
                 f"{self.host.name}, {self.notebook}",
-                "read the first error above, mend its cause, and run the chapter again from the top",
+                message("read the first error above, mend its cause, and run the chapter again from the top"),
             )
         if plan.is_empty:
             return display.Text(message("{title}: already so, nothing was made.", title=plan.title))
@@ -251,7 +251,18 @@ class Chapter(display.Shown):
 
     def _fail_verification(self, claim: str, rows: Sequence[Row]) -> None:
         wrong = [row for row in rows if row.verdict is Verdict.FAIL]
-        told = "\n    ".join(f"port {row.port or '-'} at {row.address}: {row.seen}" for row in wrong)
+        told = joined(
+            "\n    ",
+            (
+                message(
+                    "port {port} at {address}: {seen}",
+                    port=row.port or "-",
+                    address=row.address,
+                    seen=row.seen,
+                )
+                for row in wrong
+            ),
+        )
         changed: str = message("This chapter had changed nothing, so nothing was put back.")
         kept = self._kept_from_coming_back() if self._numbers else ()
         if kept:
@@ -265,14 +276,17 @@ class Chapter(display.Shown):
             try:
                 back = self.put_back()
                 self.record.add_note(message("Put back:\n{said}", said=back))
-                changed = (
+                changed = message(
                     "What this chapter had changed was put back: the host is as it was before the chapter."
                 )
             except CommandFailed as error:
-                changed = f"What this chapter had changed was put back, but not all of it:\n{error.problem}"
+                changed = message(
+                    "What this chapter had changed was put back, but not all of it:\n{problem}",
+                    problem=error.problem,
+                )
             self._numbers = []
         raise VerificationFailed(
-            f"reached and found wrong: {claim}\n    {told}",
+            message("reached and found wrong: {claim}\n    {told}", claim=claim, told=told),
             self.host.name,
             self.remedy(wrong),
             changed,
@@ -280,7 +294,7 @@ class Chapter(display.Shown):
 
     def remedy(self, wrong: Sequence[Row]) -> str:
         """What to do about rows of one claim that were found wrong."""
-        return f"repeat it by hand: {wrong[0].command}"
+        return message("repeat it by hand: {command}", command=wrong[0].command)
 
     def _kept_from_coming_back(self) -> tuple[str, ...]:
         site = self.opened.inventory.site
@@ -290,9 +304,9 @@ class Chapter(display.Shown):
         """Changed, verified, how to undo it, what comes next; the record is complete with it."""
         if self._failed:
             raise ApplyRefused(
-                "the chapter failed, so there is no summary",
+                message("the chapter failed, so there is no summary"),
                 f"{self.host.name}, {self.notebook}",
-                "read the first error above",
+                message("read the first error above"),
             )
         made = len(self._numbers)
         planned = sum(len(plan.changes) for plan in self._planned)
@@ -427,9 +441,13 @@ class Chapter(display.Shown):
     def _stands(self) -> str:
         """What this chapter has changed on the host, where no record can say it."""
         if not self._numbers:
-            return "This chapter changed nothing on the host."
-        made = f"{counted(len(self._numbers))} of this chapter on {self.host.name}"
-        return f"{made}: whole, with their undo there. {self._undo_left()} puts back what the run changed."
+            return message("This chapter changed nothing on the host.")
+        return message(
+            "{changes} of this chapter on {host}: whole, with their undo there. {undo} puts back what the run changed.",
+            changes=counted(len(self._numbers)),
+            host=self.host.name,
+            undo=self._undo_left(),
+        )
 
     def _undo_left(self) -> str | None:
         is_any = self._numbers or self._making

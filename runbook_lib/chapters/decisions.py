@@ -110,31 +110,46 @@ def refuse_open(found: Sequence[Difference], host: inventory.Host) -> None:
 
 def refusal(found: Sequence[Difference], host: inventory.Host) -> ApplyRefused | None:
     """What apply says of what is open; None where nothing is."""
-    if wrong := [f"{where}: {why}" for where, why in _cannot_be_had(found, host)]:
-        told = "\n    ".join(wrong)
+    if wrong := [
+        message("{where}: {why}", where=str(where), why=why) for where, why in _cannot_be_had(found, host)
+    ]:
+        told = joined("\n    ", wrong)
         return ApplyRefused(
-            f"the inventory decides what this chapter cannot do:\n    {told}",
+            message("the inventory decides what this chapter cannot do:\n    {told}", told=told),
             host.name,
-            f"change it under hosts.{host.name}.decisions in the inventory",
+            message("change it under hosts.{host}.decisions in the inventory", host=host.name),
         )
     open_ones = [one for one in found if one.is_open]
     if not open_ones:
         return None
-    told = "\n    ".join(f"{where}: {what}" for where, what in to_decide(found, host).items())
+    told = joined(
+        "\n    ",
+        (message("{where}: {why}", where=where, why=what) for where, what in to_decide(found, host).items()),
+    )
     asked = [one for one in open_ones if one.choices.keep or one.choices.replace]
     by_hand = [str(one.where) for one in open_ones if one not in asked]
     ways = []
     if asked:
         indented = block(asked, host).replace("\n", "\n    ")
-        ways.append(f"say in the inventory what becomes of them, with a reason:\n    {indented}")
+        ways.append(
+            message("say in the inventory what becomes of them, with a reason:\n    {lines}", lines=indented)
+        )
     if by_hand:
-        ways.append(f"put right on the host what only you can: {'; '.join(by_hand)}")
+        ways.append(message("put right on the host what only you can: {places}", places="; ".join(by_hand)))
     of_names = any(one.where.file == DNS for one in open_ones)
-    normal = f"what the package leaves{', or from where a name should lead' if of_names else ''}"
+    normal = (
+        message("what the package leaves, or from where a name should lead")
+        if of_names
+        else message("what the package leaves")
+    )
     return ApplyRefused(
-        f"this differs from {normal}, and a person has to decide about it:\n    {told}",
+        message(
+            "this differs from {normal}, and a person has to decide about it:\n    {told}",
+            normal=normal,
+            told=told,
+        ),
         host.name,
-        f"{'; '.join(ways)}\n  Plan and verification work all the same",
+        message("{ways}\n  Plan and verification work all the same", ways=joined("; ", ways)),
     )
 
 

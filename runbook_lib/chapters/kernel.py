@@ -21,11 +21,15 @@ class NotOpened:
         if name.startswith("_"):  # what Python and IPython ask any value for
             raise AttributeError(name)
         raise UsageError(
-            "no chapter is open in this kernel: it was started anew, or the cell that opens the chapter did not get "
-            "through",
+            message(
+                "no chapter is open in this kernel: it was started anew, or the cell that opens the "
+                "chapter did not get through"
+            ),
             f"chapter.{name}",
-            "run the notebook from the top (menu Run, 'Run All Above Selected Cell'); what is there already is found "
-            "as 'nothing to do'",
+            message(
+                "run the notebook from the top (menu Run, 'Run All Above Selected Cell'); what is there "
+                "already is found as 'nothing to do'"
+            ),
         )
 
     def __repr__(self) -> str:

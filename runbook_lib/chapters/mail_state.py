@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from runbook_lib.chapters import port_25, public_ca
+from runbook_lib.chapters import port_25
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import CertificateRefused, UsageError
 from runbook_lib.mail.configuration.state import MailState
@@ -12,7 +12,7 @@ from runbook_lib.messages import message
 from runbook_lib.pki.certificate import FITS, shown_dn
 from runbook_lib.remote import firewalld
 from runbook_lib.remote.facts import Fact, gather
-from runbook_lib.site_ca import own_ca, renewal
+from runbook_lib.site_ca import own_ca, public_ca, renewal
 
 
 def read(opened: Opened) -> MailState:

@@ -16,12 +16,14 @@ from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Inventory, calendar
 from runbook_lib.inventory.lab_state import lab_state
 from runbook_lib.mail.certificates.pins import Pins
+from runbook_lib.mail.configuration.postconf import VERSION
 from runbook_lib.messages import message
 from runbook_lib.messages.words import worded
 from runbook_lib.records import approved, origin, planned, policy, told
 from runbook_lib.records.index import completed_run
 from runbook_lib.remote import Fact
 from runbook_lib.remote import Host as RemoteHost
+from runbook_lib.remote.facts import FACTS
 from runbook_lib.remote.journal import Journal
 
 Mode = Literal["plan", "apply"]
@@ -106,21 +108,23 @@ def open_host(
     parameters.take(known if plan is None else known | {"plan"}, notebook)
     if mode not in ("", "plan", "apply", "emergency"):
         raise UsageError(
-            f"mode is {mode!r}",
+            message("mode is {mode}", mode=repr(mode)),
             notebook,
-            "give 'plan', 'apply', or nothing (apply in the lab, plan elsewhere)",
+            message("give 'plan', 'apply', or nothing (apply in the lab, plan elsewhere)"),
         )
     is_emergency = mode == "emergency"
     if is_emergency and not reason:
         raise UsageError(
-            "an emergency needs a reason", notebook, "give reason='ticket or why'; it goes into the record"
+            message("an emergency needs a reason"),
+            notebook,
+            message("give reason='ticket or why'; it goes into the record"),
         )
     book = inventory.load(inventory_name)
     records.use(book)
     host = book.host(host_name)
     days, now = calendar.of(book.site, host), datetime.now(UTC)
     connected = remote.connect(book.site, host)
-    facts = remote.gather(connected)
+    facts = remote.gather(connected, {**FACTS, **VERSION})
     family, release = find(facts["os_release"].value, facts["package_managers"].value, host.name)
     _refuse_wrong_claim(host, family)
     lab = is_lab_host(connected, facts["lab_mark"].value)
@@ -128,9 +132,9 @@ def open_host(
     connected.needed_root = {} if chosen == "plan" else None
     if chosen == "apply" and not lab and not reason:
         raise UsageError(
-            f"apply on {host.name}, which is no lab host, needs a reason",
+            message("apply on {host}, which is no lab host, needs a reason", host=host.name),
             notebook,
-            "give reason='ticket or why'; it goes into the record. mode='plan' needs none",
+            message("give reason='ticket or why'; it goes into the record. mode='plan' needs none"),
         )
     if chosen == "apply" and not lab:
         _refuse_used_reason(host.name, reason, notebook)
@@ -156,8 +160,11 @@ def _refuse_closed(host: str, days: calendar.Calendar, now: datetime) -> None:
         raise ApplyRefused(
             days.told(now),
             host,
-            "wait for that (runbook resume goes on with a run), or give mode='emergency' and a reason, which go on at "
-            "once and stand in the record. mode='plan' does not wait, nor do runbook status and runbook rollback",
+            message(
+                "wait for that (runbook resume goes on with a run), or give mode='emergency' and a "
+                "reason, which go on at once and stand in the record. mode='plan' does not wait, nor do "
+                "runbook status and runbook rollback"
+            ),
         )
 
 
@@ -170,13 +177,15 @@ def _bind(plan: str, book: Inventory, host: str, notebook: str, *, is_emergency:
     _, document = planned.find(records.root(), plan)
     if document.inventory != book.digest:
         raise ApplyRefused(
-            f"the inventory is no longer the one of the plan {document.sha256[:16]}",
+            message("the inventory is no longer the one of the plan {plan}", plan=document.sha256[:16]),
             str(book.path),
-            "make another plan, and have that approved: runbook plan",
+            message("make another plan, and have that approved: runbook plan"),
         )
     if host not in document.hosts:
         raise UsageError(
-            f"{host} is not in the plan {document.sha256[:16]}", notebook, "give a plan of this host"
+            message("{host} is not in the plan {plan}", host=host, plan=document.sha256[:16]),
+            notebook,
+            message("give a plan of this host"),
         )
     run = records.current_run()
     bound = approvals.bind(records.root(), document, [host], [notebook], run=run, emergency=is_emergency)
@@ -191,10 +200,15 @@ def refuse_unapproved(host: str) -> None:
     wanted, bound = policy.in_force(records.root()), approved.bound()
     if not (bound.is_enough if bound else wanted.approvals == 0):
         raise ApplyRefused(
-            "this site wants a plan to be approved first, and this chapter is bound to none that was",
+            message(
+                "this site wants a plan to be approved first, and this chapter is bound to none that was"
+            ),
             host,
-            "runbook plan, have that approved, and give plan='DIGEST'; or give mode='emergency' and a reason, which go "
-            "on at once and stay open until they are reviewed. mode='plan' does not wait, nor does runbook rollback",
+            message(
+                "runbook plan, have that approved, and give plan='DIGEST'; or give mode='emergency' and "
+                "a reason, which go on at once and stay open until they are reviewed. mode='plan' does "
+                "not wait, nor does runbook rollback"
+            ),
         )
 
 
@@ -217,9 +231,13 @@ def _refuse_wrong_claim(host: InventoryHost, family: Family) -> None:
     """What the inventory expects is compared with the host, never believed."""
     if host.family is not None and host.family != family.name:
         raise ApplyRefused(
-            f"the inventory says family: {host.family}, and the host is {family.name}",
+            message(
+                "the inventory says family: {claimed}, and the host is {family}",
+                claimed=host.family,
+                family=family.name,
+            ),
             host.name,
-            "see whether the address leads to the host that was meant; else mend the inventory",
+            message("see whether the address leads to the host that was meant; else mend the inventory"),
         )
 
 
@@ -229,10 +247,16 @@ def _refuse_past_its_end(host: InventoryHost, os_release: str, release: Release)
     end = ended(os_release, release)
     if end and not host.past_its_end_is_known:
         raise ApplyRefused(
-            f"{read(os_release).get('PRETTY_NAME', system)} has had no security fixes since {end}",
+            message(
+                "{system} has had no security fixes since {end}",
+                system=read(os_release).get("PRETTY_NAME", system),
+                end=end,
+            ),
             host.name,
-            "move the mail to a system that has them. Where that has to wait, past_its_end_is_known: true in the "
-            "inventory lets changes be made; plan and verification work without it",
+            message(
+                "move the mail to a system that has them. Where that has to wait, past_its_end_is_known: "
+                "true in the inventory lets changes be made; plan and verification work without it"
+            ),
         )
 
 
@@ -241,9 +265,14 @@ def _refuse_used_reason(host: str, reason: str, notebook: str) -> None:
     run = completed_run(records.root(), host, reason)
     if run is not None and run != records.current_run():
         raise UsageError(
-            f"the reason {reason!r} is that of run {run}, which was applied to {host} and ended",
+            message(
+                "the reason {reason} is that of run {run}, which was applied to {host} and ended",
+                reason=repr(reason),
+                run=run,
+                host=host,
+            ),
             notebook,
-            "give this run a reason of its own, such as the ticket and what is new",
+            message("give this run a reason of its own, such as the ticket and what is new"),
         )
 
 
@@ -252,9 +281,13 @@ def _refuse_after_another_run(newest_first: list[str], host: str) -> None:
     run = records.current_run()
     if run in newest_first and newest_first[0] != run:
         raise ApplyRefused(
-            f"run {newest_first[0]} changed this host after run {run}, which this chapter belongs to",
+            message(
+                "run {newest} changed this host after run {run}, which this chapter belongs to",
+                newest=newest_first[0],
+                run=run,
+            ),
             host,
-            "begin a new run (a new kernel, without RUNBOOK_RUN): it looks at the host as it is now",
+            message("begin a new run (a new kernel, without RUNBOOK_RUN): it looks at the host as it is now"),
         )
 
 
@@ -271,9 +304,14 @@ def _refuse_another_machine(bound: approved.Approved, opened: Opened) -> None:
     is_ = _identity(opened)
     if (bound.host.host_key, bound.host.machine) != (is_["host_key"], is_["machine"]):
         raise ApplyRefused(
-            f"this is another machine than the one that was planned for as {bound.plan[:16]}",
+            message(
+                "this is another machine than the one that was planned for as {plan}", plan=bound.plan[:16]
+            ),
             opened.host.name,
-            "see whether the address leads to the host that was meant; else make another plan: runbook plan",
+            message(
+                "see whether the address leads to the host that was meant; else make another plan: "
+                "runbook plan"
+            ),
         )
 
 

@@ -8,6 +8,7 @@ from runbook_lib.chapters.opening import Opened, open_host
 from runbook_lib.chapters.signing import NOTEBOOK
 from runbook_lib.errors import ApplyRefused
 from runbook_lib.inventory.typed import apply_to
+from runbook_lib.messages import message
 from runbook_lib.pki import csr, pem, request_form
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import gather
@@ -25,14 +26,19 @@ def csr_to_send(inventory_name: str, host_name: str) -> tuple[bytes, list[tuple[
     opened = open_host(NOTEBOOK, frozenset(), inventory_name, host_name, "plan", "")
     path, key, public_key, content = _read(opened)
     where = f"{opened.host.name}, {path}"
-    again = f"make it anew, with what the inventory grants: {_make(opened)}"
+    again = message("make it anew, with what the inventory grants: {command}", command=_make(opened))
     if content is None:
-        raise ApplyRefused("the server has no CSR yet", where, again)
+        raise ApplyRefused(message("the server has no CSR yet"), where, again)
     checked = csr.check_csr(content, opened.host.names.all, where)
     if checked.public_key_sha256 != public_key:
         raise ApplyRefused(
-            f"the CSR is not for the server's key: SHA-256 of its public key is {checked.public_key_sha256}, of "
-            f"{key} {public_key or 'none: there is no key'}",
+            message(
+                "the CSR is not for the server's key: SHA-256 of its public key is {public_key_sha256}, "
+                "of {key} {public_key}",
+                public_key_sha256=checked.public_key_sha256,
+                key=key,
+                public_key=public_key or message("none: there is no key"),
+            ),
             where,
             again,
         )
@@ -42,7 +48,11 @@ def csr_to_send(inventory_name: str, host_name: str) -> tuple[bytes, list[tuple[
             f"\n    {' ' if name in checked.names else '+'} {name}" for name in opened.host.names.all
         )
         raise ApplyRefused(
-            f"the CSR does not ask for every name of the inventory (+: it lacks it):{lines}", where, again
+            message(
+                "the CSR does not ask for every name of the inventory (+: it lacks it):{lines}", lines=lines
+            ),
+            where,
+            again,
         )
     clean = pem.block("CERTIFICATE REQUEST", checked.request.public_bytes(Encoding.DER))
     to_send = csr.check_csr(clean, opened.host.names.all, where)
@@ -80,8 +90,8 @@ def public_key_of(inventory_name: str, host_name: str) -> str:
     _, key, public_key, _ = _read(opened)
     if not public_key:
         raise ApplyRefused(
-            f"the server has no key at {key}, so no certificate can be for it",
+            message("the server has no key at {key}, so no certificate can be for it", key=key),
             opened.host.name,
-            f"make key and CSR: {_make(opened)}",
+            message("make key and CSR: {command}", command=_make(opened)),
         )
     return public_key

@@ -54,12 +54,19 @@ def refuse(opened: Opened, what: Sequence[str]) -> None:
     """
     found = others(opened, what)
     if found:
-        told = "\n    ".join(found)
+        told = joined("\n    ", found)
         raise ApplyRefused(
-            f"the inventory names a file that is somebody else's, and it would be written over:\n    {told}",
+            message(
+                "the inventory names a file that is somebody else's, and it would be written over:\n    "
+                "{told}",
+                told=told,
+            ),
             opened.host.name,
-            f"name another file under hosts.{opened.host.name}.certificate in the inventory; where it is not needed "
-            "any more, move it away on the host",
+            message(
+                "name another file under hosts.{host}.certificate in the inventory; where it is not "
+                "needed any more, move it away on the host",
+                host=opened.host.name,
+            ),
         )
 
 

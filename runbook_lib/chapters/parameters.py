@@ -10,7 +10,7 @@ from IPython.core.getipython import get_ipython
 
 from runbook_lib import secret_shape
 from runbook_lib.errors import SecretInParameter, UsageError
-from runbook_lib.messages import speech
+from runbook_lib.messages import message, speech
 
 LANGUAGE = "language"
 COMMON = frozenset({"inventory", "host", "mode", "reason", LANGUAGE})
@@ -30,17 +30,28 @@ def check(given: Mapping[str, object], known: frozenset[str], notebook: str) -> 
     for name, value in given.items():
         if secret_shape.of_parameter(name, value):
             raise SecretInParameter(
-                f"the parameter {name} is shaped like a secret. Parameters are written to the output notebook, so that "
-                "file holds it now: destroy it, and change the secret if anybody may have read it",
+                message(
+                    "the parameter {name} is shaped like a secret. Parameters are written to the output "
+                    "notebook, so that file holds it now: destroy it, and change the secret if anybody may "
+                    "have read it",
+                    name=name,
+                ),
                 notebook,
-                "name the secret by reference in the inventory (env:, file:, keyring:, cmd:); it is no parameter",
+                message(
+                    "name the secret by reference in the inventory (env:, file:, keyring:, cmd:); it is no "
+                    "parameter"
+                ),
             )
     unknown = sorted(set(given) - known)
     if unknown:
         raise UsageError(
-            f"unknown parameter: {', '.join(unknown)} (known: {', '.join(sorted(known))})",
+            message(
+                "unknown parameter: {unknown} (known: {known})",
+                unknown=", ".join(unknown),
+                known=", ".join(sorted(known)),
+            ),
             notebook,
-            "check its spelling against the notebook's parameters cell",
+            message("check its spelling against the notebook's parameters cell"),
         )
 
 
@@ -58,7 +69,11 @@ def take(known: frozenset[str], notebook: str) -> None:
     language = given.get(LANGUAGE) or speech.ENGLISH
     if language not in speech.languages():
         there = " or ".join(map(repr, speech.languages()))
-        raise UsageError(f"{LANGUAGE} is {language!r}", notebook, f"give {there}")
+        raise UsageError(
+            message("{name} is {value}", name=LANGUAGE, value=repr(language)),
+            notebook,
+            message("give {there}", there=there),
+        )
     speech.speak(str(language))
 
 

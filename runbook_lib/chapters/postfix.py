@@ -216,9 +216,12 @@ class Postfix(SampledChapter):
     def _own(self, plan: Plan | None) -> Plan:
         if plan is None:
             raise ApplyRefused(
-                f"{self.opened.family.name} has no such step",
+                message("{family} has no such step", family=self.opened.family.name),
                 f"{self.host.name}, {self.notebook}",
-                f"open {self.opened.family.postfix_chapter}.ipynb for this host",
+                message(
+                    "open {chapter}.ipynb for this host",
+                    chapter=self.opened.family.postfix_chapter,
+                ),
             )
         return plan
 
@@ -266,9 +269,9 @@ def _refuse(state: MailState) -> None:
     there = state.certificate
     if not (there and there.serves) and not state.facts["certificate_serial"].value:
         raise ApplyRefused(
-            f"there is no certificate at {state.files.certificate}",
+            message("there is no certificate at {file}", file=state.files.certificate),
             state.host.name,
-            "run chapters 1-1 and 1-2 first",
+            message("run chapters 1-1 and 1-2 first"),
         )
 
 
@@ -297,17 +300,17 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
     if chosen_for:
         if not opened.lab:
             raise ApplyRefused(
-                "chosen_for is for lab hosts alone",
+                message("chosen_for is for lab hosts alone"),
                 f"{opened.host.name}, {notebook}",
-                "leave it out: settings are chosen for the version that the host has",
+                message("leave it out: settings are chosen for the version that the host has"),
             )
         major, minor = chosen_for.split(".")
         opened = replace(opened, chosen_for=(int(major), int(minor)))
     if opened.family.postfix_chapter != notebook:
         raise ApplyRefused(
-            f"this chapter is not for {opened.family.name}",
+            message("this chapter is not for {family}", family=opened.family.name),
             f"{opened.host.name}, {notebook}",
-            f"open {opened.family.postfix_chapter}.ipynb for this host",
+            message("open {chapter}.ipynb for this host", chapter=opened.family.postfix_chapter),
         )
     state = mail_state.read(opened)
     looked_after = chapter_plans.owned(state).told()

@@ -13,6 +13,7 @@ from runbook_lib.chapters.asking import AskingChapter, survey_of
 from runbook_lib.chapters.mail_state import firewall_facts
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.inventory.place import Place
+from runbook_lib.mail.configuration import asked_once
 from runbook_lib.mail.differences import judged
 from runbook_lib.mail.differences.difference import Difference
 from runbook_lib.mail.findings.explained import explain
@@ -54,7 +55,7 @@ class Preparation(AskingChapter):
     def seen(self) -> dict[str, Fact]:
         """What the host says of itself, read once."""
         if self.facts is None:
-            self.facts = gather(self.remote, _FACTS)
+            self.facts = gather(self.remote, _FACTS, ahead=asked_once.lines(_FACTS.values()))
         return self.facts
 
     @cached_property
@@ -99,9 +100,11 @@ class Preparation(AskingChapter):
         if not asked:
             return by_hand
         indented = decisions.block(asked, self.host).replace("\n", "\n    ")
-        return (
-            f"{by_hand}\n  Where the name is wrong, put it right in the DNS. Where it leads here all the same, say so "
-            f"in the inventory, with a reason:\n    {indented}"
+        return message(
+            "{by_hand}\n  Where the name is wrong, put it right in the DNS. Where it leads here all the same, say so "
+            "in the inventory, with a reason:\n    {lines}",
+            by_hand=by_hand,
+            lines=indented,
         )
 
     def ask_addresses(self) -> display.Shown:

@@ -7,10 +7,9 @@ from pathlib import PurePosixPath
 
 from runbook_lib import display
 from runbook_lib.afterwards import way_back
-from runbook_lib.chapters import first_change, others_files, port_25, progress, public_ca
+from runbook_lib.chapters import first_change, others_files, port_25, progress
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
-from runbook_lib.chapters.public_ca import CertificateToOrder
 from runbook_lib.errors import CertificateRefused
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import shown
@@ -22,9 +21,9 @@ from runbook_lib.pki import certificate, chain
 from runbook_lib.pki.clock import check_clock_skew, told_time
 from runbook_lib.remote.change import Plan, quote
 from runbook_lib.remote.facts import Fact, gather
-from runbook_lib.remote.files import FUNCTIONS, FileChange, Seen, ahead, looks, refuse_barred, seen_in
-from runbook_lib.site_ca import issuing, own_ca, renewal
-from runbook_lib.site_ca.issuing import CertificateToIssue
+from runbook_lib.remote.files import FUNCTIONS, Seen, ahead, looks, refuse_barred, seen_in
+from runbook_lib.site_ca import issuers, own_ca, renewal
+from runbook_lib.site_ca.issuer import Asked
 from runbook_lib.x509 import trusted_roots
 
 NOTEBOOK = "12-signing"
@@ -77,72 +76,42 @@ class Signing(Chapter):
             elif noted := others_files.notes(self.opened, ("certificate_file",)):
                 return self.plan(Plan(message("Certificate"), (), noted))
             facts, now = self.read()
-            plan = self._returned_plan(facts, now) if self.returned else self._plan_without_file(facts, now)
-            for note in plan.notes:
+            plan, told = issuers.propose(self._asked(facts, now))
+            for note in (*told, *plan.notes):
                 self.record.add_note(note)
             plan = replace(plan, notes=(*plan.notes, *notes))
             return self.plan(ownership.left_to_puppet(plan, facts, [self.certificate_path]))
 
-    def _plan_without_file(self, facts: dict[str, Fact], seen: Seen) -> Plan:
-        present = self._present(facts, seen)
-        values = self.host.certificate
-        if values.is_public or (present.is_public and values.signed_by is None):
-            order = CertificateToOrder(
-                self.certificate_path, seen, self.host.names.all, self.host.name, self.inventory_name
-            )
-            return public_ca.plan_without_file(self.opened, present, order)
-        return self._plan_to_issue(facts, seen)
-
-    def _present(self, facts: dict[str, Fact], seen: Seen) -> public_ca.There:
-        content = seen.file.content if seen.file else None
-        return public_ca.there(self.opened, content, facts["public_key"].value)
-
-    def _plan_to_issue(self, facts: dict[str, Fact], seen: Seen) -> Plan:
+    def _asked(self, facts: dict[str, Fact], seen: Seen) -> Asked:
         site = self.opened.inventory.site
         comes = ""
         if not self.is_apply and (why := renewal.why_new_key(site, self.host, facts)):
             comes = message("chapter 1-1 makes a new key: {why}", why=why)
-        file = self.certificate_path, seen
-        return issuing.propose(site, self.host, facts, file, self.csr_path, self.inventory_name, comes)
-
-    def _returned_plan(self, facts: dict[str, Fact], seen: Seen) -> Plan:
-        """What a public CA returned, as one chain; the record keeps the digest of each file as it came."""
-        if facts["key_is_there"].status != 0:
-            key = self.opened.family.key_directory / self.host.certificate.nopass_key_file
-            raise CertificateRefused(
-                f"the server has no key at {key} yet, so no certificate can be for it",
-                self.host.name,
-                "run chapter 1-1, and order with the CSR that it makes; what was returned is for a key that is gone",
-            )
-        plan, proven = public_ca.plan_returned(
-            self.opened, self.returned, self.certificate_path, seen, facts["public_key"].value
+        return Asked(
+            site,
+            self.host,
+            facts,
+            self.certificate_path,
+            seen,
+            self.csr_path,
+            self.opened.family.key_directory / self.host.certificate.nopass_key_file,
+            self.inventory_name,
+            comes,
+            self.returned,
         )
-        for original in proven.originals:
-            self.record.add_note(
-                message(
-                    "Returned by the CA: {file}, SHA-256 {sha256}.",
-                    file=original.name,
-                    sha256=original.sha256,
-                )
-            )
-        return plan
 
     def made_ready(self, plan: Plan) -> Plan:
         """Issue what the plan describes, so that what is applied is a file with its bytes."""
         facts, now = self.read()
         first_change.refuse(self.opened, self.journal)
         refuse_barred({self.certificate_path: now}, self.host.name)
-        public_ca.refuse_to_wait(plan, self._present(facts, now), self.host.name)
         clock = told_time(self.remote.run("date -u +%s.%N").text, self.host.name)
         told = check_clock_skew(clock, datetime.now(UTC), self.host.name)
         self.record.add_note(told)
-        made = (self._issued(c, facts) if isinstance(c, CertificateToIssue) else c for c in plan.changes)
-        return replace(plan, changes=tuple(made))
-
-    def _issued(self, change: CertificateToIssue, facts: dict[str, Fact]) -> FileChange:
-        made, told = issuing.issue(self.opened.inventory.site, self.host, change, facts, self.journal.run)
-        self.record.add_note(told)
-        return made
+        ready, issued = issuers.issue(plan, self._asked(facts, now), self.journal.run)
+        for note in issued:
+            self.record.add_note(note)
+        return ready
 
     def put_back(self) -> str:
         """Put the file back, and mark what was issued for it and is gone from the host as withdrawn."""
@@ -150,7 +119,7 @@ class Signing(Chapter):
             return super().put_back()
         finally:
             there = way_back.serials_there(self.remote, self.host)
-            issuing.withdraw(self.opened.inventory.site, self.host.name, self.journal.run, there)
+            issuers.withdraw(self.opened.inventory.site, self.host.name, self.journal.run, there)
 
     def show_certificate(self) -> display.Shown:
         """The certificate on the server, as a person reads it."""
@@ -237,35 +206,22 @@ def open(  # noqa: A001 - a cell reads `signing.open(…)`
     opened = open_host(NOTEBOOK, frozenset({"returned"}), inventory, host, mode, reason, plan)
     site = opened.inventory.site
     files = (returned,) if returned else opened.host.certificate.returned
-    is_public = bool(files) or opened.host.certificate.is_public
+    issuer = issuers.described(site, opened.host, files)
     facts = {
         "family": opened.family.name,
         "release": opened.release.version_id,
-        "ca": message("a public CA") if is_public else site.ca.common_name,
+        "ca": issuer.name,
         "names": ", ".join(opened.host.names.all),
         "valid_days": str(opened.host.certificate.valid_days),
     }
     there = port_25.look(opened)
     record, journal = begin_record(opened, NOTEBOOK, TITLE, facts | port_25.told(there))
-    days, renew_days = opened.host.certificate.valid_days, opened.host.certificate.renew_days
-    if is_public:
-        ca = facts["ca"]
-        lifetime = message("as the CA sells it; a new one from {renew_days} days left", renew_days=renew_days)
-    else:
-        ca = (
-            message("{ca} (made with the first certificate)", ca=facts["ca"])
-            if own_ca.certificate(site) is None
-            else message("{ca} (there)", ca=facts["ca"])
-        )
-        lifetime = message(
-            "{days} days; a new one from {renew_days} days left", days=days, renew_days=renew_days
-        )
     rows = [
         (message("host"), f"{opened.host.name}, {opened.system}"),
         (message("mode"), opened.mode_in_words),
-        (message("CA"), ca),
+        (message("CA"), issuer.shown),
         (message("names granted"), ", ".join(map(shown, opened.host.names.all))),
-        (message("lifetime"), lifetime),
+        (message("lifetime"), issuer.lifetime),
         *port_25.rows(there),
     ]
     return Signing(

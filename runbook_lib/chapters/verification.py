@@ -96,11 +96,15 @@ def target_of(
     try:
         host = inventory.address(name)
     except ValueError as error:
-        raise UsageError(f"'{name}' {error}", "the name", "give the name that users type") from None
+        raise UsageError(
+            f"'{name}' {error}", message("the name"), message("give the name that users type")
+        ) from None
     try:
         server = inventory.ip_address(resolver) if resolver else None
     except ValueError as error:
-        raise UsageError(f"'{resolver}' {error}", "the resolver", "give the DNS server's address") from None
+        raise UsageError(
+            f"'{resolver}' {error}", message("the resolver"), message("give the DNS server's address")
+        ) from None
     target = Target(name=host, domain=_domain_of(host), resolver=server)
     if root is not None:
         target = replace(
@@ -127,7 +131,11 @@ def ports_in(text: str) -> tuple[int, ...]:
     words = text.replace(",", " ").split()
     for word in words:
         if not word.isdecimal() or not 1 <= int(word) <= 65535:
-            raise UsageError(f"'{word}' is no port", "ports", "give numbers such as '465, 587', or nothing")
+            raise UsageError(
+                message("'{word}' is no port", word=word),
+                "ports",
+                message("give numbers such as '465, 587', or nothing"),
+            )
     return tuple(map(int, words))
 
 

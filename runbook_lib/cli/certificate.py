@@ -51,10 +51,11 @@ def check(
     The chain (the server's certificate, then its intermediates; clean PEM) goes to standard output, what was put right
     to standard error. Nothing is changed, nothing is fetched.
     """
-    from runbook_lib.chapters import ordering, public_ca
+    from runbook_lib.chapters import ordering
     from runbook_lib.display import Table
     from runbook_lib.pki.certificate import shown_dn, shown_name
     from runbook_lib.pki.csr import check_csr
+    from runbook_lib.site_ca import public_ca
     from runbook_lib.x509.certificate import spelled_serial
 
     name = inventories.named(inventory)

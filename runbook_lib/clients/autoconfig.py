@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 
 from runbook_lib.clients.settings import POP_PORT, ClientSettings, Security
 from runbook_lib.errors import UsageError
+from runbook_lib.messages import message
 
 # The format's words; 'SSL' is TLS from the first byte, whatever its version.
 _SOCKET_TYPE: dict[Security, str] = {"SSL/TLS": "SSL", "STARTTLS": "STARTTLS"}
@@ -25,9 +26,9 @@ def autoconfig_xml(settings: ClientSettings) -> bytes:
     """
     if settings.pop_name is None:
         raise UsageError(
-            "there is no server to fetch mail from, and Thunderbird refuses a file without one",
+            message("there is no server to fetch mail from, and Thunderbird refuses a file without one"),
             f"{settings.smtp_name}, config-v1.1.xml",
-            "name it under names.pop in the inventory, or set the accounts by hand (chapter 3-2)",
+            message("name it under names.pop in the inventory, or set the accounts by hand (chapter 3-2)"),
         )
     root = ElementTree.Element("clientConfig", version="1.1")
     provider = _child(root, "emailProvider", id=settings.domain)

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from runbook_lib.errors import NameNotCovered, UsageError
 from runbook_lib.inventory.models import Host, Site
+from runbook_lib.messages import message
 from runbook_lib.x509 import dns_id
 
 Security = Literal["SSL/TLS", "STARTTLS"]
@@ -140,18 +141,27 @@ class ClientSettings:
     def __post_init__(self) -> None:
         if not self.ports or not set(self.ports) <= set(SECURITY):
             raise UsageError(
-                f"ports {', '.join(map(str, self.ports)) or '(none)'} are not submission ports",
-                f"{self.smtp_name}, client settings",
-                "give 465, 587 or both under submission.ports in the inventory",
+                message(
+                    "ports {ports} are not submission ports",
+                    ports=", ".join(map(str, self.ports)) or message("(none)"),
+                ),
+                message("{smtp_name}, client settings", smtp_name=self.smtp_name),
+                message("give 465, 587 or both under submission.ports in the inventory"),
             )
         for name in filter(None, (self.smtp_name, self.pop_name)):
             if not dns_id.cover(self.certificate_names, name):
                 raise NameNotCovered(
-                    f"clients would connect to {name}, which the certificate does not name (it names "
-                    f"{', '.join(self.certificate_names) or 'none'}), and would warn their users",
-                    f"{self.smtp_name}, client settings",
-                    f"grant {name} under names in the inventory and sign again (chapter 1-2), or leave it "
-                    "out",
+                    message(
+                        "clients would connect to {name}, which the certificate does not name (it names "
+                        "{certificate_names}), and would warn their users",
+                        name=name,
+                        certificate_names=", ".join(self.certificate_names) or message("none"),
+                    ),
+                    message("{smtp_name}, client settings", smtp_name=self.smtp_name),
+                    message(
+                        "grant {name} under names in the inventory and sign again (chapter 1-2), or leave it out",
+                        name=name,
+                    ),
                 )
 
     @property

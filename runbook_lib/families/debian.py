@@ -26,6 +26,39 @@ _THREADS = (
 )
 _LEFT = MappingProxyType({"OPTIONS": 'OPTIONS="-c -m /var/run/saslauthd"', "THREADS": "THREADS=5"})
 
+# What scripts of Postfix, sasl2-bin and ssl-cert make or clear away (their postinst and postrm), and their settings.
+_SCRIPT_PATHS = (
+    "/etc/aliases",
+    "/etc/aliases.db",
+    "/etc/aliases.lmdb",
+    "/etc/mailname",
+    "/etc/sasldb2",
+    "/etc/default/saslauthd",
+    "/etc/default/saslauthd.dpkg-dist",
+    "/etc/init.d/postfix",
+    "/etc/init.d/saslauthd",
+    "/etc/insserv.conf.d/postfix",
+    "/etc/network/if-down.d/postfix",
+    "/etc/network/if-up.d/postfix",
+    "/etc/ppp/ip-down.d/postfix",
+    "/etc/ppp/ip-up.d/postfix",
+    "/etc/resolvconf/update-libc.d/postfix",
+    "/etc/rsyslog.d/postfix.conf",
+    "/etc/ufw/applications.d/postfix",
+    _SNAKEOIL_CERTIFICATE,
+    _SNAKEOIL_KEY,
+    "/etc/postfix",
+    "/etc/postfix/dynamicmaps.cf",
+    "/etc/postfix/main.cf",
+    "/etc/postfix/main.cf.proto",
+    "/etc/postfix/makedefs.out",
+    "/etc/postfix/master.cf",
+    "/etc/postfix/master.cf.proto",
+    "/etc/postfix/post-install",
+    "/etc/postfix/postfix-files",
+    "/etc/postfix/postfix-script",
+)
+
 DEBIAN = Family(
     name="Debian",
     os_release_ids=frozenset({"debian"}),
@@ -38,6 +71,20 @@ DEBIAN = Family(
         "postfix postfix/mailname string {mailname}",
     ),
     postfix_starts=True,
+    script_paths=tuple(map(PurePosixPath, _SCRIPT_PATHS)),
+    # saslauthd makes them for its socket in Postfix's chroot.
+    folders_left=tuple(
+        map(
+            PurePosixPath,
+            (_SOCKET_DIRECTORY, "/var/spool/postfix/var/run", "/var/spool/postfix/var"),
+        )
+    ),
+    purged=MappingProxyType(
+        {
+            "sasl2-bin": (PurePosixPath("/etc/sasldb2"),),
+            "ssl-cert": (PurePosixPath(_SNAKEOIL_CERTIFICATE), PurePosixPath(_SNAKEOIL_KEY)),
+        }
+    ),
     openssl_package="openssl",
     key_directory=PurePosixPath("/etc/ssl/private"),
     certificate_directory=PurePosixPath("/etc/ssl/certs"),

@@ -30,6 +30,26 @@ _VARIABLES = (
 )
 _LEFT = MappingProxyType({"SOCKETDIR": "SOCKETDIR=/run/saslauthd", "MECH": "MECH=pam", "FLAGS": "FLAGS="})
 
+# What scripts of Postfix and cyrus-sasl make, and their settings.
+_SCRIPT_PATHS = (
+    "/etc/aliases.db",
+    "/etc/aliases.lmdb",
+    "/etc/pam.d/smtp.postfix",
+    "/etc/pki/tls/certs/postfix.pem",
+    "/etc/pki/tls/private/postfix.key",
+    "/etc/sasl2/smtpd.conf",
+    "/etc/sysconfig/saslauthd",
+    "/etc/postfix",
+)
+# rpm leaves them where something was in them or another package had a part of them.
+_FOLDERS_LEFT = (
+    "/etc/postfix/dynamicmaps.cf.d",
+    "/etc/postfix/postfix-files.d",
+    "/etc/postfix",
+    "/etc/sasl2",
+    "/var/lib/postfix",
+)
+
 _LISTENS = ("localhost",)
 _TLS = {  # since 8 the package makes a self-signed pair, and offers TLS with it
     "smtpd_tls_cert_file": ("/etc/pki/tls/certs/postfix.pem",),
@@ -63,6 +83,9 @@ ENTERPRISE_LINUX = Family(
     packages=("postfix", "cyrus-sasl", "cyrus-sasl-plain"),
     questions=(),
     postfix_starts=False,  # the presets of the distribution leave it disabled
+    script_paths=tuple(map(PurePosixPath, _SCRIPT_PATHS)),
+    folders_left=tuple(map(PurePosixPath, _FOLDERS_LEFT)),
+    purged=MappingProxyType({}),  # dnf knows no such thing
     openssl_package="openssl",
     key_directory=PurePosixPath("/etc/pki/tls/private"),
     certificate_directory=PurePosixPath("/etc/pki/tls/certs"),

@@ -88,6 +88,9 @@ class Family:
         questions: answers to the questions of Postfix's package, as debconf-set-selections(1) takes them;
             `{mailname}` is filled in.
         postfix_starts: whether the package enables and starts it.
+        script_paths: files and folders that scripts of these packages and of those that they bring make or change.
+        folders_left: folders that the packages or saslauthd leave behind when they go, the innermost first.
+        purged: files that clearing a removed package takes away though others may have changed them, by package.
         openssl_package: the package with the openssl command.
         key_directory, certificate_directory: where the document's files stay.
         mailname: the file with the sender's domain where none is given, None where main.cf alone says it.
@@ -116,6 +119,9 @@ class Family:
     packages: tuple[str, ...]
     questions: tuple[str, ...]
     postfix_starts: bool
+    script_paths: tuple[PurePosixPath, ...]
+    folders_left: tuple[PurePosixPath, ...]
+    purged: Mapping[str, tuple[PurePosixPath, ...]]
     openssl_package: str
     key_directory: PurePosixPath
     certificate_directory: PurePosixPath

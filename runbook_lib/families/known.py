@@ -9,6 +9,7 @@ from runbook_lib.errors import ApplyRefused
 from runbook_lib.families.debian import DEBIAN
 from runbook_lib.families.enterprise_linux import ENTERPRISE_LINUX
 from runbook_lib.families.family import Family, Release
+from runbook_lib.messages import message
 
 FAMILIES = (DEBIAN, ENTERPRISE_LINUX)
 
@@ -40,10 +41,15 @@ def find(os_release: str, managers: str, where: str) -> tuple[Family, Release]:
                 return _with_manager(family, managers.split(), where), release
     supported = "; ".join(f"{family.name} {', '.join(family.releases)}" for family in FAMILIES)
     raise ApplyRefused(
-        f"this runbook was not tried on {said.get('PRETTY_NAME') or 'this system, which has no os-release'} "
-        f"(ID={said.get('ID', '?')}, VERSION_ID={said.get('VERSION_ID', '?')}); tried: {supported}",
+        message(
+            "this runbook was not tried on {system} (ID={id}, VERSION_ID={version}); tried: {supported}",
+            system=said.get("PRETTY_NAME") or message("this system, which has no os-release"),
+            id=said.get("ID", "?"),
+            version=said.get("VERSION_ID", "?"),
+            supported=supported,
+        ),
         where,
-        "use it on a supported system; docs/adding-a-family.md shows how another one is added",
+        message("use it on a supported system; docs/adding-a-family.md shows how another one is added"),
     )
 
 
@@ -69,7 +75,16 @@ def _with_manager(family: Family, there: list[str], where: str) -> Family:
             return replace(family, package_managers=(manager,))
     wanted = " or ".join(manager.command for manager in family.package_managers)
     raise ApplyRefused(
-        f"its os-release says {family.name}, and it has no {wanted}: what it has is {', '.join(there) or 'nothing'}",
+        message(
+            "its os-release says {family}, and it has no {wanted}: what it has is {there}",
+            family=family.name,
+            wanted=wanted,
+            there=", ".join(there) or message("nothing"),
+        ),
         where,
-        f"use it on a system of {family.name} as it is installed; see whether root's PATH has {wanted}",
+        message(
+            "use it on a system of {family} as it is installed; see whether root's PATH has {wanted}",
+            family=family.name,
+            wanted=wanted,
+        ),
     )

@@ -7,7 +7,7 @@ from runbook_lib import inventory
 from runbook_lib.families import Family, Release
 from runbook_lib.mail import ownership
 from runbook_lib.mail.certificates import configured
-from runbook_lib.mail.configuration import state, unreadable
+from runbook_lib.mail.configuration import asked_once, state, unreadable
 from runbook_lib.mail.configuration.mail_files import MailFiles
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.differences import surroundings
@@ -41,7 +41,7 @@ def read_mail(
         asked,
         root=True,
         functions=FUNCTIONS + state.FUNCTIONS,
-        ahead=f"{state.ahead(family)}; {ahead([*whole, *bare])}",
+        ahead=f"{state.ahead(family)}; {ahead([*whole, *bare])}\n{asked_once.lines(asked.values())}",
     )
     read = state.understood(host, family, release, facts)
     other = logins.other_login(read)

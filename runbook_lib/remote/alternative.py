@@ -49,7 +49,7 @@ class AlternativeChange(Change):
     """Another program takes a generic name, with all the links that go along with it.
 
     Args:
-        name: of the choice, such as 'mta'.
+        name: of the choice, such as 'editor'.
         before: what is chosen now.
         program: what shall be.
         why: the reason.

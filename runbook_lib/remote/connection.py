@@ -17,6 +17,7 @@ import paramiko
 
 from runbook_lib import credentials, display, inventory
 from runbook_lib.errors import DeadlineExceeded, HostUnreachable
+from runbook_lib.messages import message
 from runbook_lib.remote import hostkeys, instead, login, route, sudo
 from runbook_lib.remote.exchange import OUTPUT_LIMIT_BYTES, Deadline, Exchange
 from runbook_lib.remote.held import Held
@@ -123,10 +124,12 @@ class Host:
             if self._transport is None or not self._transport.is_active():
                 if self._holds:
                     raise HostUnreachable(
-                        f"the connection broke, and with it ended `{self._holds[0].title}`",
+                        message(
+                            "the connection broke, and with it ended `{title}`", title=self._holds[0].title
+                        ),
                         self.name,
-                        "run the same again",
-                        "What was done before the connection broke stays; nothing was done since.",
+                        message("run the same again"),
+                        message("What was done before the connection broke stays; nothing was done since."),
                     )
                 self.forget_answers()
                 login.close(self._transport)  # the way through its jump hosts, where the connection broke
@@ -199,16 +202,24 @@ class Host:
         looking = self._looking
         if looking is not None and not looking.left_s:
             raise DeadlineExceeded(
-                f"the {looking.timeout_s:g} s for looking at this host are over",
+                message(
+                    "the {seconds} s for looking at this host are over", seconds=f"{looking.timeout_s:g}"
+                ),
                 self.name,
-                "see on the host what keeps it so busy (`uptime`, `ps -ef`), then type the same again",
+                message(
+                    "see on the host what keeps it so busy (`uptime`, `ps -ef`), then type the same again"
+                ),
             )
         deadline = Deadline(timeout_s if looking is None else min(timeout_s, looking.left_s))
         if not self._sessions.acquire(timeout=timeout_s):
             raise DeadlineExceeded(
-                f"{SESSIONS_AT_ONCE} other commands were still running after {timeout_s:g} s",
+                message(
+                    "{commands} other commands were still running after {seconds} s",
+                    commands=SESSIONS_AT_ONCE,
+                    seconds=f"{timeout_s:g}",
+                ),
                 self.name,
-                "let fewer commands run at once",
+                message("let fewer commands run at once"),
             )
         try:
             exchange = self._start(Script.of(script), root, deadline, limit_bytes)
@@ -297,9 +308,12 @@ class Host:
 
     def _not_started(self, error: Exception) -> HostUnreachable:
         return HostUnreachable(
-            f"the host starts no command on this connection ({error or type(error).__name__})",
+            message(
+                "the host starts no command on this connection ({error})",
+                error=str(error) or type(error).__name__,
+            ),
             self.name,
-            "see what sshd says on the host: MaxSessions, ForceCommand, a full process table",
+            message("see what sshd says on the host: MaxSessions, ForceCommand, a full process table"),
         )
 
     def _require_begun(self, exchange: Exchange) -> None:
@@ -315,9 +329,11 @@ class Host:
         if root and self.user != "root":
             raise sudo.starts_nothing(exchange, self.user)
         raise HostUnreachable(
-            f"the shell of {self.user} starts no program; it said: {exchange.said}",
+            message(
+                "the shell of {user} starts no program; it said: {said}", user=self.user, said=exchange.said
+            ),
             self.name,
-            f"log in as {self.user} and try `dd --version`",
+            message("log in as {user} and try `dd --version`", user=self.user),
         )
 
     def _released(self, held: Held) -> None:

@@ -1,7 +1,7 @@
 """What runs of ours left on a host, by their journals, and is otherwise now: somebody changed it since."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runbook_lib.errors import CommandFailed
@@ -50,17 +50,23 @@ class Service:
 _PATHS_AND_UNITS = re.compile(r"now\t(path|unit)\t(?P<name>[^\t]+)\t(?P<text>.*)")
 
 
-def fact(service: Service) -> dict[str, str]:
+def fact(services: Sequence[Service]) -> dict[str, str]:
     """What to ask for, as root and with the journal's functions.
 
     A line each, tabs between its fields. What a run left has the number of run and change, so that the last counts.
+
+    Args:
+        services: all that runs change on a host.
     """
+    entries = _entries(services)
     by_value = "\n        ".join(
         f'if [ -e "$n.{one.kind}s" ]; then cut -f 1,3 "$n.{one.kind}s" | left {one.kind}; by_value=$n.0.path; fi'
-        for one in service.entries
+        for one in entries
     )
-    unit, back = service.unit, service.back
-    now = "\n    ".join(one.now for one in service.entries)
+    now = "\n    ".join(one.now for one in entries)
+    backs = [(one.back, one.unit) for one in services]
+    left = "; ".join(f"s/^{back} .*/{unit}\\tactive/p" for back, unit in backs)
+    units = "; ".join(f"s/^{back} .*/{unit}/p" for back, unit in backs)
     return {
         "drift": rf"""
 left() {{ sed "s|^|left\t$at\t${{J##*/}}\t$1\t|"; }}
@@ -77,13 +83,13 @@ for J in {ROOT}/*/; do
             printf '%s\t%s\n' "$(cat "$path")" "$(cat "${{path%.path}}.is")" | left path
         done
         if grep -q '^systemctl stop ' "$n.commands"; then is=inactive; else is=active; fi
-        sed -n "s/^unit_back [^ ]* \(.*\)/\1\t$is/p; s/^{back} .*/{unit}\tactive/p" "$n.undo" | left unit
+        sed -n "s/^unit_back [^ ]* \(.*\)/\1\t$is/p; {left}" "$n.undo" | left unit
     done
 done
 cat {ROOT}/*/*.path 2>/dev/null | sort -u | while read -r path; do
     printf 'now\tpath\t%s\t%s\n' "$path" "$(state "$path")"
 done
-sed -n 's/^unit_back [^ ]* //p; s/^{back} .*/{unit}/p' {ROOT}/*/*.undo 2>/dev/null | sort -u |
+sed -n 's/^unit_back [^ ]* //p; {units}' {ROOT}/*/*.undo 2>/dev/null | sort -u |
     while read -r unit; do printf 'now\tunit\t%s\t%s\n' "$unit" "$(systemctl is-active "$unit")"; done
 if [ -d {ROOT} ]; then
     {now}
@@ -91,6 +97,10 @@ fi
 echo {_END}
 """
     }
+
+
+def _entries(services: Sequence[Service]) -> tuple[Entries, ...]:
+    return tuple(one for service in services for one in service.entries)
 
 
 _Thing = tuple[str, str]  # kind and name
@@ -113,22 +123,27 @@ class Drifted:
     now: str
 
 
-def drifted(answer: Fact, service: Service) -> tuple[Drifted, ...]:
+def drifted(answer: Fact, services: Sequence[Service]) -> tuple[Drifted, ...]:
     """What differs, from the answer to `fact`.
 
+    Args:
+        services: those that were asked for.
     Raises:
         CommandFailed: the host did not get to the end.
     """
+    entries = _entries(services)
     *lines, last = answer.value.rstrip("\n").split("\n")
     if last != _END:  # too slow, or cut off: then 'nothing was changed' would be a guess
         raise CommandFailed(
-            f"what runs left could not be compared to the end (status {answer.status})",
+            message(
+                "what runs left could not be compared to the end (status {status})", status=answer.status
+            ),
             str(ROOT),
-            "ask again when the host has less to do",
+            message("ask again when the host has less to do"),
         )
-    kinds = "|".join(("path", "unit", *(one.kind for one in service.entries)))
+    kinds = "|".join(("path", "unit", *(one.kind for one in entries)))
     left_by_run = re.compile(rf"left\t([0-9]{{1,9}})\.([0-9]{{1,9}})\t([^\t]+)\t({kinds})\t([^\t]+)\t(.*)")
-    forms = (_PATHS_AND_UNITS, *(one.form for one in service.entries))
+    forms = (_PATHS_AND_UNITS, *(one.form for one in entries))
     rows: list[tuple[int, int, str, _Thing, str]] = []
     now: dict[_Thing, str] = {}
     for line in lines:
@@ -140,12 +155,15 @@ def drifted(answer: Fact, service: Service) -> tuple[Drifted, ...]:
             now[match[1], name] = match["text"].rstrip()
         else:
             raise CommandFailed(
-                f"a line of what runs left is not understood: {line[:200]!r}",
+                message("a line of what runs left is not understood: {line}", line=repr(line[:200])),
                 str(ROOT),
-                "see whether a file's name there has a tab or a line end in it, and whether a disk was full",
+                message(
+                    "see whether a file's name there has a tab or a line end in it, and whether a disk was "
+                    "full"
+                ),
             )
     left = {thing: (run, value) for _, _, run, thing, value in sorted(rows, key=lambda row: row[:2])}
-    return tuple(_compared(left, now, {one.kind: one for one in service.entries}))
+    return tuple(_compared(left, now, {one.kind: one for one in entries}))
 
 
 def _compared(

@@ -12,6 +12,7 @@ from runbook_lib import credentials, display
 from runbook_lib.credentials.masking import MASK
 from runbook_lib.errors import CommandFailed, DeadlineExceeded, HostUnreachable, OutputTooLong
 from runbook_lib.excerpt import excerpt
+from runbook_lib.messages import message
 from runbook_lib.remote.script import Result, Script
 
 OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024
@@ -20,7 +21,7 @@ _SETTLE_S = 0.5  # and how much longer, when sshd has answered: what it still ha
 _CHUNK_BYTES = 128 * 1024
 _MET_BYTES = 16 * 1024  # of each stream, where one might go on with a secret that the other began
 _KEPT_BYTES = 64 * 1024  # of each stream, with an error
-_UNKNOWN_CHANGE = "Whether the command changed something before it stopped is not known."
+_UNKNOWN_CHANGE = message("Whether the command changed something before it stopped is not known.")
 
 
 class Deadline:
@@ -180,10 +181,14 @@ class Exchange:
             return
         self.close()
         error = OutputTooLong(
-            f"`{self.script.title}` wrote more than {self._limit:,} bytes and was cut off:\n"
-            f"{_shown('what came', stderr=self._own(self.err), stdout=self._own(self.out))}",
+            message(
+                "`{title}` wrote more than {limit} bytes and was cut off:\n{said}",
+                title=self.script.title,
+                limit=f"{self._limit:,}",
+                said=_shown("what came", stderr=self._own(self.err), stdout=self._own(self.out)),
+            ),
             self.where,
-            "ask for less, or give the command more room",
+            message("ask for less, or give the command more room"),
             _UNKNOWN_CHANGE,
         )
         error.stdout, error.stderr = self._own(self.out)[:_KEPT_BYTES], self._own(self.err)[:_KEPT_BYTES]
@@ -193,10 +198,14 @@ class Exchange:
         out, err = self._own(self.out), self._own(self.err)
         said = _shown("what came", stderr=err, stdout=out)
         error = DeadlineExceeded(
-            f"`{self.script.title}` did not end within {self.deadline.timeout_s:g} s; "
-            "it may still run on the host" + (f". Until then it said:\n{said}" if said else ""),
+            message(
+                "`{title}` did not end within {seconds} s; it may still run on the host{until_then}",
+                title=self.script.title,
+                seconds=f"{self.deadline.timeout_s:g}",
+                until_then=message(". Until then it said:\n{said}", said=said) if said else "",
+            ),
             self.where,
-            "look on the host (`ps -ef`) before you try again",
+            message("look on the host (`ps -ef`) before you try again"),
             _UNKNOWN_CHANGE,
         )
         error.stdout, error.stderr = out[:_KEPT_BYTES], err[:_KEPT_BYTES]
@@ -215,9 +224,12 @@ class Exchange:
         self.close()
         if lost:
             raise HostUnreachable(
-                f"the connection broke while `{self.script.title}` ran; it may still run on the host",
+                message(
+                    "the connection broke while `{title}` ran; it may still run on the host",
+                    title=self.script.title,
+                ),
                 self.where,
-                "try again: a new connection is made",
+                message("try again: a new connection is made"),
                 _UNKNOWN_CHANGE,
             )
         return Result(self._channel.exit_status, self._own(self.out), self._own(self.err))
@@ -227,12 +239,17 @@ class Exchange:
 
     def failed(self, result: Result) -> CommandFailed:
         """The error for a result whose status is not 0."""
-        how = "was ended by a signal" if result.status == -1 else f"ended with status {result.status}"
-        said = _shown("all of it", stderr=result.stderr, stdout=result.stdout)
+        title, said = self.script.title, _shown("all of it", stderr=result.stderr, stdout=result.stdout)
+        if result.status == -1:
+            how = message("`{title}` was ended by a signal", title=title)
+        else:
+            how = message("`{title}` ended with status {status}", title=title, status=result.status)
         error = CommandFailed(
-            f"`{self.script.title}` {how}" + (f":\n{said}" if said else " and said nothing"),
+            message("{how}:\n{said}", how=how, said=said)
+            if said
+            else message("{how} and said nothing", how=how),
             self.where,
-            "read what it said; run it by hand on the host to see more",
+            message("read what it said; run it by hand on the host to see more"),
             _UNKNOWN_CHANGE,
         )
         error.status, error.stdout, error.stderr = result.status, result.stdout, result.stderr

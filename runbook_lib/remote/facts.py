@@ -12,7 +12,7 @@ from typing import cast
 from runbook_lib import display
 from runbook_lib.errors import CommandFailed
 from runbook_lib.families.known import MANAGERS_FACT
-from runbook_lib.remote import asked_once
+from runbook_lib.messages import message
 from runbook_lib.remote.connection import Host
 
 NOT_INSTALLED = 127  # POSIX 2.8.2: the command was not found
@@ -21,7 +21,6 @@ TIMED_OUT = 124  # what timeout(1) says
 FACTS = {  # name: a read-only command, safe at any moment
     "os_release": "cat /etc/os-release",
     "hostname": "hostname -f",
-    "mail_version": "postconf -h mail_version",
     "machine_id": "cat /etc/machine-id",
     "time_utc": "date -u +%s.%N",
     "architecture": "uname -m",
@@ -66,8 +65,8 @@ def gather(
         fact_timeout_s: seconds for each, where the host has timeout(1). All are asked in one shell first, which saves
             a host some hundreds of processes a look; on a host where that took twice as long, each has its own.
         functions: shell functions that the commands use.
-        ahead: lines that set variables for them, run once where all are asked in one shell and as the one user. Without
-            these the commands say the same, with more programs.
+        ahead: lines that set variables and functions for them, run once where all are asked in one shell and as the one
+            user. Without these the commands say the same, with more programs.
     Returns: a fact for each name, in the order of `facts`.
     Raises:
         CommandFailed: the answer is not one for each name.
@@ -87,7 +86,7 @@ def gather(
     )
     begin = f"functions={shlex.quote(functions)}\n"
     if not host.looks_slowly:
-        once = f"{{ :; {ahead}\n}} 2>/dev/null </dev/null\n{asked_once.lines(facts.values())}"
+        once = f"{{ :; {ahead}\n}} 2>/dev/null </dev/null\n"
         together = f"{_TOGETHER.format(seconds=2 * fact_timeout_s)}{begin}{_LOOK}{once}{calls}\n{_END}\n"
         try:
             result = host.run(together, root=root, timeout_s=timeout_s)
@@ -104,10 +103,14 @@ def gather(
     are_numbers = all(re.fullmatch("[0-9]{1,3}", status) for status in statuses)
     if len(words) % 4 or names != list(facts) or not are_numbers:
         raise CommandFailed(
-            f"{len(facts)} facts were asked for, and the answer has {len(words) / 4:g}"
-            + ("" if are_numbers else ", and a status that is no number"),
+            message(
+                "{facts} facts were asked for, and the answer has {words}{more}",
+                facts=len(facts),
+                words=f"{len(words) / 4:g}",
+                more="" if are_numbers else message(", and a status that is no number"),
+            ),
             host.name,
-            "see whether sh on the host is a POSIX shell",
+            message("see whether sh on the host is a POSIX shell"),
         )
     for name, needed in zip(names, words[3::4], strict=True):
         if name not in tried and host.needed_root is not None:

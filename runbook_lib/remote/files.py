@@ -107,7 +107,9 @@ def seen_in(
         place, _, body = rest.partition("\n")
         if fact.status != 0 or place.count("\t") != 2:
             raise CommandFailed(
-                f"looking at it ended with status {fact.status}", str(path), "look at it on the host"
+                message("looking at it ended with status {status}", status=fact.status),
+                str(path),
+                message("look at it on the host"),
             )
         kind, _, rest = line.partition(" ")
         file = None
@@ -133,10 +135,14 @@ def refuse_barred(seen: Mapping[PurePosixPath, Seen], where: str) -> None:
     if barred:
         told = "\n    ".join(barred)
         raise ApplyRefused(
-            f"this has to be written, and cannot be replaced by a file as it is:\n    {told}",
+            message(
+                "this has to be written, and cannot be replaced by a file as it is:\n    {told}", told=told
+            ),
             where,
-            "put a plain file in its place, or take away what keeps it from being written; or name another file in "
-            "the inventory (certificate)",
+            message(
+                "put a plain file in its place, or take away what keeps it from being written; or name "
+                "another file in the inventory (certificate)"
+            ),
         )
 
 

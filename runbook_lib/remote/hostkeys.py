@@ -19,6 +19,7 @@ from typing import Literal
 import paramiko
 
 from runbook_lib.errors import HostKeyChanged, HostKeyRevoked, HostKeyUnknown
+from runbook_lib.messages import message
 
 # A key type of known_hosts, and the signature algorithms that prove such a key (RFC 8332: RSA without SHA-1).
 ALGORITHMS = {
@@ -182,9 +183,11 @@ def check(known: KnownHosts, names: Sequence[str], shown: HostKey, where: str) -
     revoked = known.revoked_at(shown)
     if revoked is not None:
         raise HostKeyRevoked(
-            f"the host shows the key {shown}, which {revoked} revokes",
+            message("the host shows the key {shown}, which {revoked} revokes", shown=shown, revoked=revoked),
             where,
-            "do not connect; give the host a new key at its console, then put that key into known_hosts",
+            message(
+                "do not connect; give the host a new key at its console, then put that key into known_hosts"
+            ),
         )
     candidates = known.keys_of(names)
     if any(key == shown for key, _ in candidates):
@@ -198,40 +201,63 @@ def changed(known: KnownHosts, names: Sequence[str], shown: Sequence[HostKey], w
     were = "; ".join(f"{key} at {place}" for key, place in keys)
     file = keys[0][1].rpartition(":")[0] if keys else known.paths[0]
     return HostKeyChanged(
-        f"{names[0]} shows another key than the known one.\n"
-        f"  known: {were}\n"
-        f"  shown: {'; '.join(map(str, shown)) or 'none of a type this program knows'}\n"
-        "  Either the host was set up anew, or somebody stands between",
+        message(
+            "{name} shows another key than the known one.\n  known: {were}\n  shown: {shown}\n  Either "
+            "the host was set up anew, or somebody stands between",
+            name=names[0],
+            were=were,
+            shown="; ".join(map(str, shown)) or message("none of a type this program knows"),
+        ),
         where,
-        f"{_compare(shown)}, take the old line out (`ssh-keygen -f {file} -R '{names[0]}'`) and add:\n"
-        + _lines_to_add(names[0], shown),
+        message(
+            "{compare}, take the old line out (`ssh-keygen -f {file} -R '{name}'`) and add:\n{lines}",
+            compare=_compare(shown),
+            file=file,
+            name=names[0],
+            lines=_lines_to_add(names[0], shown),
+        ),
     )
 
 
 def unknown(known: KnownHosts, names: Sequence[str], shown: Sequence[HostKey], where: str) -> HostKeyUnknown:
     """The error for a host that the file does not know."""
     there = any(path.exists() for path in known.paths)
-    missing = (
-        "" if there else ", which does not exist yet" if len(known.paths) == 1 else ", which do not exist yet"
-    )
+    missing = ""
+    if not there:
+        one = len(known.paths) == 1
+        missing = message(", which does not exist yet") if one else message(", which do not exist yet")
     by_authority = (
-        ". It is known there only by a @cert-authority line, and host certificates are not verified here"
+        message(
+            ". It is known there only by a @cert-authority line, and host certificates are not verified here"
+        )
         if known.known_by_authority(names)
         else ""
     )
     return HostKeyUnknown(
-        f"{' or '.join(names)} has no key in {known.shown}{missing}{by_authority}.\n"
-        f"  shown: {'; '.join(map(str, shown)) or 'no key of a type this program knows'}",
+        message(
+            "{names} has no key in {files}{missing}{by_authority}.\n  shown: {shown}",
+            names=" or ".join(names),
+            files=known.shown,
+            missing=missing,
+            by_authority=by_authority,
+            shown="; ".join(map(str, shown)) or message("no key of a type this program knows"),
+        ),
         where,
-        f"{_compare(shown)}, add to {known.paths[0]}:\n{_lines_to_add(names[0], shown)}",
+        message(
+            "{compare}, add to {file}:\n{lines}",
+            compare=_compare(shown),
+            file=known.paths[0],
+            lines=_lines_to_add(names[0], shown),
+        ),
     )
 
 
 def _compare(shown: Sequence[HostKey]) -> str:
     kind = _SHORT_NAMES.get(shown[0].key_type, "ECDSA").lower() if shown else "ed25519"
-    return (
-        f"run `ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub` at the host's own console and compare with "
-        "the shown fingerprint; only if they are equal"
+    return message(
+        "run `ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub` at the host's own console and compare with "
+        "the shown fingerprint; only if they are equal",
+        kind=kind,
     )
 
 

@@ -11,6 +11,7 @@ import paramiko
 from paramiko.ssh_exception import PasswordRequiredException
 
 from runbook_lib.errors import LoginRefused
+from runbook_lib.messages import message
 from runbook_lib.remote import agent
 from runbook_lib.remote.agent import Held
 from runbook_lib.remote.route import Hop
@@ -76,9 +77,16 @@ def _named(path: Path, hop: Hop) -> Iterator[Identity]:
             yield f"the agent's {path}", _counterpart(path, held, hop)
     except _NO_KEY as error:
         raise LoginRefused(
-            f"the key {path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            message(
+                "the key {path} cannot be read: {error}",
+                path=path,
+                error=getattr(error, "strerror", None) or str(error),
+            ),
             hop.where,
-            f"correct {hop.key_field} in the inventory, or put the private key there (OpenSSH or PEM)",
+            message(
+                "correct {key_field} in the inventory, or put the private key there (OpenSSH or PEM)",
+                key_field=hop.key_field,
+            ),
         ) from None
 
 
@@ -155,9 +163,16 @@ def _counterpart(path: Path, held: Held, hop: Hop) -> paramiko.PKey:
     for key in held.keys:
         if key.get_base64() == wanted:
             return key
-    what = "is the public half" if _is_public(path) else "is encrypted"
+    what = message("is the public half") if _is_public(path) else message("is encrypted")
     raise LoginRefused(
-        f"the key {path} {what}, and no agent holds it" + "".join(f"; {one}" for one in held.told),
+        message(
+            "the key {path} {what}, and no agent holds it{told}",
+            path=path,
+            what=what,
+            told="".join(f"; {one}" for one in held.told),
+        ),
         hop.where,
-        f"ssh-add {path} (the agent's copy is found by {path.name}.pub beside it)",
+        message(
+            "ssh-add {path} (the agent's copy is found by {name}.pub beside it)", path=path, name=path.name
+        ),
     )

@@ -19,6 +19,7 @@ from runbook_lib import credentials, display
 from runbook_lib.errors import NOTHING_CHANGED, ChangedMeanwhile, CommandFailed, HostBusy
 from runbook_lib.excerpt import excerpt
 from runbook_lib.hidden import hidden
+from runbook_lib.messages import message
 from runbook_lib.remote.change import Change, Plan, quote
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.held import Held
@@ -98,9 +99,9 @@ class Journal:
             held.release()
             holder = held.line.removeprefix("BUSY ").strip() or "an unknown run"
             raise HostBusy(
-                f"{holder} is at work on this host",
+                message("{holder} is at work on this host", holder=holder),
                 self.host.name,
-                "wait until that run has ended, then start again; its lock ends with its connection",
+                message("wait until that run has ended, then start again; its lock ends with its connection"),
             )
         self._lock = held
         try:
@@ -143,32 +144,52 @@ class Journal:
         if result.status == _CHANGED:
             seen = "\n    ".join(line for line in lines if line.startswith("CHANGED "))
             raise ChangedMeanwhile(
-                f"the host is no longer as the plan saw it, so this was not done: {change.title}\n    {seen}",
+                message(
+                    "the host is no longer as the plan saw it, so this was not done: {title}\n    {seen}",
+                    title=change.title,
+                    seen=seen,
+                ),
                 self.host.name,
-                "look at what changed, then make the plan again",
-                "What this chapter changed before it is in the journal."
+                message("look at what changed, then make the plan again"),
+                message("What this chapter changed before it is in the journal.")
                 if numbers
-                else "Nothing was changed by this chapter.",
+                else message("Nothing was changed by this chapter."),
             )
         busy = next((line.removeprefix("BUSY ") for line in lines if line.startswith("BUSY ")), "")
         if busy:
             raise HostBusy(
-                f"{busy}, so this was not begun: {change.title}",
+                message("{busy}, so this was not begun: {title}", busy=busy, title=change.title),
                 self.host.name,
-                "wait until that process has ended, then run again; nobody took its lock away",
-                "What this chapter changed before it is in the journal." if numbers else NOTHING_CHANGED,
+                message("wait until that process has ended, then run again; nobody took its lock away"),
+                message("What this chapter changed before it is in the journal.")
+                if numbers
+                else NOTHING_CHANGED,
             )
         if result.status != 0:
             said = [excerpt(output) for output in (words, log, result.stderr) if output.strip()]
             told = "".join(f"\n    {line}" for text in said for line in text.split("\n"))
             raise CommandFailed(
-                f"{change.title}: a command ended with status {result.status}{told}",
+                message(
+                    "{title}: a command ended with status {status}{told}",
+                    title=change.title,
+                    status=result.status,
+                    told=told,
+                ),
                 self.host.name,
-                f"mend the cause, then go on: runbook resume {self.run}; or put the run back: "
-                f"runbook rollback {self.run}",
-                f"The change may be half made; the journal has what was there before ({self.folder})."
+                message(
+                    "mend the cause, then go on: runbook resume {run}; or put the run back: runbook rollback "
+                    "{run}",
+                    run=self.run,
+                ),
+                message(
+                    "The change may be half made; the journal has what was there before ({folder}).",
+                    folder=self.folder,
+                )
                 if number
-                else f"This change was not begun, since the journal ({self.folder}) could not be written.",
+                else message(
+                    "This change was not begun, since the journal ({folder}) could not be written.",
+                    folder=self.folder,
+                ),
             )
 
     def tell_end(self, what: str, outcome: str, changes: int, record_sha256: str) -> None:
@@ -294,10 +315,13 @@ class Journal:
             self.host.forget_answers()
         if result.status != 0:
             raise CommandFailed(
-                "not everything could be put back:\n    " + "\n    ".join(result.text.splitlines()),
+                message(
+                    "not everything could be put back:\n    {said}",
+                    said="\n    ".join(result.text.splitlines()),
+                ),
                 self.host.name,
-                "read the lines above; what was changed by somebody else since was left alone",
-                "What could be put back is back.",
+                message("read the lines above; what was changed by somebody else since was left alone"),
+                message("What could be put back is back."),
             )
         return result.text
 

@@ -238,11 +238,13 @@ write_undo() {
         say '    conflict "run $_later changed this host later and rests on this run: put it back first: sh ${J%/*}/$_later/undo.sh"'
         say 'done'
         say 'if [ -n "${conflicts:-}" ]; then say "nothing was put back: the newest run comes back first"; exit 1; fi'
-        for _file in "$J"/*.services "$J"/*.settings; do
-            if [ ! -e "$_file" ]; then continue; fi
-            _kind=${_file##*.}
-            _n=${_file##*/} _n=${_n%."$_kind"}
-            say "if wanted $_n && [ -e \"\$J/$_n.done\" ]; then ${_kind}_hold $_n; fi"
+        # A kind of change of which an edit holds up all the others has a function of that name.
+        for _kind in $(cat "$@" | sed -n 's/^\([a-z_]*\)_hold() .*/\1/p'); do
+            for _file in "$J"/*."$_kind"; do
+                if [ ! -e "$_file" ]; then continue; fi
+                _n=${_file##*/} _n=${_n%."$_kind"}
+                say "if wanted $_n && [ -e \"\$J/$_n.done\" ]; then ${_kind}_hold $_n; fi"
+            done
         done
         say 'if [ -n "${conflicts:-}" ]; then say "nothing was put back: roll back again then"; exit 1; fi'
         for _n in $(ls "$J" | sed -n 's/^\([0-9]*\)\.\(undo\|begun\|done\)$/\1/p' | sort -ru); do

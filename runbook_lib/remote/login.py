@@ -14,6 +14,7 @@ import paramiko
 
 from runbook_lib import display
 from runbook_lib.errors import HostKeyRevoked, HostKeyUnknown, HostUnreachable, LoginRefused
+from runbook_lib.messages import message
 from runbook_lib.remote import hostkeys, identities, reach
 from runbook_lib.remote.route import Hop
 
@@ -70,9 +71,9 @@ def _next(hop: Hop, before: paramiko.Transport | None) -> paramiko.Transport:
         known = hostkeys.KnownHosts.read(*hop.known_hosts)
     except OSError as error:
         raise HostKeyUnknown(
-            f"{error.filename} cannot be read: {error.strerror}",
+            message("{file} cannot be read: {reason}", file=error.filename, reason=error.strerror),
             hop.where,
-            "make it a file that you can read",
+            message("make it a file that you can read"),
         ) from None
 
     def connect() -> reach.Stream:
@@ -128,14 +129,31 @@ def _no_ssh(hop: Hop, error: Exception) -> HostUnreachable:
     why = str(error).strip() or type(error).__name__
     if hop.settings.proxy_command:
         return HostUnreachable(
-            f"no SSH session comes about through the ProxyCommand `{hop.settings.proxy_command}` ({why})",
+            message(
+                "no SSH session comes about through the ProxyCommand `{command}` ({why})",
+                command=hop.settings.proxy_command,
+                why=why,
+            ),
             hop.where,
-            f"try `ssh -v {hop.destination}`: the command is that of ~/.ssh/config",
+            message(
+                "try `ssh -v {destination}`: the command is that of ~/.ssh/config",
+                destination=hop.destination,
+            ),
         )
     return HostUnreachable(
-        f"{hop.address} port {hop.port} takes the connection, but no SSH session comes about ({why})",
+        message(
+            "{address} port {port} takes the connection, but no SSH session comes about ({why})",
+            address=hop.address,
+            port=hop.port,
+            why=why,
+        ),
         hop.where,
-        f"try `ssh -v -p {hop.port} {hop.user}@{hop.destination}`: sshd may be starting, full or very old",
+        message(
+            "try `ssh -v -p {port} {user}@{destination}`: sshd may be starting, full or very old",
+            port=hop.port,
+            user=hop.user,
+            destination=hop.destination,
+        ),
     )
 
 
@@ -159,9 +177,13 @@ def _refuse_revoked(revoked: Path, shown: hostkeys.HostKey, hop: Hop) -> None:
         content = revoked.read_bytes()
     except OSError as error:
         raise HostKeyRevoked(
-            f"{revoked} (RevokedHostKeys) cannot be read: {error.strerror}, so no host key is taken",
+            message(
+                "{revoked} (RevokedHostKeys) cannot be read: {reason}, so no host key is taken",
+                revoked=revoked,
+                reason=error.strerror,
+            ),
             hop.where,
-            "make it a file that you can read, or correct ~/.ssh/config",
+            message("make it a file that you can read, or correct ~/.ssh/config"),
         ) from None
     if content.startswith(_KRL):
         asked = subprocess.run(
@@ -176,9 +198,15 @@ def _refuse_revoked(revoked: Path, shown: hostkeys.HostKey, hop: Hop) -> None:
         is_revoked = any(line.split()[:2] == shown.line.encode().split() for line in content.splitlines())
     if is_revoked:
         raise HostKeyRevoked(
-            f"the host shows the key {shown}, which {revoked} (RevokedHostKeys) revokes",
+            message(
+                "the host shows the key {shown}, which {revoked} (RevokedHostKeys) revokes",
+                shown=shown,
+                revoked=revoked,
+            ),
             hop.where,
-            "do not connect; give the host a new key at its console, then put that key into known_hosts",
+            message(
+                "do not connect; give the host a new key at its console, then put that key into known_hosts"
+            ),
         )
 
 
@@ -197,18 +225,31 @@ def _log_in(transport: paramiko.Transport, hop: Hop) -> None:
             if not missing:
                 return
             raise LoginRefused(
-                f"the host takes the key and then asks {hop.user} for more: {', '.join(missing)}",
+                message(
+                    "the host takes the key and then asks {user} for more: {missing}",
+                    user=hop.user,
+                    missing=", ".join(missing),
+                ),
                 hop.where,
-                f"let a key be enough for {hop.user} (AuthenticationMethods in sshd_config)",
+                message(
+                    "let a key be enough for {user} (AuthenticationMethods in sshd_config)", user=hop.user
+                ),
             )
     left = identities.passed_over(hop)
     raise LoginRefused(
-        f"the host refuses {hop.user}; offered: {', '.join(tried) or 'nothing, since no key was found'}"
-        + (f"; passed over: {left}" if left else "")
-        + _banner(transport),
+        message(
+            "the host refuses {user}; offered: {tried}{passed_over}{banner}",
+            user=hop.user,
+            tried=", ".join(tried) or message("nothing, since no key was found"),
+            passed_over=message("; passed over: {left}", left=left) if left else "",
+            banner=_banner(transport),
+        ),
         hop.where,
-        f"put the public key into ~{hop.user}/.ssh/authorized_keys on the host, or correct user and key in "
-        f"the inventory or ~/.ssh/config",
+        message(
+            "put the public key into ~{user}/.ssh/authorized_keys on the host, or correct user and "
+            "key in the inventory or ~/.ssh/config",
+            user=hop.user,
+        ),
     )
 
 
@@ -222,14 +263,21 @@ def _ended(
     """
     said = _banner(transport)
     if said or len(tried) == 1:
-        remedy = (
-            f"as root on the host: `journalctl -u ssh -u sshd` says why {hop.user} is not let in; an account that has "
-            f"expired is shown by `chage -l {hop.user}` and goes on with `chage -E -1 {hop.user}`"
+        remedy = message(
+            "as root on the host: `journalctl -u ssh -u sshd` says why {user} is not let in; an account that has "
+            "expired is shown by `chage -l {user}` and goes on with `chage -E -1 {user}`",
+            user=hop.user,
         )
     else:
-        remedy = f"name the one right key as {hop.key_field}: sshd counts each key as a try"
+        remedy = message("name the one right key as {key}: sshd counts each key as a try", key=hop.key_field)
     return LoginRefused(
-        f"the host ends the login of {hop.user} ({error}); offered: {', '.join(tried)}{said}",
+        message(
+            "the host ends the login of {user} ({error}); offered: {tried}{said}",
+            user=hop.user,
+            error=str(error),
+            tried=", ".join(tried),
+            said=said,
+        ),
         hop.where,
         remedy,
     )
@@ -240,4 +288,4 @@ def _banner(transport: paramiko.Transport) -> str:
     # get_banner() tells it of a living connection alone.
     banner: bytes | None = getattr(transport.auth_handler, "banner", None)
     text = display.escape_bytes(banner).strip() if banner else ""
-    return f"; it said: {text[-_BANNER_CHARACTERS_MAX:]}" if text else ""
+    return message("; it said: {said}", said=text[-_BANNER_CHARACTERS_MAX:]) if text else ""

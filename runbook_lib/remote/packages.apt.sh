@@ -25,35 +25,6 @@ packages_settings() {
     dpkg-query -W -f '${Conffiles}\n' "$@" 2>/dev/null | awk 'length($2) == 32 { print $1, $2; print $1 ".dpkg-dist", $2 }'
 }
 
-# What scripts of Postfix, sasl2-bin and ssl-cert make or clear away (their postinst and postrm), and their settings.
-packages_paths() {
-    say "/etc/aliases
-/etc/aliases.db
-/etc/aliases.lmdb
-/etc/mailname
-/etc/sasldb2
-/etc/default/saslauthd
-/etc/default/saslauthd.dpkg-dist
-/etc/init.d/postfix
-/etc/init.d/saslauthd
-/etc/insserv.conf.d/postfix
-/etc/network/if-down.d/postfix
-/etc/network/if-up.d/postfix
-/etc/ppp/ip-down.d/postfix
-/etc/ppp/ip-up.d/postfix
-/etc/resolvconf/update-libc.d/postfix
-/etc/rsyslog.d/postfix.conf
-/etc/ufw/applications.d/postfix
-/etc/ssl/certs/ssl-cert-snakeoil.pem
-/etc/ssl/private/ssl-cert-snakeoil.key
-/etc/postfix"
-    for _name in dynamicmaps.cf main.cf main.cf.proto makedefs.out master.cf master.cf.proto post-install \
-        postfix-files postfix-script; do say "/etc/postfix/$_name"; done
-}
-
-# Folders that saslauthd makes for its socket in Postfix's chroot, the innermost first.
-packages_folders() { for _in in /run/saslauthd /run ""; do say "/var/spool/postfix/var$_in"; done; }
-
 # What an install that was cut off left half made is completed; settings that somebody edited stay as they are.
 packages_mend() {
     if dpkg --audit | grep -q .; then
@@ -99,12 +70,13 @@ packages_settled() {
         done < "$J/$1.settings-of"
         rm -f "$J/$1.settings-of"
         if [ -z "$(_in_state '/^.c/' "$_package" 2>/dev/null)" ] || grep -qxF "$_package" "$J/$1.known"; then continue; fi
-        for _path in $(packages_clear "$_package"); do
+        for _path in $(of_services purged "$_package"); do
             if there "$_path"; then _stays=yes; fi
         done
-        if [ "$_package" = postfix ]; then
-            if there "$J/$1.kept.before/etc/postfix"; then continue; fi
-            strange_to_postfix > "$J/$1.strange.log"
+        _of=$(service_of "$_package")
+        if [ -n "$_of" ]; then
+            if there "$J/$1.kept.before$("${_of}_settings")"; then continue; fi
+            "${_of}_strange" > "$J/$1.strange.log"
             while IFS= read -r _path; do
                 _stays=yes
                 grep -qF "$_path$tab" "$J/$1.made" || kept "$_path: made by somebody else"  # else it was named above
@@ -115,12 +87,4 @@ packages_settled() {
             conflict "packages: $_package could not be purged, see $J/$1.remove.log"
         fi
     done
-}
-
-# Files that a purge of $1 clears and that nobody else may have changed by then.
-packages_clear() {
-    case $1 in
-    sasl2-bin) say /etc/sasldb2 ;;
-    ssl-cert) say /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/ssl/private/ssl-cert-snakeoil.key ;;
-    esac
 }

@@ -17,23 +17,6 @@ packages_known() { :; }
 packages_half() { :; }
 packages_settings() { :; }
 
-# What scripts of Postfix and cyrus-sasl make, and their settings.
-packages_paths() {
-    say "/etc/aliases.db
-/etc/aliases.lmdb
-/etc/pam.d/smtp.postfix
-/etc/pki/tls/certs/postfix.pem
-/etc/pki/tls/private/postfix.key
-/etc/sasl2/smtpd.conf
-/etc/sysconfig/saslauthd
-/etc/postfix"
-}
-
-# Folders that rpm leaves where something was in them or another package had a part of them, the innermost first.
-packages_folders() {
-    say /etc/postfix/dynamicmaps.cf.d /etc/postfix/postfix-files.d /etc/postfix /etc/sasl2 /var/lib/postfix
-}
-
 packages_mend() { :; }
 
 # All that would go with "$@".
@@ -58,9 +41,12 @@ packages_overwrite() {
 
 packages_remove() { "$packages_with" -q -y --setopt=clean_requirements_on_remove=0 remove "$@"; }
 
-# What others made in folders of a package that is gone stays, and is named.
+# What others made in folders of a service that is gone stays, and is named.
 packages_settled() {
-    if ! grep -qx postfix "$J/$1.brought" || there "$J/$1.kept.before/etc/postfix" || [ -x /usr/sbin/postfix ]; then return; fi
-    strange_to_postfix > "$J/$1.strange.log"
-    while IFS= read -r _path; do kept "$_path: made by somebody else"; done < "$J/$1.strange.log"
+    for _package in $(cat "$J/$1.brought"); do
+        _of=$(service_of "$_package")
+        if [ -z "$_of" ] || there "$J/$1.kept.before$("${_of}_settings")" || rpm -q "$_package" >/dev/null 2>&1; then continue; fi
+        "${_of}_strange" > "$J/$1.strange.log"
+        while IFS= read -r _path; do kept "$_path: made by somebody else"; done < "$J/$1.strange.log"
+    done
 }

@@ -1,8 +1,18 @@
-# Functions that put packages back; what differs by package manager is in packages.apt.sh and packages.dnf.sh.
+# Functions that put packages back; what differs by package manager is in packages.apt.sh and packages.dnf.sh. What a
+# service leaves beside the files of its packages is handed down by who installs them, as functions that begin with the
+# service's name (Traces in system.py).
 
-queued_mail() {
-    for _queue in maildrop incoming active deferred hold corrupt; do
-        find "/var/spool/postfix/$_queue" -type f 2>/dev/null
+# What each service of the run says to $1; the other words are its question's.
+of_services() {
+    _ask=$1
+    shift
+    for _service in ${packaged_services:-}; do "${_service}_$_ask" "$@"; done
+}
+
+# The service whose package $1 is; nothing where it is none's.
+service_of() {
+    for _service in ${packaged_services:-}; do
+        if [ "$("${_service}_package")" = "$1" ]; then say "$_service"; fi
     done
 }
 
@@ -57,10 +67,10 @@ packages_note() {
     packages_half > "$J/$1.half"
     rpm_scripts > "$J/$1.scripts"
     mkdir -p "$J/$1.kept.before"
-    { packages_paths; packages_settings $(cat "$J/$1.known") | cut -d ' ' -f 1; } | sort -u | while IFS= read -r _path; do
+    { of_services paths; packages_settings $(cat "$J/$1.known") | cut -d ' ' -f 1; } | sort -u | while IFS= read -r _path; do
         if there "$_path"; then copy_under "$J/$1.kept.before" "$_path" || exit 1; else say "$_path"; fi
     done > "$J/$1.absent"
-    for _path in $(packages_folders); do if ! there "$_path"; then say "$_path"; fi; done > "$J/$1.no-folder"
+    for _path in $(of_services folders); do if ! there "$_path"; then say "$_path"; fi; done > "$J/$1.no-folder"
     (cd "$J/$1.kept.before" && find . -type f -exec sha256sum {} +) > "$J/$1.kept"
 }
 
@@ -129,20 +139,26 @@ packages_back() {
     packages_rest "$1"
 }
 
+# Whether $1 is below the folder with the settings of a service.
+below_settings() {
+    for _folder in $(of_services settings); do
+        case $1 in "$_folder"/*) return 0 ;; esac
+    done
+    return 1
+}
+
 # Remove the packages of change $1 that are here, unless that would take something along.
 packages_out() {
     for _path in ${left_alone:-}; do
-        case $_path in /etc/postfix/*) ;; /*) packages_own "$_path" || continue ;; *) continue ;; esac
+        case $_path in /*) below_settings "$_path" || packages_own "$_path" || continue ;; *) continue ;; esac
         kept "packages: $_path, which was left alone, would go with them"
         return 1
     done
-    case " $_remove " in *" postfix "*)
-        if queued_mail | grep -q .; then
-            systemctl stop postfix
-            kept "packages: mail is in the queue, and removing Postfix would destroy it; Postfix is stopped"
-            return 1
-        fi ;;
-    esac
+    _why=$(of_services keeps $_remove)
+    if [ -n "$_why" ]; then
+        kept "packages: $_why"
+        return 1
+    fi
     _others=$(packages_going $_remove | while read -r _package; do
         case " $_remove " in *" $_package "*) ;; *) printf '%s ' "$_package" ;; esac; done)
     if [ -n "$_others" ]; then
@@ -154,14 +170,13 @@ packages_out() {
         kept "packages: removing them would write over $_over: move it, then roll back again"
         return 1
     fi
-    # Debian 13's Postfix removes its files from under a running daemon, which goes on listening.
+    # A package may remove its files from under a running daemon, which goes on listening.
     for _package in $_remove; do
         for _unit in $(packages_files "$_package" | sed -n 's,.*/systemd/system/\([^/@]*\.service\)$,\1,p'); do
             systemctl stop "$_unit" 2>/dev/null || :
         done
     done
-    # Where its settings were left by an earlier Postfix, that one's sockets were too.
-    case " $_remove " in *" postfix "*) grep -qx postfix "$J/$1.known" || made_by_running ;; esac
+    of_services stopped "$1" $_remove
     for _package in $_remove; do packages_files "$_package"; done | sort -ru | grep '^/usr/' > "$J/$1.folders.log"
     packages_changed $_remove > "$J/$1.changed.log"
     if ! packages_remove $_remove > "$J/$1.remove.log" 2>&1 < /dev/null; then
@@ -176,29 +191,16 @@ packages_out() {
     done < "$J/$1.folders.log"
 }
 
-# What a Postfix made that ran: sockets, pid files, caches. Names that it has itself, in folders of root's that nobody can
-# exchange; what else is there was made by others.
-made_by_running() {
-    find /var/spool/postfix/private /var/spool/postfix/public -maxdepth 1 \( -type s -o -type p \) -user postfix -delete
-    find /var/spool/postfix/pid -maxdepth 1 -type f -delete
-    find /var/lib/postfix -maxdepth 1 -type f \( -name master.lock -o -name prng_exch -o \
-        -name '*_scache.*db' -o -name '*_cache.*db' -o -name '*cache.lmdb-lock' \) -user postfix -delete
-} 2>/dev/null
-
 # What scripts made and settings of the packages that change $1 brought go where nobody changed them; what was there before
 # comes back; and what is left of others is named and stays.
 packages_rest() {
     while IFS="$tab" read -r _path _state; do
-        case $_path in /etc/aliases.*) continue ;; esac
-        if ! there "$_path" || packages_own "$_path"; then continue; fi
+        if ! there "$_path" || packages_own "$_path" || of_services remade | grep -qxF "$_path"; then continue; fi
         if [ "$(state "$_path")" = "$_state" ]; then rm -f "$_path"
         else kept "$_path: changed since the install"
         fi
     done < "$J/$1.made"
-    # Indexes that Postfix made when it ran, of what was there before or is gone.
-    if [ ! -x /usr/sbin/postfix ] && { ! there /etc/aliases || ! grep -qF "/etc/aliases$tab" "$J/$1.made"; }; then
-        rm -f $(grep '^/etc/aliases[.]' "$J/$1.absent")
-    fi
+    of_services rest "$1"
     kept_back "$1"
     packages_settled "$1"
     while IFS= read -r _path; do
@@ -232,24 +234,4 @@ kept_one_back() {
         return
     fi
     mkdir -p "/${2%/*}" && cp -a "$_was" "/$2.runbook-undo" && mv -f "/$2.runbook-undo" "/$2" && say "PUT BACK $(one_line "/$2")"
-}
-
-# What is in the folders of Postfix and is neither its own nor its distribution's, a path a line, odd characters escaped.
-strange_to_postfix() {
-    _chroot=/var/spool/postfix
-    _queues='active|bounce|corrupt|defer|deferred|flush|hold|incoming|maildrop|saved|trace'
-    _lib='(usr/)?lib(32|64|x32)?(/[a-z0-9_-]+)*'
-    _inside='etc|etc/ssl|etc/ssl/certs|dev|pid|private|public|usr|usr/lib/zoneinfo|var|var/run|var/run/saslauthd'
-    _copies='host.conf|hosts|localtime|nsswitch.conf|resolv.conf|services|nss_mdns.config|ssl/certs/ca-certificates.crt'
-    find /etc/postfix $_chroot /var/lib/postfix /etc/systemd/system/postfix.service.d -xdev -mindepth 1 -regextype posix-extended ! \( \
-        -type d -regex "/etc/postfix/(sasl|dynamicmaps\.cf\.d|postfix-files\.d)" -o \
-        -type d -regex "$_chroot/(($_queues)(/[0-9A-F])*|$_inside|$_lib)" -o \
-        -type f -regex "$_chroot/(restart|etc/($_copies)|$_lib/lib[A-Za-z0-9_.+-]+|var/run/saslauthd/(mux.accept|saslauthd.pid|cache.*))" -o \
-        -type s -regex "$_chroot/(dev/log|var/run/saslauthd/mux)" -o \
-        -type c -regex "$_chroot/dev/u?random" -o \
-        -type l -regex "$_chroot/(etc/(localtime|resolv.conf)|usr/lib/zoneinfo/localtime|etc/ssl/certs/[^/]+)" -o \
-        -type f -regex "$_chroot/etc/ssl/certs/[^/]+" -exec sh -c '
-            _name=${0##*/}; [ -e "/etc/ssl/certs/$_name" ] || [ "$_name" = ssl-cert-snakeoil.pem ] ||
-                grep -qxF "/etc/ssl/certs/$_name" "$1"/*.path 2>/dev/null' {} "$J" \; \
-        \) -exec ls -d --quoting-style=escape -- {} + 2>/dev/null
 }

@@ -11,6 +11,7 @@ import subprocess
 import paramiko
 
 from runbook_lib.errors import HostUnreachable
+from runbook_lib.messages import message
 from runbook_lib.remote.route import Hop
 
 CONNECT_TIMEOUT_S = 15.0  # TCP, for all addresses of a name together
@@ -44,22 +45,40 @@ def _channel(hop: Hop, before: paramiko.Transport) -> paramiko.Channel:
     except paramiko.ChannelException as error:
         if error.code == PROHIBITED:
             raise HostUnreachable(
-                f"the jump host before it forwards no connection to {hop.address} port {hop.port}",
+                message(
+                    "the jump host before it forwards no connection to {address} port {port}",
+                    address=hop.address,
+                    port=hop.port,
+                ),
                 hop.where,
-                "see AllowTcpForwarding, PermitOpen and DisableForwarding in the jump host's sshd_config, and "
-                "`restrict` in its authorized_keys",
+                message(
+                    "see AllowTcpForwarding, PermitOpen and DisableForwarding in the jump host's "
+                    "sshd_config, and `restrict` in its authorized_keys"
+                ),
             ) from None
         raise HostUnreachable(
-            f"the jump host before it does not reach {hop.address} port {hop.port} ({error.text})",
+            message(
+                "the jump host before it does not reach {address} port {port} ({reason})",
+                address=hop.address,
+                port=hop.port,
+                reason=error.text,
+            ),
             hop.where,
-            "see whether the host is up, and whether the jump host finds the name and the way to it",
+            message("see whether the host is up, and whether the jump host finds the name and the way to it"),
         ) from None
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise HostUnreachable(
-            f"the jump host before it opens no way to {hop.address} port {hop.port} within {CONNECT_TIMEOUT_S:g} s "
-            f"({error or type(error).__name__})",
+            message(
+                "the jump host before it opens no way to {address} port {port} within {seconds} s ({error})",
+                address=hop.address,
+                port=hop.port,
+                seconds=f"{CONNECT_TIMEOUT_S:g}",
+                error=str(error) or type(error).__name__,
+            ),
             hop.where,
-            "see whether the host is up, and whether a firewall behind the jump host drops the connection",
+            message(
+                "see whether the host is up, and whether a firewall behind the jump host drops the connection"
+            ),
         ) from None
 
 
@@ -97,21 +116,33 @@ def _tcp(hop: Hop) -> socket.socket:
         connection = socket.create_connection((hop.address, hop.port), CONNECT_TIMEOUT_S)
     except socket.gaierror as error:
         raise HostUnreachable(
-            f"the name {hop.address} has no address ({error.strerror})",
+            message(
+                "the name {address} has no address ({reason})", address=hop.address, reason=error.strerror
+            ),
             hop.where,
-            "correct the address in the inventory, HostName in ~/.ssh/config, or the DNS",
+            message("correct the address in the inventory, HostName in ~/.ssh/config, or the DNS"),
         ) from None
     except TimeoutError:
         raise HostUnreachable(
-            f"{hop.address} port {hop.port} does not answer within {CONNECT_TIMEOUT_S:g} s",
+            message(
+                "{address} port {port} does not answer within {seconds} s",
+                address=hop.address,
+                port=hop.port,
+                seconds=f"{CONNECT_TIMEOUT_S:g}",
+            ),
             hop.where,
-            "see whether the host is up, and whether a firewall on the way drops the connection",
+            message("see whether the host is up, and whether a firewall on the way drops the connection"),
         ) from None
     except OSError as error:
         raise HostUnreachable(
-            f"{hop.address} port {hop.port}: {error.strerror or error}",
+            message(
+                "{address} port {port}: {reason}",
+                address=hop.address,
+                port=hop.port,
+                reason=error.strerror or str(error),
+            ),
             hop.where,
-            "see whether the host is up, sshd listens on this port and the address is right",
+            message("see whether the host is up, sshd listens on this port and the address is right"),
         ) from None
     # Without TCP_NODELAY each command waits for a delayed acknowledgement: 40 ms instead of 2.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

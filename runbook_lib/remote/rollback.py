@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from runbook_lib import display
 from runbook_lib.errors import DeadlineExceeded, RollbackConflict, RunbookError, UsageError
 from runbook_lib.excerpt import excerpt
+from runbook_lib.messages import message
 from runbook_lib.remote import runs
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.connection import Host
@@ -78,11 +79,18 @@ def rollback(
             result = host.run(_script(journal.folder), root=True, timeout_s=_UNDO_S, check=False)
         except DeadlineExceeded as late:
             raise DeadlineExceeded(
-                f"undo.sh of run {run} did not end within {_UNDO_S:g} s, and goes on by itself",
+                message(
+                    "undo.sh of run {run} did not end within {seconds} s, and goes on by itself",
+                    run=run,
+                    seconds=f"{_UNDO_S:g}",
+                ),
                 host.name,
-                f"see `runbook status --host {host.name}` until no change is being made there, then type the same "
-                "again: what is back by then is left as it is",
-                "What it has put back by now stays put back.",
+                message(
+                    "see `runbook status --host {host}` until no change is being made there, then type the "
+                    "same again: what is back by then is left as it is",
+                    host=host.name,
+                ),
+                message("What it has put back by now stays put back."),
             ) from late
     done = Rollback(host.name, run, tuple(result.text.splitlines()))
     if result.status != 0:
@@ -90,13 +98,14 @@ def rollback(
             line for line in done.lines if line.startswith(("CONFLICT", "KEPT", "what it rests on"))
         ] or list(done.lines[-5:])
         error = RollbackConflict(
-            "not everything was put back; left alone:\n    "
-            + "\n    ".join(told)
-            + "\n"
-            + _three_ways(host, journal.folder, told),
+            message(
+                "not everything was put back; left alone:\n    {told}\n{three_ways}",
+                told="\n    ".join(told),
+                three_ways=_three_ways(host, journal.folder, told),
+            ),
             host.name,
-            "decide each of these by hand; the journal has the bytes of before and after",
-            f"{done.put_back} things were put back.",
+            message("decide each of these by hand; the journal has the bytes of before and after"),
+            message("{put_back} things were put back.", put_back=done.put_back),
         )
         error.put_back = done.put_back
         error.lines = done.lines
@@ -109,14 +118,21 @@ def rollback(
 def require_id(run: str, where: str) -> None:
     """Raises: UsageError: this cannot be a run's id."""
     if not runs.ID.fullmatch(run):
-        raise UsageError(f"{run!r} is not a run's id", where, "take the id that the run printed")
+        raise UsageError(
+            message("{run} is not a run's id", run=repr(run)),
+            where,
+            message("take the id that the run printed"),
+        )
 
 
 def _lost(host: Host, run: str, recorded: int) -> RollbackConflict:
     return RollbackConflict(
-        f"the run's record has {recorded} changes on this host, and its journal there is gone: they stand",
+        message(
+            "the run's record has {recorded} changes on this host, and its journal there is gone: they stand",
+            recorded=recorded,
+        ),
         f"{host.name}, {ROOT / run}",
-        "bring the journal back from a backup, or undo them by hand: the record has each as a diff",
+        message("bring the journal back from a backup, or undo them by hand: the record has each as a diff"),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runbook_lib import inventory
 from runbook_lib.errors import HostUnreachable
+from runbook_lib.messages import message
 from runbook_lib.remote import ssh_config
 
 # `[user@]host[:port]` or a URI, as ssh_config(5) has it under ProxyJump; an IPv6 address stands in brackets.
@@ -60,9 +61,15 @@ def to(site: inventory.Site, host: inventory.Host) -> tuple[Hop, ...]:
         place = (hop.user, hop.address, hop.port)
         if place in seen or len(way) > MOST_JUMPS + 1:
             raise HostUnreachable(
-                f"the way to it has no end: {' → '.join(hop.destination for hop in way[: MOST_JUMPS + 1])}",
+                message(
+                    "the way to it has no end: {way}",
+                    way=" → ".join(hop.destination for hop in way[: MOST_JUMPS + 1]),
+                ),
                 host.name,
-                f"correct hosts.{host.name}.jump, or ProxyJump in ~/.ssh/config: a jump leads to itself",
+                message(
+                    "correct hosts.{host}.jump, or ProxyJump in ~/.ssh/config: a jump leads to itself",
+                    host=host.name,
+                ),
             )
         seen.add(place)
     return way
@@ -100,9 +107,11 @@ def _through(site: inventory.Site, jumps: str, name: str, depth: int = 0) -> tup
         match = _JUMP.fullmatch(jump)
         if match is None or depth > MOST_JUMPS:
             raise HostUnreachable(
-                f"'{jump}' is no jump host" if match is None else "the jump hosts have no end",
+                message("'{jump}' is no jump host", jump=jump)
+                if match is None
+                else message("the jump hosts have no end"),
                 where,
-                "write it as ProxyJump has it: user@host:port",
+                message("write it as ProxyJump has it: user@host:port"),
             )
         destination = match["v6"] or match["host"]
         settings = ssh_config.ask(

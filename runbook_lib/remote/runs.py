@@ -152,9 +152,9 @@ def look(host: Host) -> Standing:
         or not all(re.fullmatch("[0-9]{1,11}", at) for at in rest[6::7])
     ):
         raise CommandFailed(
-            f"what it says of its journals is not understood ({len(words)} words)",
+            message("what it says of its journals is not understood ({words} words)", words=len(words)),
             f"{host.name}, {ROOT}",
-            f"look there on the host: ls -l {ROOT}; sh is to be a POSIX shell",
+            message("look there on the host: ls -l {root}; sh is to be a POSIX shell", root=ROOT),
         )
     runs = [
         JournaledRun(run, sequence, int(made), last, begun, int(back), _time(int(at)))

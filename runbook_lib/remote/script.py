@@ -66,8 +66,8 @@ class Script:
     def greeting(self) -> str:
         """Words of sh that say the mark on both streams.
 
-        A user's PATH has no sbin on Debian, where `postconf` would look as if it were not installed. What apt, rpm and
-        bash lay aside goes to /var/tmp: /tmp may be small, full, or full of what a user put there.
+        A user's PATH has no sbin on Debian, so that what lies there would look as if it were not installed. What apt,
+        rpm and bash lay aside goes to /var/tmp: /tmp may be small, full, or full of what a user put there.
         """
         return (
             "LC_ALL=C; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; TMPDIR=/var/tmp; export LC_ALL PATH TMPDIR; "

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from runbook_lib import display
 from runbook_lib.errors import HostUnreachable
+from runbook_lib.messages import message
 
 ASK_TIMEOUT_S = 20.0  # `Match exec` may run a command, and canonical names ask the DNS
 AGENT_VARIABLE = "SSH_AUTH_SOCK"
@@ -78,18 +79,24 @@ def ask(destination: str, where: str, user: str | None = None, port: int | None 
         return _without_client(destination, where, user, port)
     except subprocess.TimeoutExpired:
         raise HostUnreachable(
-            f"`ssh -G {destination}` has not answered in {ASK_TIMEOUT_S:g} s",
+            message(
+                "`ssh -G {destination}` has not answered in {seconds} s",
+                destination=destination,
+                seconds=f"{ASK_TIMEOUT_S:g}",
+            ),
             where,
-            "see which `Match exec` of ~/.ssh/config waits, or which name the DNS does not answer for",
+            message(
+                "see which `Match exec` of ~/.ssh/config waits, or which name the DNS does not answer for"
+            ),
         ) from None
     if told.returncode != 0:
         said = [
             line for line in display.escape_bytes(told.stderr).splitlines() if "seudo-terminal" not in line
         ]
         raise HostUnreachable(
-            f"ssh cannot read its configuration: {'; '.join(said) or 'it says nothing'}",
+            message("ssh cannot read its configuration: {said}", said="; ".join(said) or "it says nothing"),
             where,
-            f"correct the line; `ssh -G {destination}` tries it",
+            message("correct the line; `ssh -G {destination}` tries it", destination=destination),
         )
     return read(told.stdout, destination, where)
 
@@ -111,17 +118,29 @@ def read(printed: bytes, destination: str, where: str) -> Settings:
     hostname, port, user = (said.get(name, [""])[0] for name in ("hostname", "port", "user"))
     if not (hostname and user and _PORT.fullmatch(port) and 0 < int(port) < 65536) or b"\0" in printed:
         raise HostUnreachable(
-            f"`ssh -G {destination}` says no host name, user and port, but '{hostname}', '{user}', '{port}'",
+            message(
+                "`ssh -G {destination}` says no host name, user and port, but '{hostname}', '{user}', "
+                "'{port}'",
+                destination=destination,
+                hostname=hostname,
+                user=user,
+                port=port,
+            ),
             where,
-            f"see what `ssh -G {destination}` prints, and whether `ssh` is OpenSSH's (`command -v ssh`)",
+            message(
+                "see what `ssh -G {destination}` prints, and whether `ssh` is OpenSSH's (`command -v ssh`)",
+                destination=destination,
+            ),
         )
     try:
         return _settings(destination, said, hostname, int(port), user)
     except RuntimeError as error:  # of expanduser
         raise HostUnreachable(
-            f"a path in the configuration of ssh names a user who is not there ({error})",
+            message(
+                "a path in the configuration of ssh names a user who is not there ({error})", error=str(error)
+            ),
             where,
-            f"correct it; `ssh -G {destination}` prints all paths",
+            message("correct it; `ssh -G {destination}` prints all paths", destination=destination),
         ) from None
 
 
@@ -210,10 +229,14 @@ def _without_client(destination: str, where: str, user: str | None, port: int | 
     for configuration in (folder / "config", _SYSTEM_WIDE):
         if configuration.exists():
             raise HostUnreachable(
-                f"{configuration} is there, and no `ssh` on this machine that could say what it means for "
-                f"{destination}",
+                message(
+                    "{configuration} is there, and no `ssh` on this machine that could say what it means for "
+                    "{destination}",
+                    configuration=configuration,
+                    destination=destination,
+                ),
                 where,
-                "install the OpenSSH client (package openssh-client, or openssh-clients)",
+                message("install the OpenSSH client (package openssh-client, or openssh-clients)"),
             )
     agent = os.environ.get(AGENT_VARIABLE)
     return Settings(

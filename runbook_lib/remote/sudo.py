@@ -14,11 +14,12 @@ Source: sudoers(5), requiretty; script(1), -e, -c, and its use of $SHELL.
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from runbook_lib import display
 from runbook_lib.credentials import Secret
 from runbook_lib.errors import DeadlineExceeded, SudoRefused
+from runbook_lib.messages import Message, message
 from runbook_lib.remote.exchange import Deadline, Exchange
 from runbook_lib.remote.script import Script, reading
 
@@ -32,15 +33,20 @@ _GREP = "grep -rniE '{}' /etc/sudoers /etc/sudoers.d"
 _OF_ACCOUNT = (
     r"(?i)password (is )?expired|account (has )?expired|account validation failure|change expired password"
 )
-_REMEDIES = {  # what sudo says in the C locale: what to do
-    r"^env: .*No such file": "install sudo on the host, or log in as root",
-    r"not in the sudoers file|may not run sudo": "add this line to sudoers (visudo): {user} ALL=(ALL) ALL",
-    # pam_acct_mgmt(3), by sudo's own words (auth/pam.c): of the user, or of whose password is asked for
-    _OF_ACCOUNT: (
-        "as root on the host: `chage -l {user}` and `chage -l root` say whose; `passwd` sets another, "
-        "`chage -E -1 NAME` lets the account go on"
+_REMEDIES: Mapping[str, Callable[[str], Message]] = {  # what sudo says in the C locale: what to do
+    r"^env: .*No such file": lambda _: message("install sudo on the host, or log in as root"),
+    r"not in the sudoers file|may not run sudo": lambda user: message(
+        "add this line to sudoers (visudo): {user} ALL=(ALL) ALL", user=user
     ),
-    r"not allowed to execute": "sh is run as root; allow it in sudoers (visudo): {user} ALL=(ALL) ALL",
+    # pam_acct_mgmt(3), by sudo's own words (auth/pam.c): of the user, or of whose password is asked for
+    _OF_ACCOUNT: lambda user: message(
+        "as root on the host: `chage -l {user}` and `chage -l root` say whose; `passwd` sets another, "
+        "`chage -E -1 NAME` lets the account go on",
+        user=user,
+    ),
+    r"not allowed to execute": lambda user: message(
+        "sh is run as root; allow it in sudoers (visudo): {user} ALL=(ALL) ALL", user=user
+    ),
 }
 
 
@@ -97,7 +103,10 @@ class Sudo:
                 if not self._through_terminal:
                     raise
                 raise SudoRefused(
-                    f"sudo wants a terminal of {user} (requiretty), and script(1) on the host gives it none",
+                    message(
+                        "sudo wants a terminal of {user} (requiretty), and script(1) on the host gives it none",
+                        user=user,
+                    ),
                     refused.where,
                     _no_terminal(user),
                 ) from None
@@ -165,9 +174,18 @@ def become_root(exchange: Exchange, user: str, password: Secret | None, referenc
         )
     except DeadlineExceeded:
         raise SudoRefused(
-            f"sudo did not make {user} root in {exchange.deadline.timeout_s:g} s; it said: {_said(exchange)}",
+            message(
+                "sudo did not make {user} root in {seconds} s; it said: {said}",
+                user=user,
+                seconds=f"{exchange.deadline.timeout_s:g}",
+                said=_said(exchange),
+            ),
             exchange.where,
-            f"log in as {user} and try `sudo sh`: only a password can be given from here, no code or finger",
+            message(
+                "log in as {user} and try `sudo sh`: only a password can be given from here, no code or "
+                "finger",
+                user=user,
+            ),
         ) from None
     if exchange.begun:
         exchange.deadline = whole
@@ -190,38 +208,61 @@ def _refusal(exchange: Exchange, user: str, reference: str | None) -> SudoRefuse
     if _NO_SCRIPT in said:
         lines = [f"{path} line {number} (`{line.strip()}`)" for path, number, line in _LINE.findall(said)]
         return SudoRefused(
-            f"sudo wants a terminal of {user} (requiretty"
-            + (f", by {', '.join(lines)}" if lines else "")
-            + "), and the host has no script(1), which gives it one",
+            message(
+                "sudo wants a terminal of {user} (requiretty{by}), and the host has no script(1), "
+                "which gives it one",
+                user=user,
+                by=message(", by {lines}", lines=", ".join(lines)) if lines else "",
+            ),
             exchange.where,
-            _no_terminal(user, bool(lines)) + "; or install script(1) (package util-linux, or bsdutils)",
+            message(
+                "{remedy}; or install script(1) (package util-linux, or bsdutils)",
+                remedy=_no_terminal(user, bool(lines)),
+            ),
         )
     for pattern, remedy in _REMEDIES.items():
         # The cause, and not what sudo says of it last ('a password is required').
         cause = next((line for line in said.splitlines() if re.search(pattern, line)), "")
         if cause:
-            return SudoRefused(cause, exchange.where, remedy.format(user=user))
+            return SudoRefused(cause, exchange.where, remedy(user))
     whose = _asked_for(exchange)
     if whose not in ("", user):
         return SudoRefused(
-            f"sudo asks {user} for the password of {whose} (targetpw, rootpw or runaspw in sudoers)"
-            + (f", and the one that {reference} names is not that" if reference else ""),
+            message(
+                "sudo asks {user} for the password of {whose} (targetpw, rootpw or runaspw in "
+                "sudoers){not_that}",
+                user=user,
+                whose=whose,
+                not_that=message(", and the one that {reference} names is not that", reference=reference)
+                if reference
+                else "",
+            ),
             exchange.where,
-            f"add this line to sudoers on the host (visudo), behind that: Defaults:{user} !targetpw, !rootpw, "
-            f"!runaspw; root sees which line it is: {_GREP.format('targetpw|rootpw|runaspw')}",
+            message(
+                "add this line to sudoers on the host (visudo), behind that: Defaults:{user} !targetpw, "
+                "!rootpw, !runaspw; root sees which line it is: {command}",
+                user=user,
+                command=_GREP.format("targetpw|rootpw|runaspw"),
+            ),
         )
     if asked and reference is None:
         return SudoRefused(
-            f"sudo asks {user} for a password, and the inventory names none",
+            message("sudo asks {user} for a password, and the inventory names none", user=user),
             exchange.where,
-            f"say where it is as hosts.{exchange.where}.sudo.password, or allow NOPASSWD",
+            message(
+                "say where it is as hosts.{where}.sudo.password, or allow NOPASSWD", where=exchange.where
+            ),
         )
     if asked > 1:
         return SudoRefused(
-            f"sudo refuses {user}'s password, the one that {reference} names; "
-            "the host's log has one failed attempt",
+            message(
+                "sudo refuses {user}'s password, the one that {reference} names; the host's log has one "
+                "failed attempt",
+                user=user,
+                reference=reference,
+            ),
             exchange.where,
-            f"put the right password where {reference} points",
+            message("put the right password where {reference} points", reference=reference),
         )
     kind = (
         _NothingSaid
@@ -248,18 +289,29 @@ def starts_nothing(exchange: Exchange, user: str) -> SudoRefused:
     said = exchange.said.rpartition(exchange.script.mark)[0].rpartition(exchange.script.mark)[2]
     said = said.removesuffix("unread-").strip()
     return SudoRefused(
-        f"sudo makes {user} root, and no program that root's shell starts may run (noexec in sudoers); it said: {said}",
+        message(
+            "sudo makes {user} root, and no program that root's shell starts may run (noexec in "
+            "sudoers); it said: {said}",
+            user=user,
+            said=said,
+        ),
         exchange.where,
-        f"add this line to sudoers on the host (visudo), behind that: Defaults:{user} !noexec; or the tag EXEC: before "
-        f"the commands of {user}; root sees which line it is: {_GREP.format('noexec')}",
+        message(
+            "add this line to sudoers on the host (visudo), behind that: Defaults:{user} !noexec; or "
+            "the tag EXEC: before the commands of {user}; root sees which line it is: {command}",
+            user=user,
+            command=_GREP.format("noexec"),
+        ),
     )
 
 
 def _no_terminal(user: str, is_named: bool = False) -> str:
     """The line of sudoers to add, behind the one that asks for a terminal."""
-    behind = (
-        ""
-        if is_named
-        else "; root sees which line asks for it: grep -rn requiretty /etc/sudoers /etc/sudoers.d"
+    line = message(
+        "add this line to sudoers on the host (visudo), behind that: Defaults:{user} !requiretty", user=user
     )
-    return f"add this line to sudoers on the host (visudo), behind that: Defaults:{user} !requiretty{behind}"
+    if is_named:
+        return line
+    return message(
+        "{line}; root sees which line asks for it: grep -rn requiretty /etc/sudoers /etc/sudoers.d", line=line
+    )

@@ -1,8 +1,9 @@
 """Packages, units and group memberships of a host, as changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import PurePosixPath
 
 from runbook_lib.families import PackageManager
 from runbook_lib.families.known import FAMILIES
@@ -33,6 +34,57 @@ def install_is_cut_off(host: Host) -> bool:
 
 
 @dataclass(frozen=True)
+class Traces:
+    """What a service leaves beside the files that its packages list, and what they may not be removed for.
+
+    Args:
+        service: its name, a word that a function of sh may begin with.
+        package: the one that brings it. Once that is gone, what is left in its folders is somebody else's.
+        settings: the folder with its settings.
+        paths: what scripts of its packages make or change; where it was there before, it comes back.
+        folders: those that it or they leave behind, the innermost first; empty ones go, where they were not there.
+        remade: of `paths`, what it makes anew as it runs, so that a change of it is nobody's.
+        purged: what clearing a removed package takes away of what others may have changed, by package.
+        functions: POSIX sh, in which the run's folder is J; functions with the service's name before these words:
+            `_keeps PACKAGE...` prints why these stay, after it has seen to the service; nothing where they may go;
+            `_stopped NUMBER PACKAGE...` takes away what it made as it ran, before they are removed;
+            `_rest NUMBER` does the same with `remade`, once they are gone;
+            `_strange` prints what is in its folders and is neither its own nor its distribution's, a path a line.
+    """
+
+    service: str
+    package: str
+    settings: PurePosixPath
+    paths: tuple[PurePosixPath, ...]
+    folders: tuple[PurePosixPath, ...]
+    remade: tuple[PurePosixPath, ...]
+    purged: Mapping[str, tuple[PurePosixPath, ...]]
+    functions: str
+
+    @property
+    def shell(self) -> str:
+        """All of it as functions, as packages.sh calls them."""
+        name = self.service
+        said: Mapping[str, Iterable[str | PurePosixPath]] = {
+            "package": (self.package,),
+            "settings": (self.settings,),
+            "paths": self.paths,
+            "folders": self.folders,
+            "remade": self.remade,
+        }
+        told = [f"{name}_{word}() {{ {_lines(lines)}; }}" for word, lines in said.items()]
+        cases = "".join(f" {quote(package)}) {_lines(paths)} ;;" for package, paths in self.purged.items())
+        told.append(f"{name}_purged() {{ case $1 in{cases} *) ;; esac; }}")
+        return "\n".join([f'packaged_services="${{packaged_services:-}} {name}"', *told, self.functions])
+
+
+def _lines(words: Iterable[str | PurePosixPath]) -> str:
+    """A command that prints them, a line each."""
+    quoted = " ".join(map(quote, words))
+    return f"printf '%s\\n' {quoted}" if quoted else ":"
+
+
+@dataclass(frozen=True)
 class PackagesChange(Change):
     """Packages that are not there yet, installed without a question and without recommends.
 
@@ -42,6 +94,7 @@ class PackagesChange(Change):
         preseed: answers to the packages' questions, in the form of debconf-set-selections(1).
         why: the reason, shown with the title.
         cut_off: an install was cut off on this host, and is completed first.
+        traces: what a service that they bring leaves, for a rollback; None where they bring none.
     Source: debconf(7), apt-get(8); dnf(8). Both wait while another package manager is at work.
     """
 
@@ -50,6 +103,7 @@ class PackagesChange(Change):
     preseed: tuple[str, ...] = ()
     why: str = ""
     cut_off: bool = False
+    traces: Traces | None = None
 
     @property
     def thing(self) -> str:
@@ -85,7 +139,12 @@ class PackagesChange(Change):
     @property
     def functions(self) -> Mapping[str, str]:
         own = resources.files(__package__).joinpath(self.manager.functions).read_text()
-        return {"packages": f"packages_with={self.manager.command}\n{own}\n{_PACKAGES_SH}"}
+        functions = {"packages": f"packages_with={self.manager.command}\n{own}\n{_PACKAGES_SH}"}
+        if (
+            self.traces
+        ):  # a file of its own, so that another change of packages in the run does not write over it
+            functions[f"packages-{self.traces.service}"] = self.traces.shell
+        return functions
 
     def state_before(self) -> str:
         return "half installed" if self.cut_off else ""

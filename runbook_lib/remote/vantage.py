@@ -22,7 +22,7 @@ _CHUNK_BYTES = 32 * 1024
 
 
 class HostItself:
-    """Implements `runbook_lib.mail.probes.Vantage` over a host's SSH connection.
+    """Where probes stand when they ask from the host itself: connections over its SSH connection.
 
     Args:
         host: the host; connections are made only when somebody asks for one.

@@ -1,1 +1,1 @@
-"""The site's own CA, as chapters and the command line use it: no notebook, no other CA."""
+"""Who signs for a host, as chapters and the command line use it: the site's own CA, or a public one. No notebook."""

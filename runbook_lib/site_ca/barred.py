@@ -9,7 +9,7 @@ from runbook_lib import inventory
 from runbook_lib.errors import ApplyRefused
 from runbook_lib.families.known import FAMILIES
 from runbook_lib.inventory.typed import apply_to
-from runbook_lib.messages import message
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import authority
 from runbook_lib.pki.revocation import compromised_keys, revocations
 from runbook_lib.remote.change import quote
@@ -85,10 +85,18 @@ def refuse_to_bring_back(book: inventory.Inventory, host: inventory.Host, connec
     found = coming_back(book.site, host, connected, run)
     if found:
         raise ApplyRefused(
-            f"undoing run {run} would bring back what shall serve no more:\n    " + "\n    ".join(found),
+            message(
+                "undoing run {run} would bring back what shall serve no more:\n    {found}",
+                run=run,
+                found=joined("\n    ", found),
+            ),
             host.name,
-            f"leave the run as it is, and change what is wrong with it in a new one ({apply_to(book, host)}); who "
-            f"wants these back all the same runs `sh {ROOT / run}/undo.sh` on the host, which asks no ledger",
+            message(
+                "leave the run as it is, and change what is wrong with it in a new one ({command}); who "
+                "wants these back all the same runs `sh {root}/undo.sh` on the host, which asks no ledger",
+                command=apply_to(book, host),
+                root=ROOT / run,
+            ),
         )
 
 

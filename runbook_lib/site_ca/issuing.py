@@ -1,7 +1,7 @@
 """The own CA as the issuer of a server's certificate: what it proposes, what it issues, and what it takes back."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from runbook_lib import inventory
@@ -10,9 +10,9 @@ from runbook_lib.messages import message
 from runbook_lib.pki import authority, storage
 from runbook_lib.pki.certificate import FITS
 from runbook_lib.remote.change import Change, Plan, TouchedPath, quote
-from runbook_lib.remote.facts import Fact
 from runbook_lib.remote.files import FileChange, FileState, Seen
 from runbook_lib.site_ca import own_ca, renewal
+from runbook_lib.site_ca.issuer import Asked, Described, Proposed
 
 
 @dataclass(frozen=True)
@@ -72,58 +72,64 @@ class CertificateToIssue(Change):
         )
 
 
-def propose(
-    site: inventory.Site,
-    host: inventory.Host,
-    said: Mapping[str, Fact],
-    file: tuple[PurePosixPath, Seen],
-    csr: PurePosixPath,
-    inventory_name: str,
-    key_comes: str = "",
-) -> Plan:
-    """The certificate that the CA would issue; no change while the one that is there fits.
+def described(site: inventory.Site, host: inventory.Host) -> Described:
+    """As `Issuer.described`: whether the CA is there, or comes with the first certificate."""
+    name, values = site.ca.common_name, host.certificate
+    shown = (
+        message("{ca} (made with the first certificate)", ca=name)
+        if own_ca.certificate(site) is None
+        else message("{ca} (there)", ca=name)
+    )
+    lifetime = message(
+        "{days} days; a new one from {renew_days} days left",
+        days=values.valid_days,
+        renew_days=values.renew_days,
+    )
+    return Described(name, shown, lifetime)
 
-    Args:
-        said: what `renewal.facts` asked for.
-        file: the certificate's path, and what is there.
-        csr: the path of the CSR on the host.
-        inventory_name: as a person names the inventory on the command line.
-        key_comes: why the server gets a new key first; '': it does not.
+
+def propose(asked: Asked) -> Proposed:
+    """As `Issuer.propose`: the certificate that the CA would issue; no change while the one that is there fits.
+
     Raises: PolicyViolation: the CA does not sign for this host.
     """
-    why = key_comes or renewal.why_new_certificate(site, host, said)
+    site, host, said = asked.site, asked.host, asked.said
+    why = asked.key_comes or renewal.why_new_certificate(site, host, said)
     if why == FITS:
-        return Plan(message("Certificate"))
+        return Proposed(Plan(message("Certificate")))
     renewal.refuse_outside(site, host)
     renewal.refuse_without_right(site, host, said["public_key"].value)
     issuer, days = f"CN={site.ca.common_name}", host.certificate.valid_days
-    change = CertificateToIssue(*file, csr, host.names.all, days, issuer, host.name, inventory_name, why)
-    return Plan(message("Certificate"), (change,))
+    file, name = (asked.path, asked.seen, asked.csr), asked.inventory_name
+    change = CertificateToIssue(*file, host.names.all, days, issuer, host.name, name, why)
+    return Proposed(Plan(message("Certificate"), (change,)))
 
 
-def issue(
-    site: inventory.Site, host: inventory.Host, change: CertificateToIssue, said: Mapping[str, Fact], run: str
-) -> tuple[FileChange, str]:
-    """Issue what was proposed: the file's change, and what the record is told.
+def issue(plan: Plan, asked: Asked, run: str) -> tuple[Plan, tuple[str, ...]]:
+    """As `Issuer.issue`.
 
     Args:
-        said: what `renewal.facts` asked for, and the CSR itself.
         run: the run's id, for the ledger.
     Raises:
         ApplyRefused: there is no CSR, or it is for another key than the server's.
         CsrRefused, PolicyViolation, AuthorityError: as `pki.authority`; nothing was issued.
     """
+    site, host, said = asked.site, asked.host, asked.said
+    proposed = (one for one in plan.changes if isinstance(one, CertificateToIssue) and one.path == asked.path)
+    change = next(proposed, None)
+    if change is None:
+        return plan, ()
     where = f"{host.name}, {change.csr.name}"
     if said["csr"].status != 0:
-        raise ApplyRefused("the server has no CSR yet", where, "run chapter 1-1 first")
+        raise ApplyRefused(message("the server has no CSR yet"), where, message("run chapter 1-1 first"))
     ca = own_ca.open_or_create(site)
     csr = (said["csr"].value + "\n").encode()
     checked = ca.check_csr(csr, host.names.all, where, host=host.name, run=run)
     if checked.public_key_sha256 != said["public_key"].value:
         raise ApplyRefused(
-            "the CSR is not for the server's key",
+            message("the CSR is not for the server's key"),
             where,
-            "run chapter 1-1 again: it makes the CSR anew from the key that is there",
+            message("run chapter 1-1 again: it makes the CSR anew from the key that is there"),
         )
     issued = ca.issue(
         checked,
@@ -137,16 +143,12 @@ def issue(
     told = message(
         "Issued serial {serial}, valid to {time}.", serial=issued.serial, time=issued.not_after.isoformat()
     )
-    return FileChange(change.path, change.before, FileState.wanted(issued.certificate_pem), change.why), told
+    file = FileChange(change.path, change.before, FileState.wanted(issued.certificate_pem), change.why)
+    return replace(plan, changes=tuple(file if one is change else one for one in plan.changes)), (told,)
 
 
 def withdraw(site: inventory.Site, host: str, run: str, there: Collection[str]) -> int:
-    """Mark what a run issued for a host as withdrawn, since the run was put back.
-
-    Args:
-        there: serials that the host still has in its files; these certificates are not withdrawn.
-    Returns: how many certificates.
-    """
+    """As `Issuer.withdraw`, in the CA's ledger."""
     place = own_ca.directory(site)
     if not authority.exists(place):
         return 0

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from runbook_lib import inventory
 from runbook_lib.errors import CertificateRefused, PolicyViolation
 from runbook_lib.families import Family
-from runbook_lib.messages import message
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import authority, certificate
 from runbook_lib.pki.certificate import FITS
 from runbook_lib.pki.clock import BACKDATE, told_time
@@ -113,7 +113,7 @@ def refuse_outside(site: inventory.Site, host: inventory.Host) -> None:
     reasons = authority.outside(root, host.names.all, own_ca.domains(site))
     if reasons:
         raise PolicyViolation(
-            "; ".join(reasons), host.name, "change its names or those domains in the inventory"
+            joined("; ", reasons), host.name, message("change its names or those domains in the inventory")
         )
 
 
@@ -133,5 +133,8 @@ def refuse_without_right(site: inventory.Site, host: inventory.Host, public_key_
         raise PolicyViolation(
             taken_away(taken),
             host.name,
-            "where it may have one again, write that line at the host, so that it is reviewed like any other",
+            message(
+                "where it may have one again, write that line at the host, so that it is reviewed like "
+                "any other"
+            ),
         )

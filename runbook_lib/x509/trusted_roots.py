@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from runbook_lib.errors import UsageError, VerificationFailed
+from runbook_lib.messages import message
 
 _NAME = "SSL_CERT_FILE"  # openssl-env(7)
 # Where distributions keep them: Debian, Enterprise Linux, SUSE, Alpine. Not every build of Python knows its own's.
@@ -35,18 +36,25 @@ def file() -> Path:
     if named:
         if fault := _fault(Path(named)):
             raise UsageError(
-                f"names {named}, which {fault}, so there are no roots to judge any certificate by",
-                f"the environment of this machine, {_NAME}",
-                f"unset {_NAME}, or let it name the file of roots to be trusted",
+                message(
+                    "names {named}, which {fault}, so there are no roots to judge any certificate by",
+                    named=named,
+                    fault=fault,
+                ),
+                message("the environment of this machine, {name}", name=_NAME),
+                message("unset {name}, or let it name the file of roots to be trusted", name=_NAME),
             )
         return Path(named)
     for path in (ssl.get_default_verify_paths().openssl_cafile, *_FILES):
         if not _fault(Path(path)):
             return Path(path)
     raise VerificationFailed(
-        "this machine has no file of public roots",
+        message("this machine has no file of public roots"),
         "controller",
-        f"install ca-certificates here, or let {_NAME} name a file of roots; then run this again",
+        message(
+            "install ca-certificates here, or let {name} name a file of roots; then run this again",
+            name=_NAME,
+        ),
     )
 
 
@@ -54,8 +62,8 @@ def _fault(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    return "" if any(begin in content for begin in _BEGIN) else "has no certificate in it"
+        return message("cannot be read ({reason})", reason=error.strerror)
+    return "" if any(begin in content for begin in _BEGIN) else message("has no certificate in it")
 
 
 def pem() -> bytes:
@@ -91,7 +99,9 @@ def in_file(file: Path, remedy: str) -> bytes:
     try:
         found = x509.load_pem_x509_certificates(file.read_bytes())
     except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", str(file), remedy) from None
+        raise UsageError(
+            message("cannot be read: {reason}", reason=error.strerror), str(file), remedy
+        ) from None
     except ValueError:
-        raise UsageError("has no certificate (PEM)", str(file), remedy) from None
+        raise UsageError(message("has no certificate (PEM)"), str(file), remedy) from None
     return b"".join(one.public_bytes(Encoding.PEM) for one in found)

@@ -147,9 +147,12 @@ def read(facts: Mapping[str, Fact], where: str) -> ConfiguredCertificate | None:
     looked = facts["certificate_files"]
     if looked.status != 0:
         raise CommandFailed(
-            f"what renews the certificates of this host could not be seen (status {looked.status})",
+            message(
+                "what renews the certificates of this host could not be seen (status {status})",
+                status=looked.status,
+            ),
             where,
-            "see why openssl or postconf is slow there, then run this again",
+            message("see why openssl or postconf is slow there, then run this again"),
         )
     files, renewals = [], []
     for row in looked.value.splitlines():
@@ -163,9 +166,11 @@ def read(facts: Mapping[str, Fact], where: str) -> ConfiguredCertificate | None:
                 renewals.append(Renewal(program, PurePosixPath(configuration), PurePosixPath(real), sha256))
             case _:
                 raise CommandFailed(
-                    f"what the host says of its certificates is not understood: '{row[:200]}'",
+                    message(
+                        "what the host says of its certificates is not understood: '{row}'", row=row[:200]
+                    ),
                     where,
-                    "see whether a file's name there has a tab or a line end in it",
+                    message("see whether a file's name there has a tab or a line end in it"),
                 )
     found = ConfiguredCertificate(_entries(facts["certificate_entries"].value), tuple(files), tuple(renewals))
     return found if found.leaves else None
@@ -183,7 +188,7 @@ def _certificates(pem: bytes, where: str) -> tuple[x509.Certificate, ...]:
         return der.certificates(pem)
     except ValueError as error:
         raise CertificateRefused(
-            f"a certificate that OpenSSL reads cannot be read here ({error})",
+            message("a certificate that OpenSSL reads cannot be read here ({error})", error=str(error)),
             where,
-            "have it issued anew, then run this again",
+            message("have it issued anew, then run this again"),
         ) from error

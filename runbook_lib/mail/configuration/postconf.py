@@ -15,6 +15,7 @@ from runbook_lib.visible import one_line
 
 MAIN_CF = PurePosixPath("/etc/postfix/main.cf")
 MASTER_CF = PurePosixPath("/etc/postfix/master.cf")
+VERSION = {"mail_version": "postconf -h mail_version"}  # the fact that says which Postfix is there
 BLANK = " \t\r\n\v\f"  # isspace(3) in the C locale, as Postfix asks; a blank of Unicode is part of a value
 BETWEEN = (
     "\v"  # between two lines of one service; it is white space to Postfix, so that no folded line has it

@@ -16,7 +16,7 @@ from runbook_lib.mail.configuration import parse, unreadable
 from runbook_lib.mail.configuration.bare_newlines import GUARDS
 from runbook_lib.mail.configuration.mail_files import MailFiles
 from runbook_lib.mail.configuration.parse import port_of
-from runbook_lib.mail.configuration.postconf import BLANK, MAIN_CF, MASTER_CF, folded
+from runbook_lib.mail.configuration.postconf import BLANK, MAIN_CF, MASTER_CF, VERSION, folded
 from runbook_lib.messages import message
 from runbook_lib.remote import alternative
 from runbook_lib.remote.change import quote
@@ -89,7 +89,7 @@ def questions(family: Family, pem: PurePosixPath) -> dict[str, str]:
     group = quote(family.saslauthd_group)
     sasl = " ".join(quote(path) for path in (family.saslauthd_defaults, family.saslauthd_drop_in))
     return {
-        "mail_version": "postconf -h mail_version",
+        **VERSION,
         "guards": f"postconf -d {' '.join(GUARDS)} 2>/dev/null | while read -r n _; do echo $n; done",
         "main_cf": "postconf -n",
         # What stands there, to the byte: with lines, comments, and what is there twice.
@@ -366,8 +366,8 @@ def understood(
 
 def _refuse_odd(state: MailState) -> None:
     facts = state.facts
-    odd = [
-        (f"the time '{name}'", facts[name].value)
+    odd: list[tuple[str, str]] = [
+        (message("the time '{name}'", name=name), facts[name].value)
         for name in _TIMES
         if not re.fullmatch(r"([0-9]+(\.[0-9]+)?)?", facts[name].value)
     ]
@@ -377,9 +377,9 @@ def _refuse_odd(state: MailState) -> None:
         odd.append(("postconf -h mail_version", facts["mail_version"].value))
     for asked, said in odd:
         raise CommandFailed(
-            f"{asked}: the answer is not understood: '{said[:200]}'",
+            message("{asked}: the answer is not understood: '{said}'", asked=asked, said=said[:200]),
             state.host.name,
-            "run it on the host, as root, and see what it prints",
+            message("run it on the host, as root, and see what it prints"),
         )
 
 

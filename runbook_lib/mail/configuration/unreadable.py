@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from runbook_lib.errors import ApplyRefused
 from runbook_lib.mail.configuration.postconf import MAIN_CF, MASTER_CF
+from runbook_lib.messages import message
 from runbook_lib.remote.facts import Fact
 
 # Where neither file is there, the package's install was cut off before it made them: that is no wrong line.
@@ -30,9 +31,17 @@ def check(facts: Mapping[str, Fact], where: str) -> None:
     if not words:
         return
     line = _LINE.search(words)
-    place = f"{line['file']} line {line['line']}" if line else "its configuration"
+    place = (
+        message("{file} line {line}", file=line["file"], line=line["line"])
+        if line
+        else message("its configuration")
+    )
     raise ApplyRefused(
-        f"{place} cannot be parsed, so nothing can be read or planned here. Postfix says: {words}",
+        message(
+            "{place} cannot be parsed, so nothing can be read or planned here. Postfix says: {words}",
+            place=place,
+            words=words,
+        ),
         where,
-        "put the line right on the host (`postconf -n` then shows the settings), and run this again",
+        message("put the line right on the host (`postconf -n` then shows the settings), and run this again"),
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from runbook_lib import inventory
+from runbook_lib.mail.configuration import asked_once
 from runbook_lib.mail.configuration.bare_newlines import BARE_NEWLINE
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.findings import paths
@@ -28,7 +29,7 @@ def look_at(remote: Host, state: MailState, known: Iterable[inventory.Host] = ()
     Args:
         known: all hosts of the inventory.
     """
-    facts = gather(remote, _FACTS, root=True)
+    facts = gather(remote, _FACTS, root=True, ahead=asked_once.lines(_FACTS.values()))
     look = Look(
         state,
         base64.b64decode(state.facts["main_cf_file"].value),

@@ -121,9 +121,12 @@ class MailFlow:
                 flow._end()
                 output.close()
                 raise ApplyRefused(
-                    f"the sampler of mail flow did not begin: {said[-300:] or 'no answer'}",
+                    message(
+                        "the sampler of mail flow did not begin: {said}",
+                        said=said[-300:] or message("no answer"),
+                    ),
                     where,
-                    "see whether the ports answer from here, then run this again",
+                    message("see whether the ports answer from here, then run this again"),
                 )
             time.sleep(0.05)
         cls._at_work[address] = flow

@@ -163,9 +163,13 @@ def of_puppet(seen: Mapping[str, Fact], paths: Sequence[PurePosixPath]) -> Owner
 def _looked(seen: Mapping[str, Fact], name: str) -> list[str]:
     if seen[name].status != 0:
         raise CommandFailed(
-            f"who owns the files of the mail configuration could not be seen ({name}: status {seen[name].status})",
+            message(
+                "who owns the files of the mail configuration could not be seen ({name}: status {status})",
+                name=name,
+                status=seen[name].status,
+            ),
             "host",
-            "look whether these files, and Puppet's lists, can be read by root on the host",
+            message("look whether these files, and Puppet's lists, can be read by root on the host"),
         )
     return seen[name].value.splitlines()
 

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from runbook_lib.errors import ApplyRefused
 from runbook_lib.mail.certificates.configured import ConfiguredCertificate
 from runbook_lib.mail.configuration.state import MailState
+from runbook_lib.messages import joined, message
 from runbook_lib.remote.change import quote
 from runbook_lib.x509.certificate import public_key_sha256
 
@@ -70,15 +71,30 @@ def _kept(state: MailState) -> list[tuple[str, str, str, str]]:
 
 def _refuse(wrong: Sequence[tuple[str, str, str, str]], where: str) -> None:
     if wrong:
-        told = "\n    ".join(
-            f"the key in {one} (SHA-256 of its public half {key_sha256}) does not fit the certificate in {other} "
-            f"({certificate_sha256})"
-            for one, key_sha256, other, certificate_sha256 in wrong
+        told = joined(
+            "\n    ",
+            (
+                message(
+                    "the key in {key} (SHA-256 of its public half {key_sha256}) does not fit the certificate in "
+                    "{certificate} ({certificate_sha256})",
+                    key=one,
+                    key_sha256=key_sha256,
+                    certificate=other,
+                    certificate_sha256=certificate_sha256,
+                )
+                for one, key_sha256, other, certificate_sha256 in wrong
+            ),
         )
         raise ApplyRefused(
-            f"key and certificate do not fit each other, and with them TLS would be off on every port:\n    {told}",
+            message(
+                "key and certificate do not fit each other, and with them TLS would be off on every "
+                "port:\n    {told}",
+                told=told,
+            ),
             where,
-            "put the key back that the certificate is for, or get one for this key (chapters 1-1 and 1-2)",
+            message(
+                "put the key back that the certificate is for, or get one for this key (chapters 1-1 and 1-2)"
+            ),
         )
 
 

@@ -16,6 +16,7 @@ from runbook_lib.mail.configuration.postconf import (
 )
 from runbook_lib.mail.configuration.state import MailState
 from runbook_lib.mail.target import decisions, filters, restrictions, wanted
+from runbook_lib.mail.target.packages import traces
 from runbook_lib.mail.target.services import services
 from runbook_lib.messages import joined, message
 from runbook_lib.remote.change import Plan, TouchedPath, quote
@@ -38,7 +39,9 @@ def plan_packages(state: MailState) -> Plan:
         fqdn = state.facts["hostname"].value
         mailname = fqdn if "." in fqdn else state.host.names.smtp
         preseed = tuple(answer.format(mailname=mailname) for answer in family.questions)
-    change = PackagesChange(state.missing_packages, family.package_manager, preseed, cut_off=cut_off)
+    change = PackagesChange(
+        state.missing_packages, family.package_manager, preseed, cut_off=cut_off, traces=traces(family)
+    )
     why = refused_packages(state)
     return Plan(_PACKAGES, (change,), (message("Apply refuses: {reason}.", reason=why),) if why else ())
 
@@ -63,8 +66,10 @@ def refuse_packages(state: MailState) -> None:
         raise ApplyRefused(
             why,
             state.host.name,
-            "decide about it on the host, as root: `apt-mark unhold NAME` where a hold is in the way, else what "
-            "`apt-get -s install NAME` shows; then type the same again",
+            message(
+                "decide about it on the host, as root: `apt-mark unhold NAME` where a hold is in the "
+                "way, else what `apt-get -s install NAME` shows; then type the same again"
+            ),
         )
 
 

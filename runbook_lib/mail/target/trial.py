@@ -98,9 +98,14 @@ def check(trial: Trial, where: str) -> None:
     ports = ", ".join(map(str, trial.refused))
     said = "\n    ".join(trial.said)
     raise ApplyRefused(
-        f"smtpd refuses the configuration as it would be (tried beside the running one, port {ports}):\n    {said}",
+        message(
+            "smtpd refuses the configuration as it would be (tried beside the running one, port "
+            "{ports}):\n    {said}",
+            ports=ports,
+            said=said,
+        ),
         where,
-        "put right on the host what Postfix names; what this chapter writes was in the trial too",
+        message("put right on the host what Postfix names; what this chapter writes was in the trial too"),
     )
 
 

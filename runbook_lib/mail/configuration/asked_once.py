@@ -20,7 +20,7 @@ _ASKS = {"h": "ask_values", "hx": "ask_expanded"}
 
 
 def lines(commands: Iterable[str]) -> str:
-    """Lines of sh, to be run in the shell that then runs each command in a subshell; '' where nothing is asked twice.
+    """Lines of sh for `gather` to run ahead of these commands; '' where nothing is asked twice.
 
     Args:
         commands: those of a look, as text. What is made of variables is not found in them, and asked as it stands.

@@ -1,13 +1,13 @@
-"""A public CA: the files it returned, read for a chapter; and what is planned while it has returned none."""
+"""A public CA as an issuer: the files it returned, and what a person has to do while it has returned none."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from cryptography import x509
 
-from runbook_lib.chapters.opening import Opened
+from runbook_lib import inventory
 from runbook_lib.errors import ApplyRefused, CertificateRefused, UsageError
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.messages import joined, message
@@ -19,6 +19,7 @@ from runbook_lib.pki.returned import ARCHIVE_BYTES_MAX, is_something_else, left_
 from runbook_lib.remote.change import Change, Plan, TouchedPath, Withheld, quote
 from runbook_lib.remote.files import FileChange, FileState, Seen
 from runbook_lib.site_ca import own_ca
+from runbook_lib.site_ca.issuer import Asked, Described, Proposed
 from runbook_lib.x509 import dns_id, trusted_roots
 
 WHO_ORDERS = message("who orders from the public CA")
@@ -41,14 +42,21 @@ def read_files(paths: Sequence[str | Path], where: str) -> tuple[list[tuple[str,
             for file in files:
                 if not file.is_file():
                     raise UsageError(
-                        f"{file} is not there, or no file", where, "name the file that the CA returned"
+                        message("{file} is not there, or no file", file=file),
+                        where,
+                        message("name the file that the CA returned"),
                     )
                 size = file.stat().st_size
                 if size > ARCHIVE_BYTES_MAX:
                     raise UsageError(
-                        f"{file} has {size} bytes; at most {ARCHIVE_BYTES_MAX} are read",
+                        message(
+                            "{file} has {size} bytes; at most {most} are read",
+                            file=file,
+                            size=size,
+                            most=ARCHIVE_BYTES_MAX,
+                        ),
                         where,
-                        "bring the certificates alone",
+                        message("bring the certificates alone"),
                     )
                 content = file.read_bytes()
                 if path.is_dir() and is_something_else(content):
@@ -57,7 +65,9 @@ def read_files(paths: Sequence[str | Path], where: str) -> tuple[list[tuple[str,
                     found.append((file.name, content))
         except OSError as error:
             raise UsageError(
-                f"{path} cannot be read ({error.strerror})", where, "make it readable to you"
+                message("{path} cannot be read ({reason})", path=path, reason=error.strerror),
+                where,
+                message("make it readable to you"),
             ) from error
     return found, tuple(said)
 
@@ -69,7 +79,7 @@ def imported(host: InventoryHost, paths: Sequence[str | Path], public_key_sha256
         UsageError: a path is wrong.
         CertificateRefused: as `importing.canonical`.
     """
-    files, said = read_files(paths, f"{host.name}, what the CA returned")
+    files, said = read_files(paths, message("{host}, what the CA returned", host=host.name))
     proven = canonical(
         files,
         public_key_sha256,
@@ -102,11 +112,12 @@ class There:
         return (self.leaf_ends - datetime.now(UTC)).days if self.leaf_ends else 0
 
 
-def there(opened: Opened, content: bytes | None, public_key_sha256: str) -> There:
+def there(asked: Asked) -> There:
     """Judge the certificate that is on the host, whoever issued it."""
+    content = asked.seen.file.content if asked.seen.file else None
     if not content or not content.strip():
         return There(is_public=False, fault=message("there is no certificate yet"))
-    where = f"{opened.host.name}, its certificate"
+    where = f"{asked.host.name}, its certificate"
     now = datetime.now(UTC)
     try:
         read = chain.read_pem(content, where)
@@ -118,21 +129,21 @@ def there(opened: Opened, content: bytes | None, public_key_sha256: str) -> Ther
             ),
         )
     ends = read.leaf.not_valid_after_utc
-    is_public = _is_public(opened, read, min(now, ends - timedelta(seconds=1)), where)
+    is_public = _is_public(asked.site, read, min(now, ends - timedelta(seconds=1)), where)
     try:
-        chain.check_pair(read.leaf, public_key_sha256, where)
+        chain.check_pair(read.leaf, asked.said["public_key"].value, where)
     except CertificateRefused:
         return There(is_public, message("it is for another key than the server's"), ends)
-    missing = chain_faults.names_not_covered(read.leaf, opened.host.names.all)
+    missing = chain_faults.names_not_covered(read.leaf, asked.host.names.all)
     if missing:
         return There(is_public, message("it lacks {names}", names=", ".join(missing)), ends)
     expired = message("it expired at {end}", end=ends.isoformat()) if ends < now else ""
     return There(is_public, expired, ends)
 
 
-def _is_public(opened: Opened, read: Chain, at: datetime, where: str) -> bool:
+def _is_public(site: inventory.Site, read: Chain, at: datetime, where: str) -> bool:
     # The own CA is no public one, though its root, of before a roll-over too, may stand among those of this machine.
-    own = own_ca.every_root(opened.inventory.site)
+    own = own_ca.every_root(site)
     if own and any(certificate.is_issued_by(read.leaf, one) for one in x509.load_pem_x509_certificates(own)):
         return False
     try:
@@ -181,26 +192,65 @@ class CertificateToOrder(Change):
         return self.commands()
 
 
-def plan_returned(
-    opened: Opened, paths: Sequence[str], path: PurePosixPath, seen: Seen, public_key_sha256: str
-) -> tuple[Plan, Chain]:
-    """Install what the CA returned; nothing where it is there already.
+def described(_site: inventory.Site, host: inventory.Host) -> Described:
+    """As `Issuer.described`: how long a certificate lasts the CA decides."""
+    name = message("a public CA")
+    renew_days = host.certificate.renew_days
+    return Described(
+        name,
+        name,
+        message("as the CA sells it; a new one from {renew_days} days left", renew_days=renew_days),
+    )
+
+
+def propose(asked: Asked) -> Proposed:
+    """As `Issuer.propose`: what came back is installed; while nothing has, a person orders it.
 
     Raises:
-        CertificateRefused: it is not fit to be installed, or older than the public one that is there.
+        CertificateRefused: it is not fit to be installed, or older than the public one that is there; or the server
+            has no key that it could be for.
+        UsageError: a path is wrong.
     """
-    proven = imported(opened.host, paths, public_key_sha256)
+    if not asked.returned:
+        return Proposed(_without_file(asked))
+    if asked.said["key_is_there"].status != 0:
+        raise CertificateRefused(
+            message("the server has no key at {key} yet, so no certificate can be for it", key=asked.key),
+            asked.host.name,
+            message(
+                "run chapter 1-1, and order with the CSR that it makes; what was returned is for a key "
+                "that is gone"
+            ),
+        )
+    plan, proven = _returned(asked)
+    told = (
+        message("Returned by the CA: {file}, SHA-256 {sha256}.", file=original.name, sha256=original.sha256)
+        for original in proven.originals
+    )
+    return Proposed(plan, tuple(told))
+
+
+def _returned(asked: Asked) -> tuple[Plan, Chain]:
+    """Install what the CA returned, as one chain; nothing where it is there already."""
+    path, seen = asked.path, asked.seen
+    proven = imported(asked.host, asked.returned, asked.said["public_key"].value)
     wanted = FileState.wanted(proven.pem)
     if seen.line == wanted.line:
         return Plan(_TITLE, (), proven.notes), proven
-    present = there(opened, seen.file.content if seen.file else None, public_key_sha256)
+    present = there(asked)
     ends = proven.leaf.not_valid_after_utc
     if present.is_public and not present.fault and present.leaf_ends and present.leaf_ends > ends:
         raise CertificateRefused(
-            f"what was returned ends at {ends.isoformat()}, before the public one that is there "
-            f"({present.leaf_ends.isoformat()}): it is an older one",
-            opened.host.name,
-            "name the file of the newer one (certificate.returned in the inventory), or leave it out",
+            message(
+                "what was returned ends at {end}, before the public one that is there "
+                "({newer}): it is an older one",
+                end=ends.isoformat(),
+                newer=present.leaf_ends.isoformat(),
+            ),
+            asked.host.name,
+            message(
+                "name the file of the newer one (certificate.returned in the inventory), or leave it out"
+            ),
         )
     issuer = shown_dn(proven.leaf.issuer)
     why = message("of {issuer}, valid to {end}", issuer=issuer, end=f"{ends:%Y-%m-%d}")
@@ -213,14 +263,12 @@ _TO_DECIDE = message(
 )
 
 
-def plan_without_file(opened: Opened, present: There, order: CertificateToOrder) -> Plan:
-    """While a public CA signs, and has returned nothing (new): what a person has to do, or when.
-
-    The own CA never signs over a public certificate unless the inventory says so: users' programs trust the public
-    one, and would be shown a stranger.
-    """
-    decided = opened.host.certificate.is_public
-    if present.is_public and not present.fault and present.days_left > opened.host.certificate.renew_days:
+def _without_file(asked: Asked) -> Plan:
+    """While a public CA signs, and has returned nothing (new): what a person has to do, or when."""
+    host, present = asked.host, there(asked)
+    order = CertificateToOrder(asked.path, asked.seen, host.names.all, host.name, asked.inventory_name)
+    decided = host.certificate.is_public
+    if present.is_public and not present.fault and present.days_left > host.certificate.renew_days:
         return Plan(_TITLE)
     if present.is_public and not present.fault:
         told = message(
@@ -238,16 +286,26 @@ def plan_without_file(opened: Opened, present: There, order: CertificateToOrder)
     return Plan(_TITLE, (), (), (Withheld(order, WHO_ORDERS, why),))
 
 
-def refuse_to_wait(plan: Plan, present: There, host: str) -> None:
-    """Apply goes no further where the server has no certificate that serves, and only a person can bring one.
+def issue(plan: Plan, asked: Asked, _run: str) -> tuple[Plan, tuple[str, ...]]:
+    """As `Issuer.issue`: what came back is a file with its bytes by now, and nothing here can make another.
 
     Raises:
-        ApplyRefused: with what to do.
+        ApplyRefused: the server has no certificate that serves, and only a person can bring one: what to do.
     """
     for one in plan.withheld:
-        if isinstance(one.change, CertificateToOrder) and present.fault:
+        if (
+            isinstance(one.change, CertificateToOrder)
+            and one.change.path == asked.path
+            and there(asked).fault
+        ):
             raise ApplyRefused(
-                f"the certificate has to come from a public CA: {one.why}",
-                host,
-                f"order it, and bring what comes back:\n{one.change.commands()}",
+                message("the certificate has to come from a public CA: {why}", why=one.why),
+                asked.host.name,
+                message("order it, and bring what comes back:\n{commands}", commands=one.change.commands()),
             )
+    return plan, ()
+
+
+def withdraw(_site: inventory.Site, _host: str, _run: str, _there: Collection[str]) -> int:
+    """As `Issuer.withdraw`: nothing, since a person has its certificates revoked, at the CA."""
+    return 0
