@@ -12,6 +12,8 @@ from runbook_lib.remote.files import FUNCTIONS, looks
 _POSTCONF = """#!/bin/sh
 printf "%s\\n" "$*" >> "$HERE/started"
 cat "$HERE/warns" >&2
+case $1 in -m) echo hash; exit ;; esac
+if grep -q "^postconf: fatal: file " "$HERE/warns"; then exit 1; fi
 kind=$1
 shift
 case $kind in
@@ -97,6 +99,19 @@ def test_what_has_more_to_say_is_asked_by_each(here: Path, shell: tuple[str, ...
         assert together.count("status 127") == alone.count("status 127") == len(commands)
         return
     assert together == alone
+
+
+@pytest.mark.parametrize("shell", _SHELLS)
+def test_a_file_that_cannot_be_read_is_asked_for_once(here: Path, shell: tuple[str, ...]) -> None:
+    """Each start of a real postconf(1) waits a second before it says so, and a look has dozens."""
+    (here / "warns").write_text("postconf: fatal: file /etc/postfix/master.cf: line 16: bad field count\n")
+    commands = (*_COMMANDS, "postconf -m", "sh -c 'postconf -m'")
+    alone, started_alone = _said(here, shell, commands, once=False)
+    together, started = _said(here, shell, commands, once=True)
+    assert together == alone
+    assert (started_alone, started) == (10, 3)
+    (here / "warns").write_text("")
+    assert "fatal" not in _said(here, shell, commands, once=True)[0]
 
 
 @pytest.mark.parametrize("shell", _SHELLS)

@@ -40,7 +40,7 @@ def read_mail(
         remote,
         asked,
         root=True,
-        functions=FUNCTIONS + state.FUNCTIONS,
+        functions=FUNCTIONS + state.FUNCTIONS + asked_once.FUNCTIONS,
         ahead=f"{state.ahead(family)}; {ahead([*whole, *bare])}\n{asked_once.lines(asked.values())}",
     )
     read = state.understood(host, family, release, facts)

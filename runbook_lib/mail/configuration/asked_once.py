@@ -8,6 +8,17 @@ import re
 from collections.abc import Iterable
 from importlib import resources
 
+# Also for a shell that is started meanwhile, as another user, which has no more of the look than its variables.
+FUNCTIONS = r"""
+_ask_postconf() {
+  case ${1:-} in
+  -m | -a | -A | -l) ;;
+  *) if [ -n "${_postconf_refused:-}" ]; then printf '%s\n' "$_postconf_refused" >&2; return 1; fi ;;
+  esac
+  command postconf "$@"
+}
+postconf() { _ask_postconf "$@"; }
+"""
 _SH = resources.files(__package__).joinpath("asked_once.sh").read_text()
 _NAME = r"[a-z][a-z0-9_]+"
 _BY_NAME = re.compile(rf"\bpostconf -(hx?) ({_NAME}(?: {_NAME})*)")
@@ -32,4 +43,4 @@ def lines(commands: Iterable[str]) -> str:
         if len(asked) > 1:
             asks.append(f"{words} {' '.join(dict.fromkeys(' '.join(asked).split(' ')))}\n")
     asks += [f"{words}\n" for words, pattern in _WHOLE.items() if len(pattern.findall(text)) > 1]
-    return f"{_SH}{''.join(asks)}" if asks else ""
+    return f"{FUNCTIONS}{_SH}{''.join(asks)}" if asks else ""
