@@ -54,6 +54,11 @@ def ask(desk: Desk, *trusts: Trust) -> Shown:
     return desk.show(Table(("the client trusts", "port", "openssl s_client", "Python's ssl"), rows))
 
 
+def serial(desk: Desk) -> str:
+    """The serial of the certificate that 465 shows."""
+    return spelled_serial(_shown(desk, 465).serial_number)
+
+
 def served(desk: Desk) -> Shown:
     """What each port shows, read by a client that believes nothing."""
     rows = [(str(port), *_told(_shown(desk, port))) for port in PORTS]

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,10 @@ class Desk:
     def run(self) -> str:
         """The id of the run that was begun last."""
         return self.runs[-1]
+
+    def day(self, days: int) -> str:
+        """The day so many days from today, as an inventory has it."""
+        return str(datetime.now(UTC).date() + timedelta(days=days))
 
     def begin(self) -> None:
         """From here on what is done by hand in chapters belongs to a new run."""

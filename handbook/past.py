@@ -2,7 +2,7 @@
 
 import re
 
-from handbook.desk import NotAsTold, Seen
+from handbook.desk import NotAsTold
 from runbook_lib.display import Parts, Shown, Table
 
 # About which place, which answer, and why: as the administrator of this server would say it.
@@ -19,11 +19,11 @@ DECISIONS = (
 )
 
 _CONFLICT = re.compile(
-    r"CONFLICT \S+: (\S+) was changed since \(before: (.*?); we left: (.*?); now: (.*?)\)$", re.MULTILINE
+    r"CONFLICT \S+: (\S+) was changed since \(before: (.*?); we left: (.*?); now: (.*)\)$", re.MULTILINE
 )
 
 
-def three_ways(rollback: Seen) -> Shown:
+def three_ways(rollback: Shown) -> Shown:
     """Each conflict that a rollback told, as a table: what was there before, what we wrote, what stands there now.
 
     Raises: NotAsTold where it told none.

@@ -24,6 +24,8 @@ _FIXED = tuple(
         (r"(?<=\b3\.7\.)\d+", "11"),
         # whose seal it is, and what was sealed
         (r"^Seal: .*", "Seal: controller:kanri:1:5ea1…"),
+        # how often mail was asked for while a chapter was at work
+        (r"(?<=: asked )\d+(?= times)", "200"),
         # the time of day
         (r"(?<=\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(\.\d+)?", "T09:30:00"),
         (r"(?<=\d{4}-\d\d-\d\d) \d\d:\d\d(?= UTC)", " 09:30"),
