@@ -1,4 +1,4 @@
-"""Clients of ports 465 and 587, which are real ones: what openssl and what Python's ssl say of the server's certificate."""
+"""Real clients of ports 465 and 587: what openssl and what Python's ssl say of the server's certificate."""
 
 import re
 import smtplib
@@ -50,7 +50,14 @@ def ask(desk: Desk, *trusts: Trust) -> Shown:
     for trust in trusts:
         store = _store(desk, trust)
         for port in PORTS:
-            rows.append((trust.words, str(port), _openssl(desk, port, store, trust), _python(desk, port, store, trust)))
+            rows.append(
+                (
+                    trust.words,
+                    str(port),
+                    _openssl(desk, port, store, trust),
+                    _python(desk, port, store, trust),
+                )
+            )
     return desk.show(Table(("the client trusts", "port", "openssl s_client", "Python's ssl"), rows))
 
 
@@ -110,7 +117,9 @@ def _openssl(desk: Desk, port: int, store: Path, trust: Trust) -> str:
     ).stdout.decode(errors="replace")  # fmt: skip
     codes = re.findall(r"Verify return code: (.*)", said)
     if not codes:
-        raise NotAsTold(f"openssl had no handshake with port {port}:\n{said}", desk.host.name, "look at the server")
+        raise NotAsTold(
+            f"openssl had no handshake with port {port}:\n{said}", desk.host.name, "look at the server"
+        )
     return str(codes[-1])
 
 
@@ -171,7 +180,8 @@ class Meanwhile:
             raise NotAsTold("\n".join(self.failures), self.desk.host.name, "look at the server")
         seen = ", then ".join(dict.fromkeys(self.serials))
         return Text(
-            f"Meanwhile a client connected to 465 and 587 again and again. No handshake failed; it saw the serial {seen}."
+            "Meanwhile a client connected to 465 and 587 again and again. No handshake failed; it saw these serials: "
+            f"{seen}."
         )
 
 
@@ -200,4 +210,3 @@ def watched(desk: Desk, trust: Trust, work: Callable[[], Shown]) -> tuple[Shown,
     for _ in PORTS:  # a waiting smtpd takes one connection more after a reload
         user._once()
     return shown, user.told()
-

@@ -1,4 +1,4 @@
-"""An administrator's desk beside one lab host: an inventory, records and a CA of its own, and the product's commands."""
+"""An administrator's desk beside a lab host: an inventory, records and a CA of its own, and the product's commands."""
 
 import os
 import shutil
@@ -90,7 +90,12 @@ class Desk:
 
     def show(self, shown: Shown) -> Seen:
         """What a chapter shows, steady."""
-        return Seen(shown, self.stand_ins.put)
+        return Seen(shown, self._steady)
+
+    def _steady(self, text: str) -> str:
+        """The desk's folder is where its commands are typed; the lab's has another path on each machine."""
+        text = text.replace(f" --inventory {self.inventory}", "").replace(f"{self.folder}/", "")
+        return self.stand_ins.put(text.replace(str(Lab.load().folder), ".lab"))
 
     def carry_out(self, chapter: Chapter, *steps: str) -> Shown:
         """Apply a chapter's plans, one after the other.
@@ -107,7 +112,7 @@ class Desk:
             chapter.apply(plan)
         return self.show(Parts(shown or [Text("Nothing to do.")]))
 
-    def refused(self, step: Callable[..., object], *given: Any) -> Shown:  # noqa: ANN401  # whatever the step takes
+    def refused(self, step: Callable[..., object], *given: Any) -> Shown:
         """What a step says that refuses.
 
         Raises: NotAsTold where it does not refuse.
@@ -116,9 +121,11 @@ class Desk:
             step(*given)
         except RunbookError as error:
             return self.show(Terminal(type(error).__name__, str(error)))
-        raise NotAsTold("it was to refuse, and did not", self.host.name, "mend the handbook", "It may be broken.")
+        raise NotAsTold(
+            "it was to refuse, and did not", self.host.name, "mend the handbook", "It may be broken."
+        )
 
-    def runbook(self, *words: str, code: int = 0) -> Seen:
+    def runbook(self, *words: str, code: int = 0) -> Terminal:
         """A command of the product, as it is typed on the controller; the desk's inventory is named behind it.
 
         Args:
@@ -131,8 +138,7 @@ class Desk:
             env=given | {"COLUMNS": str(_COLUMNS)}, cwd=self.folder, timeout=_TIMEOUT_S, check=False,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        said = done.stdout.decode(errors="replace").replace(f" --inventory {self.inventory}", "")
-        said = said.replace(f"{self.folder}/", "")
+        said = done.stdout.decode(errors="replace")
         if done.returncode != code:
             raise NotAsTold(
                 f"`runbook {' '.join(words)}` ended with {done.returncode}, not {code}:\n{said}",
@@ -140,15 +146,16 @@ class Desk:
             )  # fmt: skip
         self.host.forget_answers()
         ended = f"\n[exit status {done.returncode}]" if done.returncode else ""
-        return self.show(Terminal("The controller", f"$ runbook {' '.join(words)}\n{said.rstrip()}{ended}"))
+        lines = f"$ runbook {' '.join(words)}\n{said.rstrip()}{ended}"
+        return Terminal("The controller", self._steady(lines))
 
-    def by_hand(self, command: str) -> Seen:
+    def by_hand(self, command: str) -> Terminal:
         """What an administrator types at a root shell of the host."""
         script = command + "\ntouch -d '9 seconds ago' /etc/postfix/main.cf /etc/postfix/master.cf"
         ran = self.host.run(f"({script}) 2>&1", root=True, timeout_s=_TIMEOUT_S)
         self.host.forget_answers()
         lines = [*(f"# {line}" for line in command.split("\n")), *ran.text.splitlines()]
-        return self.show(Terminal("The server, as root", "\n".join(lines)))
+        return Terminal("The server, as root", self._steady("\n".join(lines)))
 
     def change(self, **blocks: object) -> Seen:
         """Change the host's part of the inventory, and show what differs."""

@@ -23,9 +23,10 @@ _FIXED = tuple(
         # Debian's patch of Postfix, which a security update moves
         (r"(?<=\b3\.7\.)\d+", "11"),
         # whose seal it is, and what was sealed
-        (r"^Seal: .*", "Seal: controller:kanri:1:5ea1…"),
+        (r"^Seal: .*", "Seal: controller-kanri:1:5ea1…"),
         # how often mail was asked for while a chapter was at work
         (r"(?<=: asked )\d+(?= times)", "200"),
+        (r"(?<=longest gap )[\d.]+(?= s)", "1.0"),
         # the time of day
         (r"(?<=\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(\.\d+)?", "T09:30:00"),
         (r"(?<=\d{4}-\d\d-\d\d) \d\d:\d\d(?= UTC)", " 09:30"),
@@ -53,7 +54,7 @@ _SHIFTED = re.compile(r"\b20\d\d-(?:0\d|1[0-2])-[0-3]\d")
 
 
 class StandIns:
-    """What is another at each run and has to be told apart: runs, serials, fingerprints, by the order they come in; days.
+    """What is another at each run: runs, serials and fingerprints, told apart by the order they come in; and days.
 
     Each kind keeps its length, so that columns stay where they are.
     """
@@ -87,4 +88,3 @@ class StandIns:
             return str(date.fromisoformat(found[0]) + self._shift)
         except ValueError:  # no day of the calendar
             return found[0]
-

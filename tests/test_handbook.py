@@ -183,11 +183,22 @@ def test_what_differs_between_runs_is_told_apart_by_the_order_it_comes_in() -> N
 
 def test_a_conflict_is_shown_three_ways() -> None:
     """Each once, however often the rollback says it; without one, the chapter is wrong."""
-    line = "CONFLICT /etc/postfix/main.cf: a_b was changed since (before: a_b = 1; we left: -; now: a_b = {c; (d)})"
-    table = past.three_ways(Text(f"left alone:\n    {line}\n    {line}\n"))
-    assert [row for row in table.text().splitlines() if "a_b = " in row] == [
-        "before the run         a_b = 1",
-        "what stands there now  a_b = {c; (d)}",
+    setting = "CONFLICT /etc/postfix/main.cf: a_b was changed since (before: a_b = 1; we left: -; now: a_b = {c (d)})"
+    service = (
+        "CONFLICT /etc/postfix/master.cf: s/inet was changed since (before: s inet n - y - - smtpd -o {x=1, 2}; "
+        "we left: s inet n - y - - smtpd -o x=3 -o y=4; now: no such service)"
+    )
+    table = past.three_ways(Text(f"left alone:\n    {setting}\n    {service}\n    {setting}\n"))
+    assert [
+        row.split("  ") for row in re.sub(" {3,}", "  ", table.text()).splitlines() if "--" not in row
+    ] == [
+        ["a_b", "before the run", "what the run wrote", "what stands there now"],
+        ["a_b", "1", "-", "{c (d)}"],
+        [""],
+        ["s/inet", "before the run", "what the run wrote", "what stands there now"],
+        ["the service", "s inet n - y - - smtpd", "s inet n - y - - smtpd", "no such service"],
+        ["x", "1, 2", "3", "-"],
+        ["y", "-", "4", "-"],
     ]
     with pytest.raises(NotAsTold, match="no conflict"):
         past.three_ways(Text("everything is as before the run"))
