@@ -132,7 +132,16 @@ packages_back() {
 # Remove the packages of change $1 that are here, unless that would take something along.
 packages_out() {
     for _path in ${left_alone:-}; do
-        case $_path in /etc/postfix/*) ;; /*) packages_own "$_path" || continue ;; *) continue ;; esac
+        case $_path in
+        /etc/postfix/*)
+            # A Postfix that was there before the run stays, and its files with it.
+            case " $_remove " in
+            *" postfix "*) ;;
+            *) continue ;;
+            esac ;;
+        /*) packages_own "$_path" || continue ;;
+        *) continue ;;
+        esac
         kept "packages: $_path, which was left alone, would go with them"
         return 1
     done
