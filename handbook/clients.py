@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from runbook_lib.x509.certificate import spelled_serial
 PORTS = (465, 587)
 _TIMEOUT_S = 60.0
 _PAUSE_S = 0.1
+_IN_A_ROW = 5
 
 
 @dataclass(frozen=True)
@@ -68,28 +70,18 @@ def serial(desk: Desk) -> str:
 
 def served(desk: Desk) -> Shown:
     """What each port shows, read by a client that believes nothing."""
-    rows = [(str(port), *_told(_shown(desk, port))) for port in PORTS]
-    return desk.show(Table(("port", "serial", "issuer", "ends", "key"), rows, ""))
+    rows = [(str(port), *_told(desk, _shown(desk, port))) for port in PORTS]
+    return desk.show(Table(("port", "serial", "issuer", "ends", "key"), rows))
 
 
-def _told(one: x509.Certificate) -> tuple[str, str, str, str]:
+def _told(desk: Desk, one: x509.Certificate) -> tuple[str, str, str, str]:
     key = x509.SubjectKeyIdentifier.from_public_key(one.public_key()).digest.hex().upper()
     return (
         spelled_serial(one.serial_number),
         one.issuer.rfc4514_string(),
         f"{one.not_valid_after_utc:%Y-%m-%d}",
-        _key_name(key),
+        desk.key_name(key),
     )
-
-
-_keys: list[str] = []
-
-
-def _key_name(key: str) -> str:
-    """Keys are told apart by the order in which they were seen."""
-    if key not in _keys:
-        _keys.append(key)
-    return f"key {_keys.index(key) + 1}"
 
 
 def _file(folder: Path, name: str, number: int, ending: str) -> bytes:
@@ -174,6 +166,22 @@ class Meanwhile:
             except OSError as error:
                 self.failures.append(f"{port}: {error}")
 
+    def until_new(self) -> None:
+        """Go on until each port shows another certificate than in the beginning.
+
+        An smtpd that waits when Postfix is reloaded takes one connection more.
+
+        Raises: NotAsTold where one goes on showing it.
+        """
+        deadline, in_a_row = time.monotonic() + _TIMEOUT_S, 0
+        while in_a_row < _IN_A_ROW:
+            if time.monotonic() > deadline:
+                raise NotAsTold(
+                    "the old certificate is still shown", self.desk.host.name, "look at the server"
+                )
+            self._once()
+            in_a_row = 0 if self.serials[0] in self.serials[-len(PORTS) :] else in_a_row + 1
+
     def told(self) -> Text:
         """What this user saw."""
         if self.failures:
@@ -207,6 +215,5 @@ def watched(desk: Desk, trust: Trust, work: Callable[[], Shown]) -> tuple[Shown,
     finally:
         over.set()
         thread.join()
-    for _ in PORTS:  # a waiting smtpd takes one connection more after a reload
-        user._once()
+    user.until_new()
     return shown, user.told()

@@ -64,6 +64,7 @@ class Desk:
     folder: Path
     stand_ins: StandIns
     runs: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     _before: Mapping[str, str | None] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -78,6 +79,12 @@ class Desk:
     def run(self) -> str:
         """The id of the run that was begun last."""
         return self.runs[-1]
+
+    def key_name(self, key: str) -> str:
+        """Keys are told apart by the order in which they were seen."""
+        if key not in self.keys:
+            self.keys.append(key)
+        return f"key {self.keys.index(key) + 1}"
 
     def day(self, days: int) -> str:
         """The day so many days from today, as an inventory has it."""
@@ -111,6 +118,12 @@ class Desk:
                 shown.append(plan)
             chapter.apply(plan)
         return self.show(Parts(shown or [Text("Nothing to do.")]))
+
+    def whole(self, chapter: Chapter, *steps: str) -> Shown:
+        """As `carry_out`, and the chapter's record is complete with it."""
+        shown = self.carry_out(chapter, *steps)
+        chapter.summary()
+        return shown
 
     def refused(self, step: Callable[..., object], *given: Any) -> Shown:
         """What a step says that refuses.

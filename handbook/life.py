@@ -10,7 +10,7 @@ from runbook_lib.display import Parts, Shown
 def first(desk: Desk) -> Shown:
     """Chapters 1-1, 1-2 and 2 on a host that has a Postfix and nothing of ours; what 1-1 and 1-2 planned."""
     shown = _pair(desk)
-    desk.carry_out(
+    desk.whole(
         postfix.open(desk.inventory, desk.host.name),
         "plan_packages", "plan_sasl", "plan_joined_file", "plan_settings", "plan_services", "plan_taking_up",
     )  # fmt: skip
@@ -29,7 +29,7 @@ def renewed(desk: Desk, trust: Trust) -> Shown:
     def work() -> Shown:
         shown = _pair(desk)
         chapter = postfix.open(desk.inventory, desk.host.name)
-        return Parts([*shown, desk.carry_out(chapter, "plan_joined_file", "plan_taking_up")])
+        return Parts([*shown, desk.whole(chapter, "plan_joined_file", "plan_taking_up")])
 
     shown, told = clients.watched(desk, trust, work)
     return Parts([shown, desk.show(told)])
@@ -38,5 +38,5 @@ def renewed(desk: Desk, trust: Trust) -> Shown:
 def _pair(desk: Desk) -> list[Shown]:
     """Key, request and certificate, as far as they are due."""
     ours = desk.inventory, desk.host.name
-    plans = [desk.carry_out(key_and_csr.open(*ours), "plan_key", "plan_csr")]
-    return [*plans, desk.carry_out(signing.open(*ours), "plan_certificate")]
+    plans = [desk.whole(key_and_csr.open(*ours), "plan_key", "plan_csr")]
+    return [*plans, desk.whole(signing.open(*ours), "plan_certificate")]
