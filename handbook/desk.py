@@ -117,7 +117,7 @@ class Desk:
             if not plan.is_empty:
                 shown.append(plan)
             chapter.apply(plan)
-        return self.show(Parts(shown or [Text("Nothing to do.")]))
+        return self.show(Parts(shown or [Text(f"{chapter.title}: nothing to do.")]))
 
     def whole(self, chapter: Chapter, *steps: str) -> Shown:
         """As `carry_out`, and the chapter's record is complete with it."""

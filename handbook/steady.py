@@ -49,12 +49,13 @@ DAY = date(2027, 1, 15)  # that of every run; other days stay as far from it as 
 _RUN = r"\b\d{8}T\d{6}Z-[0-9a-f]{4}\b"
 _SERIAL = r"\b[0-9A-F]{30,34}\b"
 _FINGERPRINT = r"\b(?:[0-9A-F]{2}:){31}[0-9A-F]{2}\b"
-_NAMED = re.compile(f"{_RUN}|{_FINGERPRINT}|{_SERIAL}")
+_DIGEST = r"\b[0-9a-f]{64}\b"
+_NAMED = re.compile(f"{_RUN}|{_FINGERPRINT}|{_SERIAL}|{_DIGEST}")
 _SHIFTED = re.compile(r"\b20\d\d-(?:0\d|1[0-2])-[0-3]\d")
 
 
 class StandIns:
-    """What is another at each run: runs, serials and fingerprints, told apart by the order they come in; and days.
+    """What is another at each run: runs, serials, digests, told apart by the order they come in; and days.
 
     Each kind keeps its length, so that columns stay where they are.
     """
@@ -80,8 +81,11 @@ class StandIns:
         if ":" in name:
             number = 1 + sum(":" in known for known in self._known)
             return ":".join(["C0", "FF", "EE", *["00"] * 28, f"{number:02}"])
-        number = 1 + sum(known.isalnum() for known in self._known)
-        return f"C0FFEE{number:026}"
+        if len(name) == 64:
+            number = 1 + sum(len(known) == 64 for known in self._known)
+            return f"5ea1{number:060}"
+        number = 1 + sum(len(known) < 40 and known.isalnum() for known in self._known)
+        return f"C0FFEE{number:0{len(name) - 6}}"
 
     def _day(self, found: re.Match[str]) -> str:
         try:

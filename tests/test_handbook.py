@@ -178,6 +178,7 @@ def test_what_differs_between_runs_is_told_apart_by_the_order_it_comes_in() -> N
     first, second = f"C0FFEE{1:026}", f"C0FFEE{2:026}"
     assert told == f"{first}, {second}, valid to 2028-01-15 (run 20270115T090100Z-c0de)"
     assert put(f"{serials[1]} of 20261201T052653Z-0000") == f"{second} of 20270115T090200Z-c0de"
+    assert put(f"{'ab' * 32}, {'cd' * 32}") == f"5ea1{1:060}, 5ea1{2:060}"
     assert put("CVE-2023-51764, since 3.4; 2026-99-01") == "CVE-2023-51764, since 3.4; 2026-99-01"
 
 
