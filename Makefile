@@ -80,7 +80,7 @@ notebooks: lab-up ## runs the notebooks, in each language, on the lab's first ho
 	    -r host el9 "$$folder/$$chapter.ipynb" "$$records/$$chapter.ipynb" || exit 1; done && \
 	  $(RUN_IN_PLACE) $$folder/[0-9]*.ipynb && rm -r "$$records" && $(CLEAN_IN_PLACE) $$folder/[0-9]*.ipynb || exit 1; done
 
-handbook: lab-packages .venv/.ready ## makes and cures the handbook's faults on a lab host, and stores what was said, cleaned
+handbook: lab-packages .venv/.ready ## runs the handbook on a lab host: faults made and cured, a server with a past, a certificate's life; and stores what was said, cleaned
 	@.venv/bin/python -m lab up debian12
 	@$(RUN_IN_PLACE) handbook/[0-9]*.ipynb
 	@$(CLEAN_IN_PLACE) handbook/[0-9]*.ipynb

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handbook.fault import Fault, Said, story
+from handbook.lab_host import proven
 from handbook.steady import steady
 from lab import Lab, Prepared
 from lab.releases import DOMAIN
-from runbook_lib import inventory, remote
-from runbook_lib.chapters import parameters
-from runbook_lib.chapters.opening import is_lab_host
 from runbook_lib.display import Parts, Text
-from runbook_lib.errors import ApplyRefused, RunbookError
+from runbook_lib.errors import RunbookError
 from runbook_lib.remote import Host
 
 STATE = Prepared(
@@ -119,19 +117,9 @@ def open(inventory_name: str, host_name: str) -> Bench:  # noqa: A001  # as ever
         host_name: a host of it.
     Raises: ApplyRefused for any other host than the lab's; nothing was changed.
     """
-    parameters.check(parameters.of_this_notebook(), frozenset({"inventory", "host"}), "the handbook")
-    book = inventory.load(inventory_name)
-    host = book.host(host_name)
-    connected = remote.connect(book.site, host)
-    mark = connected.run("cat /etc/runbook-lab 2>/dev/null || :").stdout.decode(errors="replace")
-    if not is_lab_host(connected, mark):
-        raise ApplyRefused(
-            "it is not proven to be a host of this checkout's lab, and the handbook breaks what it is given",
-            host.name,
-            "run it without parameters, on the lab's first host; `python -m lab up` makes the lab",
-        )
+    connected = proven(inventory_name, host_name)
     lab = Lab.load()
-    lab.reset(host.name, STATE)
+    lab.reset(connected.name, STATE)
     connected.close()
-    release = lab.host(host.name).release
+    release = lab.host(connected.name).release
     return Bench(connected, f"mail{release.number}.{DOMAIN}", release.hostname, lab.secret("kensa"))

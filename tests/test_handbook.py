@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -15,15 +16,18 @@ import pytest
 from test_engine_is_faithful import sanitized
 
 import handbook.faults
-from handbook import bench
+from handbook import bench, past
+from handbook.desk import NotAsTold
 from handbook.fault import Ask, Fault
-from handbook.steady import steady
+from handbook.steady import StandIns, steady
 from lab import Lab
 from lab.state import CHECKOUT
 from runbook_lib.batch.notebooks import find_notebooks
+from runbook_lib.display import Text
 from runbook_lib.errors import ApplyRefused
 
 NOTEBOOK = CHECKOUT / "handbook" / "01-from-the-log-line-to-the-cure.ipynb"
+ALL = sorted((CHECKOUT / "handbook").glob("[0-9]*.ipynb"))
 PAPERMILL = Path(sys.executable).with_name("papermill")
 FAULTS = {
     f"{module.name}.{name}": value
@@ -45,13 +49,15 @@ def test_a_host_that_is_not_proven_to_be_the_lab_s_is_refused_before_anything_is
     lab.reset("debian12", "bare")
     lab.exec("debian12", "echo another >/etc/runbook-lab; touch /root/here")
     before = lab.tree_digest("debian12")
-    done = subprocess.run(
-        [PAPERMILL, "--no-progress-bar", "--engine", "in-process", NOTEBOOK, tmp_path / "out.ipynb"],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "not proven to be a host of this checkout's lab" in done.stderr
-    assert lab.tree_digest("debian12") == before
+    assert len(ALL) == 3
+    for notebook in ALL:
+        done = subprocess.run(
+            [PAPERMILL, "--no-progress-bar", "--engine", "in-process", notebook, tmp_path / "out.ipynb"],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1, notebook
+        assert "not proven to be a host of this checkout's lab" in done.stderr, notebook
+        assert lab.tree_digest("debian12") == before, notebook
 
 
 def test_no_inventory_can_claim_that_a_host_is_the_lab_s(lab: Lab, tmp_path: Path) -> None:
@@ -93,15 +99,18 @@ def test_a_cell_is_red_when_its_fault_shows_something_else(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("engine", ["nbclient", "in-process"])
-def test_it_comes_out_as_it_is_stored_by_papermill(lab: Lab, tmp_path: Path, engine: str) -> None:
+@pytest.mark.parametrize("notebook", ALL, ids=lambda path: path.stem[:2])
+def test_it_comes_out_as_it_is_stored_by_papermill(
+    lab: Lab, tmp_path: Path, notebook: Path, engine: str
+) -> None:
     lab.up()
     out = tmp_path / "out.ipynb"
     done = subprocess.run(
-        [PAPERMILL, "--no-progress-bar", "--engine", engine, NOTEBOOK, out],
+        [PAPERMILL, "--no-progress-bar", "--engine", engine, notebook, out],
         capture_output=True, text=True, timeout=600, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    stored, made = (sanitized(nbformat.read(path, as_version=4)) for path in (NOTEBOOK, out))
+    stored, made = (sanitized(nbformat.read(path, as_version=4)) for path in (notebook, out))
     assert made == stored
 
 
@@ -161,14 +170,50 @@ def test_what_tells_is_left_as_it_was() -> None:
     assert steady(told) == told
 
 
+def test_what_differs_between_runs_is_told_apart_by_the_order_it_comes_in() -> None:
+    """Days keep their distance, and a name is the same wherever it comes again."""
+    put = StandIns(date(2026, 12, 1)).put
+    serials = ["0AB0112233445566778899AABBCCDDEE", "FFB0112233445566778899AABBCCDDEE"]
+    told = put(f"{serials[0]}, {serials[1]}, valid to 2027-12-01 (run 20261201T052652Z-806f)")
+    first, second = f"C0FFEE{1:026}", f"C0FFEE{2:026}"
+    assert told == f"{first}, {second}, valid to 2028-01-15 (run 20270115T090100Z-c0de)"
+    assert put(f"{serials[1]} of 20261201T052653Z-0000") == f"{second} of 20270115T090200Z-c0de"
+    assert put(f"{'ab' * 32}, {'cd' * 32}") == f"5ea1{1:060}, 5ea1{2:060}"
+    assert put("CVE-2023-51764, since 3.4; 2026-99-01") == "CVE-2023-51764, since 3.4; 2026-99-01"
+
+
+def test_a_conflict_is_shown_three_ways() -> None:
+    """Each once, however often the rollback says it; without one, the chapter is wrong."""
+    setting = "CONFLICT /etc/postfix/main.cf: a_b was changed since (before: a_b = 1; we left: -; now: a_b = {c (d)})"
+    service = (
+        "CONFLICT /etc/postfix/master.cf: s/inet was changed since (before: s inet n - y - - smtpd -o {x=1, 2}; "
+        "we left: s inet n - y - - smtpd -o x=3 -o y=4; now: no such service)"
+    )
+    table = past.three_ways(Text(f"left alone:\n    {setting}\n    {service}\n    {setting}\n"))
+    assert [
+        row.split("  ") for row in re.sub(" {3,}", "  ", table.text()).splitlines() if "--" not in row
+    ] == [
+        ["a_b", "before the run", "what the run wrote", "what stands there now"],
+        ["a_b", "1", "-", "{c (d)}"],
+        [""],
+        ["s/inet", "before the run", "what the run wrote", "what stands there now"],
+        ["the service", "s inet n - y - - smtpd", "s inet n - y - - smtpd", "no such service"],
+        ["x", "1, 2", "3", "-"],
+        ["y", "-", "4", "-"],
+    ]
+    with pytest.raises(NotAsTold, match="no conflict"):
+        past.three_ways(Text("everything is as before the run"))
+
+
 def test_no_run_and_no_wheel_has_it(tmp_path: Path) -> None:
     found = [one.path for one in find_notebooks(CHECKOUT / "notebooks")]
     assert found
-    assert NOTEBOOK not in found
+    assert not {*ALL} & {*found}
     uv = str(CHECKOUT / ".venv" / "bin" / "uv")
     build = [uv, "build", "--wheel", "--offline", "--no-build-isolation", "--python", sys.executable]
     subprocess.run([*build, "--out-dir", str(tmp_path), str(CHECKOUT)], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert any(name.endswith("20-postfix-debian.ipynb") for name in names)
-    assert [name for name in names if "handbook" in name or "log-line" in name] == []
+    ours = ("handbook", *(path.stem for path in ALL))
+    assert [name for name in names if any(one in name for one in ours)] == []

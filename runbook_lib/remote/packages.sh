@@ -139,18 +139,23 @@ packages_back() {
     packages_rest "$1"
 }
 
-# Whether $1 is below the folder with the settings of a service.
-below_settings() {
-    for _folder in $(of_services settings); do
-        case $1 in "$_folder"/*) return 0 ;; esac
+# The package of the service among whose settings $1 is; nothing where it is none's.
+package_of_settings() {
+    for _service in ${packaged_services:-}; do
+        case $1 in "$("${_service}_settings")"/*) "${_service}_package" ;; esac
     done
-    return 1
 }
 
 # Remove the packages of change $1 that are here, unless that would take something along.
 packages_out() {
     for _path in ${left_alone:-}; do
-        case $_path in /*) below_settings "$_path" || packages_own "$_path" || continue ;; *) continue ;; esac
+        case $_path in /*) ;; *) continue ;; esac
+        _owner=$(package_of_settings "$_path")
+        if [ -n "$_owner" ]; then
+            # A service that was there before the run stays, and its settings with it.
+            case " $_remove " in *" $_owner "*) ;; *) continue ;; esac
+        else packages_own "$_path" || continue
+        fi
         kept "packages: $_path, which was left alone, would go with them"
         return 1
     done
