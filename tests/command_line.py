@@ -30,6 +30,7 @@ _IMPORTED = ("batch", "chapters", "cli", "clients", "doctor", "mail", "pki", "re
 # Left to those who need them: what workers are forked from, kernels, and `python -m runbook_lib.…`.
 _NOT_IMPORTED = ("preloaded", "worker", "kernel", "__main__", "flow_sampler")
 _WITH_WORKERS = ("plan", "apply", "resume")
+_READY = "ready"
 
 
 def runbook(
@@ -64,6 +65,8 @@ def _ready() -> subprocess.Popen[str]:
     assert process.stdin is not None
     atexit.register(process.wait)
     atexit.register(process.stdin.close)
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"{_READY}\n"  # so that no command's time goes into it
     return process
 
 
@@ -89,6 +92,8 @@ def _serve() -> None:
                 importlib.import_module(found.name)
     # Stretching a CA's passphrase takes a third of a second by design, at each command: a figure, not a part.
     importlib.import_module("runbook_lib.pki.key_file").ROUNDS = 2_048
+    sys.stdout.write(f"{_READY}\n")
+    sys.stdout.flush()
     for line in sys.stdin:
         asked = json.loads(line)
         if asked["words"][1:2] and asked["words"][1] in _WITH_WORKERS:
@@ -119,11 +124,18 @@ def _is_running() -> None:
     """It lives as long as the process that all are forked from."""
 
 
-def _work_as_started(environment: dict[str, str], cwd: str, job: Any, line: Connection) -> None:
-    """A worker, with the environment and the folder of its command."""
-    _be_in(cwd, environment)
-    work: Callable[[Any, Connection], None] = importlib.import_module("runbook_lib.batch.worker").work
-    work(job, line)
+class _Work:
+    """What a worker does, in the folder and with the environment that its command has when it starts it."""
+
+    def __init__(self, cwd: str = "", environment: Mapping[str, str] | None = None) -> None:
+        self.cwd, self.environment = cwd, environment or {}
+
+    def __reduce__(self) -> tuple[Callable[..., "_Work"], tuple[str, dict[str, str]]]:
+        return _Work, (str(Path.cwd()), dict(os.environ))
+
+    def __call__(self, job: Any, line: Connection) -> None:
+        _be_in(self.cwd, self.environment)
+        importlib.import_module("runbook_lib.batch.worker").work(job, line)
 
 
 def _be_in(cwd: str, environment: Mapping[str, str]) -> None:
@@ -136,7 +148,7 @@ def _be_in(cwd: str, environment: Mapping[str, str]) -> None:
 def _run(words: list[str], cwd: str, environment: dict[str, str], files: list[str]) -> int:
     _be_in(cwd, environment)
     rollout = importlib.import_module("runbook_lib.batch.rollout")
-    rollout._work = functools.partial(_work_as_started, environment, cwd)  # type: ignore[attr-defined]
+    rollout._work = _Work()  # type: ignore[attr-defined]
     made = os.O_WRONLY | os.O_CREAT
     for descriptor, (file, flags) in enumerate(zip(files, (os.O_RDONLY, made, made), strict=True)):
         opened = os.open(file, flags, 0o600)
