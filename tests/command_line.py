@@ -91,7 +91,7 @@ def _serve() -> None:
             if found.name.rpartition(".")[2] not in _NOT_IMPORTED:
                 importlib.import_module(found.name)
     # Stretching a CA's passphrase takes a third of a second by design, at each command: a figure, not a part.
-    importlib.import_module("runbook_lib.pki.key_file").ROUNDS = 2_048
+    importlib.import_module("runbook_lib.pki.key_file").ROUNDS = 2_048  # type: ignore[attr-defined]
     sys.stdout.write(f"{_READY}\n")
     sys.stdout.flush()
     for line in sys.stdin:
@@ -117,7 +117,7 @@ def _ready_for_workers() -> None:
     multiprocessing.get_context("forkserver").set_forkserver_preload(rollout.PRELOADED)
     with interpreters.never_from_here():
         forkserver.ensure_running()
-    forkserver._forkserver.ensure_running = _is_running  # type: ignore[attr-defined]
+    forkserver._forkserver.ensure_running = _is_running  # type: ignore[method-assign]
 
 
 def _is_running() -> None:

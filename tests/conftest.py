@@ -127,7 +127,7 @@ def _each_key_is_opened_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tries(pytestconfig: pytest.Config) -> Callable[[int], int]:
-    """How many of so many tries that are alike (inputs made by chance, say) are made: by `make check` a quarter."""
+    """How many of so many tries that are alike (alterations by chance, say) are made: by `make check` a quarter."""
     return lambda count: count // _ONE_OF if pytestconfig.option.part == "check" else count
 
 
