@@ -2,7 +2,7 @@
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check durations install lint lab-up lab-down jupyter notebooks handbook messages bench long faults fuzz site lock lab-packages test-packages
+.PHONY: help demo test check durations install lint code lab-up lab-down jupyter notebooks handbook messages bench long faults fuzz site lock lab-packages test-packages
 MAKEFLAGS += --no-print-directory
 INVENTORY = lab
 HOST = debian12
@@ -30,8 +30,9 @@ test: test-packages lint .venv/.site lab-up ## everything: checks, tests on real
 	@.venv/bin/pytest -q -n 3 --dist loadscope --no-loadscope-reorder --durations-file .durations.txt --part test \
 	  --nbval tests notebooks handbook
 
-check: lint .venv/.site ## what needs no lab, in some minutes: for whoever changes a line
-	@.venv/bin/pytest -q -n 2 --dist loadscope --no-loadscope-reorder -m "not lab" tests
+check: code   ## what needs neither lab nor browser, JupyterLab or another program that takes seconds: for whoever changes a line
+	@echo "Tests of rules"
+	@.venv/bin/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --part check tests
 
 durations:    ## keeps what each test took in the last `make test`: the next one begins with the longest
 	@cp .durations.txt tests/durations.txt
@@ -42,7 +43,13 @@ INSTALLED = $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.installed)
 install: $(INSTALLED) ## the runbook alone, for your own servers: no lab, no root
 	@echo "Ready: .venv/bin/runbook --help"
 
-lint: .venv/.ready ## style, types, layers, and what is generated or kept equal
+lint: code    ## style, types, layers, and what is generated or kept equal
+	@echo "The inventory's schema; pyproject.toml, environment.yml and the lock"
+	@.venv/bin/pytest -q --no-header --no-summary \
+	  tests/test_dependencies_are_one.py tests/test_inventory_loads.py > .venv/equal.txt || { cat .venv/equal.txt; exit 1; }
+
+# What `make lint` and `make check` have in common: the tests that lint adds are among those of check.
+code: .venv/.ready
 	@echo "Style"
 	@.venv/bin/ruff check -q --output-format concise .
 	@.venv/bin/ruff format -q --check .
@@ -50,9 +57,6 @@ lint: .venv/.ready ## style, types, layers, and what is generated or kept equal
 	@.venv/bin/mypy --no-error-summary
 	@echo "Layers"
 	@.venv/bin/lint-imports --no-logo > .venv/layers.txt || { cat .venv/layers.txt; exit 1; }
-	@echo "The inventory's schema; pyproject.toml, environment.yml and the lock"
-	@.venv/bin/pytest -q --no-header --no-summary \
-	  tests/test_dependencies_are_one.py tests/test_inventory_loads.py > .venv/equal.txt || { cat .venv/equal.txt; exit 1; }
 
 lab-up: lab-packages .venv/.ready ## real mail servers, Debian and the layout of Enterprise Linux, on a network of their own
 	@.venv/bin/python -m lab up

@@ -1,7 +1,8 @@
 """The command `runbook` in a process of its own, forked from one that has imported it: no second goes into a start.
 
-It has its own environment, folder, arguments and streams, and ends with its status, as one that a person starts. For
-what a start itself does, start `.venv/bin/runbook`.
+It has its own environment, folder, arguments and streams, and ends with its status, as one that a person starts. So
+have the workers of its batch, which are forked from one process, too, that all commands of a test run share. For what a
+start itself does, start `.venv/bin/runbook`.
 """
 
 import atexit
@@ -9,6 +10,7 @@ import contextlib
 import functools
 import importlib
 import json
+import multiprocessing
 import os
 import pkgutil
 import select
@@ -16,13 +18,19 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 RUNBOOK = Path(sys.executable).with_name("runbook")
 _IMPORTED = ("batch", "chapters", "cli", "clients", "doctor", "mail", "pki", "records")
 # Left to those who need them: what workers are forked from, kernels, and `python -m runbook_lib.…`.
 _NOT_IMPORTED = ("preloaded", "worker", "kernel", "__main__", "flow_sampler")
+_WITH_WORKERS = ("plan", "apply", "resume")
+_READY = "ready"
 
 
 def runbook(
@@ -57,6 +65,8 @@ def _ready() -> subprocess.Popen[str]:
     assert process.stdin is not None
     atexit.register(process.wait)
     atexit.register(process.stdin.close)
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"{_READY}\n"  # so that no command's time goes into it
     return process
 
 
@@ -80,19 +90,65 @@ def _serve() -> None:
         for found in pkgutil.walk_packages(folder, f"runbook_lib.{package}."):
             if found.name.rpartition(".")[2] not in _NOT_IMPORTED:
                 importlib.import_module(found.name)
+    # Stretching a CA's passphrase takes a third of a second by design, at each command: a figure, not a part.
+    importlib.import_module("runbook_lib.pki.key_file").ROUNDS = 2_048  # type: ignore[attr-defined]
+    sys.stdout.write(f"{_READY}\n")
+    sys.stdout.flush()
     for line in sys.stdin:
+        asked = json.loads(line)
+        if asked["words"][1:2] and asked["words"][1] in _WITH_WORKERS:
+            _ready_for_workers()
         child = os.fork()
         if child == 0:
-            os._exit(_run(**json.loads(line)))
+            os._exit(_run(**asked))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         sys.stdout.write(f"{status}\n")
         sys.stdout.flush()
 
 
-def _run(words: list[str], cwd: str, environment: dict[str, str], files: list[str]) -> int:
+@functools.cache
+def _ready_for_workers() -> None:
+    """Start the process that workers are forked from, as a batch starts its own, which takes more than all the rest.
+
+    A process that was forked takes the one of its parent, but for asking whether that lives: it is no child of its own.
+    """
+    rollout = importlib.import_module("runbook_lib.batch.rollout")
+    interpreters = importlib.import_module("runbook_lib.batch.interpreters")
+    multiprocessing.get_context("forkserver").set_forkserver_preload(rollout.PRELOADED)
+    with interpreters.never_from_here():
+        forkserver.ensure_running()
+    forkserver._forkserver.ensure_running = _is_running  # type: ignore[method-assign]
+
+
+def _is_running() -> None:
+    """It lives as long as the process that all are forked from."""
+
+
+class _Work:
+    """What a worker does, in the folder and with the environment that its command has when it starts it."""
+
+    def __init__(self, cwd: str = "", environment: Mapping[str, str] | None = None) -> None:
+        self.cwd, self.environment = cwd, environment or {}
+
+    def __reduce__(self) -> tuple[Callable[..., "_Work"], tuple[str, dict[str, str]]]:
+        return _Work, (str(Path.cwd()), dict(os.environ))
+
+    def __call__(self, job: Any, line: Connection) -> None:
+        _be_in(self.cwd, self.environment)
+        importlib.import_module("runbook_lib.batch.worker").work(job, line)
+
+
+def _be_in(cwd: str, environment: Mapping[str, str]) -> None:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
+    time.tzset()
+
+
+def _run(words: list[str], cwd: str, environment: dict[str, str], files: list[str]) -> int:
+    _be_in(cwd, environment)
+    rollout = importlib.import_module("runbook_lib.batch.rollout")
+    rollout._work = _Work()  # type: ignore[attr-defined]
     made = os.O_WRONLY | os.O_CREAT
     for descriptor, (file, flags) in enumerate(zip(files, (os.O_RDONLY, made, made), strict=True)):
         opened = os.open(file, flags, 0o600)

@@ -5,11 +5,12 @@ that one of them made serves all. Tests go to the processes in groups, the longe
 """
 
 import functools
+import gc
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import groups
 import pytest
@@ -23,21 +24,30 @@ from lab.lab import silent
 from lab.releases import RELEASES
 from lab.state import CHECKOUT, State
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 _MAIN = CHECKOUT / ".lab"
+# A browser for pages that are files: it asks nothing of anybody by itself.
+_BROWSER = "/usr/bin/chromium"
+_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+# Where each try is alike, `make check` makes one of so many.
+_ONE_OF = 4
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--durations-file", type=Path, help="write what each test took, the longest first")
     parser.addoption(
-        "--part", choices=("all", "test", "long"), default="all",
-        help="what `make test` tries, what it leaves to `make long` (see groups.long_forms), or both",
+        "--part", choices=("all", "check", "test", "long"), default="all",
+        help="what `make check` tries, what `make test` does, what that leaves to `make long` (see groups), or all",
     )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before the first test: which lab this process has."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    if "RUNBOOK_LAB" in os.environ or config.option.markexpr == "not lab":
+    without_lab = config.option.part == "check" or config.option.markexpr == "not lab"
+    if "RUNBOOK_LAB" in os.environ or without_lab:
         return
     if not worker and getattr(config.option, "numprocesses", None):
         _make_what_is_shared()
@@ -70,17 +80,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> groups.In
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    part = config.option.part
-    if part != "all":
-        long = groups.long_forms(items)
-        config.hook.pytest_deselected(
-            items=[item for item in items if (item.nodeid in long) == (part == "test")]
-        )
-        items[:] = [item for item in items if (item.nodeid in long) == (part == "long")]
     for item in items:
-        if "lab" in getattr(item, "fixturenames", ()) or item.path.suffix == ".ipynb":
+        needs = getattr(item, "fixturenames", ())
+        if "lab" in needs or item.path.suffix == ".ipynb":
             item.add_marker("lab")
+        if "browser" in needs:
+            item.add_marker("programs")
+    left_out = groups.left_out(config.option.part, items)
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
+    items[:] = [item for item in items if item.nodeid not in left_out]
     groups.sort(items)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are there to the end: whoever collects garbage need not look at each of them again."""
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -109,6 +123,23 @@ def _each_key_is_opened_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("runbook_lib.pki.storage.load_pem_private_key", functools.cache(load_pem_private_key))
         yield
+
+
+@pytest.fixture(scope="session")
+def tries(pytestconfig: pytest.Config) -> Callable[[int], int]:
+    """How many of so many tries that are alike (alterations by chance, say) are made: by `make check` a quarter."""
+    return lambda count: count // _ONE_OF if pytestconfig.option.part == "check" else count
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """A browser, for a file's tests; not for longer, since an event loop is at work in this thread meanwhile."""
+    from playwright.sync_api import sync_playwright  # whoever tries one test on one host does not wait for it
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=_BROWSER, args=_QUIET)
+        yield started
+        started.close()
 
 
 class GivenLab(Lab):

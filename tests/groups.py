@@ -7,7 +7,7 @@ renews.
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -56,6 +56,17 @@ def _without_host(nodeid: str) -> tuple[str, str]:
     words = parameters.removesuffix("]").split("-")
     host = next((word for word in words if word in RELEASES), "")
     return "-".join([test, *(word for word in words if word != host)]), host
+
+
+def left_out(part: str, items: Sequence[pytest.Item]) -> frozenset[str]:
+    """What a part of the tests leaves out: `check`, `test` or `long`; `all` has every one."""
+    if part == "all":
+        return frozenset()
+    if part == "check":
+        marks = ("lab", "programs")
+        return frozenset(item.nodeid for item in items if any(map(item.get_closest_marker, marks)))
+    long = long_forms(items)
+    return long if part == "test" else frozenset(item.nodeid for item in items) - long
 
 
 def long_forms(items: Iterable[pytest.Item]) -> frozenset[str]:

@@ -102,6 +102,7 @@ print(result.hosts[0].state, result.hosts[0].chapters[0].seconds, result.run)
 """
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [

@@ -17,6 +17,8 @@ from started_jupyterlab import started
 
 from lab.state import CHECKOUT
 
+pytestmark = pytest.mark.programs
+
 
 @dataclass
 class Server:

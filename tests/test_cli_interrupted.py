@@ -14,6 +14,7 @@ from fake_chapters import APPLY, OPEN, SUMMARY, WHOLE, write_chapter, write_inve
 
 from runbook_lib.records import Record, verification
 
+pytestmark = pytest.mark.programs
 RUNBOOK = Path(__file__).parents[1] / ".venv" / "bin" / "runbook"
 
 

@@ -231,6 +231,7 @@ if __name__ == '__main__':
 """
 
 
+@pytest.mark.programs
 def test_runs_16_at_a_time_none_fails_and_none_says_a_word() -> None:
     cells = [new_code_cell("n = 0", metadata={"tags": ["parameters"]})]
     cells += [new_code_cell(f"print('cell {i}')\n{i}") for i in range(8)]

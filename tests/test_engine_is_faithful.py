@@ -118,6 +118,7 @@ SAME = {
 }  # fmt: skip
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("case", SAME)
 def test_hard_cells_come_out_the_same(case: str, tmp_path: Path) -> None:
     (tmp_path / "beside.py").write_text("VALUE = 'from beside'\n")
@@ -125,6 +126,7 @@ def test_hard_cells_come_out_the_same(case: str, tmp_path: Path) -> None:
     assert ours == stock
 
 
+@pytest.mark.programs
 def test_tags_are_heeded_as_by_the_stock_engine(tmp_path: Path) -> None:
     cells = ["1 / 0", "print('not run')", "print('after')"]
     tags: tuple[list[str], ...] = (["raises-exception"], ["skip-execution"], [])

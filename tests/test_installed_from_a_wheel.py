@@ -18,6 +18,7 @@ from started_jupyterlab import started
 from lab import Lab
 from lab.state import CHECKOUT
 
+pytestmark = pytest.mark.programs
 VENV = CHECKOUT / ".venv"
 CHAPTERS = sorted(path.name for path in (CHECKOUT / "notebooks").glob("[0-9]*.ipynb"))
 NOBODY_LISTENS = 1  # a port on this machine

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from runbook_lib import display
 from runbook_lib.remote.change import Change, Plan, Withheld
@@ -53,11 +53,10 @@ class Written(Change):
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser.new_page(viewport={"width": 320, "height": 700})
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 320, "height": 700})
+    yield opened
+    opened.close()
 
 
 def test_title_and_counts_come_first() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from fake_chapters import HOST, write_chapter, write_inventory
 
+pytestmark = pytest.mark.programs
 RUNBOOK = Path(sys.executable).with_name("runbook")
 # What is imported before anybody could look elsewhere, or is no module that a file could stand for.
 _STANDARD = {name for name in sys.stdlib_module_names if name not in sys.builtin_module_names}

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from lxml import etree  # type: ignore[import-untyped]
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from runbook_lib import pictures
 from runbook_lib.pictures import CaptureLine
@@ -39,11 +39,10 @@ each_picture = pytest.mark.parametrize("picture", PICTURES.values(), ids=PICTURE
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser.new_page()
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page()
+    yield opened
+    opened.close()
 
 
 def luminance(colour: str) -> float:

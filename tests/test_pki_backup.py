@@ -218,6 +218,7 @@ def test_of_a_lost_directory_the_published_list_brings_number_and_revocations_ba
     assert (made.number, made.entries) == (2, 1)
 
 
+@pytest.mark.programs
 def test_all_commands_of_the_ca_at_once_leave_it_whole(ca: Authority, book: str, tmp_path: Path) -> None:
     """Each ends well or says why not; what came later than a backup is not in it, and nothing is there twice."""
     serials = [issue(ca).serial for _ in range(3)]

@@ -40,6 +40,7 @@ def ca(
     )
 
 
+@pytest.mark.programs
 def test_a_clock_that_cannot_be_right_signs_nothing(tmp_path: Path) -> None:
     """Years off there is no CA yet; behind what the ledger has, certificates and lists would lie about their time."""
     write_inventory(tmp_path, "mail1")
@@ -58,6 +59,7 @@ def test_a_clock_that_cannot_be_right_signs_nothing(tmp_path: Path) -> None:
     assert ca(tmp_path, "-4m", "crl").returncode == 0
 
 
+@pytest.mark.programs
 def test_a_clock_years_ahead_signs_only_on_a_day_that_somebody_says(tmp_path: Path) -> None:
     """No clock here can tell years of rest from years ahead, so a person is asked, and a wrong day is refused."""
     write_inventory(tmp_path, "mail1")

@@ -43,6 +43,7 @@ def texts() -> tuple[tuple[str, str], ...]:
 
 def _read_texts() -> Iterator[tuple[str, str]]:
     for path in sorted(LIBRARY.rglob("*.py")):
+        name = path.relative_to(LIBRARY)
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docs = {
             id(node.body[0].value)
@@ -55,7 +56,7 @@ def _read_texts() -> Iterator[tuple[str, str]]:
             id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values
         }
         for node in ast.walk(tree):
-            where = f"{path.relative_to(LIBRARY)}:{getattr(node, 'lineno', 0)}"
+            where = f"{name}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.JoinedStr):
                 yield (
                     where,

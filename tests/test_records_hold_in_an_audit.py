@@ -252,11 +252,11 @@ def test_each_tampering_is_found_and_named(name: str, site: Site) -> None:
 
 
 def test_random_mutations_are_found_without_an_exception_and_no_false_alarm(
-    whole: Site, tmp_path: Path
+    whole: Site, tmp_path: Path, tries: Callable[[int], int]
 ) -> None:
     chance = random.Random(SEED)  # noqa: S311 - the same at each run
     missed = []
-    for number in range(MUTATIONS):
+    for number in range(tries(MUTATIONS)):
         seed = chance.randrange(1 << 32)
         is_told, what = tampering.tried(whole, seed, tmp_path / str(number))
         if not is_told:
@@ -292,6 +292,7 @@ def test_a_clock_that_was_set_back_makes_no_earlier_seal_the_last(site: Site, tm
     assert done.stdout.splitlines()[-1] == "WHOLE", done.stdout
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("name", TAMPERINGS)
 def test_a_shell_finds_each_tampering(name: str, whole: Site, tmp_path: Path) -> None:
     folder = tampering.unpacked(whole.root, tmp_path)

@@ -11,7 +11,7 @@ import pytest
 import sample_record
 from axe_playwright_python.sync_playwright import Axe
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from runbook_lib.records import Record, index
 from runbook_lib.records.attachment import keep_notebook
@@ -25,15 +25,6 @@ NOTEBOOK_PAGE = "mail12/20-postfix-debian.notebook.html"
 SHORT_PAGES = ("index.html", "mail13/11-key-and-csr.html", "mail12/90-verification.html")
 PAGES = (*SHORT_PAGES, CHAPTER_PAGE, NOTEBOOK_PAGE)
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=quiet)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

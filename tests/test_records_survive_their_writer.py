@@ -183,16 +183,21 @@ def test_what_broke_off_is_typed_again_and_stands_once(
     assert number > 1, "it is not killed at each write"
 
 
-def several(root: Path, controller: str) -> None:
+def several(root: Path, controller: str, runs: int) -> None:
     """One controller's runs, one after the other."""
     with mock.patch("runbook_lib.records.chain.stream_here", return_value=controller):
-        for number in range(RUNS):
+        for number in range(runs):
             made(root, f"20261202T0000{number:02}Z-{controller[-4:]}")
 
 
-def test_two_controllers_at_once_write_a_stream_each_and_all_of_it_holds(site: Site, tmp_path: Path) -> None:
+def test_two_controllers_at_once_write_a_stream_each_and_all_of_it_holds(
+    site: Site, tmp_path: Path, tries: Callable[[int], int]
+) -> None:
+    runs = tries(RUNS)
     copy = site.copy(tmp_path / "records")
-    writers = [FORK.Process(target=several, args=(copy.root, name)) for name in ("one-aaaa", "two-bbbb")]
+    writers = [
+        FORK.Process(target=several, args=(copy.root, name, runs)) for name in ("one-aaaa", "two-bbbb")
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -205,5 +210,5 @@ def test_two_controllers_at_once_write_a_stream_each_and_all_of_it_holds(site: S
         for stream in chain.read_all(copy.root)
         if stream.name.endswith(("aaaa", "bbbb"))
     ]
-    assert begun == [RUNS, RUNS]
-    assert sum(bool(check.signed_by) for check in found.runs) == 1 + 2 * RUNS
+    assert begun == [runs, runs]
+    assert sum(bool(check.signed_by) for check in found.runs) == 1 + 2 * runs

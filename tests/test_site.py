@@ -9,8 +9,9 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lxml import html  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.programs
 CHECKOUT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = [
     path for folder in ("notebooks", "handbook") for path in sorted(CHECKOUT.glob(f"{folder}/[0-9]*.ipynb"))
@@ -41,14 +42,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pages(site: Path) -> dict[Path, html.HtmlElement]:
     return {path: html.fromstring(path.read_bytes()) for path in sorted(site.rglob("*.html"))}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ def by_hand() -> Iterator[Stepped]:
         yield one
 
 
+@pytest.mark.programs
 def test_a_cell_below_the_opening_says_what_to_do(by_hand: Stepped) -> None:
     told = by_hand.run("chapter.apply(packages)")
     assert told.startswith("UsageError: chapter.apply: no chapter is open in this kernel"), told
@@ -50,6 +51,7 @@ def test_a_cell_below_the_opening_says_what_to_do(by_hand: Stepped) -> None:
     assert "run the notebook from the top" in by_hand.run("chapter")
 
 
+@pytest.mark.programs
 def test_a_refusal_is_its_sentence_and_the_trace_is_folded_below(by_hand: Stepped) -> None:
     by_hand.run(REFUSED)
     sentence, folded = by_hand.shown
@@ -61,6 +63,7 @@ def test_a_refusal_is_its_sentence_and_the_trace_is_folded_below(by_hand: Steppe
     assert "in within" in folded
 
 
+@pytest.mark.programs
 def test_a_long_cell_says_what_it_does_and_leaves_no_trace(by_hand: Stepped) -> None:
     left = by_hand.run(LONG)
     assert left == "'the result'"
@@ -69,6 +72,7 @@ def test_a_long_cell_says_what_it_does_and_leaves_no_trace(by_hand: Stepped) -> 
     assert all("packages are installed" in text for text in words)
 
 
+@pytest.mark.programs
 def test_what_is_stored_and_compared_has_none_of_it() -> None:
     with stepped.kernel() as one:
         one.run(LONG)
