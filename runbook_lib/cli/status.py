@@ -182,7 +182,8 @@ class _Look:
 def _as_data(one: "Overview") -> dict[str, object]:
     told = _with_needs(asdict(one), one.needs)
     del told["host"]
-    return told.pop("standing") | told | {"earliest": asdict(one.earliest) if one.earliest else None}
+    standing = told.pop("standing")
+    return {**standing, **told, "earliest": asdict(one.earliest) if one.earliest else None}
 
 
 def _with_needs(told: dict[str, Any], needs: tuple[str, ...]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from runbook_lib.visible import visible
 
 # No script, no frame, no form, no request: what is shown is in the file.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_MOST_AT_ONCE = 12  # hosts; of more a page begins with a line for each, and what each did is folded
 TEMPLATES = Path(__file__).parent / "templates"
 
 # Word and sign: colour never carries the meaning alone.
@@ -127,6 +128,8 @@ def _environment(page_language: str) -> Environment:
         code=code,
         message=message,
         page_language=page_language,
+        most_at_once=_MOST_AT_ONCE,
+        style_of=style_of,
     )
     return environment
 
@@ -134,6 +137,11 @@ def _environment(page_language: str) -> Environment:
 def code(text: str) -> Markup:
     """A name or a digest that stands in a sentence."""
     return Markup("<code>{}</code>").format(visible(text))
+
+
+def style_of(outcome: Outcome) -> str:
+    """The class of what is shown of a host that came out so."""
+    return f"came-{outcome.replace(' ', '-')}"
 
 
 def _finalized(language: str, value: object) -> object:

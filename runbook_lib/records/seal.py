@@ -484,7 +484,10 @@ def told_by_records(found: RunIndex) -> dict[str, Any]:
         if first is None or first.commit is None
         else all(r.clean_tree is True and r.commit == first.commit for r in current),
         "inventory_sha256": first.inventory_sha256 if first else None,
-        "hosts": {host: _on_host([r for r in current if r.host == host]) for host in found.hosts},
+        "hosts": {
+            host: _on_host([entry.record for entry in found.of_host(host) if entry.attempt == 0])
+            for host in found.hosts
+        },
         "undoes": undone[0] if undone else None,
     }
 
