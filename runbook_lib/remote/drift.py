@@ -53,37 +53,58 @@ _PATHS_AND_UNITS = re.compile(r"now\t(path|unit)\t(?P<name>[^\t]+)\t(?P<text>.*)
 def fact(service: Service) -> dict[str, str]:
     """What to ask for, as root and with the journal's functions.
 
-    A line each, tabs between its fields. What a run left has the number of run and change, so that the last counts.
+    A line each, tabs between its fields. What a run left has the number of run and change; of each thing the last
+    counts.
     """
-    by_value = "\n        ".join(
-        f'if [ -e "$n.{one.kind}s" ]; then cut -f 1,3 "$n.{one.kind}s" | left {one.kind}; by_value=$n.0.path; fi'
+    parts = " ".join(f'"$n.{one.kind}s"' for one in service.entries)
+    unit, back = service.unit, service.back
+    by_value = "\n    ".join(
+        f'part == "{one.kind}s" {{ valued[n] = 1; left("{one.kind}", NF > 1 ? $1 "\\t" $3 : $0) }}'
         for one in service.entries
     )
-    unit, back = service.unit, service.back
     now = "\n    ".join(one.now for one in service.entries)
+    # A program a run, not some for each change: after 500 runs they are 500 and not 25,000.
     return {
         "drift": rf"""
-left() {{ sed "s|^|left\t$at\t${{J##*/}}\t$1\t|"; }}
-for J in {ROOT}/*/; do
-    J=${{J%/}}
-    sequence=$(cat "$J/sequence" 2>/dev/null) || continue
+left=$(for J in {ROOT}/*/; do
+    J=${{J%/}} sequence=
+    if [ ! -r "$J/sequence" ]; then continue; fi
+    IFS= read -r sequence < "$J/sequence" || :
+    set --
     for done in "$J"/*.done; do
         n=${{done%.done}}
         if [ ! -e "$done" ] || [ -e "$n.undone" ]; then continue; fi
-        at="$sequence.${{n##*/}}" by_value=
-        {by_value}
-        for path in "$n".*.path; do
-            if [ ! -e "$path" ] || [ "$path" = "$by_value" ]; then continue; fi
-            printf '%s\t%s\n' "$(cat "$path")" "$(cat "${{path%.path}}.is")" | left path
+        for part in {parts} "$n".*.is "$n".*.path "$n.commands" "$n.undo"; do
+            if [ -e "$part" ]; then set -- "$@" "$part"; fi
         done
-        if grep -q '^systemctl stop ' "$n.commands"; then is=inactive; else is=active; fi
-        sed -n "s/^unit_back [^ ]* \(.*\)/\1\t$is/p; s/^{back} .*/{unit}\tactive/p" "$n.undo" | left unit
     done
-done
-cat {ROOT}/*/*.path 2>/dev/null | sort -u | while read -r path; do
+    if [ $# = 0 ]; then continue; fi
+    sequence=$sequence run=${{J##*/}} LC_ALL=C awk -F '\t' '
+    function left(kind, text) {{
+        printf "left\t%s.%s\t%s\t%s\t%s\n", ENVIRON["sequence"], n, ENVIRON["run"], kind, text
+    }}
+    FNR == 1 {{
+        part = FILENAME; sub(/.*\//, "", part); n = part; sub(/\..*/, "", n); sub(/^[^.]*\./, "", part)
+    }}
+    {by_value}
+    part ~ /^[0-9]+\.is$/ && FNR == 1 {{ is[n, part + 0] = $0 }}
+    part ~ /^[0-9]+\.path$/ && FNR == 1 && !(valued[n] && part + 0 == 0) {{ left("path", $0 "\t" is[n, part + 0]) }}
+    part == "commands" && /^systemctl stop / {{ stops[n] = 1 }}
+    part == "undo" && /^unit_back [^ ]* / {{
+        sub(/^unit_back [^ ]* /, "")
+        left("unit", $0 "\t" (stops[n] ? "inactive" : "active"))
+    }}
+    part == "undo" && /^{back} / {{ left("unit", "{unit}\tactive") }}
+    ' "$@"
+done | LC_ALL=C awk -F '\t' '
+    {{ split($2, at, "."); thing = $4 FS $5; place = at[1] * 1000000 + at[2] }}
+    !(thing in last) || place >= last[thing] {{ last[thing] = place; line[thing] = $0 }}
+    END {{ for (thing in line) print line[thing] }}')
+if [ -n "$left" ]; then printf '%s\n' "$left"; fi
+printf '%s\n' "$left" | LC_ALL=C awk -F '\t' '$4 == "path" {{ print $5 }}' | while IFS= read -r path; do
     printf 'now\tpath\t%s\t%s\n' "$path" "$(state "$path")"
 done
-sed -n 's/^unit_back [^ ]* //p; s/^{back} .*/{unit}/p' {ROOT}/*/*.undo 2>/dev/null | sort -u |
+printf '%s\n' "$left" | LC_ALL=C awk -F '\t' '$4 == "unit" {{ print $5 }}' |
     while read -r unit; do printf 'now\tunit\t%s\t%s\n' "$unit" "$(systemctl is-active "$unit")"; done
 if [ -d {ROOT} ]; then
     {now}
