@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +56,7 @@ class Entry:
         return self.path.with_suffix(".notebook.html")
 
 
+_NAMED_AT_MOST = 12
 # What a page about many hosts begins with: where somebody has to do something.
 _FIRST: tuple[model.Outcome, ...] = ("failed", "interrupted", "running", "not proven", "passed", "planned")
 
@@ -273,10 +274,11 @@ class RunIndex:
         """What to type next: pairs of a reason and a command. What was ordered with options is gone on with by them."""
         tail = f" {self.ordered.next_options}" if self.ordered and self.ordered.next_options else ""
         commands: list[tuple[str, str]] = [*self._to_go_on(tail)]
-        unproven = dict.fromkeys(entry.record.host for entry in self.not_proven)
-        commands += [
-            (message("to test {host} again", host=host), f"runbook verify {host}{tail}") for host in unproven
-        ]
+        if unproven := [*dict.fromkeys(entry.record.host for entry in self.not_proven)]:
+            again = " ".join(map(shlex.quote, unproven))
+            commands.append(
+                (message("to test {host} again", host=_named(unproven)), f"runbook verify {again}{tail}")
+            )
         for host, owners in self._waiting().items():
             who = {"owners": listed(owners), "host": host}
             reason = (
@@ -288,7 +290,7 @@ class RunIndex:
             commands.append((reason, again))
         through = not self.stopped and not self.unfinished
         if self.is_plan and self.open_decisions and through:
-            decided = message("when what is open on {hosts} is decided", hosts=listed(self.open_decisions))
+            decided = message("when what is open on {hosts} is decided", hosts=_named([*self.open_decisions]))
             commands.append((decided, f"runbook plan{_hosts(self.hosts)}{tail}"))
         elif self.is_plan and self.changes_planned and through and self.plan:
             bound = apply_command(
@@ -329,7 +331,7 @@ class RunIndex:
         if elsewhere:
             hosts = [entry.record.host for entry in elsewhere]
             yield (
-                message("when the inventory has what {hosts} needs", hosts=listed(hosts)),
+                message("when the inventory has what {hosts} needs", hosts=_named(hosts)),
                 f"runbook plan{_hosts(hosts)}{tail}",
             )
         rest = [entry.record for entry in self.stopped if entry not in elsewhere]
@@ -337,7 +339,7 @@ class RunIndex:
         if (rest or self.unfinished) and self.ordered is not None:
             failed_on = [record.host for record in rest if record.outcome == "failed"]
             reason = (
-                message("when the cause on {hosts} is mended", hosts=listed(failed_on))
+                message("when the cause on {hosts} is mended", hosts=_named(failed_on))
                 if failed_on
                 else message("to go on")
             )
@@ -352,9 +354,9 @@ class RunIndex:
             )
         for (mode, chapter, failed), hosts in again.items():
             reason = (
-                message("when the cause on {hosts} is mended", hosts=listed(hosts))
+                message("when the cause on {hosts} is mended", hosts=_named(hosts))
                 if failed
-                else message("to go on with {hosts}", hosts=listed(hosts))
+                else message("to go on with {hosts}", hosts=_named(hosts))
             )
             again_from = self._apply(hosts, chapter)
             yield (
@@ -401,6 +403,11 @@ def _stopped(record: RecordData) -> str:
 def _whose(tail: str) -> str:
     """The options of a command that looks for records: their inventory, where that says the place."""
     return tail if origin.is_said_by_site() else ""
+
+
+def _named(hosts: Sequence[str]) -> str:
+    """Hosts in a sentence: by name, or how many where nobody would read the names."""
+    return listed(hosts) if len(hosts) <= _NAMED_AT_MOST else message("{n} hosts", n=len(hosts))
 
 
 def _hosts(hosts: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from runbook_lib.messages import Message, message, speech
 from runbook_lib.messages.words import worded
 from runbook_lib.records import files, index, words
-from runbook_lib.records.index import Entry, RunIndex
+from runbook_lib.records.index import Entry, HostLine, RunIndex
 from runbook_lib.records.model import ApplyStep, NoteStep, Outcome, PlanStep, RecordData, Step
 from runbook_lib.visible import visible
 
@@ -112,6 +112,7 @@ def _environment(page_language: str) -> Environment:
         decisions=index.decisions,
         diff_lines=diff_lines,
         fact_name=fact_name,
+        group_of=group_of,
         language=language,
         local=local,
         paired=paired,
@@ -137,6 +138,11 @@ def _environment(page_language: str) -> Environment:
 def code(text: str) -> Markup:
     """A name or a digest that stands in a sentence."""
     return Markup("<code>{}</code>").format(visible(text))
+
+
+def group_of(lines: Sequence[HostLine]) -> tuple[Outcome, Sequence[HostLine]]:
+    """Hosts on which a run came out alike, and how."""
+    return lines[0].outcome, lines
 
 
 def style_of(outcome: Outcome) -> str:
