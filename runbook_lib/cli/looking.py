@@ -1,7 +1,7 @@
 """Looks at many hosts, with how far they are: on a terminal's standard error alone, and with an estimate."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -16,16 +16,14 @@ from rich.progress import (
 from runbook_lib.errors import RunbookError
 from runbook_lib.remote import many
 
-if TYPE_CHECKING:
-    from runbook_lib import inventory
-
+H = TypeVar("H", bound=many.Named)
 T = TypeVar("T")
 _ONE_BY_ONE = 2  # of fewer hosts nobody needs to know how far it is
 
 
 def told_while_looking(
-    hosts: "Sequence[inventory.Host]", look: "Callable[[inventory.Host], T]", at_once: int | None = None
-) -> "Iterator[tuple[inventory.Host, T | RunbookError]]":
+    hosts: Sequence[H], look: Callable[[H], T], at_once: int | None = None
+) -> Iterator[tuple[H, T | RunbookError]]:
     """As `many.look_at_each`, with a bar below what is told meanwhile.
 
     Args:

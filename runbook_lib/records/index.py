@@ -21,6 +21,7 @@ from runbook_lib.records import files, kept, model, origin, reasons
 from runbook_lib.records.model import RecordData, UndoStep
 
 OWN_CA = "own-ca"  # stands for a host in what the CA's commands leave
+JOURNALS = "journals"  # stands for a chapter in what `runbook journals thin` leaves
 PAGE = "index.html"
 ORDER = "order.json"  # what was ordered, where the command line did
 PLAN = "plan.json"  # what was planned, once every host was planned to its end; or what the run is bound to
@@ -248,10 +249,12 @@ class RunIndex:
 
     @property
     def _stands_alone(self) -> bool:
-        """Whether it is no run of chapters: something was put back, or done with the own CA."""
+        """Whether it is no run of chapters: something was put back, journals went, or it was about the own CA."""
         records = [entry.record for entry in self.current]
         return bool(records) and all(
-            record.host == OWN_CA or any(isinstance(step, UndoStep) for step in record.steps)
+            record.host == OWN_CA
+            or record.chapter == JOURNALS
+            or any(isinstance(step, UndoStep) for step in record.steps)
             for record in records
         )
 

@@ -37,7 +37,7 @@ _VOUCHES = re.compile(rf"run\.json(\.[0-9]+)?|SHA256SUMS\.[0-9]+(\.[a-z]+)?|.+{r
 NOT_BEGUN = "not begun"  # what a host came to of which there is no record
 SUMS_BYTES_MAX = 64 << 20  # some 500,000 files
 
-Kind = Literal["plan", "apply", "rollback", "ca"]
+Kind = Literal["plan", "apply", "rollback", "ca", "journals"]
 
 
 class _Part(BaseModel):
@@ -497,6 +497,8 @@ def _kind(found: RunIndex, undone: Collection[str]) -> Kind:
         return "rollback"
     if found.hosts == (index.OWN_CA,):
         return "ca"
+    if found.current and all(entry.record.chapter == index.JOURNALS for entry in found.current):
+        return "journals"
     return "plan" if found.is_plan else "apply"
 
 

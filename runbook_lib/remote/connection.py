@@ -62,10 +62,10 @@ def connected(host: inventory.Host) -> "Host | None":
     return None
 
 
-def leave(host: inventory.Host) -> None:
+def leave(name: str) -> None:
     """End this process's connections to a host and forget them: who looks at a thousand keeps none of them open."""
     with _hosts_lock:
-        left = [_hosts.pop(key) for key in list(_hosts) if key[:2] == (os.getpid(), host.name)]
+        left = [_hosts.pop(key) for key in list(_hosts) if key[:2] == (os.getpid(), name)]
     for one in left:
         one.close()
 

@@ -114,7 +114,7 @@ echo {_END}
     }
 
 
-_Thing = tuple[str, str]  # kind and name
+Thing = tuple[str, str]  # kind and name
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,22 @@ def drifted(answer: Fact, service: Service) -> tuple[Drifted, ...]:
     Raises:
         CommandFailed: the host did not get to the end.
     """
+    left, now = _read(answer, service)
+    return tuple(_compared(left, now, {one.kind: one for one in service.entries}))
+
+
+def as_left(answer: Fact, service: Service) -> dict[Thing, str]:
+    """Each thing, by kind and name, that is still as the last run left it which changed it; and that run.
+
+    Raises:
+        CommandFailed: the host did not get to the end.
+    """
+    left, now = _read(answer, service)
+    return {thing: run for thing, (run, was) in left.items() if now.get(thing, "-") == was}
+
+
+def _read(answer: Fact, service: Service) -> tuple[dict[Thing, tuple[str, str]], dict[Thing, str]]:
+    """Of each thing the run that left it last, and how; and how each is now."""
     *lines, last = answer.value.rstrip("\n").split("\n")
     if last != _END:  # too slow, or cut off: then 'nothing was changed' would be a guess
         raise CommandFailed(
@@ -150,8 +166,8 @@ def drifted(answer: Fact, service: Service) -> tuple[Drifted, ...]:
     kinds = "|".join(("path", "unit", *(one.kind for one in service.entries)))
     left_by_run = re.compile(rf"left\t([0-9]{{1,9}})\.([0-9]{{1,9}})\t([^\t]+)\t({kinds})\t([^\t]+)\t(.*)")
     forms = (_PATHS_AND_UNITS, *(one.form for one in service.entries))
-    rows: list[tuple[int, int, str, _Thing, str]] = []
-    now: dict[_Thing, str] = {}
+    rows: list[tuple[int, int, str, Thing, str]] = []
+    now: dict[Thing, str] = {}
     for line in lines:
         if match := left_by_run.fullmatch(line):
             sequence, number, run, kind, name, value = match.groups()
@@ -166,11 +182,11 @@ def drifted(answer: Fact, service: Service) -> tuple[Drifted, ...]:
                 "see whether a file's name there has a tab or a line end in it, and whether a disk was full",
             )
     left = {thing: (run, value) for _, _, run, thing, value in sorted(rows, key=lambda row: row[:2])}
-    return tuple(_compared(left, now, {one.kind: one for one in service.entries}))
+    return left, now
 
 
 def _compared(
-    left: dict[_Thing, tuple[str, str]], now: dict[_Thing, str], entries: Mapping[str, Entries]
+    left: dict[Thing, tuple[str, str]], now: dict[Thing, str], entries: Mapping[str, Entries]
 ) -> Iterator[Drifted]:
     for (kind, name), (run, was) in left.items():
         found = now.get((kind, name), "-")

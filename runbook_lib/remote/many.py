@@ -8,21 +8,29 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import Queue
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from runbook_lib import inventory
 from runbook_lib.errors import RunbookError
 from runbook_lib.remote.connection import leave
 
 # Fewer than sshd lets begin at once (MaxStartups 10:30:100), since all may come through one jump host.
 AT_ONCE = 8
 
+
+class Named(Protocol):
+    """A host of the inventory, or what is known of a server by its name alone."""
+
+    @property
+    def name(self) -> str: ...
+
+
+H = TypeVar("H", bound=Named)
 T = TypeVar("T")
 
 
 def look_at_each(
-    hosts: Sequence[inventory.Host], look: Callable[[inventory.Host], T], at_once: int = AT_ONCE
-) -> Iterator[tuple[inventory.Host, T | RunbookError]]:
+    hosts: Sequence[H], look: Callable[[H], T], at_once: int = AT_ONCE
+) -> Iterator[tuple[H, T | RunbookError]]:
     """Look at every host, several at the same time; each comes once, as soon as it is known.
 
     Args:
@@ -41,13 +49,11 @@ def look_at_each(
         yield host, found
 
 
-class _Looks(Generic[T]):
-    def __init__(
-        self, hosts: Sequence[inventory.Host], look: Callable[[inventory.Host], T], at_once: int
-    ) -> None:
+class _Looks(Generic[H, T]):
+    def __init__(self, hosts: Sequence[H], look: Callable[[H], T], at_once: int) -> None:
         self.look = look
         self.waiting = deque(hosts)
-        self.told: Queue[tuple[inventory.Host, T | BaseException]] = Queue(maxsize=at_once)
+        self.told: Queue[tuple[H, T | BaseException]] = Queue(maxsize=at_once)
 
     def work(self) -> None:
         while True:
@@ -60,5 +66,5 @@ class _Looks(Generic[T]):
                 found = self.look(host)
             except BaseException as error:  # noqa: BLE001 - raised where it is taken, which is another thread
                 found = error
-            leave(host)
+            leave(host.name)
             self.told.put((host, found))
