@@ -1,12 +1,13 @@
 """Journals of runs, made up in a folder, and a stand-in for a host: this machine's own sh, with that folder."""
 
+import functools
 import subprocess
 from pathlib import Path
 from typing import Any, cast
 
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.held import Held
-from runbook_lib.remote.journal import ROOT, WORK_LOCK, Journal
+from runbook_lib.remote.journal import FUNCTIONS, ROOT, WORK_LOCK, Journal
 from runbook_lib.remote.script import Result
 
 
@@ -48,7 +49,8 @@ class StandIn(Host):
         for n, path in enumerate(paths, 1):
             parts = {
                 "title": f"{path.name} is written", "chapter": "20-postfix-debian", "commands": "true",
-                "0.path": str(path), "0.was": "absent", "0.is": _state(path), "undo": f"paths_back {n:03}\n{more}",
+                "0.path": str(path), "0.was": "absent", "0.is": _state(path, path.stat().st_mtime_ns),
+                "undo": f"paths_back {n:03}\n{more}",
                 "begun": "", **({} if is_open else {"done": ""}), **({"undone": ""} if undone else {}),
             }  # fmt: skip
             for part, text in parts.items():
@@ -56,8 +58,7 @@ class StandIn(Host):
         return run
 
 
-def _state(path: Path) -> str:
-    from runbook_lib.remote.journal import FUNCTIONS
-
+@functools.cache
+def _state(path: Path, _written_at: int) -> str:
     script = f"{FUNCTIONS}\nstate '{path}'\n"
     return subprocess.run(["sh"], input=script, capture_output=True, text=True, check=True).stdout.strip()
