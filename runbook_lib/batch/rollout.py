@@ -140,13 +140,13 @@ class _Rollout:
         return bool(job.group) and any(worker.job.group == job.group for worker in self.at_work)
 
     def start(self, job: Job) -> None:
+        self.watch.started(job)  # first: the process that workers are forked from takes seconds to be there
         here, there = self.context.Pipe()
         process = self.context.Process(target=_work, args=(job, there), name=f"runbook {job.host}")
         with interpreters.never_from_here():
             process.start()
         there.close()
         self.at_work.append(_Worker(job, process, here))
-        self.watch.started(job)
 
     def wait(self) -> None:
         """Take what the workers tell; the end of a line is the end of its worker."""
