@@ -4,8 +4,8 @@ Hosts are stand-ins: addresses on loopback where nobody listens (`status`), chap
 made up (the page of a run). So it is our own work that grows. Journals are read by this machine's sh.
 
 Each size has a process of its own. Of CPU time it is asked what each host, or run, more takes: between the last two
-sizes over between the first two, beside a goal; 1 is linear. Memory is the largest size's over the smallest's, and so is
-what a look at a ledger takes. `until the first host is told` is CPU time too, since a clock would tell who else is at
+sizes over between the first two, beside a goal; 1 is linear. Memory, and a look at a ledger, are those of the largest
+size over those of the smallest. `until the first host is told` is CPU time too, since a clock would tell who else is at
 work here; what the inventory takes to be read is in it, and stands beside it.
 """
 

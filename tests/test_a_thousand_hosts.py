@@ -19,6 +19,7 @@ from runbook_lib.batch.job import Job
 from runbook_lib.batch.rollout import _Rollout
 from runbook_lib.cli.options import DocumentByLines
 from runbook_lib.errors import HostUnreachable, RunbookError
+from runbook_lib.inventory import source
 from runbook_lib.records import index, model, pages
 from runbook_lib.remote import many
 
@@ -231,3 +232,14 @@ def test_a_record_without_its_texts_is_told_of_as_the_whole_one(tmp_path: Path) 
     assert pages.index_page(less) == pages.index_page(run)
     size = sum(len(model.to_bytes(entry.record)) for entry in less.entries)
     assert size < sum(len(model.to_bytes(entry.record)) for entry in run.entries) / 2
+
+
+def test_an_inventory_may_have_as_many_values_as_are_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of hosts do; more than the bytes of the file have room for is made by aliases alone."""
+    monkeypatch.setattr(source, "_VALUES_MAX", 50)
+    written = source.read(f"a: [{', '.join('1' * 200)}]\n".encode())
+    assert not written.problems
+    assert len(written.data["a"]) == 200
+    aliases = "a: &a [1, 1, 1, 1, 1, 1]\nb: &b [*a, *a, *a, *a, *a, *a]\nc: [*b, *b, *b, *b, *b, *b]\n"
+    (problem,) = source.read(aliases.encode()).problems
+    assert problem[2].startswith(f"aliases make more than {len(aliases)} values")
