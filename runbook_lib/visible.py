@@ -31,7 +31,7 @@ def one_line(text: str) -> str:
     return visible(text).replace("\n", "\\x0a").replace("\t", "\\x09")
 
 
-def visible_json(document: object, indent: int = 1) -> str:
+def visible_json(document: object, indent: int | None = 1) -> str:
     """A JSON document to read and to parse: the same characters are escaped, as JSON escapes them."""
     text = json.dumps(_hidden_in(document), ensure_ascii=False, indent=indent)
     return _SUSPECT.sub(lambda found: _in_json(found[0]) if _acts(found[0]) else found[0], text)

@@ -72,7 +72,7 @@ def test_a_service_beside_postfix_needs_no_change_below_it() -> None:
     pop = Service("popd", "popd_back", (Entries("option", "/etc/popd.conf", "popconf", form, "gone"),))
     script = fact([pop])["drift"]
     assert "popconf" in script
-    assert "s/^popd_back .*/popd/p" in script
+    assert '/^popd_back / { left("unit", "popd\\tactive") }' in script
     assert '"$n.options"' in script
     assert "post" not in script
     lines = [f"left\t1.001\t{RUN1}\toption\t{name}\t{name}=1" for name in "ab"] + ["now\toption\ta=2", END]

@@ -3,9 +3,10 @@
 import multiprocessing
 import sqlite3
 import stat
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,56 @@ def test_what_was_written_is_read_back(ledger: Ledger) -> None:
     assert ledger.issuances("mail2") == (second,)
     (refusal,) = ledger.refusals()
     assert (refusal.at, refusal.reasons, refusal.csr_sha256) == (NOW, "first\nsecond", "cd" * 32)
+
+
+def test_certificates_are_found_by_their_serials(ledger: Ledger) -> None:
+    others = [
+        replace(ONE, serial=f"{number:04X}", host=f"mail{number}") for number in range(0x0A00, 0x0A00 + 1200)
+    ]
+    for one in (ONE, *others[:3]):
+        ledger.record_issuance(one)
+    assert ledger.of_serials([others[2].serial, "0D", "FFFF"]) == (ONE, others[2])
+    assert ledger.of_serials(one.serial for one in others) == tuple(
+        others[:3]
+    )  # more than SQLite takes values
+    assert ledger.of_serials([]) == ()
+
+
+def test_whether_any_has_ended_is_asked_of_the_moment(ledger: Ledger) -> None:
+    assert not ledger.has_ended(NOW)
+    ledger.record_issuance(ONE)
+    assert not ledger.has_ended(NOW)  # its last second is one of its own
+    assert ledger.has_ended(NOW + timedelta(seconds=1))
+
+
+def test_no_look_for_a_few_reads_all_of_them_and_a_ledger_of_before_gets_there(ledger: Ledger) -> None:
+    indices = ("issuances_by_host", "issuances_by_key", "issuances_by_time", "issuances_by_end")
+    with closing(sqlite3.connect(ledger.path)) as database:
+        for index in indices:
+            database.execute(f"DROP INDEX {index}")
+    assert ledger.issuances("mail1") == ()  # it is read as it is
+    ledger.record_issuance(ONE)
+    asked: list[str] = []
+
+    class Watched(Ledger):
+        @contextmanager
+        def reading(self) -> Iterator[sqlite3.Connection]:
+            with super().reading() as database:
+                database.set_trace_callback(asked.append)
+                yield database
+
+    watched = Watched(ledger.path)
+    watched.issuances("mail1")
+    watched.first_of_key("ab" * 32)
+    watched.of_serials(["0D"])
+    watched.newest_time()
+    watched.has_ended(NOW)
+    looks = [question for question in asked if question.startswith("SELECT")]
+    assert len(looks) == 5
+    with closing(sqlite3.connect(ledger.path)) as database:
+        for question in looks:
+            steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {question}")]
+            assert not [step for step in steps if step == "SCAN issuances"], (question, steps)
 
 
 def test_every_time_in_the_file_is_utc_with_its_offset(ledger: Ledger) -> None:

@@ -70,7 +70,10 @@ def test_an_edit_keeps_what_it_rests_on(lab: Lab) -> None:
     assert "CONFLICT /etc/postfix/main.cf: smtpd_tls_chain_files was changed since" in spared.stderr
     # Postfix was there before the run, so its files do not go with the packages of the run.
     assert "KEPT packages" not in spared.stderr
-    assert lab.exec(HOST, "dpkg-query -W -f '${db:Status-Abbrev}' sasl2-bin 2>/dev/null || :") in (b"", b"un ")
+    assert lab.exec(HOST, "dpkg-query -W -f '${db:Status-Abbrev}' sasl2-bin 2>/dev/null || :") in (
+        b"",
+        b"un ",
+    )
     assert "port 25 answers with TLS\n" in spared.stdout
     assert "port 587 serves nobody now: " in spared.stdout
     lab.exec(HOST, "postconf -X smtpd_tls_chain_files; rm /etc/ssl/his.pem")

@@ -13,7 +13,7 @@ from runbook_lib.inventory.typed import apply_to
 from runbook_lib.mail.certificates import of_ports
 from runbook_lib.mail.certificates.of_ports import OnDisk
 from runbook_lib.mail.configuration import asked_once
-from runbook_lib.mail.configuration.journaled import POSTFIX
+from runbook_lib.mail.configuration.journaled import SERVICES
 from runbook_lib.mail.probes import Target
 from runbook_lib.mail.probes.asker import Asker
 from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage
@@ -32,7 +32,6 @@ from runbook_lib.site_ca import barred, own_ca
 from runbook_lib.site_ca.standing import Need
 from runbook_lib.x509.certificate import spelled_serial
 
-SERVICES = (POSTFIX,)  # whose configuration runs change, and `status` compares
 TIMEOUT_S = 20.0
 LOOK_S = 180.0  # for all that is asked of a host and of its ports
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from runbook_lib.batch.written_order import WrittenOrder
-from runbook_lib.records import index
+from runbook_lib.records import index, model
 from runbook_lib.records.planned import Document, OfHost
 
 
@@ -13,13 +13,18 @@ def decided(folder: Path) -> Document:
     Args:
         folder: the run's folder.
     """
-    order, found = WrittenOrder.read(folder), index.read_run(folder)
+    order, found = WrittenOrder.read(folder), index.read_run(folder, model.told_of)
     records = [entry.record for entry in found.current]
     # An installed package has no commit: what it is, the digest of its files says.
     more = {record.commit: " and more" for record in records if record.commit and not record.clean_tree}
     commits = {f"{record.commit or ''}{more.get(record.commit or '', '')}" for record in records}
     return Document.of(
-        {host: OfHost.of(record for record in records if record.host == host) for host in order.hosts},
+        {
+            host: OfHost.of(
+                model.read(folder / entry.path) for entry in found.of_host(host) if entry.attempt == 0
+            )
+            for host in order.hosts
+        },
         inventory=order.inventory_sha256,
         commit=" ".join(sorted(commits)),
         library=order.library,

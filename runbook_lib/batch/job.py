@@ -29,6 +29,7 @@ class Job:
         resumed: an earlier part of the run stopped on some host.
         approved: what the chapters may do; None: nobody approved a plan.
         emergency: whether they are applied also while the host's calendar lets nothing be changed.
+        hosts: how many hosts the run has.
     """
 
     run: str
@@ -46,6 +47,7 @@ class Job:
     resumed: bool = False
     approved: Approved | None = None
     emergency: bool = False
+    hosts: int = 1
 
 
 @dataclass(frozen=True)

@@ -226,6 +226,7 @@ class Order:
                 resumed=self.run is not None,
                 approved=approved.get(host.name),
                 emergency=self.emergency and self.mode == "apply",
+                hosts=len(hosts),
             )
             for host in hosts
         ]

@@ -96,7 +96,8 @@ class _Rollout:
         self, jobs: Sequence[Job], workers: int | None, watch: Watch, interruptions: Callable[[], int]
     ) -> None:
         self.jobs, self.workers, self.watch, self.interruptions = jobs, workers, watch, interruptions
-        self.waiting = list(jobs)
+        self.waiting = {job.host: job for job in jobs}
+        self.room = True  # something has ended since what waits was looked at
         self.at_work: list[_Worker] = []
         self.results: dict[str, HostResult] = {}
         self.halted = False  # a production host did not get through: no other is begun
@@ -112,31 +113,40 @@ class _Rollout:
             if not self.at_work:
                 break
             self.wait()
-        not_started = {job.host: HostResult(job.host, "not started") for job in self.waiting}
+        not_started = {host: HostResult(host, "not started") for host in self.waiting}
         return tuple((self.results | not_started)[job.host] for job in self.jobs)
 
     def start_what_may(self) -> None:
-        for job in tuple(self.waiting):
-            if self.may_start(job):
-                self.waiting.remove(job)
+        """Only where something has ended: of a thousand that wait, not each is looked at for each word of a worker."""
+        if not self.room:
+            return
+        self.room = False
+        kinds = {True, False}
+        for job in tuple(self.waiting.values()):
+            kinds = {production for production in kinds if self.has_room(production=production)}
+            if not kinds:
+                break
+            if job.production in kinds and not self.is_group_at_work(job):
+                del self.waiting[job.host]
                 self.start(job)
 
-    def may_start(self, job: Job) -> bool:
-        if self.asked or (job.production and self.halted):
+    def has_room(self, *, production: bool) -> bool:
+        if self.asked or (production and self.halted):
             return False
-        if job.group and any(worker.job.group == job.group for worker in self.at_work):
-            return False
-        alike = sum(worker.job.production == job.production for worker in self.at_work)
-        return alike < (self.workers or (1 if job.production else LAB_WORKERS))
+        alike = sum(worker.job.production == production for worker in self.at_work)
+        return alike < (self.workers or (1 if production else LAB_WORKERS))
+
+    def is_group_at_work(self, job: Job) -> bool:
+        return bool(job.group) and any(worker.job.group == job.group for worker in self.at_work)
 
     def start(self, job: Job) -> None:
+        self.watch.started(job)  # first: the process that workers are forked from takes seconds to be there
         here, there = self.context.Pipe()
         process = self.context.Process(target=_work, args=(job, there), name=f"runbook {job.host}")
         with interpreters.never_from_here():
             process.start()
         there.close()
         self.at_work.append(_Worker(job, process, here))
-        self.watch.started(job)
 
     def wait(self) -> None:
         """Take what the workers tell; the end of a line is the end of its worker."""
@@ -175,6 +185,7 @@ class _Rollout:
         worker.process.join()
         worker.line.close()
         self.at_work.remove(worker)
+        self.room = True
         result = worker.result or self.died(worker)
         self.results[worker.job.host] = result
         if worker.job.production and result.state not in ("passed", "planned"):

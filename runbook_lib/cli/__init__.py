@@ -15,6 +15,7 @@ from runbook_lib.cli import (
     certificate,
     doctor,
     inventories,
+    journals,
     jupyter,
     records,
     rollback,
@@ -45,6 +46,7 @@ app.command("jupyter", context_settings={"allow_extra_args": True, "ignore_unkno
     jupyter.jupyter
 )
 app.add_typer(records.app, name="records")
+app.add_typer(journals.app, name="journals")
 app.add_typer(ca.app, name="ca")
 app.command("csr")(certificate.csr)
 app.add_typer(certificate.app, name="certificate")

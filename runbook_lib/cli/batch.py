@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Hosts, Inventory, Json, Notebooks, RecordsOf, say, say_document
+from runbook_lib.cli.options import Hosts, Inventory, Json, Notebooks, RecordsOf, say
 from runbook_lib.errors import RunbookError, UsageError
 from runbook_lib.places import NOTEBOOKS
 
 if TYPE_CHECKING:  # papermill is slow to import, and only these commands need it
     from runbook_lib.batch.order import Order
     from runbook_lib.batch.results import BatchResult, Mode
+    from runbook_lib.cli.progress import BatchDocument
 
 Only = Annotated[str | None, typer.Option("--only", help="One chapter, by its name or the beginning of it.")]
 Start = Annotated[str | None, typer.Option("--from", help="The chapter to begin with.")]
@@ -125,11 +126,12 @@ def _apply_plan(
 ) -> None:
     from runbook_lib.batch import quiet  # noqa: F401  # first: it keeps what follows quick and silent
     from runbook_lib.batch.order import apply_plan
-    from runbook_lib.cli.progress import BatchProgress
+    from runbook_lib.cli.progress import BatchDocument, BatchProgress
 
     inventories.find_records(inventory)
     folder = notebooks or NOTEBOOKS
-    with BatchProgress(silent=as_json) as progress:
+    document = BatchDocument("apply") if as_json else None
+    with BatchProgress(silent=as_json, document=document) as progress:
         result = apply_plan(
             digest,
             progress,
@@ -141,7 +143,7 @@ def _apply_plan(
             others=others,
             emergency=emergency,
         )
-    _end(result, as_json)
+    _end(result, document)
 
 
 def resume(
@@ -197,16 +199,17 @@ def _tell_found(order: "Order") -> None:
 
 
 def _carry_out(order: "Order", as_json: bool) -> None:
-    from runbook_lib.cli.progress import BatchProgress
+    from runbook_lib.cli.progress import BatchDocument, BatchProgress
 
-    with BatchProgress(silent=as_json) as progress:
+    document = BatchDocument(order.mode) if as_json else None
+    with BatchProgress(silent=as_json, mode=order.mode, document=document) as progress:
         result = order.carry_out(progress)
-    _end(result, as_json)
+    _end(result, document)
 
 
-def _end(result: "BatchResult", as_json: bool) -> None:
-    if as_json:
-        say_document(result.document())
+def _end(result: "BatchResult", document: "BatchDocument | None") -> None:
+    if document:
+        document.end(result)
     else:
         _tell(result)
     raise typer.Exit(result.exit_code)

@@ -1,6 +1,7 @@
 """Options that more than one command has."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,10 @@ Hosts = Annotated[
     typer.Option("--host", help="A host of the inventory; may be given again. Without it: all of them."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
+AtOnce = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Hosts looked at at the same time. Without it: 8."),
+]
 Run = Annotated[
     str | None, typer.Option("--run", help="The run it belongs to; without it the newest that fits.")
 ]
@@ -62,3 +67,32 @@ def say_beside(text: str) -> None:
 def say_document(document: object) -> None:
     """Write the result as one JSON document to standard output, for programs and for eyes."""
     typer.echo(visible_json(document))
+
+
+class DocumentByLines:
+    """The result as one JSON document of which each host is a line, written as soon as it is known, for programs.
+
+    A line after the first host's begins with the comma that JSON wants between the two; without it, it can be taken for
+    itself. Of a command that ends early, the document does too: nobody takes half of it for the whole.
+
+    Args:
+        head: what is known before.
+        name: of the hosts in it.
+        keyed: whether they stand there by their names; else as a list.
+    """
+
+    def __init__(self, head: Mapping[str, object], name: str, *, keyed: bool = False) -> None:
+        self._keyed, self._following = keyed, ""
+        opened = visible_json(dict(head), indent=None).removesuffix("}")
+        typer.echo(f"{opened}, {visible_json(name)}: {'{' if keyed else '['}")
+
+    def add(self, value: object, key: str = "") -> None:
+        """Write the line of one host."""
+        named = f"{visible_json(key)}: " if self._keyed else ""
+        typer.echo(f"{self._following}{named}{visible_json(value, indent=None)}")
+        self._following = ","
+
+    def end(self, rest: Mapping[str, object]) -> None:
+        """Write what is known at the end."""
+        close = "}" if self._keyed else "]"
+        typer.echo(f"{close}, {visible_json(dict(rest), indent=None).removeprefix('{')}")

@@ -44,7 +44,7 @@ def rollback(
             continue
         _tell(target.name, back)
     _tell_without(run, without, asked=bool(host), alone=len(without) == len(targets), failures=failures)
-    unsaid = _tell_record(mine) or unsaid
+    unsaid = tell_record(mine) or unsaid
     for failure in failures:
         say_beside(str(failure))
     if failures:
@@ -53,8 +53,8 @@ def rollback(
         raise typer.Exit(1)
 
 
-def _tell_record(run: str) -> bool:
-    """Publish what a rollback recorded, where it did; returns whether that failed."""
+def tell_record(run: str) -> bool:
+    """Publish what a run that was begun here recorded, where it did; returns whether that failed."""
     from runbook_lib.errors import RecordError
     from runbook_lib.records import root, signing
 

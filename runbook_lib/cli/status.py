@@ -1,6 +1,7 @@
 """`runbook status`: how each host stands at this moment, and what needs a person."""
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,16 @@ import typer
 from typer.core import TyperCommand
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Hosts, Inventory, Json, page_width, say, say_beside, say_document
+from runbook_lib.cli.options import (
+    AtOnce,
+    DocumentByLines,
+    Hosts,
+    Inventory,
+    Json,
+    page_width,
+    say,
+    say_beside,
+)
 from runbook_lib.errors import RunbookError, UsageError
 
 if TYPE_CHECKING:  # SSH and X.509 are slow to import for a `--help`
@@ -71,45 +81,47 @@ def status(
     nagios: Nagios = False,
     critical_days: CriticalDays = 7,
     textfile: TextFile = None,
+    workers: AtOnce = None,
 ) -> None:
     """Say how each host stands: what ends when, disk against port, what was changed since, what is at work.
 
-    Touches nothing. Ends with 1 where something needs a person within the days, or a host could not be asked.
+    Touches nothing. Each host is told as soon as it is known. Ends with 1 where something needs a person within the
+    days, or a host could not be asked.
     """
     from runbook_lib.afterwards import monitored
 
+    look = _Look(inventory, host, days, workers)
     if nagios:
-        raise typer.Exit(
-            _as_plugin(inventory, host, days, critical_days, others=as_json or textfile is not None)
-        )
+        raise typer.Exit(_as_plugin(look, critical_days, others=as_json or textfile is not None))
     if textfile is not None:
         if as_json:
             raise UsageError("cannot be given together", "--json, --textfile", "choose one of them")
         monitored.refuse_text_file(textfile)
-        seen = _seen(inventory, host, days)
+        seen = look.seen()
         monitored.write_text_file(textfile, monitored.prometheus(seen, datetime.now(UTC)))
         return
-    seen = _seen(inventory, host, days)
     if as_json:
-        say_document(_as_data(seen))
+        document = DocumentByLines({"format": 1}, "hosts", keyed=True)
+        seen = look.seen(lambda one: document.add(_as_data(one), one.host), say_beside)
+        document.end({"ca": _with_needs(asdict(seen.ca), seen.ca.needs), "failures": {
+            name: str(error) for name, error in seen.failures.items()
+        }})  # fmt: skip
     else:
-        say("\n".join(_told(seen, inventories.as_option(inventory))))
-    for failure in seen.failures.values():
-        say_beside(str(failure))
+        option = inventories.as_option(inventory)
+        seen = look.seen(lambda one: say("\n".join(_told(one, option))), say_beside)
+        say("\n".join(_told_of_all(seen)))
     code = max((failure.exit_code for failure in seen.failures.values()), default=1 if seen.needed else 0)
     if code:
         raise typer.Exit(code)
 
 
-def _as_plugin(
-    inventory: str | None, hosts: list[str] | None, days: int | None, critical_days: int, *, others: bool
-) -> int:
+def _as_plugin(look: "_Look", critical_days: int, *, others: bool) -> int:
     from runbook_lib.afterwards import monitored
 
     try:
         if others:
             raise UsageError("is alone", "--nagios", "leave out --json and --textfile")
-        state, line = monitored.nagios(_seen(inventory, hosts, days), critical_days)
+        state, line = monitored.nagios(look.seen(), critical_days)
     except RunbookError as error:
         say(monitored.unknown(error))
         return _UNKNOWN
@@ -117,37 +129,61 @@ def _as_plugin(
     return state
 
 
-def _seen(inventory: str | None, hosts: list[str] | None, days: int | None) -> "Seen":
-    """Look at hosts and CA, once for whatever form it is told in."""
-    from runbook_lib.afterwards import overview
-    from runbook_lib.afterwards.monitored import Seen
-    from runbook_lib.site_ca.standing import look_at_ca
+@dataclass(frozen=True)
+class _Look:
+    """What a person asked to be looked at; `seen` looks at hosts and CA, once for whatever form it is told in."""
 
-    book = inventories.chosen(inventory)
-    failures: dict[str, RunbookError] = {}
-    found: list[Overview] = []
-    targets = [book.host(name) for name in hosts or book.hosts]
-    for target in targets:
-        try:
-            found.append(overview.look(book, target, days))
-        except RunbookError as error:
-            failures[target.name] = error
-    limit = days if days is not None else max(target.certificate.renew_days for target in targets)
-    longest = max(
-        (host.certificate.valid_days for host in targets if not host.certificate.is_public), default=0
-    )
-    return Seen(tuple(found), failures, look_at_ca(book.site, limit, longest))
+    inventory: str | None
+    hosts: list[str] | None
+    days: int | None
+    workers: int | None
 
+    def seen(
+        self,
+        tell: "Callable[[Overview], None]" = lambda _: None,
+        complain: "Callable[[str], None]" = lambda _: None,
+    ) -> "Seen":
+        """Look; every host is told as soon as it is known, and all of them come in the inventory's order.
 
-def _as_data(seen: "Seen") -> dict[str, object]:
-    hosts = {}
-    for one in seen.hosts:
-        told = _with_needs(asdict(one), one.needs)
-        del told["host"]
-        hosts[one.host] = (
-            told.pop("standing") | told | {"earliest": asdict(one.earliest) if one.earliest else None}
+        Args:
+            complain: told why a host could not be looked at.
+        """
+        from runbook_lib.afterwards import overview
+        from runbook_lib.afterwards.monitored import Seen
+        from runbook_lib.cli.looking import told_while_looking
+        from runbook_lib.site_ca.standing import look_at_ca
+
+        book = inventories.chosen(self.inventory)
+        targets = [book.host(name) for name in dict.fromkeys(self.hosts or book.hosts)]
+        failures: dict[str, RunbookError] = {}
+        found: dict[str, Overview] = {}
+        for target, seen in told_while_looking(
+            targets, lambda host: overview.look(book, host, self.days), self.workers
+        ):
+            if isinstance(seen, RunbookError):
+                failures[target.name] = seen
+                complain(str(seen))
+            else:
+                tell(seen)
+                found[target.name] = seen
+        limit = (
+            self.days if self.days is not None else max(target.certificate.renew_days for target in targets)
         )
-    return {"format": 1, "hosts": hosts, "ca": _with_needs(asdict(seen.ca), seen.ca.needs)}
+        longest = max(
+            (host.certificate.valid_days for host in targets if not host.certificate.is_public), default=0
+        )
+        return Seen(
+            tuple(found[one.name] for one in targets if one.name in found),
+            {one.name: failures[one.name] for one in targets if one.name in failures},
+            look_at_ca(book.site, limit, longest),
+        )
+
+
+def _as_data(one: "Overview") -> dict[str, object]:
+    told = _with_needs(asdict(one), one.needs)
+    del told["host"]
+    standing = told.pop("standing")
+    return {**standing, **told, "earliest": asdict(one.earliest) if one.earliest else None}
 
 
 def _with_needs(told: dict[str, Any], needs: tuple[str, ...]) -> dict[str, Any]:
@@ -155,27 +191,23 @@ def _with_needs(told: dict[str, Any], needs: tuple[str, ...]) -> dict[str, Any]:
     return {**told, "needs": needs}
 
 
-def _told(seen: "Seen", option: str) -> list[str]:
-    lines = []
-    for one in seen.hosts:
-        standing = one.standing
-        lines.append(f"{one.host}: {standing.told}")
-        lines.append(f"    If you close the laptop now: {standing.if_left}.")
-        if standing.last and not standing.last.is_back:
-            words = ("runbook rollback", standing.last.run, "--host", one.host, option)
-            lines.append(f"    To put it back, here: {' '.join(words).rstrip()}")
-            lines.append(f"    on the host, without us: {standing.last.undo_command}")
-        elif standing.last and _is_news(one.host, standing.last.run):
-            words = ("runbook rollback", standing.last.run, "--host", one.host, option)
-            lines.append(
-                "    The record here does not say so yet, nor the CA's ledger what is withdrawn by it;"
-            )
-            lines.append(f"    this writes both down, and changes nothing there: {' '.join(words).rstrip()}")
-        lines += [
-            f"    Changed since run {d.run}: {d.what} (left: {d.left}; now: {d.now})" for d in one.drift
-        ]
-    if seen.hosts:
-        lines += ["", _table(seen.hosts, seen.ca).fitted(page_width())]
+def _told(one: "Overview", option: str) -> list[str]:
+    standing = one.standing
+    lines = [f"{one.host}: {standing.told}", f"    If you close the laptop now: {standing.if_left}."]
+    if standing.last and not standing.last.is_back:
+        words = ("runbook rollback", standing.last.run, "--host", one.host, option)
+        lines.append(f"    To put it back, here: {' '.join(words).rstrip()}")
+        lines.append(f"    on the host, without us: {standing.last.undo_command}")
+    elif standing.last and _is_news(one.host, standing.last.run):
+        words = ("runbook rollback", standing.last.run, "--host", one.host, option)
+        lines.append("    The record here does not say so yet, nor the CA's ledger what is withdrawn by it;")
+        lines.append(f"    this writes both down, and changes nothing there: {' '.join(words).rstrip()}")
+    lines += [f"    Changed since run {d.run}: {d.what} (left: {d.left}; now: {d.now})" for d in one.drift]
+    return lines
+
+
+def _told_of_all(seen: "Seen") -> list[str]:
+    lines = ["", _table(seen.hosts, seen.ca).fitted(page_width())] if seen.hosts else []
     needs = [f"{name}: {need.what}" for name, need in seen.needed]
     lines.append("")
     if seen.failures:

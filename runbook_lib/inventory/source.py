@@ -16,7 +16,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 _YAML = "tag:yaml.org,2002:"
 _DIGITS_MAX = 18
-# An alias repeats what it names, and one that repeats others may make billions of a few lines.
+# An alias repeats what it names, and one that repeats others may make billions of a few lines. What is written out is
+# no more values than bytes: an inventory of thousands of hosts is as long as that.
 _VALUES_MAX = 50_000
 _TOO_MANY = "too much"
 
@@ -39,11 +40,12 @@ class Unreadable:
 
 @dataclass
 class Source:
-    """A file's plain values, the place of each, and what is wrong with the file as YAML."""
+    """A file's plain values, the place of each, and what is wrong with the file as YAML; of `most` values at most."""
 
     data: Any = None
     places: dict[Location, Place] = field(default_factory=dict)
     problems: list[tuple[Place, Location, str]] = field(default_factory=list)
+    most: int = _VALUES_MAX
 
     def place(self, location: Sequence[str | int]) -> Place:
         """The place of a value, or of the nearest block around it that is in the file."""
@@ -55,7 +57,7 @@ class Source:
 
 def read(content: bytes) -> Source:
     """The values of a YAML file's bytes; what is wrong with them is in `problems`."""
-    source = Source()
+    source = Source(most=max(_VALUES_MAX, len(content)))
     try:
         node = _composed(content)
     except UnicodeDecodeError as error:
@@ -98,9 +100,9 @@ def _value(source: Source, node: Node, path: Location, around: frozenset[int]) -
         source.places[path] = _place(node, "an alias")
         source.problems.append((source.places[path], path, "this alias contains itself; write it out"))
         return None
-    if len(source.places) > _VALUES_MAX:
+    if len(source.places) > source.most:
         if not any(place.kind == _TOO_MANY for place, *_ in source.problems):
-            text = f"aliases make more than {_VALUES_MAX} values of this file; write out what is meant"
+            text = f"aliases make more than {source.most} values of this file; write out what is meant"
             source.problems.append((_place(node, _TOO_MANY), (), text))
         source.places[path] = _place(node, _TOO_MANY)
         return None

@@ -104,9 +104,7 @@ def _make(
     there = lists.on_disk(ledger.path.parent)
     of_root = {entry.serial for one in there if one.generation == generation for entry in one.entries}
     revoked = revocations(ledger)
-    of_root |= {
-        one.serial for one in ledger.issuances() if one.serial in revoked and rollover.is_of(one, root)
-    }
+    of_root |= {one.serial for one in ledger.of_serials(revoked) if rollover.is_of(one, root)}
     for one in revoked.values():
         if one.serial in of_root:
             entry = (

@@ -138,7 +138,7 @@ def revoke_certificate(
         )
     serial = spelled_serial(leaf.serial_number)
     with storage.locked(ledger.path.parent):
-        if reason in REASONS and serial not in {one.serial for one in ledger.issuances()}:
+        if reason in REASONS and not ledger.of_serials([serial]):
             ledger.record_issuance(
                 Issuance(
                     serial,
@@ -158,7 +158,7 @@ def revoke_certificate(
 def compromised_keys(ledger: Ledger) -> dict[str, str]:
     """Keys that somebody else may have: SHA-256 of the public half, and the serial that was revoked for it."""
     lost = {one.serial for one in revocations(ledger).values() if one.reason == KEY_COMPROMISE}
-    return {one.public_key_sha256: one.serial for one in ledger.issuances() if one.serial in lost}
+    return {one.public_key_sha256: one.serial for one in ledger.of_serials(lost)}
 
 
 def withdrawn_privilege(
@@ -173,9 +173,8 @@ def withdrawn_privilege(
     taken = {one.serial: one for one in revocations(ledger).values() if one.reason == PRIVILEGE_WITHDRAWN}
     hit = [
         taken[one.serial]
-        for one in ledger.issuances()
-        if one.serial in taken
-        and (one.host == host or set(one.names) & set(names) or one.public_key_sha256 == public_key_sha256)
+        for one in ledger.of_serials(taken)
+        if one.host == host or set(one.names) & set(names) or one.public_key_sha256 == public_key_sha256
     ]
     newest = max(
         reversed(hit), key=lambda one: one.at, default=None

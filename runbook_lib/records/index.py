@@ -4,8 +4,9 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from runbook_lib.records import files, kept, model, origin, reasons
 from runbook_lib.records.model import RecordData, UndoStep
 
 OWN_CA = "own-ca"  # stands for a host in what the CA's commands leave
+JOURNALS = "journals"  # stands for a chapter in what `runbook journals thin` leaves
 PAGE = "index.html"
 ORDER = "order.json"  # what was ordered, where the command line did
 PLAN = "plan.json"  # what was planned, once every host was planned to its end; or what the run is bound to
@@ -55,6 +57,37 @@ class Entry:
         return self.path.with_suffix(".notebook.html")
 
 
+_NAMED_AT_MOST = 12
+# What a page about many hosts begins with: where somebody has to do something.
+_FIRST: tuple[model.Outcome, ...] = ("failed", "interrupted", "running", "not proven", "passed", "planned")
+
+
+@dataclass(frozen=True)
+class HostLine:
+    """How a run came out on one host.
+
+    Args:
+        outcome: the worst of its chapters; `running` also where those after them have no record.
+        stopped: the entry that did not get through; None where there is none.
+        changes: those made, of a plan those planned.
+        proved, claims: how many claims hold, and of how many that were asked.
+        open_decisions: how many places a person has to decide about.
+    """
+
+    host: str
+    outcome: model.Outcome
+    stopped: Entry | None
+    changes: int
+    proved: int
+    claims: int
+    open_decisions: int
+
+    @property
+    def rank(self) -> int:
+        """Where it stands among others; what is 0 did not get through."""
+        return _FIRST.index(self.outcome)
+
+
 @dataclass(frozen=True)
 class RunIndex:
     """The records of one run: hosts by name, chapters in order, earlier attempts behind each."""
@@ -66,18 +99,18 @@ class RunIndex:
     plan: str | None = None  # the digest of what was planned
     notes: kept.Notes = kept.NOTHING  # what became of it since
 
-    @property
+    @cached_property
     def current(self) -> tuple[Entry, ...]:
         """The entries that count."""
         return tuple(entry for entry in self.entries if entry.attempt == 0)
 
-    @property
+    @cached_property
     def hosts(self) -> tuple[str, ...]:
         """Those with a record, then those that were ordered and have none."""
         recorded = [entry.record.host for entry in self.entries]
         return tuple(dict.fromkeys([*recorded, *(self.ordered.hosts if self.ordered else ())]))
 
-    @property
+    @cached_property
     def unfinished(self) -> tuple[str, ...]:
         """Hosts whose last chapter has no record, and none that says why: cut off, stopped in between, not begun."""
         if self.ordered is None:
@@ -93,18 +126,50 @@ class RunIndex:
 
     def of_host(self, host: str) -> tuple[Entry, ...]:
         """The entries of one host, earlier attempts included."""
-        return tuple(entry for entry in self.entries if entry.record.host == host)
+        return tuple(self._by_host.get(host, ()))
 
-    @property
+    @cached_property
+    def host_lines(self) -> tuple[HostLine, ...]:
+        """How the run came out on each host: first those that did not get through, then those that are not proven."""
+        unfinished = frozenset(self.unfinished)
+        lines = (self._line(host, is_unfinished=host in unfinished) for host in self.hosts)
+        return tuple(sorted(lines, key=lambda line: line.rank))
+
+    def _line(self, host: str, *, is_unfinished: bool) -> HostLine:
+        entries = [entry for entry in self.of_host(host) if entry.attempt == 0]
+        records = [entry.record for entry in entries]
+        outcomes: list[model.Outcome] = [record.outcome for record in records]
+        if is_unfinished or not records:
+            outcomes.append("running")
+        outcome = min(outcomes, key=_FIRST.index)
+        stopped = next((e for e in entries if e.record.outcome in ("failed", "interrupted", "running")), None)
+        return HostLine(
+            host,
+            outcome,
+            stopped,
+            sum(one.changes_planned if one.mode == "plan" else one.changes_made for one in records),
+            sum(one.count("pass") for one in records),
+            sum(len(one.verifications) - one.count("not asked") for one in records),
+            len({place for one in records for place in one.open_decisions}),
+        )
+
+    @cached_property
+    def _by_host(self) -> dict[str, list[Entry]]:
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            found.setdefault(entry.record.host, []).append(entry)
+        return found
+
+    @cached_property
     def stopped(self) -> tuple[Entry, ...]:
         """Where hosts did not get through: failed, interrupted or left running."""
         return tuple(e for e in self.current if e.record.outcome in ("failed", "interrupted", "running"))
 
-    @property
+    @cached_property
     def not_proven(self) -> tuple[Entry, ...]:
         return tuple(e for e in self.current if e.record.outcome == "not proven")
 
-    @property
+    @cached_property
     def changes_made(self) -> int:
         return sum(entry.record.changes_made for entry in self.current)
 
@@ -119,7 +184,7 @@ class RunIndex:
     def is_plan(self) -> bool:
         return bool(self.current) and all(entry.record.mode == "plan" for entry in self.current)
 
-    @property
+    @cached_property
     def open_decisions(self) -> dict[str, tuple[str, ...]]:
         """For each host the places that a person has to decide about before apply goes on."""
         found: dict[str, dict[str, str]] = {}
@@ -184,10 +249,12 @@ class RunIndex:
 
     @property
     def _stands_alone(self) -> bool:
-        """Whether it is no run of chapters: something was put back, or done with the own CA."""
+        """Whether it is no run of chapters: something was put back, journals went, or it was about the own CA."""
         records = [entry.record for entry in self.current]
         return bool(records) and all(
-            record.host == OWN_CA or any(isinstance(step, UndoStep) for step in record.steps)
+            record.host == OWN_CA
+            or record.chapter == JOURNALS
+            or any(isinstance(step, UndoStep) for step in record.steps)
             for record in records
         )
 
@@ -210,10 +277,11 @@ class RunIndex:
         """What to type next: pairs of a reason and a command. What was ordered with options is gone on with by them."""
         tail = f" {self.ordered.next_options}" if self.ordered and self.ordered.next_options else ""
         commands: list[tuple[str, str]] = [*self._to_go_on(tail)]
-        unproven = dict.fromkeys(entry.record.host for entry in self.not_proven)
-        commands += [
-            (message("to test {host} again", host=host), f"runbook verify {host}{tail}") for host in unproven
-        ]
+        if unproven := [*dict.fromkeys(entry.record.host for entry in self.not_proven)]:
+            again = " ".join(map(shlex.quote, unproven))
+            commands.append(
+                (message("to test {host} again", host=_named(unproven)), f"runbook verify {again}{tail}")
+            )
         for host, owners in self._waiting().items():
             who = {"owners": listed(owners), "host": host}
             reason = (
@@ -225,7 +293,7 @@ class RunIndex:
             commands.append((reason, again))
         through = not self.stopped and not self.unfinished
         if self.is_plan and self.open_decisions and through:
-            decided = message("when what is open on {hosts} is decided", hosts=listed(self.open_decisions))
+            decided = message("when what is open on {hosts} is decided", hosts=_named([*self.open_decisions]))
             commands.append((decided, f"runbook plan{_hosts(self.hosts)}{tail}"))
         elif self.is_plan and self.changes_planned and through and self.plan:
             bound = apply_command(
@@ -266,7 +334,7 @@ class RunIndex:
         if elsewhere:
             hosts = [entry.record.host for entry in elsewhere]
             yield (
-                message("when the inventory has what {hosts} needs", hosts=listed(hosts)),
+                message("when the inventory has what {hosts} needs", hosts=_named(hosts)),
                 f"runbook plan{_hosts(hosts)}{tail}",
             )
         rest = [entry.record for entry in self.stopped if entry not in elsewhere]
@@ -274,7 +342,7 @@ class RunIndex:
         if (rest or self.unfinished) and self.ordered is not None:
             failed_on = [record.host for record in rest if record.outcome == "failed"]
             reason = (
-                message("when the cause on {hosts} is mended", hosts=listed(failed_on))
+                message("when the cause on {hosts} is mended", hosts=_named(failed_on))
                 if failed_on
                 else message("to go on")
             )
@@ -289,9 +357,9 @@ class RunIndex:
             )
         for (mode, chapter, failed), hosts in again.items():
             reason = (
-                message("when the cause on {hosts} is mended", hosts=listed(hosts))
+                message("when the cause on {hosts} is mended", hosts=_named(hosts))
                 if failed
-                else message("to go on with {hosts}", hosts=listed(hosts))
+                else message("to go on with {hosts}", hosts=_named(hosts))
             )
             again_from = self._apply(hosts, chapter)
             yield (
@@ -340,6 +408,11 @@ def _whose(tail: str) -> str:
     return tail if origin.is_said_by_site() else ""
 
 
+def _named(hosts: Sequence[str]) -> str:
+    """Hosts in a sentence: by name, or how many where nobody would read the names."""
+    return listed(hosts) if len(hosts) <= _NAMED_AT_MOST else message("{n} hosts", n=len(hosts))
+
+
 def _hosts(hosts: Iterable[str]) -> str:
     return "".join(f" --host {shlex.quote(host)}" for host in hosts)
 
@@ -359,11 +432,12 @@ def decisions(number: int) -> str:
     return message("1 decision") if number == 1 else message("{n} decisions", n=number)
 
 
-def read_run(folder: Path) -> RunIndex:
+def read_run(folder: Path, part: Callable[[RecordData], RecordData] = lambda record: record) -> RunIndex:
     """Read every record of a run.
 
     Args:
         folder: the run's folder, `records/RUN`.
+        part: what is kept of each record; of a thousand hosts, not all that they say need be in memory at once.
     Raises: RecordError when there is no such folder, or a record is not readable.
     """
     refuse_unreadable(folder)
@@ -373,10 +447,16 @@ def read_run(folder: Path) -> RunIndex:
         )
     entries = []
     for path in sorted(folder.glob("*/*.json")):
-        entries.append(Entry(path.relative_to(folder), files.attempt(path), model.read(path)))
+        entries.append(Entry(path.relative_to(folder), files.attempt(path), part(model.read(path))))
     entries.sort(key=lambda e: (e.record.host, e.record.chapter, e.attempt != 0, e.attempt))
-    notes = kept.read(folder.absolute().parent, folder.name)
-    return RunIndex(folder.name, folder, tuple(entries), ordered(folder), planned(folder), notes)
+    return RunIndex(
+        folder.name,
+        folder,
+        tuple(entries),
+        ordered(folder),
+        planned(folder),
+        kept.read(folder.absolute().parent, folder.name),
+    )
 
 
 def refuse_unreadable(folder: Path) -> None:

@@ -319,6 +319,39 @@ class RecordData(_Part):
         return sum(step.told == "warning" for step in self.verifications)
 
 
+def told_of(data: RecordData) -> RecordData:
+    """A record with what is told of it beside others: its outcome, what is counted, and what a person has to do.
+
+    Not in it: diffs, commands, scripts, rows of claims without any doubt, facts but the family; most of its bytes.
+    """
+    steps = tuple(_told_of_step(step) for step in data.steps)
+    said = {text for step in steps if isinstance(step, VerifyStep) for text in _said(step)}
+    return data.model_copy(
+        update={
+            "steps": steps,
+            "summary": None,
+            "facts": {name: value for name, value in data.facts.items() if name == "family"},
+            "messages": {
+                text: made for text, made in data.messages.items() if text in said or text == data.emergency
+            },
+        }
+    )
+
+
+def _told_of_step(step: Step) -> Step:
+    if isinstance(step, PlanStep):
+        changes = tuple(one.model_copy(update={"diff": "", "commands": ""}) for one in step.changes)
+        withheld = tuple(one.model_copy(update={"diff": "", "lines": ""}) for one in step.withheld)
+        return step.model_copy(update={"changes": changes, "withheld": withheld, "script": ""})
+    if isinstance(step, VerifyStep):
+        return step.model_copy(update={"rows": tuple(row for row in step.rows if row.told != "pass")})
+    return step
+
+
+def _said(step: VerifyStep) -> tuple[str, ...]:
+    return tuple(text for row in step.rows for text in (row.claim, row.seen))
+
+
 def to_bytes(data: RecordData) -> bytes:
     """The bytes of a record's file: UTF-8, one line end at its end, stable order."""
     return (json.dumps(data.model_dump(), ensure_ascii=False, indent=1) + "\n").encode()

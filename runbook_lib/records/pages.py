@@ -18,12 +18,13 @@ from markupsafe import Markup, escape
 from runbook_lib.messages import Message, message, speech
 from runbook_lib.messages.words import worded
 from runbook_lib.records import files, index, words
-from runbook_lib.records.index import Entry, RunIndex
+from runbook_lib.records.index import Entry, HostLine, RunIndex
 from runbook_lib.records.model import ApplyStep, NoteStep, Outcome, PlanStep, RecordData, Step
 from runbook_lib.visible import visible
 
 # No script, no frame, no form, no request: what is shown is in the file.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_MOST_AT_ONCE = 12  # hosts; of more a page begins with a line for each, and what each did is folded
 TEMPLATES = Path(__file__).parent / "templates"
 
 # Word and sign: colour never carries the meaning alone.
@@ -111,6 +112,7 @@ def _environment(page_language: str) -> Environment:
         decisions=index.decisions,
         diff_lines=diff_lines,
         fact_name=fact_name,
+        group_of=group_of,
         language=language,
         local=local,
         paired=paired,
@@ -127,6 +129,8 @@ def _environment(page_language: str) -> Environment:
         code=code,
         message=message,
         page_language=page_language,
+        most_at_once=_MOST_AT_ONCE,
+        style_of=style_of,
     )
     return environment
 
@@ -134,6 +138,16 @@ def _environment(page_language: str) -> Environment:
 def code(text: str) -> Markup:
     """A name or a digest that stands in a sentence."""
     return Markup("<code>{}</code>").format(visible(text))
+
+
+def group_of(lines: Sequence[HostLine]) -> tuple[Outcome, Sequence[HostLine]]:
+    """Hosts on which a run came out alike, and how."""
+    return lines[0].outcome, lines
+
+
+def style_of(outcome: Outcome) -> str:
+    """The class of what is shown of a host that came out so."""
+    return f"came-{outcome.replace(' ', '-')}"
 
 
 def _finalized(language: str, value: object) -> object:

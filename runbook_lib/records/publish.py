@@ -1,9 +1,13 @@
 """Seal and pages of a run, made anew from its records."""
 
-from collections.abc import Collection
+import fcntl
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from runbook_lib.records import chain, files, index, manifest, pages, seal
+from runbook_lib.records import chain, files, index, manifest, model, pages, seal
 from runbook_lib.records.index import RunIndex
 
 
@@ -28,16 +32,33 @@ def publish(
     """
     folder = root / run
     with chain.locked(root):
-        found = index.read_run(folder)
+        found = index.read_run(folder, model.told_of)  # a thousand hosts are not in memory at once
         if (folder / manifest.NAME).exists() and not (folder / seal.STATEMENT).exists():
             manifest.refuse_altered(folder, replaced)  # of format 1, which goes on as format 2
         made = set(replaced)
         for entry in found.entries:
-            if script := pages.plan_script(entry.record):
+            if script := pages.plan_script(model.read(folder / entry.path)):
                 files.write_atomically(folder / entry.script, script.encode())
                 made.add(entry.script.as_posix())
         seal.seal(found, principal, made)
-        for entry in found.entries:  # behind the seal, which they are no part of: a disk may become full
-            files.write_atomically(folder / entry.page, pages.chapter_page(entry, found).encode())
-        files.write_atomically(folder / index.PAGE, pages.index_page(found).encode())
+        sealed = (folder / seal.SUMS).read_bytes()
+    # Behind the seal, which pages are no part of: a disk may become full. A thousand hosts' take minutes, in which
+    # others may seal their runs. Whoever sealed this one meanwhile makes its pages then.
+    with _alone(folder):
+        if (folder / seal.SUMS).read_bytes() == sealed:
+            for entry in found.entries:
+                whole = replace(entry, record=model.read(folder / entry.path))
+                files.write_atomically(folder / entry.page, pages.chapter_page(whole, found).encode())
+            files.write_atomically(folder / index.PAGE, pages.index_page(found).encode())
     return found
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The pages of one run are made by one process at a time."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -37,7 +37,7 @@ _VOUCHES = re.compile(rf"run\.json(\.[0-9]+)?|SHA256SUMS\.[0-9]+(\.[a-z]+)?|.+{r
 NOT_BEGUN = "not begun"  # what a host came to of which there is no record
 SUMS_BYTES_MAX = 64 << 20  # some 500,000 files
 
-Kind = Literal["plan", "apply", "rollback", "ca"]
+Kind = Literal["plan", "apply", "rollback", "ca", "journals"]
 
 
 class _Part(BaseModel):
@@ -486,7 +486,10 @@ def told_by_records(found: RunIndex) -> dict[str, Any]:
         if first is None or first.commit is None
         else all(r.clean_tree is True and r.commit == first.commit for r in current),
         "inventory_sha256": first.inventory_sha256 if first else None,
-        "hosts": {host: _on_host([r for r in current if r.host == host]) for host in found.hosts},
+        "hosts": {
+            host: _on_host([entry.record for entry in found.of_host(host) if entry.attempt == 0])
+            for host in found.hosts
+        },
         "undoes": undone[0] if undone else None,
     }
 
@@ -496,6 +499,8 @@ def _kind(found: RunIndex, undone: Collection[str]) -> Kind:
         return "rollback"
     if found.hosts == (index.OWN_CA,):
         return "ca"
+    if found.current and all(entry.record.chapter == index.JOURNALS for entry in found.current):
+        return "journals"
     return "plan" if found.is_plan else "apply"
 
 

@@ -63,6 +63,14 @@ def connected(host: inventory.Host) -> "Host | None":
     return None
 
 
+def leave(name: str) -> None:
+    """End this process's connections to a host and forget them: who looks at a thousand keeps none of them open."""
+    with _hosts_lock:
+        left = [_hosts.pop(key) for key in list(_hosts) if key[:2] == (os.getpid(), name)]
+    for one in left:
+        one.close()
+
+
 class Host:
     """A host over SSH. Made by `connect`; every method may be called from several threads.
 

@@ -53,43 +53,64 @@ _PATHS_AND_UNITS = re.compile(r"now\t(path|unit)\t(?P<name>[^\t]+)\t(?P<text>.*)
 def fact(services: Sequence[Service]) -> dict[str, str]:
     """What to ask for, as root and with the journal's functions.
 
-    A line each, tabs between its fields. What a run left has the number of run and change, so that the last counts.
+    A line each, tabs between its fields. What a run left has the number of run and change; of each thing the last
+    counts.
 
     Args:
         services: all that runs change on a host.
     """
-    entries = _entries(services)
-    by_value = "\n        ".join(
-        f'if [ -e "$n.{one.kind}s" ]; then cut -f 1,3 "$n.{one.kind}s" | left {one.kind}; by_value=$n.0.path; fi'
+    entries = entries_of(services)
+    parts = " ".join(f'"$n.{one.kind}s"' for one in entries)
+    by_value = "\n    ".join(
+        f'part == "{one.kind}s" {{ valued[n] = 1; left("{one.kind}", NF > 1 ? $1 "\\t" $3 : $0) }}'
         for one in entries
     )
     now = "\n    ".join(one.now for one in entries)
-    backs = [(one.back, one.unit) for one in services]
-    left = "; ".join(f"s/^{back} .*/{unit}\\tactive/p" for back, unit in backs)
-    units = "; ".join(f"s/^{back} .*/{unit}/p" for back, unit in backs)
+    backs = "\n    ".join(
+        f'part == "undo" && /^{one.back} / {{ left("unit", "{one.unit}\\tactive") }}' for one in services
+    )
+    # A program a run, not some for each change: after 500 runs they are 500 and not 25,000.
     return {
         "drift": rf"""
-left() {{ sed "s|^|left\t$at\t${{J##*/}}\t$1\t|"; }}
-for J in {ROOT}/*/; do
-    J=${{J%/}}
-    sequence=$(cat "$J/sequence" 2>/dev/null) || continue
+left=$(for J in {ROOT}/*/; do
+    J=${{J%/}} sequence=
+    if [ ! -r "$J/sequence" ]; then continue; fi
+    IFS= read -r sequence < "$J/sequence" || :
+    set --
     for done in "$J"/*.done; do
         n=${{done%.done}}
         if [ ! -e "$done" ] || [ -e "$n.undone" ]; then continue; fi
-        at="$sequence.${{n##*/}}" by_value=
-        {by_value}
-        for path in "$n".*.path; do
-            if [ ! -e "$path" ] || [ "$path" = "$by_value" ]; then continue; fi
-            printf '%s\t%s\n' "$(cat "$path")" "$(cat "${{path%.path}}.is")" | left path
+        for part in {parts} "$n".*.is "$n".*.path "$n.commands" "$n.undo"; do
+            if [ -e "$part" ]; then set -- "$@" "$part"; fi
         done
-        if grep -q '^systemctl stop ' "$n.commands"; then is=inactive; else is=active; fi
-        sed -n "s/^unit_back [^ ]* \(.*\)/\1\t$is/p; {left}" "$n.undo" | left unit
     done
-done
-cat {ROOT}/*/*.path 2>/dev/null | sort -u | while read -r path; do
+    if [ $# = 0 ]; then continue; fi
+    sequence=$sequence run=${{J##*/}} LC_ALL=C awk -F '\t' '
+    function left(kind, text) {{
+        printf "left\t%s.%s\t%s\t%s\t%s\n", ENVIRON["sequence"], n, ENVIRON["run"], kind, text
+    }}
+    FNR == 1 {{
+        part = FILENAME; sub(/.*\//, "", part); n = part; sub(/\..*/, "", n); sub(/^[^.]*\./, "", part)
+    }}
+    {by_value}
+    part ~ /^[0-9]+\.is$/ && FNR == 1 {{ is[n, part + 0] = $0 }}
+    part ~ /^[0-9]+\.path$/ && FNR == 1 && !(valued[n] && part + 0 == 0) {{ left("path", $0 "\t" is[n, part + 0]) }}
+    part == "commands" && /^systemctl stop / {{ stops[n] = 1 }}
+    part == "undo" && /^unit_back [^ ]* / {{
+        sub(/^unit_back [^ ]* /, "")
+        left("unit", $0 "\t" (stops[n] ? "inactive" : "active"))
+    }}
+    {backs}
+    ' "$@"
+done | LC_ALL=C awk -F '\t' '
+    {{ split($2, at, "."); thing = $4 FS $5; place = at[1] * 1000000 + at[2] }}
+    !(thing in last) || place >= last[thing] {{ last[thing] = place; line[thing] = $0 }}
+    END {{ for (thing in line) print line[thing] }}')
+if [ -n "$left" ]; then printf '%s\n' "$left"; fi
+printf '%s\n' "$left" | LC_ALL=C awk -F '\t' '$4 == "path" {{ print $5 }}' | while IFS= read -r path; do
     printf 'now\tpath\t%s\t%s\n' "$path" "$(state "$path")"
 done
-sed -n 's/^unit_back [^ ]* //p; {units}' {ROOT}/*/*.undo 2>/dev/null | sort -u |
+printf '%s\n' "$left" | LC_ALL=C awk -F '\t' '$4 == "unit" {{ print $5 }}' |
     while read -r unit; do printf 'now\tunit\t%s\t%s\n' "$unit" "$(systemctl is-active "$unit")"; done
 if [ -d {ROOT} ]; then
     {now}
@@ -99,11 +120,12 @@ echo {_END}
     }
 
 
-def _entries(services: Sequence[Service]) -> tuple[Entries, ...]:
+def entries_of(services: Sequence[Service]) -> tuple[Entries, ...]:
+    """What is put back by its value, of all services."""
     return tuple(one for service in services for one in service.entries)
 
 
-_Thing = tuple[str, str]  # kind and name
+Thing = tuple[str, str]  # kind and name
 
 
 @dataclass(frozen=True)
@@ -131,7 +153,23 @@ def drifted(answer: Fact, services: Sequence[Service]) -> tuple[Drifted, ...]:
     Raises:
         CommandFailed: the host did not get to the end.
     """
-    entries = _entries(services)
+    left, now = _read(answer, services)
+    return tuple(_compared(left, now, {one.kind: one for one in entries_of(services)}))
+
+
+def as_left(answer: Fact, services: Sequence[Service]) -> dict[Thing, str]:
+    """Each thing, by kind and name, that is still as the last run left it which changed it; and that run.
+
+    Raises:
+        CommandFailed: the host did not get to the end.
+    """
+    left, now = _read(answer, services)
+    return {thing: run for thing, (run, was) in left.items() if now.get(thing, "-") == was}
+
+
+def _read(answer: Fact, services: Sequence[Service]) -> tuple[dict[Thing, tuple[str, str]], dict[Thing, str]]:
+    """Of each thing the run that left it last, and how; and how each is now."""
+    entries = entries_of(services)
     *lines, last = answer.value.rstrip("\n").split("\n")
     if last != _END:  # too slow, or cut off: then 'nothing was changed' would be a guess
         raise CommandFailed(
@@ -144,8 +182,8 @@ def drifted(answer: Fact, services: Sequence[Service]) -> tuple[Drifted, ...]:
     kinds = "|".join(("path", "unit", *(one.kind for one in entries)))
     left_by_run = re.compile(rf"left\t([0-9]{{1,9}})\.([0-9]{{1,9}})\t([^\t]+)\t({kinds})\t([^\t]+)\t(.*)")
     forms = (_PATHS_AND_UNITS, *(one.form for one in entries))
-    rows: list[tuple[int, int, str, _Thing, str]] = []
-    now: dict[_Thing, str] = {}
+    rows: list[tuple[int, int, str, Thing, str]] = []
+    now: dict[Thing, str] = {}
     for line in lines:
         if match := left_by_run.fullmatch(line):
             sequence, number, run, kind, name, value = match.groups()
@@ -163,11 +201,11 @@ def drifted(answer: Fact, services: Sequence[Service]) -> tuple[Drifted, ...]:
                 ),
             )
     left = {thing: (run, value) for _, _, run, thing, value in sorted(rows, key=lambda row: row[:2])}
-    return tuple(_compared(left, now, {one.kind: one for one in entries}))
+    return left, now
 
 
 def _compared(
-    left: dict[_Thing, tuple[str, str]], now: dict[_Thing, str], entries: Mapping[str, Entries]
+    left: dict[Thing, tuple[str, str]], now: dict[Thing, str], entries: Mapping[str, Entries]
 ) -> Iterator[Drifted]:
     for (kind, name), (run, was) in left.items():
         found = now.get((kind, name), "-")

@@ -185,10 +185,15 @@ wanted() {
 later_runs() {
     _mine=$(cat "$J/sequence" 2>/dev/null)
     for _run in "${J%/*}"/*/; do
-        _its=$(cat "${_run}sequence" 2>/dev/null)
+        _its=
+        if [ -r "${_run}sequence" ]; then IFS= read -r _its < "${_run}sequence" || :; fi
         if [ "${_its:-0}" -le "${_mine:-0}" ]; then continue; fi
         for _begun in "$_run"*.begun; do
-            if [ -e "$_begun" ] && [ ! -e "${_begun%.begun}.undone" ]; then say "$_its $(basename "$_run")"; break; fi
+            if [ -e "$_begun" ] && [ ! -e "${_begun%.begun}.undone" ]; then
+                _run=${_run%/}
+                say "$_its ${_run##*/}"
+                break
+            fi
         done
     done | sort -rn | cut -d ' ' -f 2
 }

@@ -22,18 +22,23 @@ if held {LOCK}; then cat {LOCK}; fi
 printf '\0'
 if held {WORK_LOCK}; then printf yes; fi
 printf '\0'
+# A journal is read by the shell itself: after 500 runs each program more would be 4,000.
+first_line() {{ line=; if [ -r "$1" ]; then IFS= read -r line < "$1" || :; fi; }}
 for run in $(ls -1tr {ROOT} 2>/dev/null); do
     cd {ROOT}/"$run" || continue
-    made=0 back=0 open= last=
+    made=0 back=0 open= last= at=0
     for begun in *.begun; do
         n=${{begun%.begun}}
         if [ ! -e "$begun" ]; then continue; fi
         if [ -e "$n.undone" ]; then back=$((back + 1)); continue; fi
-        if [ -e "$n.done" ] || [ -e "$n.settled" ]; then made=$((made + 1)) last=$(cat "$n.title")
-        else open=$(cat "$n.title"); fi
+        if [ -e "$n.done" ] || [ -e "$n.settled" ]; then made=$((made + 1)) last=$n
+        else open=$n; fi
     done
-    at=$(stat -c %Y *.undone 2>/dev/null | sort -n | tail -n 1)
-    printf '%s\0' "$run" "$(cat sequence 2>/dev/null)" "$made" "$last" "$open" "$back" "${{at:-0}}"
+    if [ "$back" != 0 ]; then at=$(stat -c %Y *.undone 2>/dev/null | sort -n | tail -n 1); fi
+    if [ -n "$last" ]; then first_line "$last.title"; last=$line; fi
+    if [ -n "$open" ]; then first_line "$open.title"; open=$line; fi
+    first_line sequence
+    printf '%s\0' "$run" "$line" "$made" "$last" "$open" "$back" "${{at:-0}}"
 done
 """
 

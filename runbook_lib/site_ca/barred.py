@@ -1,6 +1,6 @@
 """Certificates and keys that shall serve no more: which they are, and whether undoing a run brings one back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -64,12 +64,15 @@ def coming_back(
         first: the change from which on it would be undone; '': the whole run.
     Returns: a line each: the file, the serial where it is a certificate's, and why.
     """
-    against = barred(site) | _ended(site)
-    if not against:
+    against = barred(site)
+    if not (against or _any_has_ended(site)):
         return ()
+    there = [
+        line.split("\t") for line in connected.run(_script(host, run, first), root=True).text.splitlines()
+    ]
+    against |= _ended(site, [serial for _, serial, _ in there])
     told = []
-    for line in connected.run(_script(host, run, first), root=True).text.splitlines():
-        path, serial, key = line.split("\t")
+    for path, serial, key in there:
         reason = against.get(serial, "") or against.get(key, "")
         if reason:
             told.append(
@@ -100,15 +103,20 @@ def refuse_to_bring_back(book: inventory.Inventory, host: inventory.Host, connec
         )
 
 
-def _ended(site: inventory.Site) -> dict[str, str]:
-    """Certificates of the own CA that have ended, of which another was made since or has to be."""
+def _any_has_ended(site: inventory.Site) -> bool:
+    place = own_ca.directory(site)
+    return authority.exists(place) and authority.open_ledger(place).has_ended(datetime.now(UTC))
+
+
+def _ended(site: inventory.Site, serials: Iterable[str]) -> dict[str, str]:
+    """Those of the own CA's certificates that have ended, of which another was made since or has to be."""
     place = own_ca.directory(site)
     if not authority.exists(place):
         return {}
     now = datetime.now(UTC)
     return {
         one.serial: message("ended on {day}", day=f"{one.not_after:%Y-%m-%d}")
-        for one in authority.open_ledger(place).issuances()
+        for one in authority.open_ledger(place).of_serials(serials)
         if one.not_after < now
     }
 

@@ -102,7 +102,7 @@ def report(site: inventory.Site, hosts: Sequence[str] = ()) -> CaReport:
     return CaReport(
         tuple(
             _issued(one, revoked.get(one.serial), roots)
-            for one in ledger.issuances()
+            for one in ledger.issuances(hosts[0] if len(hosts) == 1 else None)
             if not hosts or one.host in hosts
         ),
         tuple(

@@ -25,3 +25,5 @@ POSTFIX = Service(
         ),
     ),
 )
+
+SERVICES = (POSTFIX,)  # whose configuration runs change on a host
