@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runbook_lib import credentials, display
-from runbook_lib.chapters import mail_state
+from runbook_lib.chapters import mail_state, one_look
 from runbook_lib.chapters.chapter import Chapter
+from runbook_lib.chapters.one_look import Look
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import RecordError
 from runbook_lib.families.known import FAMILIES
@@ -65,6 +66,7 @@ class AskingChapter(Chapter):
             if self._survey is None:
                 self._wait_for_smtpd()
                 self._survey = survey_of(self.opened)
+                one_look.keep(self.remote, self._survey, self.notebook)
             rows = asked(self._survey, claim)
             if self.opened.has_selinux:
                 rows = selinux.explained(rows, self.remote, self.opened.began_s)
@@ -87,16 +89,38 @@ class AskingChapter(Chapter):
 def survey_of(opened: Opened, ports: Sequence[int] = (), *, unasked: str | None = None) -> Survey:
     """A new look at a host, by the name that its users type, trusting what they trust.
 
-    The serial expected on each port is that of the certificate file on the host; the account for checks gets its
-    mail at the mail domain where Postfix delivers that here, else at the host's own name. It logs in by the form of its
-    name that the inventory's realm documents, and once by the other one. A login that somebody else
-    set up is taken with the mechanisms that it has, and AUTH on 25 with it.
-
     Args:
         opened: the host.
         ports: the ports to ask; none: 25 and those where the inventory has users submit mail.
         unasked: why no wrong password of the account for checks is sent, empty where one is; None: as the run has it,
             in which it is sent where the run changed what logins rest on, or has no chapter that could.
+    """
+    return _survey(opened, *_wanted(opened, ports, unasked))
+
+
+def look_with_others(opened: Opened, chapter: str) -> Look:
+    """The look that another chapter of the batch has just taken, where it is good; else a new one, for others too.
+
+    Args:
+        opened: the host.
+        chapter: who asks, by its notebook.
+    """
+    target, own_networks = _wanted(opened)
+    found = one_look.kept(opened.remote, target)
+    return found or one_look.keep(opened.remote, _survey(opened, target, own_networks), chapter)
+
+
+def _survey(opened: Opened, target: Target, own_networks: str) -> Survey:
+    return Survey(target, ShellHostView(opened.remote, mynetworks=own_networks), HostItself(opened.remote))
+
+
+def _wanted(opened: Opened, ports: Sequence[int] = (), unasked: str | None = None) -> tuple[Target, str]:
+    """What is asked of a host, with what is expected of it; and which networks it counts to its own.
+
+    The serial expected on each port is that of the certificate file on the host; the account for checks gets its
+    mail at the mail domain where Postfix delivers that here, else at the host's own name. It logs in by the form of its
+    name that the inventory's realm documents, and once by the other one. A login that somebody else
+    set up is taken with the mechanisms that it has, and AUTH on 25 with it.
     """
     host, site = opened.host, opened.inventory.site
     files = MailFiles.of(opened.family, host)
@@ -167,9 +191,7 @@ def survey_of(opened: Opened, ports: Sequence[int] = (), *, unasked: str | None 
     target = replace(target, versions=versions.of_ports(state, target.ports, facts, beside))
     if ports:
         target = replace(target, ports=tuple(ports))
-    return Survey(
-        target, ShellHostView(opened.remote, mynetworks=facts["mynetworks"].value), HostItself(opened.remote)
-    )
+    return target, facts["mynetworks"].value
 
 
 def why_unasked(host: str) -> str:
