@@ -39,6 +39,8 @@ RELEASES = ("debian12", "debian13")
 TOOLS = ("floor", "pyinfra", "ansible", "ours")
 BARE, SAME, PLAN, STORED = "bare to verified", "no change", "plan", "no change, 1,000 runs stored"
 STORED_RUNS = 1000
+# Each is a process with 25 to 40 MB to itself, beside 160 MB of the command and of what all of them share.
+WORKERS = 6
 # As bare as before: lists of packages are for each tool to fetch.
 _PYTHON = """\
 if [ ! -e /usr/lib/python3/dist-packages/apt ]; then
@@ -89,10 +91,12 @@ class Fleet:
     Args:
         folder: for everything that is made here; the labs' states are in it.
         with_python: Ansible is among the tools.
+        workers: hosts of ours at work at the same time.
     """
 
-    def __init__(self, folder: Path, with_python: bool) -> None:
+    def __init__(self, folder: Path, with_python: bool, workers: int) -> None:
         self.folder = folder
+        self.workers = workers
         self.labs = {name: Lab(State(folder / name)) for name in ("ours", "others")}
         self.with_python = with_python
         self.numbers = itertools.count(1)
@@ -190,7 +194,8 @@ class Fleet:
             named = [word for host in hosts for word in ("--host", host.name)]
             what = "plan" if case == PLAN else "apply"
             book = str(self.folder / "ours.yaml")
-            return [RUNBOOK, what, "--inventory", book, *named, "--workers", str(len(hosts))], CHECKOUT, {}
+            workers = str(min(len(hosts), self.workers))
+            return [RUNBOOK, what, "--inventory", book, *named, "--workers", workers], CHECKOUT, {}
         lab = self.labs["others"]
         rows = [
             {
@@ -356,12 +361,15 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, nargs="+", default=[1, 5, 20])
     parser.add_argument("--bare", type=int, default=4, help="hosts that are set up from nothing; 0: none")
     parser.add_argument("--times", type=int, default=3)
+    parser.add_argument(
+        "--workers", type=int, default=WORKERS, help="hosts of ours at work at the same time, each a process"
+    )
     parser.add_argument("--tools", nargs="+", default=TOOLS, choices=TOOLS)
     parser.add_argument("--folder", type=Path, default=CHECKOUT / ".lab-fleet")
     parser.add_argument("--keep", action="store_true", help="leave the labs up, and take them as they are")
     given = parser.parse_args()
     given.folder.mkdir(mode=0o700, exist_ok=True)
-    fleet, figures = Fleet(given.folder.resolve(), "ansible" in given.tools), Figures()
+    fleet, figures = Fleet(given.folder.resolve(), "ansible" in given.tools, given.workers), Figures()
     most = max(*given.hosts, given.bare)
     prepared = given.folder / "prepared"  # how many hosts of both labs have the job done
     done = int(prepared.read_text()) if prepared.exists() else 0

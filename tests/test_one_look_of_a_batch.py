@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
 from unittest import mock
 
 import pytest
@@ -16,11 +17,11 @@ from runbook_lib.mail import probes
 from runbook_lib.mail.probes import Survey, Target
 from runbook_lib.remote import connection
 from runbook_lib.remote.change import Plan
-from runbook_lib.remote.files import FileChange
+from runbook_lib.remote.files import FileChange, FileState
 
 HOST = "debian12"
 TARGET = Target(name="mail.example.test", domain="example.test")
-BY_US = FileChange("/etc/postfix/a-file-of-no-weight", b"changed\n")
+BY_US = FileChange(PurePosixPath("/etc/a-file-of-no-weight"), None, FileState.wanted(b"changed\n"))
 # Logins on 587 are gone, though nobody of us did it.
 BY_SOMEBODY = "postconf -P submission/inet/smtpd_sasl_auth_enable=no; postfix reload 2>/dev/null"
 

@@ -95,7 +95,7 @@ def survey_of(opened: Opened, ports: Sequence[int] = (), *, unasked: str | None 
         unasked: why no wrong password of the account for checks is sent, empty where one is; None: as the run has it,
             in which it is sent where the run changed what logins rest on, or has no chapter that could.
     """
-    return _survey(opened, *_wanted(opened, ports, unasked))
+    return _survey(opened, *wanted_of(opened, ports, unasked))
 
 
 def look_with_others(opened: Opened, chapter: str) -> Look:
@@ -105,7 +105,7 @@ def look_with_others(opened: Opened, chapter: str) -> Look:
         opened: the host.
         chapter: who asks, by its notebook.
     """
-    target, own_networks = _wanted(opened)
+    target, own_networks = wanted_of(opened)
     found = one_look.kept(opened.remote, target)
     return found or one_look.keep(opened.remote, _survey(opened, target, own_networks), chapter)
 
@@ -114,7 +114,7 @@ def _survey(opened: Opened, target: Target, own_networks: str) -> Survey:
     return Survey(target, ShellHostView(opened.remote, mynetworks=own_networks), HostItself(opened.remote))
 
 
-def _wanted(opened: Opened, ports: Sequence[int] = (), unasked: str | None = None) -> tuple[Target, str]:
+def wanted_of(opened: Opened, ports: Sequence[int] = (), unasked: str | None = None) -> tuple[Target, str]:
     """What is asked of a host, with what is expected of it; and which networks it counts to its own.
 
     The serial expected on each port is that of the certificate file on the host; the account for checks gets its
