@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from runbook_lib import credentials, display
 from runbook_lib.chapters import mail_state, one_look
@@ -28,6 +29,9 @@ from runbook_lib.site_ca import barred, own_ca
 from runbook_lib.x509 import trusted_roots
 
 UNCHANGED = message("nothing that logins rest on was changed by this run")
+LEFT_TO_THE_LAST = message(
+    "not sent by this chapter: the verification sends it where the run changed what logins rest on"
+)
 
 # What of main.cf and master.cf says who may log in, where, and who checks it.
 _OPTION = re.compile(
@@ -51,8 +55,12 @@ def domain_here(domain: str, facts: Mapping[str, Fact]) -> str:
 
 @dataclass(repr=False)
 class AskingChapter(Chapter):
-    """A chapter whose claims are asked from outside; they share one look at the server."""
+    """A chapter whose claims are asked from outside; they share one look at the server.
 
+    In a batch the chapters share it too, while it is good (see `one_look`); one that `asks_itself` does not.
+    """
+
+    asks_itself: ClassVar[bool] = False
     _survey: Survey | None = None
 
     def ask(self, claim: Callable[[Survey], list[Row]]) -> display.Shown:
@@ -65,14 +73,31 @@ class AskingChapter(Chapter):
         def measure() -> list[Row]:
             if self._survey is None:
                 self._wait_for_smtpd()
-                self._survey = survey_of(self.opened)
-                one_look.keep(self.remote, self._survey, self.notebook)
+                self._survey = (
+                    survey_of(self.opened)
+                    if self.asks_itself
+                    else self.take_over(look_with_others(self.opened, self.notebook))
+                )
             rows = asked(self._survey, claim)
             if self.opened.has_selinux:
                 rows = selinux.explained(rows, self.remote, self.opened.began_s)
             return rows
 
         return self.verify(claim.__name__.replace("_", " "), measure)
+
+    def take_over(self, look: Look) -> Survey:
+        """Judge by this look from now on; where another chapter took it, the record says so."""
+        self._survey = look.survey
+        if look.chapter != self.notebook:
+            self.record.add_note(
+                message(
+                    "The look at the ports is that of {chapter}, begun at {time}: this run changed nothing on the host "
+                    "since.",
+                    chapter=look.chapter,
+                    time=look.began.isoformat(timespec="seconds"),
+                )
+            )
+        return look.survey
 
     def _wait_for_smtpd(self) -> None:
         """What kept smtpd from starting before this chapter changed it says nothing about the port as it is now."""
@@ -101,11 +126,13 @@ def survey_of(opened: Opened, ports: Sequence[int] = (), *, unasked: str | None 
 def look_with_others(opened: Opened, chapter: str) -> Look:
     """The look that another chapter of the batch has just taken, where it is good; else a new one, for others too.
 
+    No wrong password is sent with it.
+
     Args:
         opened: the host.
         chapter: who asks, by its notebook.
     """
-    target, own_networks = wanted_of(opened)
+    target, own_networks = wanted_of(opened, unasked=LEFT_TO_THE_LAST)
     found = one_look.kept(opened.remote, target)
     return found or one_look.keep(opened.remote, _survey(opened, target, own_networks), chapter)
 

@@ -198,17 +198,8 @@ def open_client(
     ]
     record, journal = begin_record(opened, notebook, title, dict(rows))
     made = chapter(notebook, title, opened, record, journal, display.Table(("", ""), rows), client=client)
-    made._survey = survey
     with made.at_work():
-        if look.chapter != notebook:
-            record.add_note(
-                message(
-                    "The look at the ports is that of {chapter}, begun at {time}: this run changed nothing on the host "
-                    "since.",
-                    chapter=look.chapter,
-                    time=look.began.isoformat(timespec="seconds"),
-                )
-            )
+        made.take_over(look)
         names = shown if shown and made.is_apply else opened.host.names.all
         ca = own_ca.roots(opened.inventory.site)
         is_public = _is_public(survey, opened, shown=bool(shown))

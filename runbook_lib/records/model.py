@@ -1,12 +1,13 @@
 """The format of a record, `RUN/HOST/NN-chapter.json`: what the library wrote while a chapter worked."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from runbook_lib import warned
 from runbook_lib.errors import RecordError
@@ -147,6 +148,14 @@ class NoteStep(_Part):
 Step = Annotated[
     PlanStep | ApplyStep | VerifyStep | FlowStep | UndoStep | NoteStep, Field(discriminator="kind")
 ]
+
+
+_STEP: TypeAdapter[Step] = TypeAdapter(Step)
+
+
+def step(fields: Mapping[str, object]) -> Step:
+    """A step of a record from its fields, checked."""
+    return _STEP.validate_python(fields)
 
 
 class Failure(_Part):
