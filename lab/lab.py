@@ -124,7 +124,7 @@ class Lab:
             if wanted_of is not None:
                 self._have(wanted_of)
             for host in self.hosts:
-                hosts.make_keys(self._state, host.name)
+                hosts.make_keys(self._state, host)
             hosts.write_known_hosts(self._state, self.hosts)
             write_inventory(self._state, self.hosts)
             dns.start(self._state, self.network, self._further_names())
