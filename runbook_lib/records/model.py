@@ -1,6 +1,5 @@
 """The format of a record, `RUN/HOST/NN-chapter.json`: what the library wrote while a chapter worked."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -329,8 +328,12 @@ class RecordData(_Part):
 
 
 def to_bytes(data: RecordData) -> bytes:
-    """The bytes of a record's file: UTF-8, one line end at its end, stable order."""
-    return (json.dumps(data.model_dump(), ensure_ascii=False, indent=1) + "\n").encode()
+    """The bytes of a record's file: UTF-8, one line end at its end, stable order.
+
+    As `json.dumps(…, ensure_ascii=False, indent=1)` writes them, which works in Python alone where it indents; and a
+    record is written whole at each of its steps.
+    """
+    return data.model_dump_json(indent=1).encode() + b"\n"
 
 
 def read(path: Path) -> RecordData:
