@@ -309,7 +309,8 @@ def _write(path: Path, content: bytes, mode: int, user: int = 0, group: int = 0)
 
 
 def _run(*words: str, stdin: str = "") -> None:
-    done = subprocess.run(words, input=stdin.encode(), capture_output=True, timeout=60, check=False)
+    # An RSA key takes a second, and a minute on a machine that has other work.
+    done = subprocess.run(words, input=stdin.encode(), capture_output=True, timeout=300, check=False)
     if done.returncode:
         raise LabError(
             f"`{' '.join(words)}`: {done.stderr.decode().strip()}", "lab", "run `python -m lab up` again"
