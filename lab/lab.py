@@ -95,7 +95,7 @@ class Lab:
         instead: Mapping[str, str] | None = None,
         names: Collection[str] = tuple(RELEASES),
         count: int | None = None,
-        state: str = "bare",
+        first: str = "bare",
     ) -> None:
         """Make the lab, or repair it: what is there and whole stays as it is.
 
@@ -105,7 +105,7 @@ class Lab:
             names: the hosts to start, of each what the lab has of its release; the others can be started by `reset`.
             count: how many to start in all; those beyond `names` are more of their releases, NAME-2 and on, which
                 the lab has until `down`.
-            state: one of STATES, in which hosts start that the lab has not had yet.
+            first: one of STATES, in which hosts start that the lab has not had yet.
         Raises: LabError when no lab can run here, a part does not come up, or an image cannot be had.
         """
         check_machine()
@@ -132,7 +132,7 @@ class Lab:
             check_inotify(sum(not hosts.is_up(host) for host in wanted))
             # A host that boots waits for much of its time.
             with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
-                list(pool.map(lambda host: self._repair(host, state, progress), wanted))
+                list(pool.map(lambda host: self._repair(host, first, progress), wanted))
             dns.wait(self.network)
 
     def reset(self, name: str, state: str | Prepared = "bare", progress: Progress = silent) -> LabHost:
