@@ -9,7 +9,7 @@ from lab.state import State
 
 
 def test_each_host_that_is_named_starts_in_the_state_that_was_asked_for(tmp_path: Path) -> None:
-    given = [mock.Mock(release=release) for release in RELEASES.values()]
+    given = [mock.Mock(release=release, place=1) for release in RELEASES.values()]
     parts = ("check_machine", "check_inotify", "true_images", "hosts", "host_images", "network", "dns")
     with (
         mock.patch.multiple(

@@ -1,6 +1,7 @@
 """Chapters of a batch share one look at the ports while it is about the same moment; what is stale is asked again."""
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from unittest import mock
@@ -15,7 +16,6 @@ from runbook_lib.chapters.client import ClientChapter
 from runbook_lib.errors import VerificationFailed
 from runbook_lib.mail import probes
 from runbook_lib.mail.probes import Survey, Target
-from runbook_lib.remote import connection
 from runbook_lib.remote.change import Plan
 from runbook_lib.remote.files import FileChange, FileState
 
@@ -68,8 +68,8 @@ def test_a_change_a_new_connection_and_time_make_it_stale(
     host.forget_answers()
     assert one_look.kept(host, TARGET) is None
     taken(host)
-    later = connection.time.monotonic() + host.answers_kept_s
-    monkeypatch.setattr(connection.time, "monotonic", lambda: later)
+    later = time.monotonic() + host.answers_kept_s
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     assert one_look.kept(host, TARGET) is None
 
 

@@ -63,9 +63,9 @@ def test_a_look_is_as_in_a_shell_of_its_own(host: remote.Host) -> None:
     ):
         assert host.run(script, root=True, look=True, check=False).status == status, script
     assert host.run(
-        "x=1; cd /; trap 'echo trapped' EXIT; exec 2>&1; printf end", root=True, look=True
+        "kept=1; cd /; trap 'echo trapped' EXIT; exec 2>&1; printf end", root=True, look=True
     ).text == ("endtrapped")
-    assert host.run('echo "${x-unset}"; cat', root=True, look=True).text == "unset"
+    assert host.run('echo "${kept-unset}"; cat', root=True, look=True).text == "unset"
     with pytest.raises(CommandFailed) as caught:
         host.run("echo why >&2; exit 3", root=True, look=True)
     assert (caught.value.status, caught.value.stderr) == (3, b"why\n")
