@@ -254,7 +254,11 @@ class Host:
                     raise
                 exchange.send(exchange.script.sent)
                 self._root_shell = RootShell(exchange)
-            result = self._root_shell.run(script, deadline, limit_bytes)
+            try:
+                result = self._root_shell.run(script, deadline, limit_bytes)
+            except BaseException:  # it may still be at work on this script
+                self._end_root_shell()
+                raise
             if result is None:
                 self._end_root_shell()
             elif check and result.status != 0:

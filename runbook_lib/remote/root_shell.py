@@ -47,11 +47,13 @@ class RootShell:
         Returns: what it said; None: the shell ended before it did.
         Raises:
             DeadlineExceeded, OutputTooLong: after the shell was closed.
+            HostUnreachable: the connection broke meanwhile.
         """
         exchange = self._exchange
         exchange.begin_next(script, deadline, limit_bytes)
         exchange.send(f"{script.mark} {len(script.sent)}\n".encode() + script.sent)
         if not exchange.pump(lambda: exchange.next_ended):
+            exchange.result()
             return None
         return exchange.result_of_next()
 
