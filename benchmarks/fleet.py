@@ -39,8 +39,8 @@ RELEASES = ("debian12", "debian13")
 TOOLS = ("floor", "pyinfra", "ansible", "ours")
 BARE, SAME, PLAN, STORED = "bare to verified", "no change", "plan", "no change, 1,000 runs stored"
 STORED_RUNS = 1000
-# Each is a process with 25 to 40 MB to itself, beside 160 MB of the command and of what all of them share.
-WORKERS = 6
+# Each is a process with some 37 MB to itself, beside some 145 MB of the command and of what all of them share.
+WORKERS = 5
 # As bare as before: lists of packages are for each tool to fetch.
 _PYTHON = """\
 if [ ! -e /usr/lib/python3/dist-packages/apt ]; then
