@@ -52,6 +52,9 @@ def up(
             help="how many hosts in all: those beyond the named ones are more of their releases, HOST-2 and on"
         ),
     ] = None,
+    state: Annotated[
+        str, typer.Option(help=f"in which hosts start that were not there yet: {', '.join(STATES)}")
+    ] = "bare",
 ) -> None:
     """Make the lab, or repair it; what is whole stays as it is."""
     began = time.monotonic()
@@ -59,7 +62,9 @@ def up(
     unknown = [name for name in host or () if name not in RELEASES]
     if unknown:
         raise LabError(f"no host {unknown[0]!r}", "lab", f"name one of {', '.join(RELEASES)}", "")
-    lab.up(_say, true_images(image or []), host or tuple(RELEASES), count)
+    if state not in STATES:
+        raise LabError(f"no state {state!r}", "--state", f"name one of {', '.join(STATES)}", "")
+    lab.up(_say, true_images(image or []), host or tuple(RELEASES), count, state)
     _say(f"up in {time.monotonic() - began:.1f} s; inventory: {lab.inventory}")
 
 

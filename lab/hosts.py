@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -93,12 +94,23 @@ class LabHost:
         return _FURTHER + list(RELEASES).index(self.release.name) * (MOST_OF_A_RELEASE - 1) + self.place - 2
 
 
-def make_keys(state: State, name: str) -> None:
-    """SSH host keys of a host, made once: they are its identity, and outlive its resets."""
-    folder = state.folder / "hosts" / name
-    if not (folder / "etc/ssh").is_dir():
-        (folder / "etc/ssh").mkdir(mode=0o700, parents=True)
-        _run("ssh-keygen", "-q", "-A", "-f", str(folder))
+def make_keys(state: State, host: LabHost) -> None:
+    """SSH host keys of a host, made once: they are its identity, and outlive its resets.
+
+    A release's further hosts have one, of the kind that is made at once: RSA for 40 hosts takes two minutes.
+    """
+    folder = state.folder / "hosts" / host.name
+    if folder.is_dir():
+        return
+    unfinished = folder.with_name(f".{host.name}")  # where `up` was ended meanwhile
+    shutil.rmtree(unfinished, ignore_errors=True)
+    (unfinished / "etc/ssh").mkdir(mode=0o700, parents=True)
+    if host.place == 1:
+        _run("ssh-keygen", "-q", "-A", "-f", str(unfinished))
+    else:
+        key = unfinished / "etc/ssh/ssh_host_ed25519_key"
+        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key))
+    unfinished.rename(folder)
 
 
 def host_keys(state: State, name: str) -> list[str]:
@@ -297,7 +309,8 @@ def _write(path: Path, content: bytes, mode: int, user: int = 0, group: int = 0)
 
 
 def _run(*words: str, stdin: str = "") -> None:
-    done = subprocess.run(words, input=stdin.encode(), capture_output=True, timeout=60, check=False)
+    # An RSA key takes a second, and a minute on a machine that has other work.
+    done = subprocess.run(words, input=stdin.encode(), capture_output=True, timeout=300, check=False)
     if done.returncode:
         raise LabError(
             f"`{' '.join(words)}`: {done.stderr.decode().strip()}", "lab", "run `python -m lab up` again"

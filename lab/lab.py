@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,7 @@ class Lab:
         instead: Mapping[str, str] | None = None,
         names: Collection[str] = tuple(RELEASES),
         count: int | None = None,
+        first: str = "bare",
     ) -> None:
         """Make the lab, or repair it: what is there and whole stays as it is.
 
@@ -103,6 +105,7 @@ class Lab:
             names: the hosts to start, of each what the lab has of its release; the others can be started by `reset`.
             count: how many to start in all; those beyond `names` are more of their releases, NAME-2 and on, which
                 the lab has until `down`.
+            first: one of STATES, in which hosts start that the lab has not had yet.
         Raises: LabError when no lab can run here, a part does not come up, or an image cannot be had.
         """
         check_machine()
@@ -121,14 +124,15 @@ class Lab:
             if wanted_of is not None:
                 self._have(wanted_of)
             for host in self.hosts:
-                hosts.make_keys(self._state, host.name)
+                hosts.make_keys(self._state, host)
             hosts.write_known_hosts(self._state, self.hosts)
             write_inventory(self._state, self.hosts)
             dns.start(self._state, self.network, self._further_names())
             wanted = [host for host in self.hosts if host.release.name in names]
             check_inotify(sum(not hosts.is_up(host) for host in wanted))
-            for host in wanted:
-                self._repair(host, progress)
+            # A host that boots waits for much of its time.
+            with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+                list(pool.map(lambda host: self._repair(host, first, progress), wanted))
             dns.wait(self.network)
 
     def reset(self, name: str, state: str | Prepared = "bare", progress: Progress = silent) -> LabHost:
@@ -299,7 +303,7 @@ class Lab:
             raise LabError(f"{tag} is not there after it was made", "lab", "run the same again")
         return image
 
-    def _repair(self, host: LabHost, progress: Progress) -> None:
+    def _repair(self, host: LabHost, first: str, progress: Progress) -> None:
         """Bring a host up as it was: started again, else made anew with its files, else in its last state."""
         with self._state.lock(host.name):
             if hosts.is_up(host):
@@ -311,7 +315,7 @@ class Lab:
                 if self._rescue(host):
                     progress(f"{host.name}: made anew, with the files it had")
                     return
-            known = self._state.read()["hosts"].get(host.name, {"state": "bare", "image": ""})
+            known = self._state.read()["hosts"].get(host.name, {"state": first, "image": ""})
             state = known["state"]
             image = self._image(host, state, progress) if state in STATES else images.find_tag(known["image"])
             if image is None:  # kept by somebody, and removed by hand since

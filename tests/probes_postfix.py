@@ -92,9 +92,18 @@ class LabShell:
     def __init__(self, lab: Lab, host: str) -> None:
         self._lab, self._host = lab, host
 
-    def run(self, script: str, *, root: bool = False, timeout_s: float = 60.0, check: bool = True) -> Output:
+    def run(
+        self,
+        script: str,
+        *,
+        root: bool = False,
+        timeout_s: float = 60.0,
+        check: bool = True,
+        look: bool = False,
+    ) -> Output:
         assert root
         assert not check
+        assert isinstance(look, bool)
         # exec ends a script at its first failing command; in a subshell the status comes back instead.
         wrapped = f"status=0; (\n{script}\n) || status=$?\nprintf '\\n%s' $status"
         stdout, _, status = self._lab.exec(self._host, wrapped, timeout_s=timeout_s).rpartition(b"\n")

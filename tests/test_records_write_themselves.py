@@ -56,6 +56,22 @@ def test_each_event_is_on_disk_before_the_chapter_goes_on(tmp_path: Path) -> Non
     assert (written["outcome"], written["undo"]) == ("failed", "runbook rollback X")
 
 
+def test_its_bytes_are_those_that_json_writes_with_an_indent_of_one(tmp_path: Path) -> None:
+    """As every record before it: people compare them line by line, and tools read them."""
+    record = begin(tmp_path)
+    odd = "".join(map(chr, range(0x20))) + '"\\/\x7f\x80 é漢\u2028\ufeff😀 <&>'
+    record.add_note(odd)
+    record.add_plan("Nothing", "bb", [])
+    record.add_verify("A claim", [sample_record.row(odd, None, odd)], "pass")
+    record.add_flow([{"port": 25, "level": "", "asked": 10**6, "refused": 0, "unanswered": 0,
+                      "longest_gap_s": 0.001, "wrong": []}])  # fmt: skip
+    for took_s in (0.0, 1.0, 0.125, 1234567.891, -3600.5):
+        record.data = record.data.model_copy(update={"took_s": took_s})
+        record.add_note(f"It took {took_s} s.")
+        as_json = json.dumps(record.data.model_dump(), ensure_ascii=False, indent=1) + "\n"
+        assert record.path.read_bytes() == as_json.encode()
+
+
 def test_a_killed_chapter_leaves_what_happened_before(tmp_path: Path) -> None:
     code = f"""
 import sample_record, time

@@ -50,6 +50,7 @@ def work(job: Job, line: Connection) -> None:
     os.setsid()  # the terminal's Ctrl-C reaches the parent alone, which then asks
     _leave_the_terminal(line)
     remote.Host.answers_kept_s = ANSWERS_KEPT_S
+    remote.Host.keeps_root_shell = True
     os.environ |= {"RUNBOOK_RUN": job.run, "RUNBOOK_RECORDS": str(job.root)}
     inventory.hold(job.inventory, job.book)
     approved.bind(job.approved)

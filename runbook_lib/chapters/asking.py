@@ -4,10 +4,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from runbook_lib import credentials, display
-from runbook_lib.chapters import mail_state
+from runbook_lib.chapters import mail_state, one_look
 from runbook_lib.chapters.chapter import Chapter
+from runbook_lib.chapters.one_look import Look
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import RecordError
 from runbook_lib.families.known import FAMILIES
@@ -28,6 +30,9 @@ from runbook_lib.site_ca import barred, own_ca
 from runbook_lib.x509 import trusted_roots
 
 UNCHANGED = message("nothing that logins rest on was changed by this run")
+LEFT_TO_THE_LAST = message(
+    "not sent by this chapter: the verification sends it where the run changed what logins rest on"
+)
 
 # What of main.cf and master.cf says who may log in, where, and who checks it.
 _OPTION = re.compile(
@@ -51,8 +56,12 @@ def domain_here(domain: str, facts: Mapping[str, Fact]) -> str:
 
 @dataclass(repr=False)
 class AskingChapter(Chapter):
-    """A chapter whose claims are asked from outside; they share one look at the server."""
+    """A chapter whose claims are asked from outside; they share one look at the server.
 
+    In a batch the chapters share it too, while it is good (see `one_look`); one that `asks_itself` does not.
+    """
+
+    asks_itself: ClassVar[bool] = False
     _survey: Survey | None = None
 
     def ask(self, claim: Callable[[Survey], list[Row]]) -> display.Shown:
@@ -65,13 +74,31 @@ class AskingChapter(Chapter):
         def measure() -> list[Row]:
             if self._survey is None:
                 self._wait_for_smtpd()
-                self._survey = survey_of(self.opened)
+                self._survey = (
+                    survey_of(self.opened)
+                    if self.asks_itself
+                    else self.take_over(look_with_others(self.opened, self.notebook))
+                )
             rows = asked(self._survey, claim)
             if self.opened.has_selinux:
                 rows = selinux.explained(rows, self.remote, self.opened.began_s)
             return rows
 
         return self.verify(claim.__name__.replace("_", " "), measure)
+
+    def take_over(self, look: Look) -> Survey:
+        """Judge by this look from now on; where another chapter took it, the record says so."""
+        self._survey = look.survey
+        if look.chapter != self.notebook:
+            self.record.add_note(
+                message(
+                    "The look at the ports is that of {chapter}, begun at {time}: this run changed nothing on the host "
+                    "since.",
+                    chapter=look.chapter,
+                    time=look.began.isoformat(timespec="seconds"),
+                )
+            )
+        return look.survey
 
     def _wait_for_smtpd(self) -> None:
         """What kept smtpd from starting before this chapter changed it says nothing about the port as it is now."""
@@ -88,16 +115,40 @@ class AskingChapter(Chapter):
 def survey_of(opened: Opened, ports: Sequence[int] = (), *, unasked: str | None = None) -> Survey:
     """A new look at a host, by the name that its users type, trusting what they trust.
 
-    The serial expected on each port is that of the certificate file on the host; the account for checks gets its
-    mail at the mail domain where Postfix delivers that here, else at the host's own name. It logs in by the form of its
-    name that the inventory's realm documents, and once by the other one. A login that somebody else
-    set up is taken with the mechanisms that it has, and AUTH on 25 with it.
-
     Args:
         opened: the host.
         ports: the ports to ask; none: 25 and those where the inventory has users submit mail.
         unasked: why no wrong password of the account for checks is sent, empty where one is; None: as the run has it,
             in which it is sent where the run changed what logins rest on, or has no chapter that could.
+    """
+    return _survey(opened, *wanted_of(opened, ports, unasked))
+
+
+def look_with_others(opened: Opened, chapter: str) -> Look:
+    """The look that another chapter of the batch has just taken, where it is good; else a new one, for others too.
+
+    No wrong password is sent with it.
+
+    Args:
+        opened: the host.
+        chapter: who asks, by its notebook.
+    """
+    target, own_networks = wanted_of(opened, unasked=LEFT_TO_THE_LAST)
+    found = one_look.kept(opened.remote, target)
+    return found or one_look.keep(opened.remote, _survey(opened, target, own_networks), chapter)
+
+
+def _survey(opened: Opened, target: Target, own_networks: str) -> Survey:
+    return Survey(target, ShellHostView(opened.remote, mynetworks=own_networks), HostItself(opened.remote))
+
+
+def wanted_of(opened: Opened, ports: Sequence[int] = (), unasked: str | None = None) -> tuple[Target, str]:
+    """What is asked of a host, with what is expected of it; and which networks it counts to its own.
+
+    The serial expected on each port is that of the certificate file on the host; the account for checks gets its
+    mail at the mail domain where Postfix delivers that here, else at the host's own name. It logs in by the form of its
+    name that the inventory's realm documents, and once by the other one. A login that somebody else
+    set up is taken with the mechanisms that it has, and AUTH on 25 with it.
     """
     host, site = opened.host, opened.inventory.site
     files = MailFiles.of(opened.family, host)
@@ -165,9 +216,7 @@ def survey_of(opened: Opened, ports: Sequence[int] = (), *, unasked: str | None 
     target = replace(target, versions=versions.of_ports(state, target.ports, facts, beside))
     if ports:
         target = replace(target, ports=tuple(ports))
-    return Survey(
-        target, ShellHostView(opened.remote, mynetworks=facts["mynetworks"].value), HostItself(opened.remote)
-    )
+    return target, facts["mynetworks"].value
 
 
 def why_unasked(host: str) -> str:

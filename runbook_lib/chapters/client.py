@@ -6,7 +6,7 @@ from typing import ClassVar, TypeVar
 
 from runbook_lib import clients, display, inventory
 from runbook_lib.chapters import progress
-from runbook_lib.chapters.asking import survey_of
+from runbook_lib.chapters.asking import look_with_others
 from runbook_lib.chapters.depends_on_postfix import DependsOnPostfix
 from runbook_lib.chapters.opening import Opened, begin_record, open_host
 from runbook_lib.clients import ClientSettings, Guide
@@ -185,7 +185,8 @@ def open_client(
         NameNotCovered: the server shows a certificate without a name that users would type.
     """
     opened = open_host(notebook, frozenset(), inventory_name, host_name, mode, reason)
-    survey = survey_of(opened)
+    look = look_with_others(opened, notebook)
+    survey = look.survey
     shown = _shown_names(survey, opened)
     is_used = client in opened.host.clients
     rows: list[tuple[str, str]] = [
@@ -197,8 +198,8 @@ def open_client(
     ]
     record, journal = begin_record(opened, notebook, title, dict(rows))
     made = chapter(notebook, title, opened, record, journal, display.Table(("", ""), rows), client=client)
-    made._survey = survey
     with made.at_work():
+        made.take_over(look)
         names = shown if shown and made.is_apply else opened.host.names.all
         ca = own_ca.roots(opened.inventory.site)
         is_public = _is_public(survey, opened, shown=bool(shown))

@@ -33,7 +33,7 @@ def refuse(opened: Opened, journal: Journal) -> None:
     postfix.refuse_packages(state)
     pairs.check_kept(state)
     begun = f"ls -A {quote(journal.folder)} 2>/dev/null"
-    if not opened.remote.run(begun, root=True, check=False).text.strip():
+    if not opened.remote.run(begun, root=True, check=False, look=True).text.strip():
         tried(opened, state)
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from runbook_lib import display, pictures
 from runbook_lib.chapters import decisions, mail_state, progress
-from runbook_lib.chapters.asking import AskingChapter, survey_of
+from runbook_lib.chapters.asking import AskingChapter, look_with_others
 from runbook_lib.chapters.mail_state import firewall_facts
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.inventory.place import Place
@@ -71,8 +71,8 @@ class Preparation(AskingChapter):
     def show_ports(self) -> display.Shown:
         """What answers on the three ports now, on each address of the name."""
         with self.at_work():
-            self._survey = survey_of(self.opened)
-            sights = self._survey.sights(self._survey.target.ports)
+            survey = self.take_over(look_with_others(self.opened, self.notebook))
+            sights = survey.sights(survey.target.ports)
         if not sights:
             return display.Text(message("The name leads to no address, so no port can be asked."))
         rows = [

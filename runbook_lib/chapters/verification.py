@@ -28,6 +28,8 @@ class Verification(DependsOnPostfix):
     """Asks; changes nothing, so nothing is put back."""
 
     reads_only: ClassVar[bool] = True
+    # What others changed meanwhile is seen here, whatever an earlier chapter of the batch has just seen.
+    asks_itself: ClassVar[bool] = True
 
 
 @dataclass(repr=False)

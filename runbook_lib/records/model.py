@@ -1,12 +1,12 @@
 """The format of a record, `RUN/HOST/NN-chapter.json`: what the library wrote while a chapter worked."""
 
-import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from runbook_lib import warned
 from runbook_lib.errors import RecordError
@@ -147,6 +147,14 @@ class NoteStep(_Part):
 Step = Annotated[
     PlanStep | ApplyStep | VerifyStep | FlowStep | UndoStep | NoteStep, Field(discriminator="kind")
 ]
+
+
+_STEP: TypeAdapter[Step] = TypeAdapter(Step)
+
+
+def step(fields: Mapping[str, object]) -> Step:
+    """A step of a record from its fields, checked."""
+    return _STEP.validate_python(fields)
 
 
 class Failure(_Part):
@@ -353,8 +361,12 @@ def _said(step: VerifyStep) -> tuple[str, ...]:
 
 
 def to_bytes(data: RecordData) -> bytes:
-    """The bytes of a record's file: UTF-8, one line end at its end, stable order."""
-    return (json.dumps(data.model_dump(), ensure_ascii=False, indent=1) + "\n").encode()
+    """The bytes of a record's file: UTF-8, one line end at its end, stable order.
+
+    As `json.dumps(…, ensure_ascii=False, indent=1)` writes them, which works in Python alone where it indents; and a
+    record is written whole at each of its steps.
+    """
+    return data.model_dump_json(indent=1).encode() + b"\n"
 
 
 def read(path: Path) -> RecordData:

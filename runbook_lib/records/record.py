@@ -196,33 +196,36 @@ class Record:
         )
 
     def _add(self, step: Mapping[str, object]) -> None:
-        written = self._written()
-        added = {"steps": [*written["steps"], _clean(step, self.path)]}
-        self._replace({**written, **added, **self._with_messages(written, step)})
+        """What is written already was searched and checked when it was added, and is not again for each step."""
+        self._search_again()
+        added = (*self.data.steps, model.step(_clean(step, self.path)))
+        self._replace(self.data.model_copy(update={"steps": added, "messages": self._with_messages(step)}))
 
     def _update(self, fields: Mapping[str, object], shown: Mapping[str, object] | None = None) -> None:
         """Write fields anew; `shown` is what they were made text of."""
-        written = self._written()
-        messages = self._with_messages(written, {**fields, **(shown or {})})
-        self._replace({**written, **_clean(fields, self.path), **messages})
+        self._search_again()
+        messages = self._with_messages({**fields, **(shown or {})})
+        written = {**self.data.model_dump(), **_clean(fields, self.path)}
+        self._replace(RecordData.model_validate({**written, "messages": messages}))
 
-    def _with_messages(self, written: Mapping[str, Any], new: Mapping[str, object]) -> dict[str, object]:
-        return {"messages": {**written["messages"], **_clean(_messages(new), self.path)}}
+    def _with_messages(self, new: Mapping[str, object]) -> dict[str, Made]:
+        made = _clean(_messages(new), self.path)
+        return {**self.data.messages, **{text: Made.model_validate(one) for text, one in made.items()}}
 
-    def _written(self) -> dict[str, Any]:
-        """What is written so far; searched again where another secret is known by now, which may stand in it."""
-        written = self.data.model_dump()
+    def _search_again(self) -> None:
+        """Search what is written where another secret is known by now, which may stand in it."""
         known = credentials.resolved()
         if known == self._known:
-            return written
+            return
         self._known = known
+        written = self.data.model_dump()
         kept = {text: made for text, made in written["messages"].items() if masked(text) == text}
-        return _clean({**written, "messages": kept}, self.path)
+        self.data = RecordData.model_validate(_clean({**written, "messages": kept}, self.path))
 
-    def _replace(self, fields: Mapping[str, object]) -> None:
+    def _replace(self, data: RecordData) -> None:
         if self.data.ended_at:
             self._keep_sealed()
-        self.data = RecordData.model_validate(fields)
+        self.data = data
         self._write()
 
     def _keep_sealed(self) -> None:

@@ -5,7 +5,7 @@ secrets whatever their origin (a host's file may hold one that nobody named).
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from runbook_lib import credentials, display, places, secret_shape
@@ -51,16 +51,22 @@ def without_homes(value: object) -> object:
 
 def secret_in(value: object) -> str | None:
     """Say which kind of secret a JSON value holds, in a string or a key; None when it holds none."""
+    # A notebook has some dozens of keys, thousands of times.
+    return next((found for found in map(_secret_in_text, dict.fromkeys(_texts(value))) if found), None)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every string and key of a JSON value."""
     if isinstance(value, bytes | bytearray):
-        return _secret_in_text(display.escape_bytes(bytes(value)))
-    if isinstance(value, str):
-        return _secret_in_text(value)
-    parts: list[object] = []
-    if isinstance(value, Mapping):
-        parts = [*value.keys(), *value.values()]
+        yield display.escape_bytes(bytes(value))
+    elif isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in (*value.keys(), *value.values()):
+            yield from _texts(part)
     elif isinstance(value, Sequence):
-        parts = list(value)
-    return next((found for found in map(secret_in, parts) if found), None)
+        for part in value:
+            yield from _texts(part)
 
 
 def _secret_in_text(text: str) -> str | None:

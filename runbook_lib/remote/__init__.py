@@ -1,5 +1,6 @@
 """Hosts over SSH: one connection, facts in one round trip, changes as values with their undo."""
 
+from runbook_lib.remote import lean  # noqa: F401  # before paramiko is imported
 from runbook_lib.remote.connection import Host, connect, connected, leave
 from runbook_lib.remote.exchange import Deadline
 from runbook_lib.remote.facts import Fact, gather

@@ -21,6 +21,7 @@ from runbook_lib.messages import message
 from runbook_lib.remote import hostkeys, instead, login, route, sudo
 from runbook_lib.remote.exchange import OUTPUT_LIMIT_BYTES, Deadline, Exchange
 from runbook_lib.remote.held import Held
+from runbook_lib.remote.root_shell import LOOP, RootShell
 from runbook_lib.remote.route import Hop
 from runbook_lib.remote.script import Result, Script
 
@@ -80,6 +81,9 @@ class Host:
     # Seconds for which an answer is believed without asking again, while nothing is changed through this connection. A
     # batch, which goes through its chapters in seconds, sets it; a person's next cell may come much later.
     answers_kept_s: ClassVar[float] = 0.0
+    # Whether one shell of root takes all looks that need it. A batch sets it, which is done in seconds; a person's
+    # notebook stays open for hours, and shall not leave such a shell waiting on the host.
+    keeps_root_shell: ClassVar[bool] = False
 
     def __init__(self, site: inventory.Site, host: inventory.Host) -> None:
         self.name = host.name
@@ -97,6 +101,8 @@ class Host:
         self.looks_slowly = False
         self._answers: dict[object, tuple[float, object]] = {}
         self._looking: Deadline | None = None
+        self._root_shell: RootShell | None = None
+        self._root_shell_lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Host({self.name}: {self.way})"
@@ -190,6 +196,7 @@ class Host:
         check: bool = True,
         stdin: bytes = b"",
         limit_bytes: int = OUTPUT_LIMIT_BYTES,
+        look: bool = False,
     ) -> Result:
         """Run a script on the host and wait for its end.
 
@@ -200,6 +207,8 @@ class Host:
             check: raise when the status is not 0.
             stdin: what the script reads as its standard input.
             limit_bytes: room for stdout and stderr together.
+            look: it changes nothing, so it may be run a second time; one that needs root takes the shell of root that
+                is there, where one is kept.
         Raises:
             CommandFailed: the status is not 0; the error has `status`, `stdout`, `stderr`.
             OutputTooLong: more than `limit_bytes`, whatever `check` says.
@@ -219,18 +228,14 @@ class Host:
                 ),
             )
         deadline = Deadline(timeout_s if looking is None else min(timeout_s, looking.left_s))
-        if not self._sessions.acquire(timeout=timeout_s):
-            raise DeadlineExceeded(
-                message(
-                    "{commands} other commands were still running after {seconds} s",
-                    commands=SESSIONS_AT_ONCE,
-                    seconds=f"{timeout_s:g}",
-                ),
-                self.name,
-                message("let fewer commands run at once"),
-            )
+        asked = Script.of(script)
+        if look and root and not stdin:
+            looked = self._in_root_shell(asked, deadline, limit_bytes, check)
+            if looked is not None:
+                return looked
+        self._take_session(deadline)
         try:
-            exchange = self._start(Script.of(script), root, deadline, limit_bytes)
+            exchange = self._start(asked, root, deadline, limit_bytes)
             try:
                 exchange.send(exchange.script.sent + stdin, last=True)
                 exchange.pump(lambda: False)
@@ -244,6 +249,68 @@ class Host:
         if check and result.status != 0:
             raise exchange.failed(result)
         return result
+
+    def _in_root_shell(
+        self, script: Script, deadline: Deadline, limit_bytes: int, check: bool
+    ) -> Result | None:
+        """Take a look in the shell of root that is kept; None: none is, another thread has it, or it ended."""
+        if not self.keeps_root_shell or self.user == "root":
+            return None
+        if not self._root_shell_lock.acquire(blocking=False):
+            return None
+        try:
+            if self._root_shell is None or not self._root_shell.alive:
+                self._end_root_shell()
+                self._take_session(deadline)
+                try:
+                    exchange = self._start(Script.of(LOOP), True, deadline, limit_bytes)
+                except BaseException:
+                    self._sessions.release()
+                    raise
+                exchange.send(exchange.script.sent)
+                self._root_shell = RootShell(exchange)
+            try:
+                result = self._root_shell.run(script, deadline, limit_bytes)
+            except BaseException:  # it may still be at work on this script
+                self._end_root_shell()
+                raise
+            if result is None:
+                self._end_root_shell()
+            elif check and result.status != 0:
+                raise self._root_shell.failed(result)
+            return result
+        finally:
+            self._root_shell_lock.release()
+
+    def _end_root_shell(self) -> None:
+        """For who has its lock."""
+        if self._root_shell is not None:
+            self._root_shell.close()
+            self._root_shell = None
+            self._sessions.release()
+
+    def _spare_root_shell(self) -> bool:
+        """End the shell of root where it only waits. Returns: whether there is a session more."""
+        if not self._root_shell_lock.acquire(blocking=False):
+            return False
+        try:
+            was_there = self._root_shell is not None
+            self._end_root_shell()
+            return was_there
+        finally:
+            self._root_shell_lock.release()
+
+    def _take_session(self, deadline: Deadline) -> None:
+        if not self._sessions.acquire(timeout=deadline.left_s):
+            raise DeadlineExceeded(
+                message(
+                    "{commands} other commands were still running after {seconds} s",
+                    commands=SESSIONS_AT_ONCE,
+                    seconds=f"{deadline.timeout_s:g}",
+                ),
+                self.name,
+                message("let fewer commands run at once"),
+            )
 
     def hold(self, script: str | bytes, *, root: bool = False, timeout_s: float = 30.0) -> Held:
         """Start a script that stays: it says a line on stdout, then waits for the end of its standard input.
@@ -303,6 +370,8 @@ class Host:
                 # paramiko keeps sshd's refusal in one place for all threads; who comes too late gets words of its own.
                 full = isinstance(error, paramiko.ChannelException) or str(error) == "Unable to open channel."
                 if transport.is_active() and full:
+                    if self._spare_root_shell():  # sshd may allow one session alone (MaxSessions)
+                        continue
                     if not patience.left_s:
                         raise self._not_started(error) from None
                     time.sleep(0.02)
@@ -354,6 +423,7 @@ class Host:
         with self._lock:
             for held in list(self._holds):
                 held.release()
+            self._spare_root_shell()
             login.close(self._transport)
             self._transport = None
 

@@ -1,6 +1,7 @@
 """One command on a channel of its own: bytes in, bytes out, until it ends or its time is over."""
 
 import contextlib
+import re
 import select
 import threading
 import time
@@ -21,6 +22,7 @@ _SETTLE_S = 0.5  # and how much longer, when sshd has answered: what it still ha
 _CHUNK_BYTES = 128 * 1024
 _MET_BYTES = 16 * 1024  # of each stream, where one might go on with a secret that the other began
 _KEPT_BYTES = 64 * 1024  # of each stream, with an error
+_END_BYTES = 64 * 1024  # of each stream, in which the end of one script among several is looked for
 _UNKNOWN_CHANGE = message("Whether the command changed something before it stopped is not known.")
 
 
@@ -233,6 +235,32 @@ class Exchange:
                 _UNKNOWN_CHANGE,
             )
         return Result(self._channel.exit_status, self._own(self.out), self._own(self.err))
+
+    def begin_next(self, script: Script, deadline: Deadline, limit_bytes: int) -> None:
+        """For a command that runs one script after the other: from here on it is about this one."""
+        self.script, self.deadline, self._limit = script, deadline, limit_bytes
+        self.out.clear()
+        self.err.clear()
+
+    @property
+    def next_ended(self) -> bool:
+        """Has the shell said on both streams that the script it was given ended?"""
+        return all(self._end_of_next(stream) for stream in (self.out, self.err))
+
+    def result_of_next(self) -> Result:
+        """What that script said, once it has ended; the command goes on."""
+        status = 0
+        for stream in (self.out, self.err):
+            end = self._end_of_next(stream)
+            assert end is not None
+            status = int(end[1])
+            del stream[end.start() :]
+        return Result(status, self._own(self.out), self._own(self.err))
+
+    def _end_of_next(self, stream: bytearray) -> re.Match[bytes] | None:
+        # The last thing that is written; only a child that the script left behind may write after it.
+        at = max(0, len(stream) - _END_BYTES)
+        return re.compile(rb"%b ([0-9]+)\n" % self.script.mark.encode()).search(stream, at)
 
     def _own(self, stream: bytearray) -> bytes:
         return bytes(stream.partition(self.script.mark.encode() + b"\n")[2])

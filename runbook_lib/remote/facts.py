@@ -89,14 +89,14 @@ def gather(
         once = f"{{ :; {ahead}\n}} 2>/dev/null </dev/null\n"
         together = f"{_TOGETHER.format(seconds=2 * fact_timeout_s)}{begin}{_LOOK}{once}{calls}\n{_END}\n"
         try:
-            result = host.run(together, root=root, timeout_s=timeout_s)
+            result = host.run(together, root=root, timeout_s=timeout_s, look=True)
         except CommandFailed as error:
             if error.status != TIMED_OUT:
                 raise
             host.looks_slowly = True
     if host.looks_slowly:
         each = f"limit='timeout {fact_timeout_s}'; command -v timeout >/dev/null || limit=\n"
-        result = host.run(f"{each}{begin}{_LOOK}{calls}", root=root, timeout_s=timeout_s)
+        result = host.run(f"{each}{begin}{_LOOK}{calls}", root=root, timeout_s=timeout_s, look=True)
     words = result.stdout.split(b"\0")[:-1]
     names = [display.escape_bytes(word) for word in words[::4]]
     statuses = [word.decode("ascii", "replace") for word in words[1::4]]

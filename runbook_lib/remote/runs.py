@@ -148,7 +148,10 @@ def look(host: Host) -> Standing:
 
     Raises: CommandFailed: the answer is none.
     """
-    words = [display.escape_bytes(word) for word in host.run(_SCRIPT, root=True).stdout.split(b"\0")[:-1]]
+    words = [
+        display.escape_bytes(word)
+        for word in host.run(_SCRIPT, root=True, look=True).stdout.split(b"\0")[:-1]
+    ]
     holder, changing, *rest = words if len(words) >= 2 else ("", "", "")
     counts = [*rest[2::7], *rest[5::7]]
     if (

@@ -30,7 +30,7 @@ def install_is_cut_off(host: Host) -> bool:
         for manager in family.package_managers
         if manager.unfinished
     )
-    return bool(host.run(look, root=True).stdout.strip())
+    return bool(host.run(look, root=True, look=True).stdout.strip())
 
 
 @dataclass(frozen=True)

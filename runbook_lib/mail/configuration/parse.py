@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from runbook_lib import display
 from runbook_lib.mail.configuration.postconf import BLANK
@@ -77,7 +78,9 @@ class Entry:
     text: str
 
 
-def entries(content: bytes) -> list[Entry]:
+# A chapter's plans ask for the same lines dozens of times. What they are follows from the bytes alone.
+@lru_cache(maxsize=64)
+def entries(content: bytes) -> tuple[Entry, ...]:
     """The entries of main.cf in their order, those that a later one overrides included."""
     found = []
     for line in logical_lines(content):
@@ -85,7 +88,7 @@ def entries(content: bytes) -> list[Entry]:
         words = name.split()
         known = bool(equals) and len(words) == 1 and line.parts[0][1][0] not in BLANK
         found.append(Entry(name.strip(BLANK) if known else "", value.strip(BLANK), line.number, line.text))
-    return found
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -138,9 +141,10 @@ class Service:
         return tuple(option for option in self.options if option.under)
 
 
-def services(content: bytes) -> list[Service]:
+@lru_cache(maxsize=64)
+def services(content: bytes) -> tuple[Service, ...]:
     """The services of master.cf in their order, those that a later one overrides included."""
-    return [_service(line) for line in logical_lines(content)]
+    return tuple(_service(line) for line in logical_lines(content))
 
 
 def _service(line: Line) -> Service:

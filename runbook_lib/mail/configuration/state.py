@@ -240,12 +240,12 @@ class MailState:
     @cached_property
     def main(self) -> tuple[parse.Entry, ...]:
         """The entries of main.cf as they stand there, with their lines."""
-        return tuple(parse.entries(base64.b64decode(self.facts["main_cf_file"].value)))
+        return parse.entries(base64.b64decode(self.facts["main_cf_file"].value))
 
     @cached_property
     def master(self) -> tuple[parse.Service, ...]:
         """The services of master.cf as they stand there, with their lines."""
-        return tuple(parse.services(base64.b64decode(self.facts["master_cf_file"].value)))
+        return parse.services(base64.b64decode(self.facts["master_cf_file"].value))
 
     @cached_property
     def left(self) -> Mapping[str, frozenset[str]]:

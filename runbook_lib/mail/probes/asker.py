@@ -4,6 +4,7 @@ import errno
 import ssl
 import time
 from dataclasses import replace
+from functools import cached_property
 
 from runbook_lib.mail.probes.obstacle import Kind, Obstacle, Stage, Stopped, limited
 from runbook_lib.mail.probes.smtp import Conversation, Reply
@@ -18,7 +19,7 @@ IMPLICIT_TLS_PORT = 465
 class Asker:
     """Opens conversations with the endpoints of a target.
 
-    Contexts are made here, once and in one thread: making those for old versions alters Python's warning
+    Contexts for versions are made here, once and in one thread: making those for old ones alters Python's warning
     filters for a moment, which is no business of a worker thread.
 
     The first contact with an endpoint decides from where it is asked ever after: from this machine, or, where that
@@ -38,10 +39,6 @@ class Asker:
         self._clients: dict[Endpoint, str] = {}
         self._elsewhere: set[str] = set()
         self.timeout_s = timeout_s
-        self.trusting = trusting(target.ca_pem)
-        # For a client that sends no name: the chain alone is OpenSSL's to verify.
-        self.trusting_any_name = trusting(target.ca_pem)
-        self.trusting_any_name.check_hostname = False
         self._kept, kept_root = target.kept, target.kept.named_root if target.kept else None
         self._kept_trusting = trusting(kept_root) if kept_root else None
         self._kept_any_name = trusting(kept_root) if kept_root else None
@@ -66,6 +63,18 @@ class Asker:
         }
         for context in self.p256.values():
             context.set_ecdh_curve("prime256v1")
+
+    @cached_property
+    def trusting(self) -> ssl.SSLContext:
+        """A user's client. Made when it is needed: to read a system's roots takes longer than a handshake."""
+        return trusting(self.target.ca_pem)
+
+    @cached_property
+    def trusting_any_name(self) -> ssl.SSLContext:
+        """One that sends no name: the chain alone is OpenSSL's to verify."""
+        context = trusting(self.target.ca_pem)
+        context.check_hostname = False
+        return context
 
     def looking_at(self, endpoint: Endpoint) -> ssl.SSLContext:
         """By whom an endpoint is judged: the users' root and the target's name, or the root named for what stays."""

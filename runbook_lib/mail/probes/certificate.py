@@ -231,7 +231,9 @@ def asked_by(
         known = dict.fromkeys(endpoints)
 
     def ask(endpoint: Endpoint) -> Tls | Obstacle:
-        return known[endpoint] or shown_to(survey.asker, endpoint, survey.asker.blind, name)
+        return known[endpoint] or survey.remembered(
+            (asked_by, endpoint, name), lambda: shown_to(survey.asker, endpoint, survey.asker.blind, name)
+        )
 
     return survey.at_once(ask, endpoints)
 

@@ -15,6 +15,7 @@ from runbook_lib.messages import message
 
 _JOURNAL_WAIT_S = 3
 _SCRIPT_TIMEOUT_S = 40.0
+_CHANGING = ("remove_message", "withdraw")  # the others look
 _REJECTED_CLIENT = re.compile(r"reject: RCPT from \S+?\[(?:IPv6:)?([0-9A-Fa-f:.]+)\]")
 
 
@@ -35,8 +36,16 @@ class Output(Protocol):
 class Shell(Protocol):
     """Whatever runs POSIX sh on the host as root."""
 
-    def run(self, script: str, *, root: bool = False, timeout_s: float = 60.0, check: bool = True) -> Output:
-        """Run a script; with `check` false any status comes back."""
+    def run(
+        self,
+        script: str,
+        *,
+        root: bool = False,
+        timeout_s: float = 60.0,
+        check: bool = True,
+        look: bool = False,
+    ) -> Output:
+        """Run a script; with `check` false any status comes back. A `look` changes nothing."""
         ...
 
 
@@ -145,7 +154,8 @@ class ShellHostView:
         text = files(__package__).joinpath("host_view.sh").read_text(encoding="utf-8")
         header = f"TOKEN_HEADER={shlex.quote(TOKEN_HEADER)}\n"
         script = f"{header}{text}\n{shlex.join([function, *arguments])}\n"
-        return self._shell.run(script, root=True, timeout_s=timeout_s, check=False)
+        look = function not in _CHANGING
+        return self._shell.run(script, root=True, timeout_s=timeout_s, check=False, look=look)
 
 
 # What modules of PAM write about an account that is refused though its password may be right; then what to say of it.

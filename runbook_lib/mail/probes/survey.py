@@ -60,9 +60,13 @@ class Survey:
 
     def once(self, find_out: "Callable[[Survey], T]") -> T:
         """Call `find_out(self)` the first time, and return the same result ever after."""
-        if find_out not in self._known:
-            self._known[find_out] = find_out(self)
-        return cast("T", self._known[find_out])
+        return self.remembered(find_out, lambda: find_out(self))
+
+    def remembered(self, question: object, find_out: "Callable[[], T]") -> T:
+        """The same for a question that has more to it than a function: its answer, found out the first time."""
+        if question not in self._known:
+            self._known[question] = find_out()
+        return cast("T", self._known[question])
 
     @cached_property
     def lookups(self) -> tuple[Lookup, Lookup]:
