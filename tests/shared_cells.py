@@ -77,18 +77,23 @@ def carried(chapters: Chapters) -> Chapters:
         for place, cell in enumerate(cells):
             if is_shared(cell):
                 cells[place] = _as_written(cell, written[cell["id"]])
-    first, *others = (name for name in ONE_CHAPTER if name in made)
+    first, *others = _of_one_chapter(made)
     for name in others:
         for before, cell in pairwise([None, *filter(is_shared, made[first])]):
             if cell is not None and _place(made[name], cell["id"]) is None:
                 behind = _place(made[name], before["id"]) if before else None
-                made[name].insert(0 if behind is None else behind + 1, _as_written(_empty(cell), cell))
+                # Without one before it: behind the title, which is each chapter's own.
+                made[name].insert((behind or 0) + 1, _as_written(_empty(cell), cell))
     return made
 
 
 def wrong(chapters: Chapters) -> list[Wrong]:
     """Everything that is not in order, each with what mends it."""
     return [*_not_carried(chapters), *_marked_in_one_alone(chapters), *_said_twice(chapters)]
+
+
+def _of_one_chapter(chapters: Chapters) -> list[str]:
+    return [name for name in ONE_CHAPTER if name in chapters]
 
 
 def _not_carried(chapters: Chapters) -> Iterator[Wrong]:
@@ -121,7 +126,7 @@ def _marked_in_one_alone(chapters: Chapters) -> Iterator[Wrong]:
 def _said_twice(chapters: Chapters) -> Iterator[Wrong]:
     """Sentences and code of a family's own cells that another family has as well."""
     said: dict[str, tuple[str, str]] = {}
-    for name in ONE_CHAPTER:
+    for name in _of_one_chapter(chapters):
         own = [(cell["id"], part) for cell in chapters[name] if not is_shared(cell) for part in _parts(cell)]
         for id_, part in own:
             other, there = said.get(part, (name, id_))
