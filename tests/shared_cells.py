@@ -8,7 +8,7 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -79,11 +79,11 @@ def carried(chapters: Chapters) -> Chapters:
                 cells[place] = _as_written(cell, written[cell["id"]])
     first, *others = _of_one_chapter(made)
     for name in others:
-        for before, cell in pairwise([None, *filter(is_shared, made[first])]):
-            if cell is not None and _place(made[name], cell["id"]) is None:
+        for before, new in pairwise([None, *filter(is_shared, made[first])]):
+            if new is not None and _place(made[name], new["id"]) is None:
                 behind = _place(made[name], before["id"]) if before else None
                 # Without one before it: behind the title, which is each chapter's own.
-                made[name].insert((behind or 0) + 1, _as_written(_empty(cell), cell))
+                made[name].insert((behind or 0) + 1, _as_written(_empty(new), new))
     return made
 
 
@@ -189,7 +189,7 @@ def write(folder: Path) -> list[str]:
     return told
 
 
-_NONE: Mapping[str, Any] = {"cell_type": "", "metadata": {}, "source": ""}
+_NONE: Cell = {"cell_type": "", "metadata": {}, "source": ""}
 
 
 if __name__ == "__main__":
