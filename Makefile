@@ -2,7 +2,7 @@
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check durations install lint code lab-up lab-down jupyter notebooks handbook messages bench long faults fuzz site lock lab-packages test-packages
+.PHONY: help demo test check durations install lint code lab-up lab-down jupyter notebooks handbook messages bench long faults fuzz shared site lock lab-packages test-packages
 MAKEFLAGS += --no-print-directory
 INVENTORY = lab
 HOST = debian12
@@ -44,9 +44,9 @@ install: $(INSTALLED) ## the runbook alone, for your own servers: no lab, no roo
 	@echo "Ready: .venv/bin/runbook --help"
 
 lint: code    ## style, types, layers, and what is generated or kept equal
-	@echo "The inventory's schema; pyproject.toml, environment.yml and the lock"
-	@.venv/bin/pytest -q --no-header --no-summary \
-	  tests/test_dependencies_are_one.py tests/test_inventory_loads.py > .venv/equal.txt || { cat .venv/equal.txt; exit 1; }
+	@echo "The inventory's schema; pyproject.toml, environment.yml and the lock; what chapters share"
+	@.venv/bin/pytest -q --no-header --no-summary tests/test_dependencies_are_one.py tests/test_inventory_loads.py \
+	  "tests/test_shared_cells.py::test_each_shared_cell_is_as_it_is_written" > .venv/equal.txt || { cat .venv/equal.txt; exit 1; }
 
 # What `make lint` and `make check` have in common: the tests that lint adds are among those of check.
 code: .venv/.ready
@@ -83,6 +83,9 @@ notebooks: lab-up ## runs the notebooks, in each language, on the lab's first ho
 	  for chapter in 11-key-and-csr 12-signing; do .venv/bin/papermill --log-level ERROR --no-progress-bar \
 	    -r host el9 "$$folder/$$chapter.ipynb" "$$records/$$chapter.ipynb" || exit 1; done && \
 	  $(RUN_IN_PLACE) $$folder/[0-9]*.ipynb && rm -r "$$records" && $(CLEAN_IN_PLACE) $$folder/[0-9]*.ipynb || exit 1; done
+
+shared: .venv/.ready ## writes what several chapters say, cells with the tag `shared`, from the first of them into the others
+	@.venv/bin/python tests/shared_cells.py
 
 handbook: lab-packages .venv/.ready ## runs the handbook on a lab host: faults made and cured, a server with a past, a certificate's life; and stores what was said, cleaned
 	@.venv/bin/python -m lab up debian12

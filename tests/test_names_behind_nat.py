@@ -68,7 +68,7 @@ def test_a_decision_about_a_name_that_leads_here_is_listed_as_without_effect(
         preparation.open(written(lab, tmp_path, [decision], "v6only.example.test"), HOST).ask_names().text()
     )
     assert (
-        "mail12.example.test, A: an address of this server (the decision about its name has no effect)"
+        "mail12.example.test, A and AAAA: an address of this server (the decision about its name has no effect)"
         in shown
     )
 

@@ -11,7 +11,8 @@ import pytest
 
 from runbook_lib import inventory
 from runbook_lib.chapters import preparation
-from runbook_lib.chapters.chapter import measured, table_of
+from runbook_lib.chapters.answers import table_of
+from runbook_lib.chapters.chapter import measured
 from runbook_lib.clients.guide import Said
 from runbook_lib.clients.statements import NOT_LOGGED_IN, TEMPORARY_FAILURE
 from runbook_lib.families import Family, Release

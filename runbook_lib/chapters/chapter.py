@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from runbook_lib import display, records, warned
 from runbook_lib.chapters import decisions, opening, progress
+from runbook_lib.chapters.answers import table_of
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import (
     ApplyRefused,
@@ -497,24 +498,6 @@ def measured(rows: Sequence[Row]) -> str:
     return joined(
         ", ", (warned.counted(counts[verdict], verdict, warns) for verdict in Verdict if counts[verdict])
     )
-
-
-def table_of(rows: Sequence[Row]) -> display.Shown:
-    """Rows of one claim as a table, with the commands that repeat them folded below."""
-    body = [(str(row.port or ""), _over(row.address), row.seen, worded(row.told)) for row in rows]
-    commands = "\n".join(dict.fromkeys(row.command for row in rows if row.command))
-    heads = (message("port"), message("over"), message("seen"), message("verdict"))
-    table = display.Table(heads, body)
-    if not any(port or over for port, over, _, _ in body):
-        table = display.Table(heads[2:], [(seen, verdict) for _, _, seen, verdict in body])
-    return (
-        display.Parts([table, display.Folded(message("the same by hand"), commands)]) if commands else table
-    )
-
-
-def _over(address: str) -> str:
-    # The family, not the address: what a reader sees is the same in every lab.
-    return "" if not address else "IPv6" if ":" in address else "IPv4"
 
 
 def _few(lines: Sequence[str]) -> list[str]:

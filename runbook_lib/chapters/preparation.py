@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from runbook_lib import display, pictures
 from runbook_lib.chapters import decisions, mail_state, progress
+from runbook_lib.chapters.answers import over, told
 from runbook_lib.chapters.asking import AskingChapter, look_with_others
 from runbook_lib.chapters.mail_state import firewall_facts
 from runbook_lib.chapters.opening import begin_record, open_host
@@ -75,12 +76,12 @@ class Preparation(AskingChapter):
             sights = survey.sights(survey.target.ports)
         if not sights:
             return display.Text(message("The name leads to no address, so no port can be asked."))
-        rows = [
-            (str(sight.endpoint.port), "IPv6" if sight.endpoint.is_v6 else "IPv4", *_answers(sight))
-            for sight in sights
-        ]
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for sight in sights:
+            alike.setdefault((str(sight.endpoint.port), *_answers(sight)), []).append(sight.endpoint.address)
+        rows = [(port, over(addresses), *seen) for (port, *seen), addresses in alike.items()]
         heads = (message("port"), message("over"), message("now"), message("AUTH before TLS"))
-        return display.Table(heads, rows)
+        return display.Table(heads, rows, told(len(sights), len(rows)))
 
     def ask_names(self) -> display.Shown:
         """Each name that goes into the certificate leads to this server, or a person decided that it does."""

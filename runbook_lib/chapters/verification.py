@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from runbook_lib import display, inventory, records, warned
 from runbook_lib.chapters import parameters, progress
+from runbook_lib.chapters.answers import over, table_of
 from runbook_lib.chapters.asking import survey_of
-from runbook_lib.chapters.chapter import measured, sealed_by_hand, table_of, worst
+from runbook_lib.chapters.chapter import measured, sealed_by_hand, worst
 from runbook_lib.chapters.depends_on_postfix import DependsOnPostfix
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import UsageError
@@ -292,9 +293,7 @@ def _told(rows: Sequence[Row]) -> tuple[str, ...]:
         alike = [row for row in rows if (row.verdict, row.seen) == seen]
         verdict, words = seen
         ports = ", ".join(dict.fromkeys(str(row.port) for row in alike if row.port is not None))
-        families = " and ".join(
-            dict.fromkeys("IPv6" if ":" in row.address else "IPv4" for row in alike if row.address)
-        )
+        families = over(row.address for row in alike if row.address)
         place = " over ".join(part for part in (ports, families) if part)
         # The claim stands under its worst row's verdict; a row that came out better says so.
         apart = "" if verdict is worst(rows) else f" ({verdict})"

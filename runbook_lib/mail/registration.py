@@ -218,7 +218,7 @@ class Registration:
         return self._row(DOMAIN_HAS_MX, self.domain, "MX", verdict, words)
 
     def _row(self, claim: str, name: str, kind: str, verdict: Verdict, words: str) -> Row:
-        seen = joined(": ", (f"{name}, {kind}", words))
+        seen = message("{name}, {record}: {seen}", name=name, record=kind, seen=words)
         return Row(claim, None, "", "-", verdict, seen, dig(name, kind, self.resolver))
 
 
