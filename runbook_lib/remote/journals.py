@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from runbook_lib import display
 from runbook_lib.errors import ApplyRefused, CommandFailed, HostBusy, UsageError
+from runbook_lib.messages import message
 from runbook_lib.remote import drift, runs
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.connection import Host
@@ -149,24 +150,27 @@ def choose(
     for run in (*named, *([before] if before else [])):
         if run not in by_run:
             raise UsageError(
-                f"there is no journal of run {run}", "--before" if run == before else "--run",
-                "take a run that the list without it shows",
-            )  # fmt: skip
+                message("there is no journal of run {run}", run=run),
+                "--before" if run == before else "--run",
+                message("take a run that the list without it shows"),
+            )
     newest = max(found, key=lambda one: one.number).run if found else ""
     limit = by_run[before].number if before else 0
     choices = []
     for one in found:
         stays = ""
         if one.run in (newest, last):
-            stays = "the newest, from whose number the next run counts on"
+            stays = message("the newest, from whose number the next run counts on")
         elif one.run in held:
-            stays = f"on hold: {held[one.run]}"
+            stays = message("on hold: {reason}", reason=held[one.run])
         if stays and one.run in named:
             raise ApplyRefused(
-                f"the journal of run {one.run} stays: {stays}", "--run",
-                f"once that is over: runbook records release {one.run} --reason TEXT" if one.run in held else
-                "leave it out",
-            )  # fmt: skip
+                message("the journal of run {run} stays: {why}", run=one.run, why=stays),
+                "--run",
+                message("once that is over: runbook records release {run} --reason TEXT", run=one.run)
+                if one.run in held
+                else message("leave it out"),
+            )
         if not stays and not (one.gives_nothing or one.run in named):
             if one.done.open:
                 stays = (
@@ -209,16 +213,20 @@ gone() {{
         result = journal.host.run(script, root=True, timeout_s=_TAKE_S, check=False)
     if result.status == _BUSY:
         raise HostBusy(
-            "a change is being made on this host",
+            message("a change is being made on this host"),
             journal.host.name,
-            "wait until it has ended, then type it again",
+            message("wait until it has ended, then type it again"),
         )
     if result.status != 0:
         raise CommandFailed(
-            f"journals could not be taken away to the end (status {result.status}): {result.text}",
+            message(
+                "journals could not be taken away to the end (status {status}): {said}",
+                status=result.status,
+                said=result.text,
+            ),
             f"{journal.host.name}, {ROOT}",
-            "see what is wrong with that disk, then type the same again",
-            "Those that are gone are gone; the others are whole.",
+            message("see what is wrong with that disk, then type the same again"),
+            message("Those that are gone are gone; the others are whole."),
         )
     return tuple(line for line in result.text.splitlines() if line in {one.run for one in going})
 
@@ -277,9 +285,10 @@ def _read(answer: Fact, where: str) -> dict[str, tuple[int, str, tuple[Thing, ..
     *lines, last = answer.value.rstrip("\n").split("\n")
     if last != _END:
         raise CommandFailed(
-            f"the journals could not be read to the end (status {answer.status})", f"{where}, {ROOT}",
-            "ask again when the host has less to do",
-        )  # fmt: skip
+            message("the journals could not be read to the end (status {status})", status=answer.status),
+            f"{where}, {ROOT}",
+            message("ask again when the host has less to do"),
+        )
     heads: dict[str, tuple[int, str]] = {}
     things: dict[str, dict[Thing, None]] = {}
     for kind, run, first, second in _fields(lines):
@@ -297,8 +306,11 @@ def _fields(lines: Sequence[str]) -> Iterator[tuple[str, str, str, str]]:
         match = re.fullmatch(r"(run|thing)\t([^\t]+)\t([^\t]*)\t(.*)", line)
         if not match or (match[1] == "run" and not re.fullmatch("[0-9]{0,12}", match[3])):
             raise CommandFailed(
-                f"a line of the journals is not understood: {display.escape_bytes(line.encode())[:200]!r}",
+                message(
+                    "a line of the journals is not understood: {line}",
+                    line=repr(display.escape_bytes(line.encode())[:200]),
+                ),
                 str(ROOT),
-                "see whether a file's name there has a tab or a line end in it",
+                message("see whether a file's name there has a tab or a line end in it"),
             )
         yield match[1], match[2], match[3], match[4]
