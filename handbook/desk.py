@@ -94,6 +94,7 @@ class Desk:
         """From here on what is done by hand in chapters belongs to a new run."""
         self.runs.append(run_id(datetime.now(UTC)))
         os.environ["RUNBOOK_RUN"] = self.run
+        self.stand_ins.put(self.run)  # runs are counted from the first, shown or not
 
     def show(self, shown: Shown) -> Seen:
         """What a chapter shows, steady."""
