@@ -11,9 +11,9 @@ from pathlib import PurePosixPath
 
 from cryptography import x509
 
-from runbook_lib import inventory
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import ApplyRefused, CertificateRefused, CsrRefused
+from runbook_lib.inventory.purposes import field_of
 from runbook_lib.messages import joined, message
 from runbook_lib.pki import certificate, csr
 from runbook_lib.remote.change import quote
@@ -58,8 +58,8 @@ def refuse(opened: Opened, what: Sequence[str]) -> None:
         raise ApplyRefused(
             f"the inventory names a file that is somebody else's, and it would be written over:\n    {told}",
             opened.host.name,
-            f"name another file under hosts.{opened.host.name}.certificate in the inventory; where it is not needed "
-            "any more, move it away on the host",
+            f"name another file under hosts.{opened.host.name}.{field_of(opened.host.purpose)} in the inventory; where it "
+            "is not needed any more, move it away on the host",
         )
 
 
@@ -73,7 +73,8 @@ def notes(opened: Opened, what: Sequence[str]) -> tuple[str, ...]:
 
 def others(opened: Opened, what: Sequence[str]) -> tuple[str, ...]:
     """Those files of these fields that are somebody else's: field, path, and whose it is, a line each."""
-    values, default = opened.host.certificate, inventory.CertificateValues.model_fields
+    values = opened.host.certificate
+    default = type(values).model_fields
     named = [field for field in what if getattr(values, field) != default[field].default]
     if not named:
         return ()

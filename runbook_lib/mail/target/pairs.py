@@ -35,9 +35,10 @@ def check(state: MailState) -> None:
     """
     there = state.certificate
     wrong = _kept(state)
-    ours = _ours(state)
-    if not (there and there.serves) and all(ours) and not ours_fit(state):
-        wrong.append((str(state.files.key), ours[0], str(state.files.certificate), ours[1]))
+    for one in () if there and there.serves else state.by_certificate:
+        ours = _ours(one)
+        if all(ours) and not ours_fit(one):
+            wrong.append((str(one.files.key), ours[0], str(one.files.certificate), ours[1]))
     _refuse(wrong, state.host.name)
 
 
