@@ -168,7 +168,10 @@ def serials_there(connected: Host, host: inventory.Host) -> frozenset[str]:
         str(path)
         for family in FAMILIES
         for one in values
-        for path in (family.certificate_directory / one.certificate_file, family.key_directory / one.joined_file)
+        for path in (
+            family.certificate_directory / one.certificate_file,
+            family.key_directory / one.joined_file,
+        )
     }
     paths = " ".join(map(quote, sorted(files)))
     script = (

@@ -181,7 +181,9 @@ def _apart(opened: Opened, host: InventoryHost) -> Target:
         host: seen with it.
     """
     site, files = opened.inventory.site, MailFiles.of(opened.family, host)
-    facts = gather(opened.remote, {**files.facts, "certificate": f"cat {quote(files.certificate)}"}, root=True)
+    facts = gather(
+        opened.remote, {**files.facts, "certificate": f"cat {quote(files.certificate)}"}, root=True
+    )
     leaf = facts["certificate"].value.encode() + b"\n"
     serial = facts["certificate_serial"]
     has_leaf = serial.status == 0 and serial.value != ""

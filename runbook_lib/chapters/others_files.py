@@ -58,8 +58,8 @@ def refuse(opened: Opened, what: Sequence[str]) -> None:
         raise ApplyRefused(
             f"the inventory names a file that is somebody else's, and it would be written over:\n    {told}",
             opened.host.name,
-            f"name another file under hosts.{opened.host.name}.{field_of(opened.host.purpose)} in the inventory; where it "
-            "is not needed any more, move it away on the host",
+            f"name another file under hosts.{opened.host.name}.{field_of(opened.host.purpose)} in the inventory; where "
+            "it is not needed any more, move it away on the host",
         )
 
 

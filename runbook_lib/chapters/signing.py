@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from runbook_lib import display
 from runbook_lib.afterwards import way_back
-from runbook_lib.chapters import first_change, others_files, port_25, progress, public_ca
+from runbook_lib.chapters import first_change, further, others_files, port_25, progress, public_ca
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.chapters.public_ca import CertificateToOrder
@@ -40,29 +40,32 @@ class Signing(Chapter):
     inventory_name: str = ""
     there: CertificateOnPort25 | None = None  # on port 25 already
 
-    @property
-    def csr_path(self) -> PurePosixPath:
-        return self.opened.family.key_directory / self.host.certificate.csr_file
+    def csr_path(self, host: InventoryHost) -> PurePosixPath:
+        """Where the CSR is for the certificate that the host is seen with."""
+        return self.opened.family.key_directory / host.certificate.csr_file
 
-    @property
-    def certificate_path(self) -> PurePosixPath:
-        return self.opened.family.certificate_directory / self.host.certificate.certificate_file
+    def certificate_path(self, host: InventoryHost) -> PurePosixPath:
+        """Where the certificate is that the host is seen with."""
+        return self.opened.family.certificate_directory / host.certificate.certificate_file
 
-    def read(self) -> tuple[dict[str, Fact], Seen]:
-        """CSR, certificate and the key's public half as they are on the host; and what the certificate's path is."""
+    def read(self, host: InventoryHost) -> tuple[dict[str, Fact], Seen]:
+        """CSR, certificate and the key's public half as they are on the host; and what the certificate's path is.
+
+        Args:
+            host: seen with the certificate that it is about.
+        """
+        path = self.certificate_path(host)
         facts = {
-            "csr": f"cat {quote(self.csr_path)}",
-            **renewal.facts(self.opened.family, self.host),
-            **looks([self.certificate_path]),
-            **ownership.facts_of_puppet([self.certificate_path]),
+            "csr": f"cat {quote(self.csr_path(host))}",
+            **renewal.facts(self.opened.family, host),
+            **looks([path]),
+            **ownership.facts_of_puppet([path]),
         }
-        found = gather(
-            self.remote, facts, root=True, functions=FUNCTIONS, ahead=ahead([self.certificate_path])
-        )
-        return found, seen_in(found, [self.certificate_path])[self.certificate_path]
+        found = gather(self.remote, facts, root=True, functions=FUNCTIONS, ahead=ahead([path]))
+        return found, seen_in(found, [path])[path]
 
     def plan_certificate(self) -> Plan:
-        """The certificate; none while the one that is there fits key, names and issuer, and has days enough left."""
+        """Each certificate; none while those that are there fit key, names and issuer, and have days enough left."""
         if self.there and self.there.serves:
             unused = (
                 (message("What the CA returned is not installed: the one that stays serves."),)
@@ -72,38 +75,53 @@ class Signing(Chapter):
             return self.plan(Plan(message("Certificate"), (), (*self.there.notes, *unused)))
         notes = self.there.notes if self.there else ()
         with self.at_work():
-            if self.is_apply:
-                others_files.refuse(self.opened, ("certificate_file",))
-            elif noted := others_files.notes(self.opened, ("certificate_file",)):
-                return self.plan(Plan(message("Certificate"), (), noted))
-            facts, now = self.read()
-            plan = self._returned_plan(facts, now) if self.returned else self._plan_without_file(facts, now)
-            for note in plan.notes:
-                self.record.add_note(note)
-            plan = replace(plan, notes=(*plan.notes, *notes))
-            return self.plan(ownership.left_to_puppet(plan, facts, [self.certificate_path]))
+            plans = []
+            for host in self.host.by_certificate:
+                opened = replace(self.opened, host=host)
+                if self.is_apply:
+                    others_files.refuse(opened, ("certificate_file",))
+                elif noted := others_files.notes(opened, ("certificate_file",)):
+                    plans.append(Plan(message("Certificate"), (), noted))
+                    continue
+                plans.append(self._plan_of(host, notes if host is self.host else ()))
+            first, *others = plans
+            for other in others:
+                first = first.with_more(other)
+            return self.plan(first)
 
-    def _plan_without_file(self, facts: dict[str, Fact], seen: Seen) -> Plan:
-        present = self._present(facts, seen)
-        values = self.host.certificate
+    def _plan_of(self, host: InventoryHost, notes: tuple[str, ...]) -> Plan:
+        """One certificate, with what is to be said beside it."""
+        facts, now = self.read(host)
+        if self.returned and host is self.host:
+            plan = self._returned_plan(facts, now)
+        else:
+            plan = self._plan_without_file(host, facts, now)
+        for note in plan.notes:
+            self.record.add_note(note)
+        plan = replace(plan, notes=(*plan.notes, *notes))
+        return ownership.left_to_puppet(plan, facts, [self.certificate_path(host)])
+
+    def _plan_without_file(self, host: InventoryHost, facts: dict[str, Fact], seen: Seen) -> Plan:
+        present = self._present(host, facts, seen)
+        values = host.certificate
         if values.is_public or (present.is_public and values.signed_by is None):
             order = CertificateToOrder(
-                self.certificate_path, seen, self.host.names.all, self.host.name, self.inventory_name
+                self.certificate_path(host), seen, host.names.all, host.name, self.inventory_name
             )
             return public_ca.plan_without_file(self.opened, present, order)
-        return self._plan_to_issue(facts, seen)
+        return self._plan_to_issue(host, facts, seen)
 
-    def _present(self, facts: dict[str, Fact], seen: Seen) -> public_ca.There:
+    def _present(self, host: InventoryHost, facts: dict[str, Fact], seen: Seen) -> public_ca.There:
         content = seen.file.content if seen.file else None
-        return public_ca.there(self.opened, content, facts["public_key"].value)
+        return public_ca.there(replace(self.opened, host=host), content, facts["public_key"].value)
 
-    def _plan_to_issue(self, facts: dict[str, Fact], seen: Seen) -> Plan:
+    def _plan_to_issue(self, host: InventoryHost, facts: dict[str, Fact], seen: Seen) -> Plan:
         site = self.opened.inventory.site
         comes = ""
-        if not self.is_apply and (why := renewal.why_new_key(site, self.host, facts)):
+        if not self.is_apply and (why := renewal.why_new_key(site, host, facts)):
             comes = message("chapter 1-1 makes a new key: {why}", why=why)
-        file = self.certificate_path, seen
-        return issuing.propose(site, self.host, facts, file, self.csr_path, self.inventory_name, comes)
+        file = self.certificate_path(host), seen
+        return issuing.propose(site, host, facts, file, self.csr_path(host), self.inventory_name, comes)
 
     def _returned_plan(self, facts: dict[str, Fact], seen: Seen) -> Plan:
         """What a public CA returned, as one chain; the record keeps the digest of each file as it came."""
@@ -115,7 +133,7 @@ class Signing(Chapter):
                 "run chapter 1-1, and order with the CSR that it makes; what was returned is for a key that is gone",
             )
         plan, proven = public_ca.plan_returned(
-            self.opened, self.returned, self.certificate_path, seen, facts["public_key"].value
+            self.opened, self.returned, self.certificate_path(self.host), seen, facts["public_key"].value
         )
         for original in proven.originals:
             self.record.add_note(
@@ -129,18 +147,24 @@ class Signing(Chapter):
 
     def made_ready(self, plan: Plan) -> Plan:
         """Issue what the plan describes, so that what is applied is a file with its bytes."""
-        facts, now = self.read()
+        there = {self.certificate_path(host): (host, *self.read(host)) for host in self.host.by_certificate}
         first_change.refuse(self.opened, self.journal)
-        refuse_barred({self.certificate_path: now}, self.host.name)
-        public_ca.refuse_to_wait(plan, self._present(facts, now), self.host.name)
+        refuse_barred({path: now for path, (_, _, now) in there.items()}, self.host.name)
+        own, facts, now = there[self.certificate_path(self.host)]
+        public_ca.refuse_to_wait(plan, self._present(own, facts, now), self.host.name)
         clock = told_time(self.remote.run("date -u +%s.%N").text, self.host.name)
         told = check_clock_skew(clock, datetime.now(UTC), self.host.name)
         self.record.add_note(told)
-        made = (self._issued(c, facts) if isinstance(c, CertificateToIssue) else c for c in plan.changes)
+        made = (
+            self._issued(change, *there[change.path][:2])
+            if isinstance(change, CertificateToIssue)
+            else change
+            for change in plan.changes
+        )
         return replace(plan, changes=tuple(made))
 
-    def _issued(self, change: CertificateToIssue, facts: dict[str, Fact]) -> FileChange:
-        made, told = issuing.issue(self.opened.inventory.site, self.host, change, facts, self.journal.run)
+    def _issued(self, change: CertificateToIssue, host: InventoryHost, facts: dict[str, Fact]) -> FileChange:
+        made, told = issuing.issue(self.opened.inventory.site, host, change, facts, self.journal.run)
         self.record.add_note(told)
         return made
 
@@ -153,25 +177,31 @@ class Signing(Chapter):
             issuing.withdraw(self.opened.inventory.site, self.host.name, self.journal.run, there)
 
     def show_certificate(self) -> display.Shown:
-        """The certificate on the server, as a person reads it."""
+        """Each certificate on the server, as a person reads it."""
         if self.there and self.there.serves:
             return _described(certificate.as_pem(self.there.leaf))
-        _, now = self.read()
+        shown = [self._described(host) for host in self.host.by_certificate]
+        return shown[0] if len(shown) == 1 else display.Parts(shown)
+
+    def _described(self, host: InventoryHost) -> display.Shown:
+        _, now = self.read(host)
         if now.file is None or now.file.content is None:
             return display.Text(message("There is no certificate yet."))
         return _described(now.file.content)
 
     def verify_certificate(self) -> display.Shown:
-        """The certificate belongs to the server's key, bears the granted names, and validates from the users' root."""
+        """Each certificate belongs to its key, bears the granted names, and validates from the users' root."""
         return self.verify(_CLAIM, self._certificate_rows)
 
     def _certificate_rows(self) -> list[Row]:
-        claim = _CLAIM
         if self.there and self.there.serves:
-            return port_25.certificate_rows(claim, self.opened)
-        facts, now = self.read()
-        content = now.file
-        path, where = self.certificate_path, f"{self.host.name}, {self.certificate_path}"
+            return port_25.certificate_rows(_CLAIM, self.opened)
+        return [row for host in self.host.by_certificate for row in self._rows_of(host)]
+
+    def _rows_of(self, host: InventoryHost) -> list[Row]:
+        claim, path = _CLAIM, self.certificate_path(host)
+        facts, now = self.read(host)
+        content, where = now.file, f"{host.name}, {path}"
         body = content.content if content else None
         if body is None:
             return [_row(claim, message("{file} is not there", file=path.name), False, f"ls -l {path}")]
@@ -187,14 +217,14 @@ class Signing(Chapter):
                     f"openssl x509 -in {path} -noout -pubkey",
                 )
             )
-            own = own_ca.roots_for(self.opened.inventory.site, body, self.host.name)
-            chain.verify(read, own or trusted_roots.pem(), self.host.names.all, datetime.now(UTC), where)
+            own = own_ca.roots_for(self.opened.inventory.site, body, host.name)
+            chain.verify(read, own or trusted_roots.pem(), host.names.all, datetime.now(UTC), where)
             site = self.opened.inventory.site
             by_hand = f"openssl verify -untrusted {path} {path}"
             if own:  # the root is on this machine, and the certificate on the server
                 root = shlex.quote(own_ca.root_file(site, body, where))
-                by_hand = f"{_ssh(self.host)} cat {path} | openssl verify -CAfile {root}"
-            names = ", ".join(self.host.names.all)
+                by_hand = f"{_ssh(host)} cat {path} | openssl verify -CAfile {root}"
+            names = ", ".join(host.names.all)
             rows.append(
                 _row(
                     claim,
@@ -206,6 +236,20 @@ class Signing(Chapter):
         except CertificateRefused as error:
             rows.append(_row(claim, error.problem, False, f"openssl x509 -in {path} -noout -text"))
         return rows
+
+
+def _of_further(host: InventoryHost) -> list[tuple[str, str]]:
+    """Rows of the first table about a further certificate, which the own CA signs."""
+    values = host.certificate
+    lifetime = message(
+        "{days} days; a new one from {renew_days} days left",
+        days=values.valid_days,
+        renew_days=values.renew_days,
+    )
+    return [
+        (further.named(message("names granted"), host), ", ".join(map(shown, host.names.all))),
+        (further.named(message("lifetime"), host), lifetime),
+    ]
 
 
 def _ssh(host: InventoryHost) -> str:
@@ -244,6 +288,7 @@ def open(  # noqa: A001 - a cell reads `signing.open(…)`
         "ca": message("a public CA") if is_public else site.ca.common_name,
         "names": ", ".join(opened.host.names.all),
         "valid_days": str(opened.host.certificate.valid_days),
+        **further.told(opened.host),
     }
     there = port_25.look(opened)
     record, journal = begin_record(opened, NOTEBOOK, TITLE, facts | port_25.told(there))
@@ -267,6 +312,7 @@ def open(  # noqa: A001 - a cell reads `signing.open(…)`
         (message("names granted"), ", ".join(map(shown, opened.host.names.all))),
         (message("lifetime"), lifetime),
         *port_25.rows(there),
+        *(row for host in opened.host.by_certificate[1:] for row in _of_further(host)),
     ]
     return Signing(
         NOTEBOOK,

@@ -59,7 +59,8 @@ def sign(
     purpose: Annotated[
         str,
         typer.Option(
-            "--purpose", help="Which of the host's certificates it is for: mail, or one of further_certificates."
+            "--purpose",
+            help="Which of the host's certificates it is for: mail, or one of further_certificates.",
         ),
     ] = "mail",
     inventory: Inventory = None,
@@ -76,8 +77,9 @@ def sign(
     there = book.host(host)
     target = there.with_certificate_for(purpose)
     if target is None:
+        has = ", ".join(one.purpose for one in there.by_certificate)
         raise UsageError(
-            f"{host} has no certificate for '{purpose}'; it has {', '.join(one.purpose for one in there.by_certificate)}",
+            f"{host} has no certificate for '{purpose}'; it has {has}",
             "--purpose",
             f"give one of them, or write it at the host: {field_of(purpose)}",
         )

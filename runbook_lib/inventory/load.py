@@ -292,7 +292,11 @@ def _between_hosts(hosts: Mapping[str, Host], written: Any) -> Iterator[tuple[Lo
         for one in host.by_certificate:
             first = smtp.setdefault(one.names.smtp, name)
             if first != name:
-                where = ("names", "smtp") if one.purpose == MAIL else (*field_of(one.purpose).split("."), "names", 0)
+                where = (
+                    ("names", "smtp")
+                    if one.purpose == MAIL
+                    else (*field_of(one.purpose).split("."), "names", 0)
+                )
                 yield (
                     ("hosts", name, *where),
                     f"is that of hosts.{first} too; checks that ask by this name would meet the other server",

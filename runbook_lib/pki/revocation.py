@@ -184,7 +184,11 @@ def withdrawn_privilege(
         taken[one.serial]
         for one in ledger.issuances()
         if one.serial in taken
-        and ((one.host, one.purpose) == (host, purpose) or set(one.names) & set(names) or one.public_key_sha256 == public_key_sha256)
+        and (
+            (one.host, one.purpose) == (host, purpose)
+            or set(one.names) & set(names)
+            or one.public_key_sha256 == public_key_sha256
+        )
     ]
     newest = max(
         reversed(hit), key=lambda one: one.at, default=None

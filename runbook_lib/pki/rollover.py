@@ -158,7 +158,7 @@ def _end(ledger: Ledger, going: x509.Certificate, at: datetime) -> int:
 
 
 def left_of(ledger: Ledger, root: x509.Certificate, at: datetime) -> list[Issuance]:
-    """What hosts have of a root: the newest certificate of each and of each purpose, where that root issued it and nobody revoked it."""
+    """What hosts have of a root: the newest certificate of each purpose, where it issued it and nobody revoked it."""
     revoked = revocations(ledger)
     return [one for one in in_use(ledger.issuances(), at) if one.serial not in revoked and is_of(one, root)]
 

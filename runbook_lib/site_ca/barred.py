@@ -112,7 +112,10 @@ def _script(host: inventory.Host, run: str, first: str) -> str:
         path
         for family in FAMILIES
         for one in values
-        for path in (family.certificate_directory / one.certificate_file, family.key_directory / one.joined_file)
+        for path in (
+            family.certificate_directory / one.certificate_file,
+            family.key_directory / one.joined_file,
+        )
     }
     private = {family.key_directory / one.nopass_key_file for family in FAMILIES for one in values}
     cases = [

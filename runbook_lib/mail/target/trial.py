@@ -154,7 +154,9 @@ def _pem(state: MailState) -> str:
         return ":"
     if pairs.ours_fit(state):
         return f"cat {quote(files.key)} {quote(files.certificate)}"
-    kind = {"rsa": "rsa:2048", "p256": "ec -pkeyopt ec_paramgen_curve:prime256v1"}[state.host.certificate.key_type]
+    kind = {"rsa": "rsa:2048", "p256": "ec -pkeyopt ec_paramgen_curve:prime256v1"}[
+        state.host.certificate.key_type
+    ]
     return f"openssl req -x509 -newkey {kind} -nodes -subj /CN=trial -days 2 -keyout - 2>/dev/null"
 
 
