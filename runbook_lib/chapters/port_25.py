@@ -75,7 +75,7 @@ def _pins(opened: Opened, found: ConfiguredCertificate, of_package: bool) -> Pin
     if found.chain not in opened.pins:
         site = opened.inventory.site
         opened.pins[found.chain] = pins.ask(
-            found.chain, opened.host.names.all, site.domain, site.resolver, sts=not of_package
+            found.chain, opened.host.every_name, site.domain, site.resolver, sts=not of_package
         )
     return opened.pins[found.chain]
 

@@ -292,7 +292,7 @@ def _between_hosts(hosts: Mapping[str, Host], written: Any) -> Iterator[tuple[Lo
         for one in host.by_certificate:
             first = smtp.setdefault(one.names.smtp, name)
             if first != name:
-                where = (
+                where: Location = (
                     ("names", "smtp")
                     if one.purpose == MAIL
                     else (*field_of(one.purpose).split("."), "names", 0)
