@@ -122,7 +122,7 @@ WRONG = [
     ("a public CA", "names: [mx", "signed_by: public CA, names: [mx",
      r"mx\.signed_by is 'public CA', text; expected .*own CA.*not supported yet"),
     ("what a public CA returned", "names: [mx", "returned: [here], names: [mx",
-     r"further_certificates\.mx has returned, which is about a public CA.*not supported yet"),
+     r"further_certificates\.mx\.returned is about a public CA.*not supported yet"),
     ("logins on 25", "    further", "    submission: {{auth_on_25: true}}\n    further",
      r"has submission\.auth_on_25 beside further_certificates\.mx: users who log in on port 25"),
 ]  # fmt: skip

@@ -6,7 +6,7 @@ description stands in `inventory/schema.json`, where an editor shows it, and in 
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
 from runbook_lib.families.known import FAMILIES
 from runbook_lib.inventory.decisions import Decision, Decisions
@@ -293,15 +293,15 @@ class MxCertificate(CertificateValues):
         description="who signs it: the own CA; one that a public CA signs for port 25 alone is not supported yet",
     )
 
-    @model_validator(mode="after")
-    def _of_the_own_ca(self) -> Self:
-        for name in ("returned", "also_named"):
-            if getattr(self, name):
-                raise ValueError(
-                    f"has {name}, which is about a public CA; one that a public CA signs for port 25 alone is not "
-                    "supported yet, so the own CA signs this one: leave it out"
-                )
-        return self
+    @field_validator("returned", "also_named")
+    @classmethod
+    def _of_the_own_ca(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value:
+            raise ValueError(
+                "is about a public CA, and one that a public CA signs for port 25 alone is not supported yet: the own "
+                "CA signs this one; leave it out"
+            )
+        return value
 
 
 class FurtherCertificates(Model):
