@@ -7,6 +7,7 @@ STARTTLS with 454, and `postfix check` says nothing.
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
+from runbook_lib import inventory
 from runbook_lib.errors import ApplyRefused
 from runbook_lib.mail.certificates.configured import ConfiguredCertificate
 from runbook_lib.mail.configuration.state import MailState
@@ -39,7 +40,7 @@ def check(state: MailState) -> None:
         ours = _ours(one)
         if all(ours) and not ours_fit(one):
             wrong.append((str(one.files.key), ours[0], str(one.files.certificate), ours[1]))
-    _refuse(wrong, state.host.name)
+    _refuse(wrong, state.host)
 
 
 def check_kept(state: MailState) -> None:
@@ -48,7 +49,7 @@ def check_kept(state: MailState) -> None:
     Raises:
         ApplyRefused: as `check`.
     """
-    _refuse(_kept(state), state.host.name)
+    _refuse(_kept(state), state.host)
 
 
 def ours_fit(state: MailState) -> bool:
@@ -69,16 +70,17 @@ def _kept(state: MailState) -> list[tuple[str, str, str, str]]:
     return list(_found(there.found)) if there is not None and there.stays else []
 
 
-def _refuse(wrong: Sequence[tuple[str, str, str, str]], where: str) -> None:
+def _refuse(wrong: Sequence[tuple[str, str, str, str]], host: inventory.Host) -> None:
     if wrong:
+        ports = "every port" if len(host.by_certificate) == 1 else "each port that is to show them"
         told = "\n    ".join(
             f"the key in {one} (SHA-256 of its public half {key_sha256}) does not fit the certificate in {other} "
             f"({certificate_sha256})"
             for one, key_sha256, other, certificate_sha256 in wrong
         )
         raise ApplyRefused(
-            f"key and certificate do not fit each other, and with them TLS would be off on every port:\n    {told}",
-            where,
+            f"key and certificate do not fit each other, and with them TLS would be off on {ports}:\n    {told}",
+            host.name,
             "put the key back that the certificate is for, or get one for this key (chapters 1-1 and 1-2)",
         )
 
