@@ -191,7 +191,7 @@ def _look(
     facts = gather(connected, asked, root=True, functions=FUNCTIONS, fact_timeout_s=20)
     roots = own_ca.roots(book.site)
     askers = {one.purpose: _asker(book.site, one, connected, roots) for one in host.by_certificate}
-    serials = {
+    serials: dict[str, str] = {
         one.purpose: facts[_file_fact(one.purpose)].value.removeprefix("serial=")
         for one in host.by_certificate
     }
@@ -217,7 +217,7 @@ def _look(
         )
         seen.append(replace(told, by_name=by_name, reads_ours=bool(ours & {*on_disk.paths})))
     drifted = drift.drifted(facts["drift"], POSTFIX)
-    limits = {
+    limits: dict[str, int] = {
         one.purpose: one.certificate.renew_days if days is None else days for one in host.by_certificate
     }
     judged_by_port = {
@@ -279,7 +279,7 @@ def _port(
     own: Sequence[x509.Certificate],
     now: datetime,
     against: Mapping[str, str],
-    purpose: str,
+    purpose: str = MAIL,
 ) -> PortShown:
     leaves = on_disk.leaves if isinstance(answer, Obstacle) else (answer.leaf, *on_disk.leaves)
     told = (

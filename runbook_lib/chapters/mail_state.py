@@ -43,7 +43,7 @@ def firewall_facts(opened: Opened) -> dict[str, Fact] | None:
 
 def judged(opened: Opened, state: MailState) -> MailState:
     """With what holds the certificate of port 25, and what the chapters before will make."""
-    comes = {
+    comes: dict[str, str] = {
         one.host.purpose: _what_comes(replace(opened, host=one.host), one.facts)
         for one in (state.by_certificate if opened.mode == "plan" else ())
     }

@@ -336,8 +336,8 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         "candidates": candidates(state),
     }
     certificate = state.certificate
-    told = port_25.told(certificate) | further.told(opened.host)
-    record, journal = begin_record(opened, notebook, TITLE, facts | told)
+    facts |= port_25.told(certificate) | further.told(opened.host)
+    record, journal = begin_record(opened, notebook, TITLE, facts)
     version: str = ".".join(map(str, state.version))
     if not state.installed:
         version = message("{version} will come with the package", version=version)
