@@ -227,7 +227,11 @@ def _row_of_no_name(survey: Survey, sights: list[Sight]) -> Row:
                 break
     if chosen is None:
         command = byhand.certificate(endpoints[0], survey.target, "-subject", name=None)
-        judged = Verdict.PASS, message("without a name: the same certificate")
+        same = message("without a name: the same certificate")
+        if survey.target.is_for_others:
+            ports = ", ".join(map(str, survey.target.ports))
+            same = message("port {ports}, without a name: the same certificate", ports=ports)
+        judged = Verdict.PASS, same
         return survey.general(NAMES_COVERED, judged, command)
     endpoint, (verdict, words) = chosen
     told = message("without a name: port {port} shows {certificate}", port=endpoint.port, certificate=words)
