@@ -310,7 +310,7 @@ def test_main_cf_has_that_of_25_and_each_submission_service_its_own(
 
 def test_a_line_that_an_administrator_keeps_has_to_show_the_users_one(tmp_path: Path) -> None:
     line = "submission inet n - y - - smtpd -o smtpd_tls_security_level=encrypt -o smtpd_sasl_auth_enable=yes"
-    lines = {"submission/inet": (line,)}
+    lines: dict[str, tuple[str, ...]] = {"submission/inet": (line,)}
     more = dict(BARE)
     two = mail_state({}, lines, more=more, host=host(TWO, tmp_path))
     lacks = services.why_not_kept(587, (line,), two)
