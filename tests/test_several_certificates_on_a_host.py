@@ -13,7 +13,7 @@ from shaped_host import HOST
 from supported import changing
 from trees import AT_WORK, MAY_DIFFER, changed
 
-from lab import Lab, Prepared
+from lab import Lab
 from runbook_lib import inventory
 from runbook_lib.chapters import verification
 from runbook_lib.mail import probes
@@ -28,11 +28,6 @@ pytestmark = pytest.mark.usefixtures("as_a_batch")
 
 PORTS = (25, 465, 587)
 MAIL, MX = ("mail12.example.test", "pop12.example.test"), ("smtp12.example.test",)
-# Postfix just installed, and chapter 2's packages, so that the test fetches none.
-INSTALL = "apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq -y install"
-WITH_PACKAGES = Prepared(
-    "with-packages", "fresh", script=f"{INSTALL} sasl2-bin libsasl2-modules >/dev/null 2>&1"
-)
 SOCKET_DIRECTORY = "/var/spool/postfix/var"  # saslauthd's start script makes it, and nobody unmakes it
 FILES = "cd /etc/ssl; sha256sum private/*mail-server.* certs/mail-server.pem"  # the users' keys, CSR and certificate
 
@@ -78,7 +73,7 @@ def ledger_rows(book: inventory.Inventory, since: int) -> list[tuple[str, bool]]
 
 
 def test_two_certificates_from_the_first_run_to_the_way_back(lab: Lab, tmp_path: Path) -> None:
-    lab.reset(HOST, WITH_PACKAGES)
+    lab.reset(HOST, "fresh")
     path = with_mx(lab, tmp_path, valid_days=20, renew_days=5)
     book = inventory.load(path)
     place = own_ca.directory(book.site)
