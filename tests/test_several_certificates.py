@@ -369,6 +369,7 @@ def test_of_one_certificate_nothing_is_told_anew() -> None:
     seen = Seen((ALONE,), {}, NO_CA)
     told = json.dumps(_as_data(seen), default=asdict)
     assert "purpose" not in told
+    assert "told_for" not in told
     assert "further" not in told
     assert "'mail1 days'=60;30:;5: " in monitored.nagios(seen, 5)[1]
     assert "mx" not in monitored.nagios(seen, 5)[1] + _table(seen.hosts, NO_CA).text()
@@ -384,6 +385,10 @@ def test_each_is_due_by_its_own_days_and_compared_with_its_own_file() -> None:
     assert told(PORTS, {"mail": 30, "mx": 7}) == ""
     assert "server certificate (mx) ends in 10 days" in told(PORTS, {"mail": 30, "mx": 30})
     assert "server certificate ends" not in told(PORTS, {"mail": 30, "mx": 30})
+    other = (replace(PORTS[1], serial="0B", on_disk=("0B",), reads_ours=False, told_for="mx"),)
+    assert told(other, {"mail": 30}) == (
+        "port 465 is told the certificate for mx in place of the one for mail: runbook apply gives it its own"
+    )
 
 
 def test_ca_sign_knows_no_purpose_that_the_host_has_not(tmp_path: Path) -> None:

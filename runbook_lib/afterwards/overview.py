@@ -83,6 +83,7 @@ class PortShown:
         unasked: whether `obstacle` is no word about the server: our side did not ask, or was asked to wait.
         reads_ours: whether it is told the file that chapter 2 made; another one stays as somebody decided.
         purpose: which of the host's certificates it is to show.
+        told_for: another one of them, whose file it is told in that one's place; ''.
     """
 
     port: int
@@ -97,6 +98,7 @@ class PortShown:
     unasked: bool = False
     reads_ours: bool = False
     purpose: str = MAIL
+    told_for: str = ""
 
     @property
     def chosen(self) -> tuple[ByName, ...]:
@@ -208,14 +210,21 @@ def _look(
         endpoint = Endpoint(address_of(host), port)
         answer = shown(asker, endpoint) if in_time(asker, deadline, TIMEOUT_S) else _OVER
         told = _port(port, answer, on_disk, own, now, against, shows.purpose)
-        ours = {family.key_directory / shows.certificate.joined_file for family in FAMILIES}
+        made_for = {
+            family.key_directory / one.certificate.joined_file: one.purpose
+            for family in FAMILIES
+            for one in host.by_certificate
+        }
+        told_for = next((made_for[path] for path in on_disk.paths if path in made_for), "")
         # A smtpd that begins while its file is broken goes on without TLS: nothing more is asked of it then.
         by_name = (
             ()
             if isinstance(answer, Obstacle) or on_disk.unread or not in_time(asker, deadline, TIMEOUT_S)
             else _by_name(asker, endpoint, shows.names.all, answer)
         )
-        seen.append(replace(told, by_name=by_name, reads_ours=bool(ours & {*on_disk.paths})))
+        reads_ours = told_for == shows.purpose
+        other = "" if reads_ours else told_for
+        seen.append(replace(told, by_name=by_name, reads_ours=reads_ours, told_for=other))
     drifted = drift.drifted(facts["drift"], POSTFIX)
     limits: dict[str, int] = {
         one.purpose: one.certificate.renew_days if days is None else days for one in host.by_certificate
@@ -340,6 +349,12 @@ def _needed(
             )
         if port.barred:
             yield Need(f"port {port.port} has {port.barred}: {apply} puts another in its place", "broken")
+        if port.told_for:
+            yield Need(
+                f"port {port.port} is told the certificate for {port.told_for} in place of the one for {port.purpose}: "
+                f"{apply} gives it its own",
+                "broken" if port.purpose == MAIL else "due",  # users are shown a name that they did not type
+            )
         if port.obstacle:
             yield Need(
                 f"port {port.port} could not be asked: {port.obstacle}",

@@ -146,7 +146,7 @@ def _as_data(seen: "Seen") -> dict[str, object]:
         if not one.further_serials:  # of one certificate it is told as it always was
             del told["further_serials"], told["further_days"]
             for port in told["ports"]:
-                del port["purpose"]
+                del port["purpose"], port["told_for"]
         hosts[one.host] = (
             told.pop("standing") | told | {"earliest": asdict(one.earliest) if one.earliest else None}
         )
