@@ -134,10 +134,6 @@ def test_two_certificates_from_the_first_run_to_the_way_back(lab: Lab, tmp_path:
         assert {row.port for row in wrong._rows if row.verdict is Verdict.FAIL} == {587}
     assert "port 587 is told the certificate for mx in place of the one for mail" in status(path)
     lab.exec(HOST, f"cat /run/master.cf > {master}; rm /run/master.cf; postfix reload 2>/dev/null")
-    lab.exec(
-        HOST, "postconf -P submission/inet/smtpd_tls_chain_files=/etc/ssl/private/postfix_mail-server.pem"
-    )
-    lab.exec(HOST, "postfix reload 2>/dev/null")
 
     # One is renewed, with a new key: of the other not a byte is another one.
     of_mail, serial_of = lab.exec(HOST, FILES), serials(lab)
