@@ -1,6 +1,7 @@
 """A host's certificates, one a purpose: one entry is as it always was, and two are kept apart, without a host."""
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -13,6 +14,7 @@ from cryptography import x509
 from mail_states import mail_state
 from pki_samples import PASSPHRASE, csr, p256_key
 
+from lab.state import CHECKOUT
 from runbook_lib import inventory
 from runbook_lib.afterwards import monitored
 from runbook_lib.afterwards.monitored import Seen
@@ -141,6 +143,14 @@ def test_the_first_name_of_each_is_no_other_host_s(tmp_path: Path) -> None:
     other = "  mail2:\n    address: 192.0.2.26\n    names: {{smtp: mx.example.jp}}\n"
     with pytest.raises(InventoryError, match=r"mail2\.names\.smtp is that of hosts\.mail1 too"):
         book(TWO + other, tmp_path)
+
+
+def test_the_block_of_the_documents_is_taken(tmp_path: Path) -> None:
+    page = (CHECKOUT / "docs" / "your-own-servers.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\nhosts:\n  mail1:\n(.*?further_certificates.*?)```", page, re.DOTALL)
+    begin = ONE[: ONE.index("    names: ")].format(folder=tmp_path)
+    found = inventory.parse(tmp_path / "site.yaml", f"{begin}{block}".encode()).host("mail1")
+    assert [one.names.smtp for one in found.by_certificate] == ["mail.example.jp", "mx.example.jp"]
 
 
 def test_an_editor_is_told_of_it() -> None:
