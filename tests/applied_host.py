@@ -28,9 +28,11 @@ from runbook_lib.remote import connection
 RUNBOOK = Path(sys.executable).with_name("runbook")
 
 
-def runbook(*words: str, timeout_s: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line, on the lab's inventory; its tables are not broken to fit a page."""
-    command = [str(RUNBOOK), *words, "--inventory", "lab"]
+def runbook(
+    *words: str, timeout_s: float = 300, inventory: str = "lab", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """The command line, on the lab's inventory or another; its tables are not broken to fit a page."""
+    command = [str(RUNBOOK), *words, "--inventory", inventory]
     wide = os.environ | {"COLUMNS": "400"}
     try:
         return subprocess.run(

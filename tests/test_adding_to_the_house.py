@@ -88,8 +88,9 @@ def propose(asked):
     return Proposed(Plan("Certificate", (MadeUpToIssue(asked.path, asked.seen),)), ("asked of the made-up CA",))
 
 def issue(plan, asked, run):
-    found = [one for one in plan.changes if isinstance(one, MadeUpToIssue)]
-    if not found:
+    ours = (one for one in plan.changes if isinstance(one, MadeUpToIssue) and one.path == asked.path)
+    change = next(ours, None)
+    if change is None:
         return plan, ()
     csr = x509.load_pem_x509_csr(asked.said["csr"].value.encode() + b"\\n")
     now = datetime.now(UTC)
@@ -97,8 +98,9 @@ def issue(plan, asked, run):
     leaf = x509.CertificateBuilder(NAME, csr.subject, csr.public_key(), 7, now, now + timedelta(7))
     pem = leaf.add_extension(names, False).sign(KEY, hashes.SHA256()).public_bytes(Encoding.PEM)
     book(f"issued 7 to {asked.host.name} in {run}")
-    made = FileChange(found[0].path, found[0].before, FileState.wanted(pem))
-    return replace(plan, changes=(made,)), ("issued by the made-up CA",)
+    made = FileChange(change.path, change.before, FileState.wanted(pem))
+    changes = tuple(made if one is change else one for one in plan.changes)
+    return replace(plan, changes=changes), ("issued by the made-up CA",)
 
 def withdraw(site, host, run, there):
     book(f"withdrawn from {host}: {run}")

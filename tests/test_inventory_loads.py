@@ -54,7 +54,11 @@ def test_every_commented_field_of_the_example_shows_its_default(tmp_path: Path) 
     assert host.certificate.rekey_after == "2027-01-15"
     values = host.certificate.model_copy(update={"rekey_after": None, "granted_again": None})
     assert (host.port_25.ca_file or "").endswith("/roots/partners-ca.pem")
-    without = {"key": None, "jump": None, "port_25": plain.host("mail1").port_25}
+    assert [one.purpose for one in host.by_certificate] == ["mail", "mx"]
+    without = {
+        name: getattr(plain.host("mail1"), name)
+        for name in ("key", "jump", "port_25", "further_certificates")
+    }
     shown = host.model_copy(update={**without, "names": names, "certificate": values})
     assert shown == plain.host("mail1")
 

@@ -138,7 +138,7 @@ def test_a_change_that_a_killed_run_left_at_work_is_waited_for_and_named(lab: La
     lab.reset("debian12", "bare")
     chapter = key_and_csr.open("lab", "debian12")
     plan = chapter.plan_key()
-    key = chapter.paths.encrypted
+    key = chapter.paths(chapter.host).encrypted
     lab.exec("debian12", LEFT_BEHIND.replace("/etc/ssl/private/mail-server.key", str(key)))
     with pytest.raises(ChangedMeanwhile, match="was still being made and has ended just now"):
         chapter.apply(plan)

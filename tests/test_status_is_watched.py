@@ -86,7 +86,7 @@ def test_a_port_that_our_side_could_not_ask_is_unknown_and_one_that_does_not_ans
 ) -> None:
     obstacle = Obstacle(Stage.CONNECT, kind, "no answer")
     port = overview._port(465, obstacle, OnDisk((), (), ()), (), NOW, {})
-    needed = tuple(overview._needed(WELL.standing, [port], "0A", (), 30, "runbook apply"))
+    needed = tuple(overview._needed(WELL.standing, [port], {"mail": "0A"}, (), {"mail": 30}, "runbook apply"))
     found, line = monitored.nagios(Seen((replace(WELL, ports=(port,), needed=needed),), {}, CA), 7)
     assert found is state
     assert "mail1: port 465 could not be asked: no answer" in line

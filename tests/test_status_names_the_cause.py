@@ -20,7 +20,8 @@ CHOSEN = PortShown(
 
 
 def needs(port: PortShown, file_serial: str = "0B") -> list[str]:
-    return [need.what for need in overview._needed(OURS, [port], file_serial, (), 30, "runbook apply")]
+    needed = overview._needed(OURS, [port], {"mail": file_serial}, (), {"mail": 30}, "runbook apply")
+    return [need.what for need in needed]
 
 
 def test_a_certificate_that_is_chosen_by_the_name_is_not_called_not_taken_up() -> None:

@@ -128,7 +128,7 @@ def test_whichever_file_was_replaced_by_hand_is_named(shown: str, told: str) -> 
     """The file that Postfix reads: apply makes it anew from the certificate's file, and says so before."""
     ours = Standing("", False, (JournaledRun("r", "1", 1, "all of it", ""),))
     port = PortShown(465, shown, ("0B",), "", "", ())
-    (need,) = overview._needed(ours, [port], "0C", (), 30, "runbook apply")
+    (need,) = overview._needed(ours, [port], {"mail": "0C"}, (), {"mail": 30}, "runbook apply")
     assert need.what.startswith(told)
 
 

@@ -43,7 +43,7 @@ def seen(lab: Lab) -> Iterator[dict[str, Fact]]:
     lab.exec(HOST, "runuser -u hanako -- env HOME=/home/hanako sh -s < /root/by-hanako")
     wanted = {
         **surroundings.FACTS, **configured.FACTS, **policy.FACTS, "doctor": ALWAYS["masters"],
-        "saslauthd_masters": questions(DEBIAN, DEBIAN.key_directory / "x.pem")["saslauthd_masters"],
+        "saslauthd_masters": questions(DEBIAN, [DEBIAN.key_directory / "x.pem"])["saslauthd_masters"],
     }  # fmt: skip
     try:
         with connected(lab, HOST) as host:

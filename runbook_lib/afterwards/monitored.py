@@ -12,8 +12,9 @@ from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
 
-from runbook_lib.afterwards.overview import Overview
+from runbook_lib.afterwards.overview import End, Overview
 from runbook_lib.errors import RunbookError, UsageError
+from runbook_lib.inventory.purposes import MAIL
 from runbook_lib.site_ca.standing import CaStanding, Need
 
 TEXT_FILE_ENDING = ".prom"  # the textfile collector reads no other
@@ -78,13 +79,20 @@ def nagios(seen: Seen, critical_days: int) -> tuple[State, str]:
         else "no certificate"
     )
     data = [
-        # Below the number is the alert: '30:' is a range whose lower end is 30.
-        f"'{one.host} days'={end.days};{one.days}:;{min(one.days, critical_days)}:"
+        _days_left(one, purpose, end, critical_days)
         for one in seen.hosts
-        if (end := one.earliest)
+        for purpose in one.purposes
+        if (end := one.earliest_of(purpose))
     ]
     data.append(f"'not looked at'={len(seen.failures)};;;0;{len(seen.hosts) + len(seen.failures)}")
     return state, _line(state, "; ".join([*lines[:_SHOWN], *more]) or well, data)
+
+
+def _days_left(host: Overview, purpose: str, end: End, critical_days: int) -> str:
+    """Performance data of one certificate; below the number is the alert: '30:' is a range whose lower end is 30."""
+    days = host.days_of(purpose)
+    name = host.host if purpose == MAIL else f"{host.host} {purpose}"
+    return f"'{name} days'={end.days};{days}:;{min(days, critical_days)}:"
 
 
 def _state(need: Need, critical_days: int) -> State:

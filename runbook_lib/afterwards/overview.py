@@ -2,13 +2,14 @@
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from cryptography import x509
 
 from runbook_lib import inventory, remote
 from runbook_lib.families.known import FAMILIES
+from runbook_lib.inventory.purposes import MAIL
 from runbook_lib.inventory.typed import apply_to
 from runbook_lib.mail.certificates import of_ports
 from runbook_lib.mail.certificates.of_ports import OnDisk
@@ -82,6 +83,8 @@ class PortShown:
         by_name: what it shows by each name of the inventory, and to a client that sends none.
         unasked: whether `obstacle` is no word about the server: our side did not ask, or was asked to wait.
         reads_ours: whether it is told the file that chapter 2 made; another one stays as somebody decided.
+        purpose: which of the host's certificates it is to show.
+        told_for: another one of them, whose file it is told in that one's place; ''.
     """
 
     port: int
@@ -95,6 +98,8 @@ class PortShown:
     by_name: tuple[ByName, ...] = ()
     unasked: bool = False
     reads_ours: bool = False
+    purpose: str = MAIL
+    told_for: str = ""
 
     @property
     def chosen(self) -> tuple[ByName, ...]:
@@ -123,6 +128,8 @@ class Overview:
             and needs a person only where a port does not show what the file has.
         days: what ends within so many days needs a person.
         needed: what a person has to do.
+        further_serials: as `file_serial`, of the host's further certificates, by purpose.
+        further_days: as `days`, by purpose.
     """
 
     host: str
@@ -132,6 +139,22 @@ class Overview:
     drift: tuple[Drifted, ...]
     days: int
     needed: tuple[Need, ...]
+    further_serials: Mapping[str, str] = field(default_factory=dict)
+    further_days: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def purposes(self) -> tuple[str, ...]:
+        """What its certificates are for."""
+        return (MAIL, *self.further_serials)
+
+    def days_of(self, purpose: str) -> int:
+        """What ends within so many days needs a person, of the ports of one certificate."""
+        return self.further_days.get(purpose, self.days)
+
+    def earliest_of(self, purpose: str) -> End | None:
+        """The end that comes first, on a port of one certificate."""
+        ends = (end for port in self.ports if port.purpose == purpose for end in port.ends)
+        return min(ends, key=lambda end: end.at, default=None)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -166,21 +189,16 @@ def _look(
 ) -> Overview:
     standing = runs.look(connected)
     ports = tuple(sorted({25, *host.submission.ports}))
-    name = host.certificate.certificate_file
-    files = " ".join(quote(family.certificate_directory / name) for family in FAMILIES)
-    asked = {
-        **drift.fact(SERVICES),
-        **of_ports.facts(ports),
-        # On one family the other's directory leads to the same files.
-        "file": f"for f in {files}; do if [ -e $f ]; then openssl x509 -in $f -noout -serial; exit; fi; done",
-    }
+    asked = {**drift.fact(SERVICES), **of_ports.facts(ports)}
+    asked |= {_file_fact(one.purpose): _serial_in_file(one) for one in host.by_certificate}
     ahead = asked_once.lines(asked.values())
     facts = gather(connected, asked, root=True, functions=FUNCTIONS, fact_timeout_s=20, ahead=ahead)
-    asker = Asker(Target(name=host.names.smtp, domain=book.site.domain), TIMEOUT_S, HostItself(connected))
     roots = own_ca.roots(book.site)
-    if roots:
-        for trusting in (asker.trusting, asker.trusting_any_name):
-            trusting.load_verify_locations(cadata=roots.decode())
+    askers = {one.purpose: _asker(book.site, one, connected, roots) for one in host.by_certificate}
+    serials: dict[str, str] = {
+        one.purpose: facts[_file_fact(one.purpose)].value.removeprefix("serial=")
+        for one in host.by_certificate
+    }
     own = x509.load_pem_x509_certificates(roots) if roots else []
     now = datetime.now(UTC)
     against = barred.barred(book.site)
@@ -189,29 +207,62 @@ def _look(
         on_disk = of_ports.on_disk(facts[f"told_{port}"])
         if on_disk is None:
             continue  # it has no TLS yet, or no service
+        shows = next(one for one in host.by_certificate if port in one.certificate_ports)
+        asker = askers[shows.purpose]
         endpoint = Endpoint(address_of(host), port)
         answer = shown(asker, endpoint) if in_time(asker, deadline, TIMEOUT_S) else _OVER
-        told = _port(port, answer, on_disk, own, now, against)
-        ours = {family.key_directory / f"postfix_{name}" for family in FAMILIES}
+        told = _port(port, answer, on_disk, own, now, against, shows.purpose)
+        made_for = {
+            family.key_directory / one.certificate.joined_file: one.purpose
+            for family in FAMILIES
+            for one in host.by_certificate
+        }
+        told_for = next((made_for[path] for path in on_disk.paths if path in made_for), "")
         # A smtpd that begins while its file is broken goes on without TLS: nothing more is asked of it then.
         by_name = (
             ()
             if isinstance(answer, Obstacle) or on_disk.unread or not in_time(asker, deadline, TIMEOUT_S)
-            else _by_name(asker, endpoint, host.names.all, answer)
+            else _by_name(asker, endpoint, shows.names.all, answer)
         )
-        seen.append(replace(told, by_name=by_name, reads_ours=bool(ours & {*on_disk.paths})))
+        reads_ours = told_for == shows.purpose
+        other = "" if reads_ours else told_for
+        seen.append(replace(told, by_name=by_name, reads_ours=reads_ours, told_for=other))
     drifted = drift.drifted(facts["drift"], SERVICES)
-    serial = facts["file"].value.removeprefix("serial=")
-    limit = host.certificate.renew_days if days is None else days
+    limits: dict[str, int] = {
+        one.purpose: one.certificate.renew_days if days is None else days for one in host.by_certificate
+    }
     judged_by_port = {
         str(folder / file)
         for family in FAMILIES
         for folder in (family.key_directory, family.certificate_directory)
-        for file in (*host.certificate.files, f"postfix_{name}")
+        for one in host.by_certificate
+        for file in one.certificate.all_files
     }
     others = [one for one in drifted if one.what not in judged_by_port]
-    needed = tuple(dict.fromkeys(_needed(standing, seen, serial, others, limit, apply_to(book, host))))
-    return Overview(host.name, standing, tuple(seen), serial, drifted, limit, needed)
+    needed = tuple(dict.fromkeys(_needed(standing, seen, serials, others, limits, apply_to(book, host))))
+    serial, limit = serials.pop(MAIL), limits.pop(MAIL)
+    return Overview(host.name, standing, tuple(seen), serial, drifted, limit, needed, serials, limits)
+
+
+def _file_fact(purpose: str) -> str:
+    return "file" if purpose == MAIL else f"file of {purpose}"
+
+
+def _serial_in_file(host: inventory.Host) -> str:
+    """A command that prints the serial of the certificate that the host is seen with, as the chapters installed it."""
+    name = host.certificate.certificate_file
+    files = " ".join(quote(family.certificate_directory / name) for family in FAMILIES)
+    # On one family the other's directory leads to the same files.
+    return f"for f in {files}; do if [ -e $f ]; then openssl x509 -in $f -noout -serial; exit; fi; done"
+
+
+def _asker(site: inventory.Site, host: inventory.Host, connected: remote.Host, roots: bytes | None) -> Asker:
+    """Who asks by the names of the certificate that the host is seen with."""
+    asker = Asker(Target(name=host.names.smtp, domain=site.domain), TIMEOUT_S, HostItself(connected))
+    if roots:
+        for trusting in (asker.trusting, asker.trusting_any_name):
+            trusting.load_verify_locations(cadata=roots.decode())
+    return asker
 
 
 _UNASKED = frozenset({Kind.NOT_ASKED, Kind.LIMITED})
@@ -239,6 +290,7 @@ def _port(
     own: Sequence[x509.Certificate],
     now: datetime,
     against: Mapping[str, str],
+    purpose: str = MAIL,
 ) -> PortShown:
     leaves = on_disk.leaves if isinstance(answer, Obstacle) else (answer.leaf, *on_disk.leaves)
     told = (
@@ -250,12 +302,15 @@ def _port(
     serials = tuple(spelled_serial(one.serial_number) for one in on_disk.leaves)
     unread = tuple(map(str, on_disk.unread))
     if isinstance(answer, Obstacle):
-        ends = _ends(on_disk.certificates[:1], now)
+        ends = _ends(on_disk.certificates[:1], now, purpose)
         unasked = answer.kind in _UNASKED
-        return PortShown(port, "", serials, answer.words, "", ends, unread, forbidden, unasked=unasked)
+        return PortShown(
+            port, "", serials, answer.words, "", ends, unread, forbidden, unasked=unasked, purpose=purpose
+        )
     path = answer.path or (*answer.sent, *(root for root in own if root.subject == answer.sent[-1].issuer))
     serial = spelled_serial(answer.leaf.serial_number)
-    return PortShown(port, serial, serials, "", answer.untrusted, _ends(path, now), unread, forbidden)
+    ends = _ends(path, now, purpose)
+    return PortShown(port, serial, serials, "", answer.untrusted, ends, unread, forbidden, purpose=purpose)
 
 
 def _by_name(asker: Asker, endpoint: Endpoint, names: Sequence[str], by_first: Tls) -> tuple[ByName, ...]:
@@ -268,11 +323,12 @@ def _by_name(asker: Asker, endpoint: Endpoint, names: Sequence[str], by_first: T
     )
 
 
-def _ends(path: Sequence[x509.Certificate], now: datetime) -> tuple[End, ...]:
+def _ends(path: Sequence[x509.Certificate], now: datetime, purpose: str) -> tuple[End, ...]:
     ends = []
+    of_server = "server certificate" if purpose == MAIL else f"server certificate ({purpose})"
     for index, one in enumerate(path):
         is_root = index > 0 and one.subject == one.issuer
-        kind = "server certificate" if index == 0 else "root" if is_root else "intermediate"
+        kind = of_server if index == 0 else "root" if is_root else "intermediate"
         label = kind if index == 0 else f"{kind} {one.subject.rfc4514_string()}"
         ends.append(End(label, str(written(one.not_valid_after_utc)), (one.not_valid_after_utc - now).days))
     return tuple(sorted(ends, key=lambda end: end.at))
@@ -281,12 +337,13 @@ def _ends(path: Sequence[x509.Certificate], now: datetime) -> tuple[End, ...]:
 def _needed(
     standing: Standing,
     ports: Sequence[PortShown],
-    file_serial: str,
+    file_serials: Mapping[str, str],
     drifted: Sequence[Drifted],
-    days: int,
+    days: Mapping[str, int],
     apply: str,
 ) -> Iterator[Need]:
     for port in ports:
+        file_serial = file_serials[port.purpose]
         for path in port.unread:
             yield Need(
                 f"{path} has a certificate that cannot be read: put the right file there, and reload Postfix",
@@ -294,13 +351,19 @@ def _needed(
             )
         if port.barred:
             yield Need(f"port {port.port} has {port.barred}: {apply} puts another in its place", "broken")
+        if port.told_for:
+            yield Need(
+                f"port {port.port} is told the certificate for {port.told_for} in place of the one for {port.purpose}: "
+                f"{apply} gives it its own",
+                "broken" if port.purpose == MAIL else "due",  # users are shown a name that they did not type
+            )
         if port.obstacle:
             yield Need(
                 f"port {port.port} could not be asked: {port.obstacle}",
                 "unknown" if port.unasked else "broken",
             )
         for end in port.ends:
-            if end.days < days:
+            if end.days < days[port.purpose]:
                 yield Need.of_end(end.what, end.days, end.at)
         chosen = {one.name for one in port.chosen}
         yield from _chosen_by_name(port)

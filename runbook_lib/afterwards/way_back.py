@@ -163,11 +163,15 @@ def recorded_changes(run: str, host: str) -> int | None:
 
 def serials_there(connected: Host, host: inventory.Host) -> frozenset[str]:
     """Serials of the first certificate of each file that chapters install, as openssl prints them."""
-    name = host.certificate.certificate_file
+    values = [one.certificate for one in host.by_certificate]
     files = {
         str(path)
         for family in FAMILIES
-        for path in (family.certificate_directory / name, family.key_directory / f"postfix_{name}")
+        for one in values
+        for path in (
+            family.certificate_directory / one.certificate_file,
+            family.key_directory / one.joined_file,
+        )
     }
     paths = " ".join(map(quote, sorted(files)))
     script = (

@@ -13,6 +13,7 @@ from runbook_lib.chapters.one_look import Look
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import RecordError
 from runbook_lib.families.known import FAMILIES
+from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.mail import selinux
 from runbook_lib.mail.configuration import asked_once
 from runbook_lib.mail.configuration.mail_files import MailFiles
@@ -213,10 +214,40 @@ def wanted_of(opened: Opened, ports: Sequence[int] = (), unasked: str | None = N
         tls_floor_on_25=host.submission.floor_on_25,
         auth_on_25=host.submission.auth_on_25 or (None if logins.auth_on_25_stays(state, other) else False),
     )
-    target = replace(target, versions=versions.of_ports(state, target.ports, facts, beside))
+    apart = tuple(_apart(opened, one) for one in host.by_certificate[1:])
+    target = replace(target, versions=versions.of_ports(state, target.ports, facts, beside), apart=apart)
     if ports:
         target = replace(target, ports=tuple(ports))
     return target, facts["mynetworks"].value
+
+
+def _apart(opened: Opened, host: InventoryHost) -> Target:
+    """What is expected of a further certificate.
+
+    Args:
+        host: seen with it.
+    """
+    site, files = opened.inventory.site, MailFiles.of(opened.family, host)
+    facts = gather(
+        opened.remote, {**files.facts, "certificate": f"cat {quote(files.certificate)}"}, root=True
+    )
+    leaf = facts["certificate"].value.encode() + b"\n"
+    serial = facts["certificate_serial"]
+    has_leaf = serial.status == 0 and serial.value != ""
+    trusted = own_ca.roots_for(site, leaf, str(files.certificate)) if has_leaf else own_ca.roots(site)
+    return Target(
+        name=host.names.smtp,
+        domain=site.domain,
+        ports=host.certificate_ports,
+        ca_pem=trusted,
+        ca_file=own_ca.root_file(site, leaf if has_leaf and trusted else None, str(files.certificate)),
+        expected_serial=serial.value if has_leaf else None,
+        barred=barred.barred(site),
+        expected_names=host.names.all[1:],
+        warn_days=host.certificate.renew_days,
+        resolver=site.resolver,
+        is_for_others=True,
+    )
 
 
 def why_unasked(host: str) -> str:

@@ -1,13 +1,17 @@
 """Chapter 1-1: the server's private key and its CSR, both made on the server."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from runbook_lib import credentials, display
-from runbook_lib.chapters import first_change, others_files, port_25, progress
+from runbook_lib.chapters import first_change, further, others_files, port_25, progress
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import CsrRefused
+from runbook_lib.families import Family
+from runbook_lib.inventory import Host as InventoryHost
+from runbook_lib.inventory.purposes import field_of
 from runbook_lib.mail import ownership
 from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
@@ -30,11 +34,17 @@ TITLE = "1-1 Private key and CSR · サーバの秘密鍵と署名要求書（CS
 
 @dataclass(frozen=True)
 class Paths:
-    """Where the document's files are."""
+    """Where the document's files of one certificate are."""
 
     encrypted: PurePosixPath
     plain: PurePosixPath
     csr: PurePosixPath
+
+    @classmethod
+    def of(cls, family: Family, host: InventoryHost) -> "Paths":
+        """From the family's directory and the document's names."""
+        names, folder = host.certificate, family.key_directory
+        return cls(folder / names.key_file, folder / names.nopass_key_file, folder / names.csr_file)
 
     @property
     def all(self) -> tuple[PurePosixPath, ...]:
@@ -57,72 +67,78 @@ class Paths:
 
 @dataclass(repr=False)
 class KeyAndCsr(Chapter):
-    """The chapter's own plans and claims."""
+    """The chapter's own plans and claims, each about every certificate that the host has."""
 
-    key_type: str = "rsa"
-    key_bits: int = 2048
+    key_bits: int = 0  # 0: as the inventory says
     there: CertificateOnPort25 | None = None  # on port 25 already
 
-    @property
-    def paths(self) -> Paths:
-        names, family = self.host.certificate, self.opened.family
-        return Paths(
-            family.key_directory / names.key_file,
-            family.key_directory / names.nopass_key_file,
-            family.key_directory / names.csr_file,
-        )
+    def paths(self, host: InventoryHost) -> Paths:
+        """Where the files are of the certificate that the host is seen with."""
+        return Paths.of(self.opened.family, host)
 
-    def read(self) -> tuple[dict[str, Fact], dict[PurePosixPath, Seen]]:
-        """Key and CSR as they are now, and what their paths are; bytes of keys are not read."""
-        paths, secret = (
-            [self.opened.family.key_directory, self.paths.csr],
-            [self.paths.encrypted, self.paths.plain],
-        )
-        asked = {**self.paths.facts, **renewal.facts(self.opened.family, self.host), **looks(paths, secret)}
+    def read(self, host: InventoryHost) -> tuple[dict[str, Fact], dict[PurePosixPath, Seen]]:
+        """Key and CSR of one certificate as they are now, and what their paths are; bytes of keys are not read."""
+        files = self.paths(host)
+        paths, secret = [self.opened.family.key_directory, files.csr], [files.encrypted, files.plain]
+        asked = {**files.facts, **renewal.facts(self.opened.family, host), **looks(paths, secret)}
         facts = gather(self.remote, asked, root=True, functions=FUNCTIONS, ahead=ahead([*paths, *secret]))
         return facts, seen_in(facts, paths, secret)
+
+    def bits_of(self, host: InventoryHost) -> int:
+        """Size of an RSA key: as asked for, else as the inventory says."""
+        return self.key_bits or host.certificate.key_bits
 
     def plan_key(self) -> Plan:
         """The key pair; none while both files are there and the key is of the wanted kind."""
         if self.there and self.there.serves:
             return self.plan(Plan(_KEY_TITLE, (), self.there.notes))
         with self.at_work():
-            facts, seen = self.read()
-            changes: list[Change] = []
-            if facts["openssl"].status != 0:
-                changes.append(
-                    PackagesChange(
-                        (self.opened.family.openssl_package,),
-                        self.opened.family.package_manager,
-                        why=message("it makes keys and CSRs"),
-                    )
+            plan = Plan(_KEY_TITLE, (), self.there.notes if self.there else ())
+            for host in self.host.by_certificate:
+                facts, seen = self.read(host)
+                changes = self._ground(facts, seen) if host is self.host else ()
+                own = Plan(_KEY_TITLE, (*changes, *self._key(host, facts, seen)))
+                plan = plan.with_more(ownership.left_to_puppet(own, facts, self.paths(host).all))
+            return self.plan(self._noted(plan))
+
+    def _ground(self, facts: Mapping[str, Fact], seen: Mapping[PurePosixPath, Seen]) -> tuple[Change, ...]:
+        """What keys need: openssl, and the directory that they lie in."""
+        changes: list[Change] = []
+        if facts["openssl"].status != 0:
+            changes.append(
+                PackagesChange(
+                    (self.opened.family.openssl_package,),
+                    self.opened.family.package_manager,
+                    why=message("it makes keys and CSRs"),
                 )
-            directory = seen[self.opened.family.key_directory]
-            if directory.is_absent:
-                changes += plan_directory(
-                    self.opened.family.key_directory, directory, mode=0o700, why=message("for private keys")
-                )
-            both = (seen[self.paths.encrypted], seen[self.paths.plain])
-            wanted = key_text(self.key_type, self.key_bits)
-            good = all(s.line.startswith("file 600 root:root ") for s in both)
-            why = renewal.why_new_key(self.opened.inventory.site, self.host, facts)
-            if why or not (good and wanted in facts["key"].value):
-                passphrase = credentials.resolve(
-                    self.host.certificate.key_passphrase, f"{self.host.name}, certificate.key_passphrase"
-                )
-                changes.append(
-                    KeyPairChange(
-                        self.paths.encrypted,
-                        self.paths.plain,
-                        (both[0].line, both[1].line),
-                        self.key_type,
-                        self.key_bits,
-                        passphrase,
-                        why,
-                    )
-                )
-            plan = Plan(_KEY_TITLE, tuple(changes), self.there.notes if self.there else ())
-            return self.plan(self._noted(ownership.left_to_puppet(plan, facts, self.paths.all)))
+            )
+        directory = seen[self.opened.family.key_directory]
+        if directory.is_absent:
+            changes += plan_directory(
+                self.opened.family.key_directory, directory, mode=0o700, why=message("for private keys")
+            )
+        return tuple(changes)
+
+    def _key(
+        self, host: InventoryHost, facts: Mapping[str, Fact], seen: Mapping[PurePosixPath, Seen]
+    ) -> tuple[KeyPairChange, ...]:
+        """The key pair of one certificate; none while it is as wanted."""
+        paths, values = self.paths(host), host.certificate
+        both = (seen[paths.encrypted], seen[paths.plain])
+        wanted = key_text(values.key_type, self.bits_of(host))
+        good = all(s.line.startswith("file 600 root:root ") for s in both)
+        why = renewal.why_new_key(self.opened.inventory.site, host, facts)
+        if not why and good and wanted in facts["key"].value:
+            return ()
+        passphrase = credentials.resolve(
+            values.key_passphrase, f"{host.name}, {field_of(host.purpose)}.key_passphrase"
+        )
+        before = (both[0].line, both[1].line)
+        return (
+            KeyPairChange(
+                paths.encrypted, paths.plain, before, values.key_type, self.bits_of(host), passphrase, why
+            ),
+        )
 
     def plan_csr(self) -> Plan:
         """The CSR; none while it is for this key and asks for exactly the names that the inventory grants."""
@@ -136,49 +152,58 @@ class KeyAndCsr(Chapter):
     def _csr(self) -> Plan:
         if self.there and self.there.serves:
             return Plan(_CSR_TITLE, (), self.there.notes)
-        facts, seen = self.read()
-        key_is_there = facts["public_key"].status == 0
-        same_key = key_is_there and facts["csr_public_key"].value == facts["public_key"].value
-        comes = not self.is_apply and any(
-            isinstance(change, KeyPairChange) for plan in self._planned for change in plan.changes
-        )
-        if same_key and not comes and self._csr_names(facts["csr"].value) == set(self.host.names.all):
-            return Plan(_CSR_TITLE)
-        change = CsrChange(self.paths.csr, seen[self.paths.csr].line, self.paths.plain, self.host.names.all)
-        plan = ownership.left_to_puppet(Plan(_CSR_TITLE, (change,)), facts, self.paths.all)
+        plan = Plan(_CSR_TITLE)
+        for host in self.host.by_certificate:
+            plan = plan.with_more(self._csr_of(host))
         return self._noted(plan)
 
-    def _csr_names(self, text: str) -> set[str]:
+    def _csr_of(self, host: InventoryHost) -> Plan:
+        """The CSR for one certificate."""
+        facts, seen = self.read(host)
+        paths = self.paths(host)
+        key_is_there = facts["public_key"].status == 0
+        same_key = key_is_there and facts["csr_public_key"].value == facts["public_key"].value
+        comes = not self.is_apply and any(_makes_key(plan, paths) for plan in self._planned)
+        if same_key and not comes and self._csr_names(host, facts["csr"].value) == set(host.names.all):
+            return Plan(_CSR_TITLE)
+        change = CsrChange(paths.csr, seen[paths.csr].line, paths.plain, host.names.all)
+        return ownership.left_to_puppet(Plan(_CSR_TITLE, (change,)), facts, paths.all)
+
+    def _csr_names(self, host: InventoryHost, text: str) -> set[str]:
+        where = f"{host.name}, {self.paths(host).csr}"
         try:
-            return set(
-                csr.check_csr(
-                    (text + "\n").encode(), self.host.names.all, f"{self.host.name}, {self.paths.csr}"
-                ).names
-            )
+            return set(csr.check_csr((text + "\n").encode(), host.names.all, where).names)
         except CsrRefused:
             return set()
 
     def made_ready(self, plan: Plan) -> Plan:
         """Before the first change: each file that will be written has to be one, or not there yet."""
         first_change.refuse(self.opened, self.journal)
-        _, seen = self.read()
-        makes_key = any(isinstance(change, KeyPairChange) for change in plan.changes)
         touched = {touched.path for change in plan.changes for touched in change.touches}
-        written = self.paths.all if makes_key else tuple(path for path in seen if path in touched)
-        refuse_barred({path: seen[path] for path in written}, self.host.name)
-        others_files.refuse(self.opened, self._written(plan))
+        for host in self.host.by_certificate:
+            _, seen = self.read(host)
+            paths = self.paths(host)
+            written = (
+                paths.all if _makes_key(plan, paths) else tuple(path for path in seen if path in touched)
+            )
+            refuse_barred({path: seen[path] for path in written}, host.name)
+            others_files.refuse(replace(self.opened, host=host), self._written(plan, host))
         return plan
 
-    def _written(self, plan: Plan) -> tuple[str, ...]:
-        """Fields of the inventory whose files this plan writes, and those of CSR and certificate, which come next."""
-        makes_key = any(isinstance(change, KeyPairChange) for change in plan.changes)
-        return (*(("key_file", "nopass_key_file") if makes_key else ()), "csr_file", "certificate_file")
+    def _written(self, plan: Plan, host: InventoryHost) -> tuple[str, ...]:
+        """Fields of a certificate whose files this plan writes, and those of CSR and certificate, which come next."""
+        keys = ("key_file", "nopass_key_file") if _makes_key(plan, self.paths(host)) else ()
+        return (*keys, "csr_file", "certificate_file")
 
     def _noted(self, plan: Plan) -> Plan:
         """The plan, with what apply refuses: a file that is somebody else's."""
         if self.is_apply or not plan.changes:
             return plan
-        notes = others_files.notes(self.opened, self._written(plan))
+        notes = [
+            note
+            for host in self.host.by_certificate
+            for note in others_files.notes(replace(self.opened, host=host), self._written(plan, host))
+        ]
         told = {note for before in self._planned for note in before.notes}
         return replace(plan, notes=(*plan.notes, *(note for note in notes if note not in told)))
 
@@ -187,12 +212,15 @@ class KeyAndCsr(Chapter):
         return self.verify(_KEY_CLAIM, self._key_rows)
 
     def _key_rows(self) -> list[Row]:
-        claim = _KEY_CLAIM
         if self.there and self.there.serves:
-            return port_25.key_rows(claim, self.there)
-        facts, seen = self.read()
+            return port_25.key_rows(_KEY_CLAIM, self.there)
+        return [row for host in self.host.by_certificate for row in self._key_rows_of(host)]
+
+    def _key_rows_of(self, host: InventoryHost) -> list[Row]:
+        claim, paths = _KEY_CLAIM, self.paths(host)
+        facts, seen = self.read(host)
         rows = []
-        for path in (self.paths.encrypted, self.paths.plain):
+        for path in (paths.encrypted, paths.plain):
             line = seen[path].line
             good = line.startswith("file 600 root:root ")
             rows.append(
@@ -202,20 +230,20 @@ class KeyAndCsr(Chapter):
         rows.append(
             _row(
                 claim,
-                message("{file}: encrypted", file=self.paths.encrypted.name)
+                message("{file}: encrypted", file=paths.encrypted.name)
                 if encrypted
-                else message("{file}: not encrypted", file=self.paths.encrypted.name),
+                else message("{file}: not encrypted", file=paths.encrypted.name),
                 encrypted,
-                f"head -n 1 {self.paths.encrypted}",
+                f"head -n 1 {paths.encrypted}",
             )
         )
-        good = key_text(self.key_type, self.key_bits) in facts["key"].value
+        good = key_text(host.certificate.key_type, self.bits_of(host)) in facts["key"].value
         rows.append(
             _row(
                 claim,
                 facts["key"].value,
                 good,
-                f"openssl pkey -in {self.paths.plain} -noout -text | head -n 1",
+                f"openssl pkey -in {paths.plain} -noout -text | head -n 1",
             )
         )
         return rows
@@ -226,17 +254,17 @@ class KeyAndCsr(Chapter):
             words = message("Not asked: no CSR is made, since there is a certificate already.")
             self.record.add_note(words)
             return display.Text(words)
-        return self.verify(_CSR_CLAIM, self._csr_rows)
+        return self.verify(
+            _CSR_CLAIM, lambda: [row for host in self.host.by_certificate for row in self._csr_rows(host)]
+        )
 
-    def _csr_rows(self) -> list[Row]:
-        claim = _CSR_CLAIM
-        facts, _ = self.read()
-        show = f"openssl req -in {self.paths.csr} -noout -verify -text"
+    def _csr_rows(self, host: InventoryHost) -> list[Row]:
+        claim, path = _CSR_CLAIM, self.paths(host).csr
+        facts, _ = self.read(host)
+        show = f"openssl req -in {path} -noout -verify -text"
         try:
             checked = csr.check_csr(
-                (facts["csr"].value + "\n").encode(),
-                self.host.names.all,
-                f"{self.host.name}, {self.paths.csr}",
+                (facts["csr"].value + "\n").encode(), host.names.all, f"{host.name}, {path}"
             )
         except CsrRefused as refusal:
             return [_row(claim, refusal.problem, False, show)]
@@ -252,14 +280,19 @@ class KeyAndCsr(Chapter):
             _row(
                 claim,
                 message("asks for {names}", names=", ".join(checked.names)),
-                set(checked.names) == set(self.host.names.all),
-                f"openssl req -in {self.paths.csr} -noout -text | grep -A1 'Alternative Name'",
+                set(checked.names) == set(host.names.all),
+                f"openssl req -in {path} -noout -text | grep -A1 'Alternative Name'",
             ),
         ]
 
 
 def _row(claim: str, seen: str, good: bool, command: str) -> Row:
     return Row(claim, None, "", "-", Verdict.PASS if good else Verdict.FAIL, seen, command)
+
+
+def _makes_key(plan: Plan, paths: Paths) -> bool:
+    """Whether a plan makes the key of a certificate."""
+    return any(isinstance(change, KeyPairChange) and change.plain == paths.plain for change in plan.changes)
 
 
 def key_text(key_type: str, key_bits: int) -> str:
@@ -289,6 +322,7 @@ def open(  # noqa: A001 - a cell reads `key_and_csr.open(…)`
         "key_type": values.key_type,
         "key_bits": str(key_bits or values.key_bits),
         "names": ", ".join(opened.host.names.all),
+        **further.told(opened.host),
     }
     there = port_25.look(opened)
     record, journal = begin_record(opened, NOTEBOOK, TITLE, facts | port_25.told(there))
@@ -299,8 +333,7 @@ def open(  # noqa: A001 - a cell reads `key_and_csr.open(…)`
         record,
         journal,
         display.Text(""),
-        key_type=values.key_type,
-        key_bits=key_bits or values.key_bits,
+        key_bits=key_bits,
         there=there,
     )
     chapter.what_is_there = _what_is_there(chapter)
@@ -308,21 +341,22 @@ def open(  # noqa: A001 - a cell reads `key_and_csr.open(…)`
 
 
 def _what_is_there(chapter: KeyAndCsr) -> display.Shown:
-    with chapter.at_work():
-        facts, seen = chapter.read()
     rows: list[tuple[str, str]] = [
         (message("host"), f"{chapter.host.name}, {chapter.opened.system}"),
         (message("mode"), chapter.opened.mode_in_words),
-        (message("names"), ", ".join(chapter.host.names.all)),
     ]
-    rows += [
-        (
-            path.name,
-            message("not there yet") if seen[path].is_absent else " ".join(seen[path].line.split()[:3]),
-        )
-        for path in (chapter.paths.encrypted, chapter.paths.plain, chapter.paths.csr)
-    ]
-    rows += port_25.rows(chapter.there)
-    if facts["key"].status == 0 and facts["key"].value:
-        rows.append((message("key now"), facts["key"].value))
+    for host in chapter.host.by_certificate:
+        with chapter.at_work():
+            facts, seen = chapter.read(host)
+        rows.append((further.named(message("names"), host), ", ".join(host.names.all)))
+        rows += [
+            (
+                path.name,
+                message("not there yet") if seen[path].is_absent else " ".join(seen[path].line.split()[:3]),
+            )
+            for path in chapter.paths(host).all
+        ]
+        rows += port_25.rows(chapter.there) if host is chapter.host else []
+        if facts["key"].status == 0 and facts["key"].value:
+            rows.append((further.named(message("key now"), host), facts["key"].value))
     return display.Table(("", message("now")), rows)

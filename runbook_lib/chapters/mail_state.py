@@ -6,7 +6,8 @@ from dataclasses import replace
 from runbook_lib.chapters import port_25
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import CertificateRefused, UsageError
-from runbook_lib.mail.configuration.state import MailState
+from runbook_lib.inventory.purposes import MAIL
+from runbook_lib.mail.configuration.state import MailState, asked_of
 from runbook_lib.mail.reading import read_mail
 from runbook_lib.messages import message
 from runbook_lib.pki.certificate import FITS, shown_dn
@@ -28,7 +29,9 @@ def read(opened: Opened) -> MailState:
 
 def look(opened: Opened) -> MailState:
     """As `read`, of the host alone: also where Postfix cannot read its own configuration."""
-    more = renewal.facts(opened.family, opened.host) if opened.mode == "plan" else {}
+    more: dict[str, str] = {}
+    for one in opened.host.by_certificate if opened.mode == "plan" else ():
+        more |= asked_of(renewal.facts(opened.family, one), one.purpose)
     state = read_mail(opened.remote, opened.host, opened.family, opened.release, more)
     return replace(state, facts={**opened.facts, **state.facts}, chosen_for=opened.chosen_for)
 
@@ -40,8 +43,16 @@ def firewall_facts(opened: Opened) -> dict[str, Fact] | None:
 
 def judged(opened: Opened, state: MailState) -> MailState:
     """With what holds the certificate of port 25, and what the chapters before will make."""
-    comes = _what_comes(opened, state.facts) if opened.mode == "plan" else ""
-    return replace(state, certificate=port_25.judged(opened, state.facts), pair_comes=comes)
+    comes: dict[str, str] = {
+        one.host.purpose: _what_comes(replace(opened, host=one.host), one.facts)
+        for one in (state.by_certificate if opened.mode == "plan" else ())
+    }
+    return replace(
+        state,
+        certificate=port_25.judged(opened, state.facts),
+        pair_comes=comes.pop(MAIL, ""),
+        others_come=comes,
+    )
 
 
 def _what_comes(opened: Opened, facts: Mapping[str, Fact]) -> str:

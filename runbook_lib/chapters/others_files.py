@@ -11,9 +11,9 @@ from pathlib import PurePosixPath
 
 from cryptography import x509
 
-from runbook_lib import inventory
 from runbook_lib.chapters.opening import Opened
 from runbook_lib.errors import ApplyRefused, CertificateRefused, CsrRefused
+from runbook_lib.inventory.purposes import field_of
 from runbook_lib.messages import joined, message
 from runbook_lib.pki import certificate, csr
 from runbook_lib.remote.change import quote
@@ -63,9 +63,10 @@ def refuse(opened: Opened, what: Sequence[str]) -> None:
             ),
             opened.host.name,
             message(
-                "name another file under hosts.{host}.certificate in the inventory; where it is not "
+                "name another file under hosts.{host}.{field} in the inventory; where it is not "
                 "needed any more, move it away on the host",
                 host=opened.host.name,
+                field=field_of(opened.host.purpose),
             ),
         )
 
@@ -80,7 +81,8 @@ def notes(opened: Opened, what: Sequence[str]) -> tuple[str, ...]:
 
 def others(opened: Opened, what: Sequence[str]) -> tuple[str, ...]:
     """Those files of these fields that are somebody else's: field, path, and whose it is, a line each."""
-    values, default = opened.host.certificate, inventory.CertificateValues.model_fields
+    values = opened.host.certificate
+    default = type(values).model_fields
     named = [field for field in what if getattr(values, field) != default[field].default]
     if not named:
         return ()

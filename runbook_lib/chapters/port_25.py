@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from runbook_lib.chapters.opening import Opened
-from runbook_lib.errors import CertificateRefused
+from runbook_lib.errors import ApplyRefused, CertificateRefused
 from runbook_lib.inventory.place import Place
+from runbook_lib.inventory.purposes import MX, field_of
 from runbook_lib.mail.certificates import configured, on_port_25, pins
 from runbook_lib.mail.certificates.configured import FACTS, ConfiguredCertificate
 from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
@@ -39,17 +40,19 @@ def judged(opened: Opened, facts: Mapping[str, Fact]) -> CertificateOnPort25 | N
     Raises:
         ApplyRefused, CommandFailed, CertificateRefused: what is there cannot be read.
         UsageError, VerificationFailed: this machine has no public roots to judge by.
+        ApplyRefused: the inventory has a certificate for port 25, and one that is there stays.
     """
     unreadable.check(facts, opened.host.name)
     found = configured.read(facts, opened.host.name)
-    files = MailFiles.of(opened.family, opened.host)
-    if found is None or {file.path for file in found.files} == {files.joined}:
+    ours = {MailFiles.of(opened.family, one).joined for one in opened.host.by_certificate}
+    named = {file.path for file in found.files} if found else set()
+    if found is None or (len(named) == 1 and named <= ours):
         return None
     left = opened.release.main_cf
     of_package = all(value in left.get(name, ()) for name, value in found.entries.items())
     decided = (opened.host.decided(Place.main(name)) for name in found.entries)
     kept = next((one.reason for one in decided if one is not None and one.decide == "keep"), "")
-    return on_port_25.judge(
+    there = on_port_25.judge(
         found,
         _pins(opened, found, of_package),
         _untrusted(opened, found),
@@ -57,6 +60,20 @@ def judged(opened: Opened, facts: Mapping[str, Fact]) -> CertificateOnPort25 | N
         of_package=of_package,
         decided=kept,
     )
+    if there.stays and len(ours) > 1:
+        raise ApplyRefused(
+            message(
+                "the inventory has a certificate for port 25 ({field}), and the one that is there stays: {reasons}",
+                field=field_of(MX),
+                reasons=joined("; ", there.reasons),
+            ),
+            opened.host.name,
+            message(
+                "leave {field} out, so that port 25 goes on with what it has; or take away what holds that one",
+                field=field_of(MX),
+            ),
+        )
+    return there
 
 
 def _pins(opened: Opened, found: ConfiguredCertificate, of_package: bool) -> Pins:
@@ -64,7 +81,7 @@ def _pins(opened: Opened, found: ConfiguredCertificate, of_package: bool) -> Pin
     if found.chain not in opened.pins:
         site = opened.inventory.site
         opened.pins[found.chain] = pins.ask(
-            found.chain, opened.host.names.all, site.domain, site.resolver, sts=not of_package
+            found.chain, opened.host.every_name, site.domain, site.resolver, sts=not of_package
         )
     return opened.pins[found.chain]
 

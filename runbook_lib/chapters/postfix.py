@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 
 from runbook_lib import display, pictures
-from runbook_lib.chapters import decisions, first_change, mail_state, port_25, progress
+from runbook_lib.chapters import decisions, first_change, further, mail_state, port_25, progress
 from runbook_lib.chapters.asking import DELIVERED_HERE, AskingChapter, domain_here
 from runbook_lib.chapters.mail_state import firewall_facts
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import ApplyRefused, RunbookError
+from runbook_lib.inventory.purposes import MX, field_of
 from runbook_lib.mail import selinux
 from runbook_lib.mail.configuration.mail_files import MailFiles
 from runbook_lib.mail.configuration.state import MailState, candidates
@@ -233,7 +234,10 @@ class Postfix(SampledChapter):
 
     def ask_labels(self) -> display.Shown:
         """Each file has the SELinux label that the policy gives its place; 'not tested' without SELinux."""
-        paths = (*chapter_plans.paths(self.opened.family), *MailFiles.of(self.opened.family, self.host).all)
+        paths = (
+            *chapter_plans.paths(self.opened.family),
+            *(path for one in self.host.by_certificate for path in MailFiles.of(self.opened.family, one).all),
+        )
         return self._ask_selinux(selinux.LABELS, lambda: selinux.label_rows(self.remote, paths))
 
     def ask_denials(self) -> display.Shown:
@@ -267,11 +271,25 @@ def _refuse(state: MailState) -> None:
     postfix.refuse_packages(state)
     pairs.check(state)
     there = state.certificate
-    if not (there and there.serves) and not state.facts["certificate_serial"].value:
+    for one in () if there and there.serves else state.by_certificate:
+        if not one.facts["certificate_serial"].value:
+            raise ApplyRefused(
+                message("there is no certificate at {file}", file=one.files.certificate),
+                state.host.name,
+                message("run chapters 1-1 and 1-2 first"),
+            )
+    if len(state.by_certificate) > 1 and logins.auth_on_25_stays(state, logins.other_login(state)):
         raise ApplyRefused(
-            message("there is no certificate at {file}", file=state.files.certificate),
+            message(
+                "port 25 takes logins (smtpd_sasl_auth_enable = yes in main.cf), and {field} would have it show a "
+                "certificate without the name that users type",
+                field=field_of(MX),
+            ),
             state.host.name,
-            message("run chapters 1-1 and 1-2 first"),
+            message(
+                "leave {field} out, or have users log in on 465 or 587 and take that entry out of main.cf",
+                field=field_of(MX),
+            ),
         )
 
 
@@ -327,7 +345,8 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
         "candidates": candidates(state),
     }
     certificate = state.certificate
-    record, journal = begin_record(opened, notebook, TITLE, facts | port_25.told(certificate))
+    facts |= port_25.told(certificate) | further.told(opened.host)
+    record, journal = begin_record(opened, notebook, TITLE, facts)
     version: str = ".".join(map(str, state.version))
     if not state.installed:
         version = message("{version} will come with the package", version=version)
@@ -351,6 +370,10 @@ def open(  # noqa: A001 - a cell reads `postfix.open(…)`
     if opened.family.mta_program is not None:
         rows.append(("SELinux", opened.selinux or message("not there")))
     rows += [(message("its certificate"), certificate.why)] if certificate and certificate.stays else []
+    for one in opened.host.by_certificate[1:]:
+        ports = ", ".join(map(str, one.certificate_ports))
+        label = message("port {ports} shows a certificate of its own", ports=ports)
+        rows.append((label, ", ".join(one.names.all)))
     rows += [(message("looked after by"), line) for line in looked_after.splitlines()]
     table = display.Table(("", message("now")), rows)
     return Postfix(notebook, TITLE, opened, record, journal, table)

@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import ClassVar
 
 from runbook_lib import display, pictures
-from runbook_lib.chapters import decisions, mail_state, progress
+from runbook_lib.chapters import decisions, further, mail_state, progress
 from runbook_lib.chapters.answers import over, told
 from runbook_lib.chapters.asking import AskingChapter, look_with_others
 from runbook_lib.chapters.mail_state import firewall_facts
 from runbook_lib.chapters.opening import begin_record, open_host
+from runbook_lib.inventory import Host
 from runbook_lib.inventory.place import Place
 from runbook_lib.mail.configuration import asked_once
 from runbook_lib.mail.differences import judged
@@ -63,11 +64,12 @@ class Preparation(AskingChapter):
     def registration(self) -> Registration:
         """The questions to the DNS, each asked once."""
         site, decided = self.opened.inventory.site, {}
-        for name in self.host.names.all:
+        for name in self.host.every_name:
             if (decision := self.host.decided(Place.dns(name))) is not None:
                 decided[name] = decision.reason
         own = own_addresses(self.seen["own"].value)
-        return Registration(self.host.names.all, site.domain, own, site.resolver, decided)
+        of_others = tuple(name for one in self.host.by_certificate[1:] for name in one.names.all)
+        return Registration(self.host.every_name, site.domain, own, site.resolver, decided, of_others)
 
     def show_ports(self) -> display.Shown:
         """What answers on the three ports now, on each address of the name."""
@@ -222,8 +224,12 @@ class Preparation(AskingChapter):
         return tuple(one for one in self.registration.to_decide() if wrong & set(one.found.split(", ")))
 
     def show_values(self) -> display.Table:
-        """The document's table of values, as the inventory has them for this host."""
-        values, family = self.host.certificate, self.opened.family
+        """The document's table of values, as the inventory has them for each certificate of this host."""
+        rows = [row for one in self.host.by_certificate for row in self._values_of(one)]
+        return display.Table(("設定内容", message("what"), "設定値"), rows)
+
+    def _values_of(self, host: Host) -> list[tuple[str, str, str]]:
+        values, family = host.certificate, self.opened.family
         key = message("{n} bits", n=values.key_bits) if values.key_type == "rsa" else "P-256"
         rows = [
             (
@@ -249,7 +255,7 @@ class Preparation(AskingChapter):
                 f"{family.certificate_directory}/{values.certificate_file}",
             ),
         ]
-        return display.Table(("設定内容", message("what"), "設定値"), rows)
+        return [(name, further.named(what, host), value) for name, what, value in rows]
 
     def show_changes(self) -> display.Shown:
         """What chapter 2 would change, from its own plans."""
@@ -359,6 +365,10 @@ def open(inventory: str, host: str, mode: str = "", reason: str = "") -> Prepara
     rows: list[tuple[str, str]] = [
         (message("host"), f"{opened.host.name}, {opened.system}"),
         (message("users type"), ", ".join(opened.host.names.all)),
+        *(
+            (message("other servers come by"), ", ".join(one.names.all))
+            for one in opened.host.by_certificate[1:]
+        ),
         (message("mail domain"), site.domain),
         ("Postfix", _postfix(version, opened.release.postfix)),
         (message("submission ports wanted"), ", ".join(map(str, opened.host.submission.ports))),

@@ -7,12 +7,12 @@ from pathlib import PurePosixPath
 
 from runbook_lib import display
 from runbook_lib.afterwards import way_back
-from runbook_lib.chapters import first_change, others_files, port_25, progress
+from runbook_lib.chapters import first_change, further, others_files, port_25, progress
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
 from runbook_lib.errors import CertificateRefused
 from runbook_lib.inventory import Host as InventoryHost
-from runbook_lib.inventory import shown
+from runbook_lib.inventory import Site, shown
 from runbook_lib.mail import ownership
 from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
@@ -39,29 +39,32 @@ class Signing(Chapter):
     inventory_name: str = ""
     there: CertificateOnPort25 | None = None  # on port 25 already
 
-    @property
-    def csr_path(self) -> PurePosixPath:
-        return self.opened.family.key_directory / self.host.certificate.csr_file
+    def csr_path(self, host: InventoryHost) -> PurePosixPath:
+        """Where the CSR is for the certificate that the host is seen with."""
+        return self.opened.family.key_directory / host.certificate.csr_file
 
-    @property
-    def certificate_path(self) -> PurePosixPath:
-        return self.opened.family.certificate_directory / self.host.certificate.certificate_file
+    def certificate_path(self, host: InventoryHost) -> PurePosixPath:
+        """Where the certificate is that the host is seen with."""
+        return self.opened.family.certificate_directory / host.certificate.certificate_file
 
-    def read(self) -> tuple[dict[str, Fact], Seen]:
-        """CSR, certificate and the key's public half as they are on the host; and what the certificate's path is."""
+    def read(self, host: InventoryHost) -> tuple[dict[str, Fact], Seen]:
+        """CSR, certificate and the key's public half as they are on the host; and what the certificate's path is.
+
+        Args:
+            host: seen with the certificate that it is about.
+        """
+        path = self.certificate_path(host)
         facts = {
-            "csr": f"cat {quote(self.csr_path)}",
-            **renewal.facts(self.opened.family, self.host),
-            **looks([self.certificate_path]),
-            **ownership.facts_of_puppet([self.certificate_path]),
+            "csr": f"cat {quote(self.csr_path(host))}",
+            **renewal.facts(self.opened.family, host),
+            **looks([path]),
+            **ownership.facts_of_puppet([path]),
         }
-        found = gather(
-            self.remote, facts, root=True, functions=FUNCTIONS, ahead=ahead([self.certificate_path])
-        )
-        return found, seen_in(found, [self.certificate_path])[self.certificate_path]
+        found = gather(self.remote, facts, root=True, functions=FUNCTIONS, ahead=ahead([path]))
+        return found, seen_in(found, [path])[path]
 
     def plan_certificate(self) -> Plan:
-        """The certificate; none while the one that is there fits key, names and issuer, and has days enough left."""
+        """Each certificate; none while those that are there fit key, names and issuer, and have days enough left."""
         if self.there and self.there.serves:
             unused = (
                 (message("What the CA returned is not installed: the one that stays serves."),)
@@ -71,47 +74,60 @@ class Signing(Chapter):
             return self.plan(Plan(message("Certificate"), (), (*self.there.notes, *unused)))
         notes = self.there.notes if self.there else ()
         with self.at_work():
-            if self.is_apply:
-                others_files.refuse(self.opened, ("certificate_file",))
-            elif noted := others_files.notes(self.opened, ("certificate_file",)):
-                return self.plan(Plan(message("Certificate"), (), noted))
-            facts, now = self.read()
-            plan, told = issuers.propose(self._asked(facts, now))
-            for note in (*told, *plan.notes):
-                self.record.add_note(note)
-            plan = replace(plan, notes=(*plan.notes, *notes))
-            return self.plan(ownership.left_to_puppet(plan, facts, [self.certificate_path]))
+            plans = []
+            for host in self.host.by_certificate:
+                opened = replace(self.opened, host=host)
+                if self.is_apply:
+                    others_files.refuse(opened, ("certificate_file",))
+                elif noted := others_files.notes(opened, ("certificate_file",)):
+                    plans.append(Plan(message("Certificate"), (), noted))
+                    continue
+                plans.append(self._plan_of(host, notes if host is self.host else ()))
+            first, *others = plans
+            for other in others:
+                first = first.with_more(other)
+            return self.plan(first)
 
-    def _asked(self, facts: dict[str, Fact], seen: Seen) -> Asked:
+    def _plan_of(self, host: InventoryHost, notes: tuple[str, ...]) -> Plan:
+        """One certificate, by the one who signs it, with what is to be said beside it."""
+        facts, now = self.read(host)
+        plan, told = issuers.propose(self._asked(host, facts, now))
+        for note in (*told, *plan.notes):
+            self.record.add_note(note)
+        plan = replace(plan, notes=(*plan.notes, *notes))
+        return ownership.left_to_puppet(plan, facts, [self.certificate_path(host)])
+
+    def _asked(self, host: InventoryHost, facts: dict[str, Fact], seen: Seen) -> Asked:
         site = self.opened.inventory.site
         comes = ""
-        if not self.is_apply and (why := renewal.why_new_key(site, self.host, facts)):
+        if not self.is_apply and (why := renewal.why_new_key(site, host, facts)):
             comes = message("chapter 1-1 makes a new key: {why}", why=why)
         return Asked(
             site,
-            self.host,
+            host,
             facts,
-            self.certificate_path,
+            self.certificate_path(host),
             seen,
-            self.csr_path,
-            self.opened.family.key_directory / self.host.certificate.nopass_key_file,
+            self.csr_path(host),
+            self.opened.family.key_directory / host.certificate.nopass_key_file,
             self.inventory_name,
             comes,
-            self.returned,
+            self.returned if host is self.host else (),
         )
 
     def made_ready(self, plan: Plan) -> Plan:
         """Issue what the plan describes, so that what is applied is a file with its bytes."""
-        facts, now = self.read()
+        there = [(host, *self.read(host)) for host in self.host.by_certificate]
         first_change.refuse(self.opened, self.journal)
-        refuse_barred({self.certificate_path: now}, self.host.name)
+        refuse_barred({self.certificate_path(host): now for host, _, now in there}, self.host.name)
         clock = told_time(self.remote.run("date -u +%s.%N").text, self.host.name)
         told = check_clock_skew(clock, datetime.now(UTC), self.host.name)
         self.record.add_note(told)
-        ready, issued = issuers.issue(plan, self._asked(facts, now), self.journal.run)
-        for note in issued:
-            self.record.add_note(note)
-        return ready
+        for host, facts, now in there:
+            plan, issued = issuers.issue(plan, self._asked(host, facts, now), self.journal.run)
+            for note in issued:
+                self.record.add_note(note)
+        return plan
 
     def put_back(self) -> str:
         """Put the file back, and mark what was issued for it and is gone from the host as withdrawn."""
@@ -122,25 +138,31 @@ class Signing(Chapter):
             issuers.withdraw(self.opened.inventory.site, self.host.name, self.journal.run, there)
 
     def show_certificate(self) -> display.Shown:
-        """The certificate on the server, as a person reads it."""
+        """Each certificate on the server, as a person reads it."""
         if self.there and self.there.serves:
             return _described(certificate.as_pem(self.there.leaf))
-        _, now = self.read()
+        shown = [self._described(host) for host in self.host.by_certificate]
+        return shown[0] if len(shown) == 1 else display.Parts(shown)
+
+    def _described(self, host: InventoryHost) -> display.Shown:
+        _, now = self.read(host)
         if now.file is None or now.file.content is None:
             return display.Text(message("There is no certificate yet."))
         return _described(now.file.content)
 
     def verify_certificate(self) -> display.Shown:
-        """The certificate belongs to the server's key, bears the granted names, and validates from the users' root."""
+        """Each certificate belongs to its key, bears the granted names, and validates from the users' root."""
         return self.verify(_CLAIM, self._certificate_rows)
 
     def _certificate_rows(self) -> list[Row]:
-        claim = _CLAIM
         if self.there and self.there.serves:
-            return port_25.certificate_rows(claim, self.opened)
-        facts, now = self.read()
-        content = now.file
-        path, where = self.certificate_path, f"{self.host.name}, {self.certificate_path}"
+            return port_25.certificate_rows(_CLAIM, self.opened)
+        return [row for host in self.host.by_certificate for row in self._rows_of(host)]
+
+    def _rows_of(self, host: InventoryHost) -> list[Row]:
+        claim, path = _CLAIM, self.certificate_path(host)
+        facts, now = self.read(host)
+        content, where = now.file, f"{host.name}, {path}"
         body = content.content if content else None
         if body is None:
             return [_row(claim, message("{file} is not there", file=path.name), False, f"ls -l {path}")]
@@ -156,14 +178,14 @@ class Signing(Chapter):
                     f"openssl x509 -in {path} -noout -pubkey",
                 )
             )
-            own = own_ca.roots_for(self.opened.inventory.site, body, self.host.name)
-            chain.verify(read, own or trusted_roots.pem(), self.host.names.all, datetime.now(UTC), where)
+            own = own_ca.roots_for(self.opened.inventory.site, body, host.name)
+            chain.verify(read, own or trusted_roots.pem(), host.names.all, datetime.now(UTC), where)
             site = self.opened.inventory.site
             by_hand = f"openssl verify -untrusted {path} {path}"
             if own:  # the root is on this machine, and the certificate on the server
                 root = shlex.quote(own_ca.root_file(site, body, where))
-                by_hand = f"{_ssh(self.host)} cat {path} | openssl verify -CAfile {root}"
-            names = ", ".join(self.host.names.all)
+                by_hand = f"{_ssh(host)} cat {path} | openssl verify -CAfile {root}"
+            names = ", ".join(host.names.all)
             rows.append(
                 _row(
                     claim,
@@ -175,6 +197,15 @@ class Signing(Chapter):
         except CertificateRefused as error:
             rows.append(_row(claim, error.problem, False, f"openssl x509 -in {path} -noout -text"))
         return rows
+
+
+def _of_further(site: Site, host: InventoryHost) -> list[tuple[str, str]]:
+    """Rows of the first table about a further certificate."""
+    issuer = issuers.described(site, host, ())
+    return [
+        (further.named(message("names granted"), host), ", ".join(map(shown, host.names.all))),
+        (further.named(message("lifetime"), host), issuer.lifetime),
+    ]
 
 
 def _ssh(host: InventoryHost) -> str:
@@ -213,6 +244,7 @@ def open(  # noqa: A001 - a cell reads `signing.open(…)`
         "ca": issuer.name,
         "names": ", ".join(opened.host.names.all),
         "valid_days": str(opened.host.certificate.valid_days),
+        **further.told(opened.host),
     }
     there = port_25.look(opened)
     record, journal = begin_record(opened, NOTEBOOK, TITLE, facts | port_25.told(there))
@@ -223,6 +255,7 @@ def open(  # noqa: A001 - a cell reads `signing.open(…)`
         (message("names granted"), ", ".join(map(shown, opened.host.names.all))),
         (message("lifetime"), issuer.lifetime),
         *port_25.rows(there),
+        *(row for host in opened.host.by_certificate[1:] for row in _of_further(site, host)),
     ]
     return Signing(
         NOTEBOOK,

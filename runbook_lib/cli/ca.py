@@ -56,17 +56,33 @@ def sign(
     host: Annotated[
         str, typer.Option("--host", help="Whose CSR it is; the inventory says which names it may have.")
     ],
+    purpose: Annotated[
+        str,
+        typer.Option(
+            "--purpose",
+            help="Which of the host's certificates it is for: mail, or one of further_certificates.",
+        ),
+    ] = "mail",
     inventory: Inventory = None,
 ) -> None:
     """Sign the CSR on standard input; the certificate goes to standard output.
 
     A CSR that asks for more than the inventory grants is refused, and the refusal is kept in the ledger.
     """
+    from runbook_lib.inventory.purposes import field_of
     from runbook_lib.records import current_run
     from runbook_lib.site_ca import own_ca
 
     book = inventories.chosen(inventory)
-    target = book.host(host)
+    there = book.host(host)
+    target = there.with_certificate_for(purpose)
+    if target is None:
+        has = ", ".join(one.purpose for one in there.by_certificate)
+        raise UsageError(
+            f"{host} has no certificate for '{purpose}'; it has {has}",
+            "--purpose",
+            f"give one of them, or write it at the host: {field_of(purpose)}",
+        )
     with _recorded(book, "sign", "A CSR signed · CSRへの署名") as told:
         opened = own_ca.open_or_create(book.site)
         checked = opened.check_csr(
@@ -80,6 +96,7 @@ def sign(
             run=current_run(),
             granted_again=target.certificate.granted_again,
             domains=own_ca.domains(book.site),
+            purpose=target.purpose,
         )
         names = ", ".join(issued.names)
         told.append(f"Issued serial {issued.serial} for {names}, valid to {issued.not_after:%Y-%m-%d}.")
@@ -92,16 +109,21 @@ def sign(
 def list_issuances(inventory: Inventory = None, host: Hosts = None, as_json: Json = False) -> None:
     """Say who has what until when: what the CA issued and revoked, by which root, and which CSRs it refused."""
     from runbook_lib.display import Parts, Shown, Table
+    from runbook_lib.inventory.purposes import MAIL
     from runbook_lib.site_ca import report
 
     told = report.report(inventories.chosen(inventory).site, host or ())
     if as_json:
-        say(json.dumps({"format": 1, **asdict(told)}, indent=1, ensure_ascii=False))
+        data = asdict(told)
+        for one in data["issued"]:
+            if one["purpose"] == MAIL:
+                del one["purpose"]
+        say(json.dumps({"format": 1, **data}, indent=1, ensure_ascii=False))
         return
     issued = [
         (
             one.serial,
-            one.host,
+            one.host_told,
             ", ".join(one.names),
             one.not_after[:10],
             one.state_told,

@@ -166,11 +166,10 @@ class _Look:
             else:
                 tell(seen)
                 found[target.name] = seen
-        limit = (
-            self.days if self.days is not None else max(target.certificate.renew_days for target in targets)
-        )
+        each = [one for target in targets for one in target.by_certificate]
+        limit = self.days if self.days is not None else max(one.certificate.renew_days for one in each)
         longest = max(
-            (host.certificate.valid_days for host in targets if not host.certificate.is_public), default=0
+            (one.certificate.valid_days for one in each if not one.certificate.is_public), default=0
         )
         return Seen(
             tuple(found[one.name] for one in targets if one.name in found),
@@ -182,6 +181,10 @@ class _Look:
 def _as_data(one: "Overview") -> dict[str, object]:
     told = _with_needs(asdict(one), one.needs)
     del told["host"]
+    if not one.further_serials:  # of one certificate it is told as it always was
+        del told["further_serials"], told["further_days"]
+        for port in told["ports"]:
+            del port["purpose"], port["told_for"]
     standing = told.pop("standing")
     return {**standing, **told, "earliest": asdict(one.earliest) if one.earliest else None}
 
@@ -228,21 +231,27 @@ def _is_news(host: str, run: str) -> bool:
 
 def _table(found: "tuple[Overview, ...]", ca: "CaStanding") -> "Table":
     from runbook_lib.display import Table
+    from runbook_lib.inventory.purposes import MAIL
 
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for one in found:
-        end = one.earliest
-        shown = [f"{port.port}{' not' if not port.serial or port.differs else ''}" for port in one.ports]
-        rows.append(
-            (
-                one.host,
-                f"{end.at[:10]} ({end.days} days)" if end else "-",
-                end.what if end else "no certificate",
-                ", ".join(shown) or "-",
-                str(len(one.drift)) if one.drift else "none",
-                one.standing.holder or "nothing",
+        for purpose in one.purposes:
+            end = one.earliest_of(purpose)
+            shown = [
+                f"{port.port}{' not' if not port.serial or port.differs else ''}"
+                for port in one.ports
+                if port.purpose == purpose
+            ]
+            of_host = (str(len(one.drift)) if one.drift else "none", one.standing.holder or "nothing")
+            rows.append(
+                (
+                    one.host if purpose == MAIL else f"{one.host} ({purpose})",
+                    f"{end.at[:10]} ({end.days} days)" if end else "-",
+                    end.what if end else "no certificate",
+                    ", ".join(shown) or "-",
+                    *(of_host if purpose == MAIL else ("", "")),
+                )
             )
-        )
     for root in ca.roots:
         rows.append(
             (

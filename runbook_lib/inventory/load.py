@@ -15,6 +15,7 @@ from runbook_lib.credentials import another_writer
 from runbook_lib.errors import InventoryError
 from runbook_lib.inventory import refusals
 from runbook_lib.inventory.models import HOST_NAME, Host, Site
+from runbook_lib.inventory.purposes import MAIL, field_of
 from runbook_lib.inventory.source import Location, Place, Source, read
 from runbook_lib.inventory.strict import Model
 from runbook_lib.places import shown_path
@@ -288,12 +289,18 @@ def _between_hosts(hosts: Mapping[str, Host], written: Any) -> Iterator[tuple[Lo
                 ("hosts", name, "address"),
                 f"is that of hosts.{first} too, and the port; one server would be changed twice",
             )
-        first = smtp.setdefault(host.names.smtp, name)
-        if first != name:
-            yield (
-                ("hosts", name, "names", "smtp"),
-                f"is that of hosts.{first} too; checks that ask by this name would meet the other server",
-            )
+        for one in host.by_certificate:
+            first = smtp.setdefault(one.names.smtp, name)
+            if first != name:
+                where: Location = (
+                    ("names", "smtp")
+                    if one.purpose == MAIL
+                    else (*field_of(one.purpose).split("."), "names", 0)
+                )
+                yield (
+                    ("hosts", name, *where),
+                    f"is that of hosts.{first} too; checks that ask by this name would meet the other server",
+                )
         if host.jump == name:
             yield ("hosts", name, "jump"), "leads to the host itself; expected another host, or nothing"
         elif host.jump is not None and not _is_way(host.jump) and host.jump not in written:

@@ -6,13 +6,14 @@ description stands in `inventory/schema.json`, where an editor shows it, and in 
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
 from runbook_lib.families.known import FAMILIES
 from runbook_lib.inventory.decisions import Decision, Decisions
 from runbook_lib.inventory.maintenance import Group, Maintenance
 from runbook_lib.inventory.managers import ManagerName
 from runbook_lib.inventory.place import DNS, Place
+from runbook_lib.inventory.purposes import MAIL, MX, Purpose, field_of
 from runbook_lib.inventory.strict import Model
 from runbook_lib.inventory.values import (
     Address,
@@ -246,6 +247,16 @@ class CertificateValues(Model):
         """The names of the document's files: both keys, CSR, certificate."""
         return (self.key_file, self.nopass_key_file, self.csr_file, self.certificate_file)
 
+    @property
+    def joined_file(self) -> str:
+        """The name of the one file that Postfix reads, made of key and chain."""
+        return f"postfix_{self.certificate_file}"
+
+    @property
+    def all_files(self) -> tuple[str, ...]:
+        """The names of every file that the chapters make of it on a host."""
+        return (*self.files, self.joined_file)
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.returned and self.signed_by == "own CA":
@@ -259,9 +270,47 @@ class CertificateValues(Model):
                 f"has renew_days {self.renew_days} with valid_days {self.valid_days}: every run would renew; "
                 "write renew_days smaller than valid_days"
             )
-        # Postfix reads this one file, made of key and chain.
-        all_different((*self.files, f"postfix_{self.certificate_file}"))
+        all_different(self.all_files)
         return self
+
+
+class MxCertificate(CertificateValues):
+    """A certificate for port 25 alone, where other servers deliver: names, key and files of its own."""
+
+    names: Annotated[tuple[DnsName, ...], AfterValidator(all_different)] = Field(
+        min_length=1,
+        description="the names by which other servers come to port 25, that of the MX record first",
+        examples=[["mx.example.jp"]],
+    )
+    key_file: FileName = Field("mx-server.key", description="file name of the encrypted private key")
+    nopass_key_file: FileName = Field(
+        "nopass_mx-server.key", description="file name of the key without passphrase"
+    )
+    csr_file: FileName = Field("csr_mx-server.pem", description="file name of the signing request")
+    certificate_file: FileName = Field("mx-server.pem", description="file name of the certificate")
+    signed_by: Literal["own CA"] = Field(
+        "own CA",
+        description="who signs it: the own CA; one that a public CA signs for port 25 alone is not supported yet",
+    )
+
+    @field_validator("returned", "also_named")
+    @classmethod
+    def _of_the_own_ca(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value:
+            raise ValueError(
+                "is about a public CA, and one that a public CA signs for port 25 alone is not supported yet: the own "
+                "CA signs this one; leave it out"
+            )
+        return value
+
+
+class FurtherCertificates(Model):
+    """Certificates beside the one that users' programs meet, each under what it is for."""
+
+    mx: MxCertificate | None = Field(
+        None,
+        description="what other servers meet at port 25; without it port 25 shows the certificate of 465 and 587",
+    )
 
 
 class Submission(Model):
@@ -344,6 +393,10 @@ class Host(Model):
     )
     names: Names = Field(description="the names that users connect to")
     certificate: CertificateValues = Field(description="the server's key and certificate")
+    further_certificates: FurtherCertificates = Field(
+        FurtherCertificates(),
+        description="certificates beside that one, each with names, key and files of its own",
+    )
     submission: Submission = Field(Submission(), description="submission ports and what they ask for")
     port_25: Port25 = Field(Port25(), description="what others rely on at port 25")
     sasl: Sasl = Field(Sasl(), description="how accounts are checked")
@@ -383,16 +436,77 @@ class Host(Model):
         True, description="a server that people use: one at a time, stop at the first failure"
     )
     _through: "Host | None" = PrivateAttr(None)
+    _purpose: Purpose = PrivateAttr(MAIL)
 
     @model_validator(mode="after")
     def _decides_about_its_own_names(self) -> Self:
         places = [one.place for one in self.decisions if one.place.file == DNS]
-        foreign = next((place for place in places if place.name not in self.names.all), None)
+        own = self.every_name
+        foreign = next((place for place in places if place.name not in own), None)
         if foreign is not None:
             raise ValueError(
-                f"decides about '{foreign}', which is no name of this host; expected one of {', '.join(self.names.all)}"
+                f"decides about '{foreign}', which is no name of this host; expected one of {', '.join(own)}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _certificates_are_apart(self) -> Self:
+        mx, own = self.further_certificates.mx, self.certificate
+        if mx is None:
+            return self
+        where = field_of(MX)
+        if twice := next((name for name in mx.names if name in self.names.all), None):
+            raise ValueError(
+                f"has {twice} both in names and in {where}.names; expected each name in one of them: a name says which "
+                "certificate is meant, to users, in the DNS (TLSA) and in the CA's ledger"
+            )
+        if clash := next((name for name in mx.all_files if name in own.all_files), None):
+            raise ValueError(
+                f"has the file {clash} both for certificate and for {where}; expected other names in one of them, "
+                "since one would be written over the other"
+            )
+        if self.submission.auth_on_25:
+            raise ValueError(
+                f"has submission.auth_on_25 beside {where}: users who log in on port 25 would be shown a certificate "
+                "without the name that they type; leave one of them out"
+            )
+        return self
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the certificate is for that this host is seen with; of the inventory's host the first."""
+        return self._purpose
+
+    @property
+    def by_certificate(self) -> tuple[Self, ...]:
+        """This host once for each of its certificates, with the names and the certificate of that one as its own.
+
+        What is about one certificate (its key, who signs it, its files, its ports) is asked of one of these; the first
+        is the host itself. Of a host with one certificate it is all there is.
+        """
+        mx = self.further_certificates.mx
+        if mx is None or self._purpose != MAIL:
+            return (self,)
+        names = Names(smtp=mx.names[0], further=mx.names[1:])
+        host = self.model_copy(update={"names": names, "certificate": mx})
+        host._purpose = MX
+        return (self, host)
+
+    def with_certificate_for(self, purpose: str) -> Self | None:
+        """The host with the certificate of a purpose as its own; None where it has none."""
+        return next((one for one in self.by_certificate if one.purpose == purpose), None)
+
+    @property
+    def certificate_ports(self) -> tuple[int, ...]:
+        """The ports that show the certificate that this host is seen with."""
+        if self._purpose == MX:
+            return (25,)
+        return self.submission.ports if self.further_certificates.mx else (25, *self.submission.ports)
+
+    @property
+    def every_name(self) -> tuple[str, ...]:
+        """The names of all its certificates."""
+        return tuple(name for one in self.by_certificate for name in one.names.all)
 
     @property
     def through(self) -> "Host | None":

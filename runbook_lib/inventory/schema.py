@@ -23,7 +23,7 @@ def schema() -> dict[str, Any]:
     host = definitions["Host"]
     for name in [name for name, field in host["properties"].items() if field.get("readOnly")]:
         del host["properties"][name]
-    for name in ("CertificateValues", "CheckAccount"):
+    for name in ("CertificateValues", "MxCertificate", "CheckAccount"):
         del definitions[name]["required"]
     host["required"] = sorted(OWN_FIELDS & host["properties"].keys())
     defaults = copy.deepcopy(host)

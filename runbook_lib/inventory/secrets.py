@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from runbook_lib.credentials import LOGIN_PASSWORD_MAX_BYTES, Secret, resolve
 from runbook_lib.errors import SecretUnavailable, SecretUnusable
 from runbook_lib.inventory.models import Host, Site
+from runbook_lib.inventory.purposes import field_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class WantedSecret:
 def secrets_of(site: Site, host: Host) -> Iterator[WantedSecret]:
     """The secrets that the work on a host may need."""
     of_host = f"hosts.{host.name}"
-    yield WantedSecret(f"{of_host}.certificate.key_passphrase", host.certificate.key_passphrase)
+    for one in host.by_certificate:
+        field = f"{of_host}.{field_of(one.purpose)}.key_passphrase"
+        yield WantedSecret(field, one.certificate.key_passphrase)
     yield WantedSecret("site.ca.passphrase", site.ca.passphrase)
     if host.check_account is not None:
         account = f"{of_host}.check_account.password"

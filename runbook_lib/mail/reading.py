@@ -35,7 +35,7 @@ def read_mail(
         CommandFailed: what the host says is not understood.
     """
     asked = {**questions(family, host), **(more or {})}
-    whole, bare = state.looked_at(family, MailFiles.of(family, host))
+    whole, bare = state.looked_at(family, host)
     facts = gather(
         remote,
         asked,
@@ -52,16 +52,19 @@ def read_mail(
 
 def questions(family: Family, host: inventory.Host) -> dict[str, str]:
     """Everything that plans and rules ask, by name; safe at any moment."""
-    files = MailFiles.of(family, host)
-    whole, bare = state.looked_at(family, files)
+    whole, bare = state.looked_at(family, host)
+    files = {one.purpose: MailFiles.of(family, one) for one in host.by_certificate}
+    joined = tuple(one.joined for one in files.values())
+    about_each: dict[str, str] = {}
+    for purpose, one in files.items():
+        about_each |= state.asked_of({**one.facts, **pairs.facts(one.key, one.certificate)}, purpose)
     return {
-        **state.questions(family, files.joined),
-        **files.facts,
-        **pairs.facts(files.key, files.certificate),
+        **state.questions(family, joined),
+        **about_each,
         **restrictions.FACTS,
         **logins.facts(family),
-        **sni.facts(host.names.all),
-        **ownership.facts(chapter_plans.paths(family), (files.joined,)),
+        **sni.facts(host.every_name),
+        **ownership.facts(chapter_plans.paths(family), joined),
         **surroundings.FACTS,
         **unreadable.FACTS,
         **configured.FACTS,

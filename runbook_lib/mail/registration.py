@@ -32,11 +32,12 @@ class Registration:
     """The questions about one server.
 
     Args:
-        names: what users type, A-labels; all of them go into the certificate.
+        names: what users type, A-labels; all of them go into a certificate.
         domain: the mail domain, A-labels.
         own: the server's addresses as it has them on its interfaces, without link-local and loopback ones.
         resolver: address of the DNS server to ask; None: the system's.
         decided: names that lead to the server by an address that it does not have (NAT), each to why.
+        of_others: those of the names by which other servers come to port 25, and which no user types.
     """
 
     names: tuple[str, ...]
@@ -44,6 +45,7 @@ class Registration:
     own: tuple[str, ...]
     resolver: str | None = None
     decided: Mapping[str, str] = field(default_factory=dict)
+    of_others: tuple[str, ...] = ()
     _answers: dict[str, tuple[Lookup, Lookup]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -62,13 +64,19 @@ class Registration:
             if not found:
                 lookup = answer[0]
                 verdict = Verdict.FAIL if lookup.verdict is not Verdict.UNTESTED else Verdict.UNTESTED
-                rows.append(self._row(NAMES_LEAD_HERE, name, "A", verdict, lookup.words))
+                rows.append(self._row(NAMES_LEAD_HERE, name, "A", verdict, self._whose(name, lookup.words)))
             for lookup in found:
                 judged = [(address, self._leads_here(name, address)) for address in lookup.addresses]
                 address, (verdict, words) = max(judged, key=lambda one: _ORDER.index(one[1][0]))
-                row = self._row(NAMES_LEAD_HERE, name, lookup.kind, verdict, words)
+                row = self._row(NAMES_LEAD_HERE, name, lookup.kind, verdict, self._whose(name, words))
                 rows.append(replace(row, address=address))
         return rows
+
+    def _whose(self, name: str, words: str) -> str:
+        """What was seen of a name, with who comes by it where that is no user."""
+        if name not in self.of_others:
+            return words
+        return message("{seen}; other servers come by it, to port 25", seen=words)
 
     def _leads_here(self, name: str, address: str) -> tuple[Verdict, str]:
         reason = self.decided.get(name)

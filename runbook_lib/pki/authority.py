@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from runbook_lib.credentials import Secret
 from runbook_lib.errors import AuthorityError, CsrRefused, PolicyViolation
+from runbook_lib.inventory.purposes import MAIL
 from runbook_lib.pki import certificate, profile, rollover, storage
 from runbook_lib.pki.clock import BACKDATE, now_for_signing
 from runbook_lib.pki.csr import NOTHING_SIGNED, CheckedCsr, check_csr
@@ -89,6 +90,7 @@ class Authority:
         run: str,
         granted_again: str | None = None,
         domains: Sequence[str] = (),
+        purpose: str = MAIL,
         now: datetime | None = None,
     ) -> Issued:
         """Issue a server certificate for the names the inventory grants, whatever the CSR asks for.
@@ -101,6 +103,7 @@ class Authority:
             granted_again: serial of a certificate that was revoked as privilegeWithdrawn, where a person says that the
                 host may have another again.
             domains: the only ones in which names are signed, beside what the root itself says; none: any.
+            purpose: which of the host's certificates it is.
             now: aware; the default is the clock's.
         Returns: the certificate, in the ledger before it is returned.
         Raises:
@@ -111,7 +114,7 @@ class Authority:
         Source: RFC 5280 4.1.2.2 (serial) and 4.2.1 (extensions); RFC 9525 (names only in the SAN).
         """
         with storage.locked(self.directory):
-            return self._issue(csr, dns_names, valid_days, host, run, granted_again, domains, now)
+            return self._issue(csr, dns_names, valid_days, host, run, granted_again, domains, purpose, now)
 
     def _issue(
         self,
@@ -122,6 +125,7 @@ class Authority:
         run: str,
         granted_again: str | None,
         domains: Sequence[str],
+        purpose: str,
         now: datetime | None,
     ) -> Issued:
         if read_certificate(self.directory) != self.certificate_pem:
@@ -137,8 +141,9 @@ class Authority:
         not_after = not_before + timedelta(days=valid_days) - timedelta(seconds=1)
         reasons = self._policy_reasons(csr, names, valid_days, not_before, not_after)
         reasons += outside(self.certificate, names, domains)
-        if taken := withdrawn_privilege(self.ledger, host, names, csr.public_key_sha256, granted_again):
-            reasons.append(taken_away(taken))
+        key = csr.public_key_sha256
+        if taken := withdrawn_privilege(self.ledger, host, names, key, granted_again, purpose):
+            reasons.append(taken_away(taken, purpose))
         if reasons:
             self.ledger.record_refusal(host, run, reasons, csr.csr_sha256, at)
             raise PolicyViolation(
@@ -163,6 +168,7 @@ class Authority:
                 not_after,
                 issued.certificate_pem.decode(),
                 at,
+                purpose=purpose,
             )
         )
         return issued

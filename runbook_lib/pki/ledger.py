@@ -8,15 +8,17 @@ and roots stand in the same file; `revocation`, `crl` and `rollover` read and wr
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook_lib.errors import AuthorityError, LedgerBusy
+from runbook_lib.inventory.purposes import MAIL
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3  # the newest that is known; one without a further certificate stays what 0.1.0 knows
+_WITHOUT_PURPOSES = 2
 
 # Serials are text: SQLite's integers end at 64 bits.
 _VERSION_1 = """
@@ -85,6 +87,18 @@ CREATE TRIGGER IF NOT EXISTS crls_are_kept BEFORE DELETE ON crls
 CREATE TRIGGER IF NOT EXISTS crls_stay BEFORE UPDATE ON crls
     BEGIN SELECT RAISE(ABORT, 'a CRL is never altered'); END;
 """
+# Made with the first certificate that is for anything else than mail. What has no row here is for mail.
+_VERSION_3 = (
+    """CREATE TABLE IF NOT EXISTS purposes (
+    serial TEXT PRIMARY KEY REFERENCES issuances (serial),
+    purpose TEXT NOT NULL
+) STRICT""",
+    """CREATE TRIGGER IF NOT EXISTS purposes_are_kept BEFORE DELETE ON purposes
+    BEGIN SELECT RAISE(ABORT, 'a purpose is never deleted'); END""",
+    """CREATE TRIGGER IF NOT EXISTS purposes_stay BEFORE UPDATE ON purposes
+    BEGIN SELECT RAISE(ABORT, 'a purpose is never altered'); END""",
+    "PRAGMA user_version = 3",
+)
 
 # What is asked of 100,000 certificates is found without reading all of them. No part of the format: a ledger of before
 # gets them with its next entry, and an earlier library uses one that has them.
@@ -100,7 +114,11 @@ BUSY_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Issuance:
-    """A certificate that the CA issued, and whether a run that was put back withdrew it."""
+    """A certificate that the CA issued, and whether a run that was put back withdrew it.
+
+    Args:
+        purpose: which of its host's certificates it is; the newest of each purpose is what the host has.
+    """
 
     serial: str
     host: str
@@ -113,6 +131,7 @@ class Issuance:
     issued_at: datetime
     withdrawn_at: datetime | None = None
     withdrawn_run: str | None = None
+    purpose: str = MAIL
 
 
 @dataclass(frozen=True)
@@ -155,13 +174,16 @@ class Ledger:
         of, values = ("", ()) if host is None else ("WHERE host = ?", (host,))
         query = f"SELECT * FROM issuances {of} ORDER BY issued_at, rowid"  # noqa: S608 - of our own words alone
         with self.reading() as database:
-            return tuple(map(_issuance, database.execute(query, values)))
+            purposes = _purposes(database)
+            return tuple(_issuance(row, purposes) for row in database.execute(query, values))
 
     def of_serials(self, serials: Iterable[str]) -> tuple[Issuance, ...]:
         """The issuances that have these serials, oldest first; of any other serial nothing."""
         query = "SELECT * FROM issuances WHERE serial IN (SELECT value FROM json_each(?)) ORDER BY issued_at, rowid"
+        asked = json.dumps(sorted(set(serials)))
         with self.reading() as database:
-            return tuple(map(_issuance, database.execute(query, (json.dumps(sorted(set(serials))),))))
+            purposes = _purposes(database)
+            return tuple(_issuance(row, purposes) for row in database.execute(query, (asked,)))
 
     def has_ended(self, now: datetime) -> bool:
         """Whether any certificate has ended by this moment."""
@@ -174,7 +196,7 @@ class Ledger:
         query = "SELECT * FROM issuances WHERE public_key_sha256 = ? ORDER BY issued_at, rowid LIMIT 1"
         with self.reading() as database:
             row = database.execute(query, (public_key_sha256,)).fetchone()
-        return _issuance(row) if row else None
+            return _issuance(row, _purposes(database)) if row else None
 
     def refusals(self) -> tuple[Refusal, ...]:
         """Every refusal, oldest first."""
@@ -199,9 +221,14 @@ class Ledger:
             LedgerBusy: another process held the ledger too long; nothing was written.
             AuthorityError: the serial is in the ledger already, or the file cannot be written.
         """
-        values = [written(value) for value in astuple(issuance)]
+        *values, purpose = [written(value) for value in astuple(issuance)]
         with self.writing() as database:
             database.execute("INSERT INTO issuances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            if purpose == MAIL:
+                return
+            for statement in _VERSION_3:
+                database.execute(statement)
+            database.execute("INSERT INTO purposes VALUES (?, ?)", (issuance.serial, purpose))
 
     def record_refusal(
         self, host: str, run: str, reasons: str | Sequence[str], csr_sha256: str, now: datetime | None = None
@@ -272,8 +299,8 @@ class Ledger:
                 (version,) = database.execute("PRAGMA user_version").fetchone()
                 if version == 1:
                     database.executescript(_grown_from_1())
-                    version = SCHEMA_VERSION
-                if version != SCHEMA_VERSION:
+                    version = _WITHOUT_PURPOSES
+                if version not in (_WITHOUT_PURPOSES, SCHEMA_VERSION):
                     raise AuthorityError(
                         f"the ledger has format {version}, this library knows {SCHEMA_VERSION}",
                         str(self.path),
@@ -300,7 +327,13 @@ class Ledger:
         )
 
 
-def _issuance(row: tuple[str, ...]) -> Issuance:
+def _purposes(database: sqlite3.Connection) -> dict[str, str]:
+    """What certificates are for, by serial, of those that are for anything else than mail."""
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    return dict(database.execute("SELECT serial, purpose FROM purposes")) if version == SCHEMA_VERSION else {}
+
+
+def _issuance(row: tuple[str, ...], purposes: Mapping[str, str]) -> Issuance:
     (
         serial,
         host,
@@ -326,6 +359,7 @@ def _issuance(row: tuple[str, ...]) -> Issuance:
         read(issued_at),
         read(withdrawn_at) if withdrawn_at else None,
         withdrawn_run or None,
+        purposes.get(serial, MAIL),
     )
 
 
@@ -343,9 +377,9 @@ def read(text: str) -> datetime:
 
 def _made() -> str:
     """The script that makes an empty ledger."""
-    return f"BEGIN; {_VERSION_1} {_VERSION_2} {_INDICES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+    return f"BEGIN; {_VERSION_1} {_VERSION_2} {_INDICES} PRAGMA user_version = {_WITHOUT_PURPOSES}; COMMIT;"
 
 
 def _grown_from_1() -> str:
     """The script that gives a ledger of version 1 what version 2 has besides; its rows stay as they are."""
-    return f"BEGIN IMMEDIATE; {_VERSION_2} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+    return f"BEGIN IMMEDIATE; {_VERSION_2} PRAGMA user_version = {_WITHOUT_PURPOSES}; COMMIT;"

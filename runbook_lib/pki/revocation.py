@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from runbook_lib.errors import ApplyRefused, AuthorityError, UsageError
+from runbook_lib.inventory.purposes import MAIL, field_of
 from runbook_lib.pki import certificate, lists, storage
 from runbook_lib.pki.ledger import Issuance, Ledger, read, written
 from runbook_lib.x509 import dns_id
@@ -162,19 +163,29 @@ def compromised_keys(ledger: Ledger) -> dict[str, str]:
 
 
 def withdrawn_privilege(
-    ledger: Ledger, host: str, names: Sequence[str], public_key_sha256: str, granted_again: str | None = None
+    ledger: Ledger,
+    host: str,
+    names: Sequence[str],
+    public_key_sha256: str,
+    granted_again: str | None = None,
+    purpose: str = MAIL,
 ) -> Revocation | None:
     """The newest revocation that says that a host, a name or a key is to have no certificate any more; else None.
+
+    A host's certificates are revoked one by one: that of another purpose is barred by its own, or by name and key.
 
     Args:
         host, names, public_key_sha256: who asks, for what, with which key ('': with any).
         granted_again: serial of the revoked certificate, where a person says that another may be issued.
+        purpose: which of the host's certificates it would be.
     """
     taken = {one.serial: one for one in revocations(ledger).values() if one.reason == PRIVILEGE_WITHDRAWN}
     hit = [
         taken[one.serial]
         for one in ledger.of_serials(taken)
-        if one.host == host or set(one.names) & set(names) or one.public_key_sha256 == public_key_sha256
+        if (one.host, one.purpose) == (host, purpose)
+        or set(one.names) & set(names)
+        or one.public_key_sha256 == public_key_sha256
     ]
     newest = max(
         reversed(hit), key=lambda one: one.at, default=None
@@ -182,11 +193,11 @@ def withdrawn_privilege(
     return newest if newest and newest.serial != granted_again else None
 
 
-def taken_away(taken: Revocation) -> str:
+def taken_away(taken: Revocation, purpose: str = MAIL) -> str:
     """Why no other certificate is issued, and what a person says where it is to be, in a line."""
     return (
         f"its certificate {taken.serial} was revoked on {taken.at:%Y-%m-%d} ({taken.reason}), so it gets no other "
-        f'before a person says so: certificate.granted_again: "{taken.serial}" in the inventory'
+        f'before a person says so: {field_of(purpose)}.granted_again: "{taken.serial}" in the inventory'
     )
 
 

@@ -158,14 +158,14 @@ def _end(ledger: Ledger, going: x509.Certificate, at: datetime) -> int:
 
 
 def left_of(ledger: Ledger, root: x509.Certificate, at: datetime) -> list[Issuance]:
-    """What hosts have of a root: the newest certificate of each, where that root issued it and nobody revoked it."""
+    """What hosts have of a root: the newest certificate of each purpose, where it issued it and nobody revoked it."""
     revoked = revocations(ledger)
     return [one for one in in_use(ledger.issuances(), at) if one.serial not in revoked and is_of(one, root)]
 
 
 def in_use(issuances: Sequence[Issuance], at: datetime) -> list[Issuance]:
-    """The newest certificate of each host that was not withdrawn and has not ended."""
-    newest = {one.host: one for one in issuances if one.withdrawn_at is None}
+    """The newest certificate of each host, and of each purpose there, that was not withdrawn and has not ended."""
+    newest = {(one.host, one.purpose): one for one in issuances if one.withdrawn_at is None}
     return [one for one in newest.values() if one.not_after >= at]
 
 

@@ -10,7 +10,7 @@ import json
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from runbook_lib import display
@@ -204,6 +204,15 @@ class Plan(display.Shown):
             parts.append(message("{changes} left to {owners}", changes=counted(left), owners=owners))
         parts += [message("{changes} waiting", changes=counted(waits))] if waits else []
         return joined(", ", parts)
+
+    def with_more(self, other: "Plan") -> "Plan":
+        """This plan and what another has, under this one's title; a note that both have is told once."""
+        return replace(
+            self,
+            changes=(*self.changes, *other.changes),
+            notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
+            withheld=(*self.withheld, *other.withheld),
+        )
 
     @property
     def digest(self) -> str:

@@ -123,11 +123,17 @@ def _ended(site: inventory.Site, serials: Iterable[str]) -> dict[str, str]:
 
 def _script(host: inventory.Host, run: str, first: str) -> str:
     """For each of our files that the journal has as of before, and that differs now: path, serial, key's digest."""
-    values = host.certificate
-    certificates = {family.certificate_directory / values.certificate_file for family in FAMILIES} | {
-        family.key_directory / f"postfix_{values.certificate_file}" for family in FAMILIES
+    values = [one.certificate for one in host.by_certificate]
+    certificates = {
+        path
+        for family in FAMILIES
+        for one in values
+        for path in (
+            family.certificate_directory / one.certificate_file,
+            family.key_directory / one.joined_file,
+        )
     }
-    private = {family.key_directory / values.nopass_key_file for family in FAMILIES}
+    private = {family.key_directory / one.nopass_key_file for family in FAMILIES for one in values}
     cases = [
         ("x509 -noout -pubkey", "certificate", certificates),
         ("pkey -pubout", "key", private),

@@ -16,7 +16,8 @@ class Asked:
     """A certificate that a host is to have, and what is there of it.
 
     Args:
-        site, host: what the inventory has of them.
+        site: what the inventory has of it.
+        host: seen with the certificate that it is about (`Host.by_certificate`).
         said: what `renewal.facts` asked the host for, and the CSR itself.
         path: where the certificate is on the host.
         seen: what is there.
@@ -68,9 +69,10 @@ class Issuer(Protocol):
         """
 
     def issue(self, plan: Plan, asked: Asked, run: str) -> tuple[Plan, tuple[str, ...]]:
-        """Put what the plan's change describes in its place, as a file with its bytes.
+        """Put what the plan's change at the asked path describes in its place, as a file with its bytes.
 
-        Of a plan that another issuer proposed nothing is touched.
+        A plan may be about several certificates: of another one, or of what another issuer proposed, nothing is
+        touched.
 
         Args:
             run: the run's id.

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from runbook_lib import inventory
 from runbook_lib.errors import ApplyRefused
+from runbook_lib.inventory.purposes import MAIL
 from runbook_lib.messages import message
 from runbook_lib.pki import authority, storage
 from runbook_lib.pki.certificate import FITS
@@ -32,6 +33,7 @@ class CertificateToIssue(Change):
     host: str
     inventory: str
     why: str
+    purpose: str = MAIL
 
     @property
     def thing(self) -> str:
@@ -62,10 +64,11 @@ class CertificateToIssue(Change):
     def commands(self) -> str:
         name = self.path.name
         new = quote(self.path.with_name(f".{name}.new"))
+        purpose = "" if self.purpose == MAIL else f" --purpose {self.purpose}"
         return (
             f"# on the server: show the CSR\ncat {quote(self.csr)}\n"
             f"# on the controller: put it into {self.csr.name}, then\n"
-            f"runbook ca sign --host {quote(self.host)} --inventory {quote(self.inventory)} "
+            f"runbook ca sign --host {quote(self.host)}{purpose} --inventory {quote(self.inventory)} "
             f"< {quote(self.csr.name)} > {quote(name)}\n"
             f"# on the server: type this, paste {name}, and end with Ctrl-D\n"
             f"install -o root -g root -m 0644 /dev/stdin {new}\nmv {new} {quote(self.path)}"
@@ -100,8 +103,18 @@ def propose(asked: Asked) -> Proposed:
     renewal.refuse_outside(site, host)
     renewal.refuse_without_right(site, host, said["public_key"].value)
     issuer, days = f"CN={site.ca.common_name}", host.certificate.valid_days
-    file, name = (asked.path, asked.seen, asked.csr), asked.inventory_name
-    change = CertificateToIssue(*file, host.names.all, days, issuer, host.name, name, why)
+    change = CertificateToIssue(
+        asked.path,
+        asked.seen,
+        asked.csr,
+        host.names.all,
+        days,
+        issuer,
+        host.name,
+        asked.inventory_name,
+        why,
+        host.purpose,
+    )
     return Proposed(Plan(message("Certificate"), (change,)))
 
 
@@ -139,10 +152,13 @@ def issue(plan: Plan, asked: Asked, run: str) -> tuple[Plan, tuple[str, ...]]:
         run=run,
         granted_again=host.certificate.granted_again,
         domains=own_ca.domains(site),
+        purpose=host.purpose,
     )
-    told = message(
-        "Issued serial {serial}, valid to {time}.", serial=issued.serial, time=issued.not_after.isoformat()
-    )
+    values = {"serial": issued.serial, "time": issued.not_after.isoformat()}
+    told = message("Issued serial {serial}, valid to {time}.", **values)
+    if host.purpose != MAIL:
+        names = ", ".join(issued.names)
+        told = message("Issued serial {serial} for {names}, valid to {time}.", names=names, **values)
     file = FileChange(change.path, change.before, FileState.wanted(issued.certificate_pem), change.why)
     return replace(plan, changes=tuple(file if one is change else one for one in plan.changes)), (told,)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from runbook_lib import inventory
 from runbook_lib.errors import CertificateRefused, PolicyViolation
 from runbook_lib.families import Family
+from runbook_lib.inventory.purposes import field_of
 from runbook_lib.messages import joined, message
 from runbook_lib.pki import authority, certificate
 from runbook_lib.pki.certificate import FITS
@@ -19,7 +20,7 @@ from runbook_lib.x509.certificate import spelled_serial
 
 
 def facts(family: Family, host: inventory.Host) -> dict[str, str]:
-    """What is asked of the host, as root; a key's bytes stay there."""
+    """What is asked of the host, as root, about the one certificate that it is seen with; a key's bytes stay there."""
     key = quote(family.key_directory / host.certificate.nopass_key_file)
     leaf = quote(family.certificate_directory / host.certificate.certificate_file)
     return {
@@ -37,7 +38,7 @@ def why_new_key(site: inventory.Site, host: inventory.Host, said: Mapping[str, F
     Args:
         said: what `facts` asked for.
     """
-    values = host.certificate
+    values, field = host.certificate, field_of(host.purpose)
     if said["key_is_there"].status != 0:
         return ""  # there is none to be replaced
     # Both from the host: a key that was just made must not look older than a date by another machine's clock.
@@ -49,7 +50,8 @@ def why_new_key(site: inventory.Site, host: inventory.Host, said: Mapping[str, F
         since = datetime.fromisoformat(values.rekey_after).replace(tzinfo=UTC)
         day = f"{made:%Y-%m-%d}"
         why = message(
-            "it was made on {day}, before certificate.rekey_after ({rekey_after})",
+            "it was made on {day}, before {field}.rekey_after ({rekey_after})",
+            field=field,
             day=day,
             rekey_after=values.rekey_after,
         )
@@ -58,7 +60,8 @@ def why_new_key(site: inventory.Site, host: inventory.Host, said: Mapping[str, F
         if first and first.issued_at + BACKDATE < made:
             made = first.issued_at + BACKDATE
             why = message(
-                "it has had certificates since {day} ({serial}), before certificate.rekey_after ({rekey_after})",
+                "it has had certificates since {day} ({serial}), before {field}.rekey_after ({rekey_after})",
+                field=field,
                 day=f"{first.issued_at:%Y-%m-%d}",
                 serial=first.serial,
                 rekey_after=values.rekey_after,
@@ -70,7 +73,9 @@ def why_new_key(site: inventory.Site, host: inventory.Host, said: Mapping[str, F
     left = _days_left(said, public_key, now)
     if values.new_key_at_renewal and left is not None and left <= timedelta(days=values.renew_days):
         return message(
-            "its certificate has {days} days left, and certificate.new_key_at_renewal is set", days=left.days
+            "its certificate has {days} days left, and {field}.new_key_at_renewal is set",
+            days=left.days,
+            field=field,
         )
     return ""
 
@@ -128,10 +133,11 @@ def refuse_without_right(site: inventory.Site, host: inventory.Host, public_key_
         host.names.all,
         public_key_sha256,
         host.certificate.granted_again,
+        host.purpose,
     )
     if taken:
         raise PolicyViolation(
-            taken_away(taken),
+            taken_away(taken, host.purpose),
             host.name,
             message(
                 "where it may have one again, write that line at the host, so that it is reviewed like "

@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from runbook_lib import inventory
+from runbook_lib.inventory.purposes import MAIL
 from runbook_lib.pki import authority, certificate, crl, rollover
 from runbook_lib.pki.ledger import Issuance, written
 from runbook_lib.pki.revocation import Revocation, revocations
@@ -22,6 +23,7 @@ class IssuedCertificate:
         since: since when it is withdrawn or revoked; ''.
         reason: of a revocation; ''.
         root: generation of the root that issued it.
+        purpose: which of the host's certificates it is.
     """
 
     serial: str
@@ -34,6 +36,12 @@ class IssuedCertificate:
     reason: str
     root: int
     run: str
+    purpose: str
+
+    @property
+    def host_told(self) -> str:
+        """The host in a line of a table, with what the certificate is for where that is not mail."""
+        return self.host if self.purpose == MAIL else f"{self.host} ({self.purpose})"
 
     @property
     def state_told(self) -> str:
@@ -148,6 +156,7 @@ def _issued(
         reason,
         root,
         one.run,
+        one.purpose,
     )
 
 

@@ -10,7 +10,7 @@ from runbook_lib.remote.change import quote
 
 @dataclass(frozen=True)
 class MailFiles:
-    """Where the document's files are on a host.
+    """Where the document's files of one certificate are on a host.
 
     Args:
         key: the passphrase-free key.
@@ -34,7 +34,7 @@ class MailFiles:
         return cls(
             family.key_directory / names.nopass_key_file,
             family.certificate_directory / names.certificate_file,
-            family.key_directory / f"postfix_{names.certificate_file}",
+            family.key_directory / names.joined_file,
         )
 
     @property

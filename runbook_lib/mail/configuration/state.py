@@ -2,14 +2,15 @@
 
 import base64
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePosixPath
 
 from runbook_lib import inventory
 from runbook_lib.errors import CommandFailed
 from runbook_lib.families import Family, Release
+from runbook_lib.inventory.purposes import MAIL
 from runbook_lib.mail.certificates.configured import ENTRIES
 from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
 from runbook_lib.mail.configuration import parse, unreadable
@@ -73,16 +74,16 @@ def _installed(family: Family) -> str:
     return family.package_manager.installed.format(names=" ".join(family.packages))
 
 
-def questions(family: Family, pem: PurePosixPath) -> dict[str, str]:
+def questions(family: Family, pems: Sequence[PurePosixPath]) -> dict[str, str]:
     """What is asked of a host as root, by name; every command is safe at any moment.
 
     Args:
-        pem: the file that Postfix reads its key and chain from.
+        pems: the files that Postfix reads its keys and chains from.
     """
     names, installed = " ".join(family.packages), _installed(family)
     candidate = family.package_manager.candidate.format(names=names)
     refused = family.package_manager.refused.format(names=names) or ":"
-    watched = " ".join(quote(path) for path in (MAIN_CF, MASTER_CF, family.smtpd_sasl_conf, pem))
+    watched = " ".join(quote(path) for path in (MAIN_CF, MASTER_CF, family.smtpd_sasl_conf, *pems))
     certificates = " ".join(ENTRIES)
     # By the number of words: each is one name.
     complete = f"set -- ${{_there-$({installed})}}; test $# -eq {len(family.packages)}"
@@ -163,6 +164,7 @@ class MailState:
         missing_packages: those of the family's that are to come.
         certificate: what main.cf names for port 25, with what holds it there; None: nothing, or ours.
         pair_comes: in a plan, why the chapters before will leave another key or certificate; '' where they will not.
+        others_come: the same of the host's further certificates, by purpose.
         chosen_for: a version to choose settings for in place of its own (tests alone).
     """
 
@@ -174,12 +176,37 @@ class MailState:
     missing_packages: tuple[str, ...]
     certificate: CertificateOnPort25 | None = None
     pair_comes: str = ""
+    others_come: Mapping[str, str] = field(default_factory=dict)
     chosen_for: tuple[int, int] | None = None
 
     @cached_property
     def files(self) -> MailFiles:
-        """Where the document's files are."""
+        """Where the document's files are, of the one certificate that the host is seen with."""
         return MailFiles.of(self.family, self.host)
+
+    @cached_property
+    def by_certificate(self) -> tuple["MailState", ...]:
+        """This state once for each of the host's certificates, with the facts about that one; the first is itself."""
+        further = self.host.by_certificate[1:]
+        return (self, *(
+            replace(
+                self,
+                host=one,
+                facts={**self.facts, **facts_of(self.facts, one.purpose)},
+                pair_comes=self.others_come.get(one.purpose, ""),
+            )
+            for one in further
+        ))  # fmt: skip
+
+    @property
+    def on_25(self) -> "MailState":
+        """The state by the certificate that port 25 shows, where that is one of ours."""
+        return next(one for one in self.by_certificate if 25 in one.host.certificate_ports)
+
+    @property
+    def joined_files(self) -> tuple[PurePosixPath, ...]:
+        """The file that Postfix reads of each certificate."""
+        return tuple(one.files.joined for one in self.by_certificate)
 
     @cached_property
     def undecided(self) -> "MailState":
@@ -338,13 +365,25 @@ def _newer(changed: str, started: str) -> bool:
     return bool(changed) and bool(started) and float(changed) > float(started) + 0.05
 
 
+def asked_of(facts: Mapping[str, str], purpose: str) -> dict[str, str]:
+    """Questions about one certificate, by names of their own where it is a further one."""
+    return {name if purpose == MAIL else f"{purpose}: {name}": command for name, command in facts.items()}
+
+
+def facts_of(facts: Mapping[str, Fact], purpose: str) -> dict[str, Fact]:
+    """The answers to `asked_of` for a further certificate, by the names that they have of the first."""
+    begin = f"{purpose}: "
+    return {name.removeprefix(begin): fact for name, fact in facts.items() if name.startswith(begin)}
+
+
 def looked_at(
-    family: Family, files: MailFiles
+    family: Family, host: inventory.Host
 ) -> tuple[tuple[PurePosixPath, ...], tuple[PurePosixPath, ...]]:
     """Files of SASL and PAM, whose bytes are read, with their folders; those of which only the state is read."""
     conf, drop_in = family.smtpd_sasl_conf, family.saslauthd_drop_in
     whole = (conf, conf.parent, family.pam_service, family.saslauthd_defaults, drop_in, drop_in.parent)
-    return whole, (files.joined, MAIN_CF, MASTER_CF)
+    joined = (MailFiles.of(family, one).joined for one in host.by_certificate)
+    return whole, (*joined, MAIN_CF, MASTER_CF)
 
 
 def understood(
@@ -358,7 +397,7 @@ def understood(
         CommandFailed: what the host says is not understood.
     """
     missing = tuple(name for name in family.packages if name not in facts["packages"].value.split())
-    seen = seen_in(facts, *looked_at(family, MailFiles.of(family, host)))
+    seen = seen_in(facts, *looked_at(family, host))
     state = MailState(host, family, release, facts, seen, missing)
     _refuse_odd(state)
     return state if state.installed else replace(state, seen=seen | _left(family, seen))

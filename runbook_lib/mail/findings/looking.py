@@ -36,7 +36,7 @@ def look_at(remote: Host, state: MailState, known: Iterable[inventory.Host] = ()
         base64.b64decode(state.facts["master_cf_file"].value),
         frozenset(facts["map_types"].value.split()),
         frozenset(facts["parameters"].value.split()),
-        others={name: one.name for one in known if one.name != state.host.name for name in one.names.all},
+        others={name: one.name for one in known if one.name != state.host.name for name in one.every_name},
         defaults={name: facts[name].value for name in (*_DEFAULTS, "elsewhere")},
     )
     return replace(look, paths=_states(remote, tuple(paths.named(look))))

@@ -15,7 +15,7 @@ _NOBODYS = re.compile(r"(^|\.)(localhost|localdomain|local|invalid)$")
 def _of_somebody_else(look: Look, own: str) -> str:
     """Why a name with a domain is not this server's; '' where nothing speaks against it."""
     name = own.lower()
-    if name in look.state.host.names.all:
+    if name in look.state.host.every_name:
         return ""
     if name in look.others:
         return message(

@@ -31,6 +31,10 @@ GUESSED_LABELS = ("smtp", "imap", "pop", "mail")  # what clients try when they a
 
 def chain_validates(survey: Survey) -> list[Row]:
     """A client with the users' root alone is content, as on a machine that has never seen an intermediate."""
+    return survey.of_each_certificate(_chain_validates)
+
+
+def _chain_validates(survey: Survey) -> list[Row]:
     target = survey.target
 
     def judge(sight: Sight) -> Judged:
@@ -88,6 +92,10 @@ def _judge_kept(tls: Tls, kept: Kept) -> Judged:
 
 def serial_on_each_port(survey: Survey) -> list[Row]:
     """The serial in a handshake is the one that the CA's ledger has (a reload may have been forgotten), not revoked."""
+    return survey.of_each_certificate(_serial_on_each_port)
+
+
+def _serial_on_each_port(survey: Survey) -> list[Row]:
     target = survey.target
 
     def judge(sight: Sight) -> Judged:
@@ -133,7 +141,10 @@ def days_left(survey: Survey, now: datetime.datetime | None = None) -> list[Row]
         now: aware time to judge at; None: now.
     """
     moment = now or datetime.datetime.now(datetime.UTC)
+    return survey.of_each_certificate(lambda one: _days_left(one, moment))
 
+
+def _days_left(survey: Survey, moment: datetime.datetime) -> list[Row]:
     def judge(sight: Sight) -> Judged:
         if sight.tls is None:
             return blocked(sight.obstacle)
@@ -153,6 +164,10 @@ def names_covered(survey: Survey) -> list[Row]:
     A guessed name that leads to this server and is not covered is a warning: somebody takes it out of the DNS
     or has it signed.
     """
+    return survey.of_each_certificate(_names_covered)
+
+
+def _names_covered(survey: Survey) -> list[Row]:
     sights = survey.sights(survey.target.ports)
     seen = [sight for sight in sights if sight.tls]
     if not sights:
@@ -166,7 +181,8 @@ def names_covered(survey: Survey) -> list[Row]:
         return [survey.general(NAMES_COVERED, judged, command)]
     granted = tuple(dict.fromkeys((survey.target.name, *survey.target.expected_names)))
     rows = [_row_of_name(survey, seen, name) for name in granted]
-    return [*rows, _row_of_no_name(survey, sights), *_rows_of_guessed(survey, seen, granted)]
+    guessed = [] if survey.target.is_for_others else _rows_of_guessed(survey, seen, granted)
+    return [*rows, _row_of_no_name(survey, sights), *guessed]
 
 
 def _row_of_name(survey: Survey, seen: list[Sight], name: str) -> Row:
@@ -211,7 +227,11 @@ def _row_of_no_name(survey: Survey, sights: list[Sight]) -> Row:
                 break
     if chosen is None:
         command = byhand.certificate(endpoints[0], survey.target, "-subject", name=None)
-        judged = Verdict.PASS, message("without a name: the same certificate")
+        same = message("without a name: the same certificate")
+        if survey.target.is_for_others:
+            ports = ", ".join(map(str, survey.target.ports))
+            same = message("port {ports}, without a name: the same certificate", ports=ports)
+        judged = Verdict.PASS, same
         return survey.general(NAMES_COVERED, judged, command)
     endpoint, (verdict, words) = chosen
     told = message("without a name: port {port} shows {certificate}", port=endpoint.port, certificate=words)

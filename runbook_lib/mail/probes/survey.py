@@ -1,9 +1,10 @@
 """One look at a server, which the claims share: asked lazily, each thing once, endpoints side by side."""
 
+import copy
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -77,6 +78,30 @@ class Survey:
     def addresses(self) -> tuple[str, ...]:
         """Every address of the name, IPv4 first."""
         return tuple(address for lookup in self.lookups for address in lookup.addresses)
+
+    @cached_property
+    def by_certificate(self) -> "tuple[Survey, ...]":
+        """This look as one at each certificate, by its own names: its ports alone, and what is expected of it."""
+        apart = {port for other in self.target.apart for port in other.ports}
+        if not apart & {*self.target.ports}:
+            return (self,)
+        own = copy.copy(self)  # with what was seen by now
+        own._all_sights, own._known = self._all_sights, {}
+        own.target = self._with_ports(self.target, {*self.target.ports} - apart)
+        others = [self._with_ports(other, {*self.target.ports}) for other in self.target.apart]
+        surveys = [
+            Survey(other, self.view, self.asker.vantage, timeout_s=self.asker.timeout_s, control=self.control)
+            for other in others
+        ]
+        return tuple(one for one in (own, *surveys) if one.target.ports)
+
+    @staticmethod
+    def _with_ports(target: Target, ports: Set[int]) -> Target:
+        return replace(target, ports=tuple(port for port in target.ports if port in ports), apart=())
+
+    def of_each_certificate(self, ask: "Callable[[Survey], list[Row]]") -> list[Row]:
+        """The rows of a claim that is about a certificate, asked of each."""
+        return [row for one in self.by_certificate for row in ask(one)]
 
     def endpoints(self, ports: Iterable[int]) -> list[Endpoint]:
         """Endpoints of those `ports` that the target has, in the order port, address."""

@@ -119,6 +119,9 @@ class Target:
         asks_at: the socket where smtpd asks whether a password is right; '' where that is not known here.
         versions: which TLS versions each port's configuration lets in, where that is known here.
         foreign_domain: a domain that the server does not serve, for the relay tests. Nothing is ever sent.
+        apart: what is expected of the certificate of some ports that have one of their own, with other names; none:
+            each port shows the one that is expected here.
+        is_for_others: other servers come by its names, and no user types them.
     """
 
     name: str
@@ -142,6 +145,8 @@ class Target:
     asks_at: str = ""
     versions: Mapping[int, Versions] = field(default_factory=dict)
     foreign_domain: str = "relay-test.example"
+    apart: "tuple[Target, ...]" = ()
+    is_for_others: bool = False
 
     @property
     def own_recipient(self) -> str:

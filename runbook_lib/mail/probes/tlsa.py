@@ -160,7 +160,8 @@ def _names(survey: Survey) -> tuple[tuple[str, ...], str | None]:
         for name in found or ()
         if {address for lookup in look_up(name, target.resolver) for address in lookup.addresses} & here
     ]
-    return tuple(dict.fromkeys((*leading_here, target.name))), reason
+    of_port = (other.name for other in target.apart if _PORT in other.ports)
+    return tuple(dict.fromkeys((*leading_here, *of_port, target.name))), reason
 
 
 def _selected(certificate: x509.Certificate, selector: int) -> bytes:

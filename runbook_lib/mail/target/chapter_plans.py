@@ -39,7 +39,7 @@ def paths(family: Family) -> tuple[PurePosixPath, ...]:
 
 def owned(state: MailState) -> Ownership:
     """Who owns which of them."""
-    return ownership.of(state.facts, paths(state.family), (state.files.joined,), state.host.leave_mail_alone)
+    return ownership.of(state.facts, paths(state.family), state.joined_files, state.host.leave_mail_alone)
 
 
 def packages(state: MailState) -> Plan:

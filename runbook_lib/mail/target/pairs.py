@@ -7,6 +7,7 @@ STARTTLS with 454, and `postfix check` says nothing.
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
+from runbook_lib import inventory
 from runbook_lib.errors import ApplyRefused
 from runbook_lib.mail.certificates.configured import ConfiguredCertificate
 from runbook_lib.mail.configuration.state import MailState
@@ -36,10 +37,11 @@ def check(state: MailState) -> None:
     """
     there = state.certificate
     wrong = _kept(state)
-    ours = _ours(state)
-    if not (there and there.serves) and all(ours) and not ours_fit(state):
-        wrong.append((str(state.files.key), ours[0], str(state.files.certificate), ours[1]))
-    _refuse(wrong, state.host.name)
+    for one in () if there and there.serves else state.by_certificate:
+        ours = _ours(one)
+        if all(ours) and not ours_fit(one):
+            wrong.append((str(one.files.key), ours[0], str(one.files.certificate), ours[1]))
+    _refuse(wrong, state.host)
 
 
 def check_kept(state: MailState) -> None:
@@ -48,7 +50,7 @@ def check_kept(state: MailState) -> None:
     Raises:
         ApplyRefused: as `check`.
     """
-    _refuse(_kept(state), state.host.name)
+    _refuse(_kept(state), state.host)
 
 
 def ours_fit(state: MailState) -> bool:
@@ -69,7 +71,7 @@ def _kept(state: MailState) -> list[tuple[str, str, str, str]]:
     return list(_found(there.found)) if there is not None and there.stays else []
 
 
-def _refuse(wrong: Sequence[tuple[str, str, str, str]], where: str) -> None:
+def _refuse(wrong: Sequence[tuple[str, str, str, str]], host: inventory.Host) -> None:
     if wrong:
         told = joined(
             "\n    ",
@@ -85,13 +87,22 @@ def _refuse(wrong: Sequence[tuple[str, str, str, str]], where: str) -> None:
                 for one, key_sha256, other, certificate_sha256 in wrong
             ),
         )
-        raise ApplyRefused(
+        off = (
             message(
                 "key and certificate do not fit each other, and with them TLS would be off on every "
                 "port:\n    {told}",
                 told=told,
-            ),
-            where,
+            )
+            if len(host.by_certificate) == 1
+            else message(
+                "key and certificate do not fit each other, and with them TLS would be off on each port that is to "
+                "show them:\n    {told}",
+                told=told,
+            )
+        )
+        raise ApplyRefused(
+            off,
+            host.name,
             message(
                 "put the key back that the certificate is for, or get one for this key (chapters 1-1 and 1-2)"
             ),

@@ -81,6 +81,11 @@ def plan_joined_file(state: MailState) -> Plan:
     """
     if state.certificate and state.certificate.serves:
         return Plan(_PAIR, (), state.certificate.notes)
+    return Plan(_PAIR, tuple(change for one in state.by_certificate if (change := _joined(one)) is not None))
+
+
+def _joined(state: MailState) -> MadeOnHost | None:
+    """The file of one certificate; None where it is as wanted."""
     files = state.files
     seen = state.seen[files.joined]
     made_from = state.facts["joined_wanted"]
@@ -91,7 +96,7 @@ def plan_joined_file(state: MailState) -> Plan:
         and seen.line == f"file 600 root:root {made_from.value}"
     )
     if as_wanted:
-        return Plan(_PAIR)
+        return None
     new = quote(files.joined.with_name(f".{files.joined.name}.new"))
     key, certificate = quote(files.key), quote(files.certificate)
     lines = (
@@ -107,13 +112,12 @@ def plan_joined_file(state: MailState) -> Plan:
         certificate=files.certificate,
     )
     shown = joined("\n", (*(comes if state.pair_comes else ()), f"-{seen.line}", made, ""))
-    change = MadeOnHost(
+    return MadeOnHost(
         message("{path} has key and chain", path=files.joined),
         (TouchedPath(files.joined, seen.line, secret=True),),
         lines,
         shown,
     )
-    return Plan(_PAIR, (change,))
 
 
 def settings(state: MailState) -> tuple[Setting, ...]:
@@ -126,7 +130,7 @@ def settings(state: MailState) -> tuple[Setting, ...]:
     decided = {
         entry.name: Setting(entry.name, state.main_cf.get(entry.name), entry.value, entry.why, entry.since)
         for entry in wanted.settings(
-            state.version, state.release, state.host, state.files.joined, own_certificate=not stays
+            state.version, state.release, state.host, state.on_25.files.joined, own_certificate=not stays
         )
         if not entry.replaces or state.main_cf.get(entry.name) in entry.replaces
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runbook_lib.inventory.place import Place
-from runbook_lib.mail.certificates.configured import ENTRIES
+from runbook_lib.mail.certificates.configured import ENTRIES, LEGACY
 from runbook_lib.mail.configuration import parse
 from runbook_lib.mail.configuration.postconf import BETWEEN, Service, folded
 from runbook_lib.mail.configuration.state import MailState
@@ -134,9 +134,13 @@ def why_not_kept(port: int, lines: tuple[str, ...], state: MailState) -> str:
     if shut := next((name for name in lacks if name in own), ""):
         return joined(" ", (lacks[shut], f"(-o {shut}={own[shut]})"))
     there = state.certificate
-    needed = there.options(state.version, pem) if there else ()
-    if missing := [option for option in needed if option not in has]:
+    if missing := [option for option in certificate_options(state) if option not in has]:
         told = " ".join(f"-o {option}" for option in missing)
+        if len(state.by_certificate) > 1:
+            return message(
+                "port 25 has a certificate of its own, and the line would show that one: it lacks {options}",
+                options=told,
+            )
         return message(
             "the certificate of port 25 stays, and the line would show it, too: it lacks {options}",
             options=told,
@@ -201,12 +205,24 @@ def line_of(port: int, state: MailState, name: str) -> str:
         name: the service that is found there ('submission/inet'); "" where there is none.
     """
     more = (*restrictions.options(state), *logins.of_services(state, name))
-    if state.certificate:
-        more += state.certificate.options(state.version, state.files.joined)
+    more += certificate_options(state)
     if decisions.EXCLUDED in state.main_cf:
         more += (f"{decisions.EXCLUDED}=",)
     line = wanted.service(port, state.version, state.family, more)
     return f"{name.removesuffix('/inet')} {line.split(' ', 1)[1]}" if name else line
+
+
+def certificate_options(state: MailState) -> tuple[str, ...]:
+    """What the submission services set to show the users' certificate where main.cf names another one for port 25.
+
+    None where it names the same. Source: master(5), -o; postconf(5), smtpd_tls_chain_files (3.4 and later; before it
+    smtpd_tls_cert_file and smtpd_tls_key_file).
+    """
+    pem = state.files.joined
+    if len(state.by_certificate) > 1:
+        names = ("smtpd_tls_chain_files",) if state.version >= (3, 4) else LEGACY[:2]
+        return tuple(f"{name}={pem}" for name in names)
+    return state.certificate.options(state.version, pem) if state.certificate else ()
 
 
 def _merged(ours: str, own: OwnLine) -> str:

@@ -81,8 +81,8 @@ def rulings(state: MailState) -> dict[str, Ruling]:
             tables=", ".join(unread),
         )
         return {NAME: Ruling(False, why)}
-    right = _right(state)
-    wrong = [one for one in rows if one.serial not in right]
+    right = {name: _right(one) for one in state.by_certificate for name in one.host.names.all}
+    wrong = [one for one in rows if one.serial not in right.get(one.name, set())]
     if wrong:
         why = message(
             "for {names} it has another certificate than the one that chapter 2 puts in place, and goes before it: "

@@ -126,35 +126,51 @@ def _lines(state: MailState) -> Mapping[int, str]:
 
 
 def _script(state: MailState, lines: Mapping[int, str]) -> str:
-    files, wanted = state.files, settings(state)
-    pem = f"cat {quote(files.key)} {quote(files.certificate)}"
-    if state.certificate is not None and state.certificate.serves:
-        pem = ":"
-    elif not pairs.ours_fit(state):
-        kind = {"rsa": "rsa:2048", "p256": "ec -pkeyopt ec_paramgen_curve:prime256v1"}[
-            state.host.certificate.key_type
-        ]
-        pem = f"openssl req -x509 -newkey {kind} -nodes -subj /CN=trial -days 2 -keyout - 2>/dev/null"
-    edits = [_at_trial(line(s.name, s.after), files.joined) for s in wanted if s.after is not None]
+    wanted = settings(state)
+    own = {one.files.joined: f"$1/etc/pem{ending}" for one, ending in _each(state)}
+    pems = "; ".join(f'{_pem(one)} > "$1{ending}"' for one, ending in _each(state))
+    edits = [_at_trial(line(s.name, s.after), own) for s in wanted if s.after is not None]
     gone = " ".join(quote(s.name) for s in wanted if s.after is None)
     edit = f'postconf -c "$1/etc" -e {" ".join(edits)}\n' if edits else ""
     edit += f'postconf -c "$1/etc" -X {gone}\n' if gone else ""
     table = _BESIDE + "".join(_line(port, text) for port, text in lines.items())
     ports = " ".join(map(str, lines))
+    replaced = "; ".join(f"s|{path}|{trial_s}|g" for path, trial_s in own.items())
     return (
         "command -v openssl > /dev/null || exit 0\n"
         "trap '' HUP PIPE\n"  # a cut connection leaves nothing behind
         f"trial_ports='{ports}'\n"
-        f"trial_pem() {{ {pem}; }}\n"
+        f"trial_pem() {{ {pems}; }}\n"
         f"trial_edit() {{\n{edit}:\n}}\n"
-        f'trial_services() {{\nsed "s|{files.joined}|$1/etc/pem|g" {here_document(table)}\n}}\n'
+        f'trial_services() {{\nsed "{replaced}" {here_document(table)}\n}}\n'
         f"{_SH}\ntrial"
     )
 
 
-def _at_trial(entry: str, joined: PurePosixPath) -> str:
-    """An entry as a word of the shell, with the trial's own file in place of the one that is not made yet."""
-    return '"$1/etc/pem"'.join(quote(part) if part else "" for part in entry.split(str(joined)))
+def _each(state: MailState) -> list[tuple[MailState, str]]:
+    """The state by each certificate, with the ending that its file has at the trial."""
+    return [(one, "" if number == 0 else f".{number}") for number, one in enumerate(state.by_certificate)]
+
+
+def _pem(state: MailState) -> str:
+    """A command that prints key and certificate; where none are there that fit, one for the trial alone."""
+    files = state.files
+    if state.certificate is not None and state.certificate.serves:
+        return ":"
+    if pairs.ours_fit(state):
+        return f"cat {quote(files.key)} {quote(files.certificate)}"
+    kind = {"rsa": "rsa:2048", "p256": "ec -pkeyopt ec_paramgen_curve:prime256v1"}[
+        state.host.certificate.key_type
+    ]
+    return f"openssl req -x509 -newkey {kind} -nodes -subj /CN=trial -days 2 -keyout - 2>/dev/null"
+
+
+def _at_trial(entry: str, own: Mapping[PurePosixPath, str]) -> str:
+    """An entry as a word of the shell, with the trial's own files in place of those that are not made yet."""
+    for path, trial_s in own.items():
+        if str(path) in entry:
+            return f'"{trial_s}"'.join(quote(part) if part else "" for part in entry.split(str(path)))
+    return quote(entry)
 
 
 def _line(port: int, text: str) -> str:

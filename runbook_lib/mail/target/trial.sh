@@ -14,7 +14,7 @@ trial() {
     for _file in /etc/postfix/*; do ln -s "$_file" "$d/etc"; done
     rm "$d/etc/main.cf" "$d/etc/master.cf"
     named_as_they_are < /etc/postfix/main.cf > "$d/etc/main.cf"
-    ( umask 077; trial_pem > "$d/etc/pem" )
+    ( umask 077; trial_pem "$d/etc/pem" )
     trial_edit "$d"
     # Caches and the log are its own; it asks no filter, and opens no database of the running one.
     postconf -c "$d/etc" -e "queue_directory = $d/queue" "data_directory = $d/data" "maillog_file_prefixes = $d" \
