@@ -71,13 +71,15 @@ def tell_record(run: str) -> bool:
 
 
 def _tell(name: str, back: "WayBack") -> None:
+    from runbook_lib.records import index
+
     certificates = f", {back.withdrawn} of the CA's certificates withdrawn" if back.withdrawn else ""
     if back.done:
-        say(f"{name}: {back.done.put_back} things put back{certificates}")
+        say(f"{name}: {index.counted(back.done.put_back, 'thing')} put back{certificates}")
         for line in back.done.lines:
             say(f"    {line}")
     elif back.conflict:
-        say(f"{name}: {back.conflict.put_back} things put back, not all{certificates}")
+        say(f"{name}: {index.counted(back.conflict.put_back, 'thing')} put back, not all{certificates}")
     for line in (*back.ports, *back.unsaid):
         say(f"    {line}")
 
