@@ -1,6 +1,8 @@
 """A plan says which of its looks needed root: those where the account itself sees something else."""
 
 import json
+import shlex
+from unittest import mock
 
 import pytest
 from applied_host import applied, run_cells, runbook
@@ -8,6 +10,9 @@ from supported import family_of
 from trees import AT_WORK, changed
 
 from lab import Lab
+from runbook_lib import remote
+from runbook_lib.remote.facts import gather
+from runbook_lib.remote.script import Result
 
 USER = "kanri"
 
@@ -50,3 +55,34 @@ def test_the_command_line_says_it_for_each_host(lab: Lab) -> None:
     lab.reset("debian12", "fresh")
     told = runbook("plan", "--host", "debian12", "--only", "11").stdout
     assert "\n    needed root to look at: " in told
+
+
+@pytest.mark.parametrize(("kept_s", "tried_again"), [(20.0, False), (0.0, True)])
+def test_what_a_chapter_of_a_batch_tried_as_the_user_the_next_one_takes_over(
+    monkeypatch: pytest.MonkeyPatch, kept_s: float, tried_again: bool
+) -> None:
+    """A plan changes nothing, so the answer is the same; by hand, where hours may pass, each chapter tries it anew."""
+    tried: list[str] = []
+
+    def run(_: remote.Host, script: str, **__: object) -> Result:
+        asked = [shlex.split(line) for line in script.splitlines() if line.startswith("fact ")]
+        tried.extend(words[1] for words in asked if words[3:])
+        told = ((words[1], "0", "seen", "yes" if words[1] == "key" else "") for words in asked)
+        return Result(0, "".join(f"{word}\0" for words in told for word in words).encode(), b"")
+
+    monkeypatch.setattr(remote.Host, "run", run)
+    monkeypatch.setattr(remote.Host, "answers_kept_s", kept_s)
+    monkeypatch.setattr(remote.Host, "user", "kanri")
+    host = remote.Host(mock.Mock(), mock.Mock())
+    key, release = {"key": "cat /etc/key"}, {"release": "cat /etc/os-release"}
+    host.needed_root = {}
+    gather(host, key | release, root=True)
+    assert host.needed_root == {"key": "cat /etc/key", "release": ""}
+    host.needed_root = {}  # the next chapter
+    gather(host, release | key | {"more": "true"}, root=True)
+    assert host.needed_root == {"key": "cat /etc/key", "release": "", "more": ""}
+    assert tried == ["key", "release", *(["release", "key"] if tried_again else []), "more"]
+    host.forget_answers()  # something was changed
+    host.needed_root = {}
+    gather(host, key, root=True)
+    assert tried[-1] == "key"

@@ -17,6 +17,7 @@ from runbook_lib.remote.connection import Host
 
 NOT_INSTALLED = 127  # POSIX 2.8.2: the command was not found
 TIMED_OUT = 124  # what timeout(1) says
+_AS_USER = "does the look need root"
 
 FACTS = {  # name: a read-only command, safe at any moment
     "os_release": "cat /etc/os-release",
@@ -79,7 +80,14 @@ def gather(
         if host.needed_root is not None:
             host.needed_root |= needed_then
         return dict(answered)
-    tried = facts if not root or host.needed_root is None else host.needed_root
+    tried: Mapping[str, str] = facts
+    if root and host.needed_root is not None:
+        # What one chapter of a batch has just tried as the user the next one need not try again.
+        for name, command in facts.items():
+            told = host.kept_answer((_AS_USER, command, functions))
+            if name not in host.needed_root and isinstance(told, str):
+                host.needed_root[name] = told
+        tried = dict(host.needed_root)
     calls = "\n".join(
         f"fact {shlex.quote(name)} {shlex.quote(command)} {'' if name in tried else shlex.quote(host.user)}"
         for name, command in facts.items()
@@ -115,6 +123,7 @@ def gather(
     for name, needed in zip(names, words[3::4], strict=True):
         if name not in tried and host.needed_root is not None:
             host.needed_root[name] = facts[name] if needed else ""
+            host.keep_answer((_AS_USER, facts[name], functions), host.needed_root[name])
     found = {
         name: Fact(display.escape_bytes(value), int(status))
         for name, status, value in zip(names, statuses, words[2::4], strict=True)
