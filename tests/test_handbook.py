@@ -156,7 +156,7 @@ def test_a_line_that_is_made_steady_still_reads_as_one() -> None:
         "delay=12.3, delays=0.1/0/0.2/12"
     )
     assert steady(line) == (
-        "Jan 15 09:30:00 ms12 postfix/smtpd[4711]: 4C0FFEE421: client=c[10.77.3.12], queued as 4C0FFEE421, "
+        "Jan 15 09:30:00 ms12 postfix/smtpd[4711]: 4C0FFEE421: client=c[10.77.1.12], queued as 4C0FFEE421, "
         "delay=0.1, delays=0.1"
     )
     assert steady(steady(line)) == steady(line)
