@@ -51,6 +51,7 @@ class Survey:
         self.view = view
         self.control = control
         self.asker = Asker(target, timeout_s, vantage)
+        self.asker.trusting  # noqa: B018  # roots that cannot be read are refused here, once, and not by each claim
         self._known: dict[object, object] = {}
         self._began = time.monotonic()
 
