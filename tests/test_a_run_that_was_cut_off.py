@@ -13,7 +13,7 @@ import pytest
 from fake_chapters import WHOLE, SilentWatch, run_batch
 from other_clock import by_another_clock
 
-from runbook_lib.batch.job import ChapterEnded, Event, Job
+from runbook_lib.batch.job import ChapterEnded, ChapterStarted, Event, Job
 from runbook_lib.batch.resumption import resume
 from runbook_lib.batch.written_order import WrittenOrder
 from runbook_lib.records import Record, index
@@ -30,18 +30,16 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Killer(SilentWatch):
-    """Kills workers: at their start (None), or when a chapter of theirs has ended."""
+    """Kills workers: when their first chapter begins (None), or when a chapter of theirs has ended."""
 
     def __init__(self, moments: Mapping[str, str | None]) -> None:
         super().__init__()
         self.moments = moments
 
-    def started(self, job: Job) -> None:
-        super().started(job)
-        self.kill_at(job, None)
-
     def event(self, job: Job, event: Event) -> None:
         super().event(job, event)
+        if isinstance(event, ChapterStarted):
+            self.kill_at(job, None)
         if isinstance(event, ChapterEnded):
             self.kill_at(job, event.result.chapter)
 

@@ -33,7 +33,7 @@ def why(ca: Authority, file_of: datetime, now: datetime = NOW) -> str:
     """What chapter 1-1 says of the key of the samples, whose file is of this moment by the host's clock."""
     values = SimpleNamespace(rekey_after=f"{DAY:%Y-%m-%d}", new_key_at_renewal=False, renew_days=30)
     site = SimpleNamespace(ca=SimpleNamespace(directory=str(ca.directory)))
-    host = SimpleNamespace(name="mail1", certificate=values)
+    host = SimpleNamespace(name="mail1", purpose="mail", certificate=values)
     told = {
         "public_key": public_key_sha256(samples.rsa_key().public_key()),
         "key_made": str(int(file_of.timestamp())),
