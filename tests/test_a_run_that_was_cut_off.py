@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from fake_chapters import WHOLE, SilentWatch, run_batch
 from other_clock import by_another_clock
 
-from runbook_lib.batch.job import ChapterEnded, ChapterStarted, Event, Job
+from runbook_lib.batch.job import ChapterEnded, Event, Job
 from runbook_lib.batch.resumption import resume
 from runbook_lib.batch.written_order import WrittenOrder
 from runbook_lib.records import Record, index
@@ -30,23 +32,32 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Killer(SilentWatch):
-    """Kills workers: when their first chapter begins (None), or when a chapter of theirs has ended."""
+    """Kills workers: as soon as they are there (None), or when a chapter of theirs has ended."""
 
     def __init__(self, moments: Mapping[str, str | None]) -> None:
         super().__init__()
         self.moments = moments
 
+    def started(self, job: Job) -> None:
+        super().started(job)
+        threading.Thread(target=self.kill_at, args=(job, None)).start()  # its process is begun next
+
     def event(self, job: Job, event: Event) -> None:
         super().event(job, event)
-        if isinstance(event, ChapterStarted):
-            self.kill_at(job, None)
         if isinstance(event, ChapterEnded):
             self.kill_at(job, event.result.chapter)
 
     def kill_at(self, job: Job, moment: str | None) -> None:
         if self.moments.get(job.host, "never") != moment:
             return
-        (worker,) = [one for one in multiprocessing.active_children() if one.name == f"runbook {job.host}"]
+        deadline = time.monotonic() + 30
+        while True:
+            there = [one for one in multiprocessing.active_children() if one.name == f"runbook {job.host}"]
+            if there:
+                break
+            assert time.monotonic() < deadline, "no worker began"
+            time.sleep(0.001)
+        (worker,) = there
         assert worker.pid
         os.kill(worker.pid, signal.SIGKILL)
 

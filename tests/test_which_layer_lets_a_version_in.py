@@ -1,9 +1,8 @@
 """A row about TLS versions says what was measured, what was wanted, what is set, and which of them decides."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import re
 
 import pytest
 from applied_host import applied
