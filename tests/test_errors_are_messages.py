@@ -15,7 +15,17 @@ from runbook_lib.messages.speech import speaking
 
 LIBRARY = Path(__file__).parents[1] / "runbook_lib"
 # What a chapter's reader can meet. The command line, records and batch are read in English.
-PACKAGES = ("chapters", "mail", "remote", "site_ca", "families", "x509", "clients")
+PACKAGES = (
+    "chapters",
+    "mail",
+    "remote",
+    "site_ca",
+    "families",
+    "x509",
+    "clients",
+    "inventory",
+    "credentials",
+)
 ERRORS = {
     name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, RunbookError)
 }

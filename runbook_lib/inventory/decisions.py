@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from runbook_lib.inventory.place import DNS, Place
 from runbook_lib.inventory.strict import Model
+from runbook_lib.messages import message
 
 
 def _place(text: str) -> str:
@@ -14,7 +15,7 @@ def _place(text: str) -> str:
 
 def _reason(text: str) -> str:
     if not text.strip():
-        raise ValueError("is empty; expected why this was decided, for who reads the record")
+        raise ValueError(message("is empty; expected why this was decided, for who reads the record"))
     return text
 
 
@@ -42,8 +43,11 @@ class Decision(Model):
     def _has_an_answer(self) -> Self:
         if self.place.file == DNS and self.decide != "keep":
             raise ValueError(
-                f"decides 'replace' about '{self.about}', and nothing here changes the DNS; expected 'keep', or no "
-                "decision and the name led to the server"
+                message(
+                    "decides 'replace' about '{about}', and nothing here changes the DNS; expected 'keep', "
+                    "or no decision and the name led to the server",
+                    about=self.about,
+                )
             )
         return self
 
@@ -52,7 +56,7 @@ def _one_a_place(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
     places = [decision.about for decision in decisions]
     twice = next((place for index, place in enumerate(places) if place in places[:index]), None)
     if twice is not None:
-        raise ValueError(f"has two decisions about '{twice}'; expected one")
+        raise ValueError(message("has two decisions about '{twice}'; expected one", twice=twice))
     return decisions
 
 

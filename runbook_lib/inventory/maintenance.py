@@ -27,14 +27,12 @@ def _time_zones() -> frozenset[str]:
 def _time_zone(text: str) -> str:
     if text not in _time_zones():
         close = difflib.get_close_matches(text, sorted(_time_zones()), n=1)
-        raise ValueError(
-            f"is '{text}', which is no time zone; "
-            + (
-                f"did you mean {close[0]}?"
-                if close
-                else "expected a name of the IANA list, such as Asia/Tokyo"
-            )
+        hint = (
+            message("did you mean {close}?", close=close[0])
+            if close
+            else message("expected a name of the IANA list, such as Asia/Tokyo")
         )
+        raise ValueError(message("is '{text}', which is no time zone; {hint}", text=text, hint=hint))
     return text
 
 
@@ -44,14 +42,18 @@ def _time_of_day(text: str) -> str:
     except ValueError:
         same = False
     if not same:
-        raise ValueError(f"is '{text}', which is no time; expected hour and minute, such as 22:00")
+        raise ValueError(
+            message("is '{text}', which is no time; expected hour and minute, such as 22:00", text=text)
+        )
     return text
 
 
 def _days(days: tuple[WeekDay, ...]) -> tuple[WeekDay, ...]:
     if not days:
         raise ValueError(
-            "is empty, so it would never open; expected days as [sat, sun], or no such line: every day"
+            message(
+                "is empty, so it would never open; expected days as [sat, sun], or no such line: every day"
+            )
         )
     return all_different(days)
 
@@ -89,8 +91,14 @@ class Freeze(Model):
     def _has_an_end(self) -> Self:
         if not _DAYS_FROM <= self.first_day <= self.last_day < _DAYS_BEFORE:
             raise ValueError(
-                f"begins on {self.first_day} and ends on {self.last_day}; expected a last day that is no earlier than "
-                f"the first, both from {_DAYS_FROM} to before {_DAYS_BEFORE}"
+                message(
+                    "begins on {first_day} and ends on {last_day}; expected a last day that is no earlier "
+                    "than the first, both from {days_from} to before {days_before}",
+                    first_day=self.first_day,
+                    last_day=self.last_day,
+                    days_from=_DAYS_FROM,
+                    days_before=_DAYS_BEFORE,
+                )
             )
         return self
 

@@ -31,6 +31,7 @@ from runbook_lib.inventory.values import (
     Serial,
     all_different,
 )
+from runbook_lib.messages import message
 
 if TYPE_CHECKING:
     FamilyName = str
@@ -134,7 +135,10 @@ class Records(Model):
     def _approved_by_another_key(self) -> "Records":
         if self.approvals and self.signing != "required":
             raise ValueError(
-                "approvals take signing: required, since the approver's key has to be another than the operator's"
+                message(
+                    "approvals take signing: required, since the approver's key has to be another than the "
+                    "operator's"
+                )
             )
         return self
 
@@ -261,14 +265,22 @@ class CertificateValues(Model):
     def _fits(self) -> Self:
         if self.returned and self.signed_by == "own CA":
             raise ValueError(
-                "has returned beside signed_by: own CA; write signed_by: public CA, or leave returned out"
+                message(
+                    "has returned beside signed_by: own CA; write signed_by: public CA, or leave returned out"
+                )
             )
         if self.key_type == "p256" and "key_bits" in self.model_fields_set:
-            raise ValueError("has key_bits beside key_type: p256, which has one size; leave key_bits out")
+            raise ValueError(
+                message("has key_bits beside key_type: p256, which has one size; leave key_bits out")
+            )
         if self.renew_days >= self.valid_days:
             raise ValueError(
-                f"has renew_days {self.renew_days} with valid_days {self.valid_days}: every run would renew; "
-                "write renew_days smaller than valid_days"
+                message(
+                    "has renew_days {renew_days} with valid_days {valid_days}: every run would renew; write "
+                    "renew_days smaller than valid_days",
+                    renew_days=self.renew_days,
+                    valid_days=self.valid_days,
+                )
             )
         all_different(self.all_files)
         return self
@@ -298,8 +310,10 @@ class MxCertificate(CertificateValues):
     def _of_the_own_ca(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if value:
             raise ValueError(
-                "is about a public CA, and one that a public CA signs for port 25 alone is not supported yet: the own "
-                "CA signs this one; leave it out"
+                message(
+                    "is about a public CA, and one that a public CA signs for port 25 alone is not supported "
+                    "yet: the own CA signs this one; leave it out"
+                )
             )
         return value
 
@@ -445,7 +459,11 @@ class Host(Model):
         foreign = next((place for place in places if place.name not in own), None)
         if foreign is not None:
             raise ValueError(
-                f"decides about '{foreign}', which is no name of this host; expected one of {', '.join(own)}"
+                message(
+                    "decides about '{foreign}', which is no name of this host; expected one of {own}",
+                    foreign=foreign,
+                    own=", ".join(own),
+                )
             )
         return self
 
@@ -457,18 +475,29 @@ class Host(Model):
         where = field_of(MX)
         if twice := next((name for name in mx.names if name in self.names.all), None):
             raise ValueError(
-                f"has {twice} both in names and in {where}.names; expected each name in one of them: a name says which "
-                "certificate is meant, to users, in the DNS (TLSA) and in the CA's ledger"
+                message(
+                    "has {twice} both in names and in {where}.names; expected each name in one of them: a "
+                    "name says which certificate is meant, to users, in the DNS (TLSA) and in the CA's ledger",
+                    twice=twice,
+                    where=where,
+                )
             )
         if clash := next((name for name in mx.all_files if name in own.all_files), None):
             raise ValueError(
-                f"has the file {clash} both for certificate and for {where}; expected other names in one of them, "
-                "since one would be written over the other"
+                message(
+                    "has the file {clash} both for certificate and for {where}; expected other names in one "
+                    "of them, since one would be written over the other",
+                    clash=clash,
+                    where=where,
+                )
             )
         if self.submission.auth_on_25:
             raise ValueError(
-                f"has submission.auth_on_25 beside {where}: users who log in on port 25 would be shown a certificate "
-                "without the name that they type; leave one of them out"
+                message(
+                    "has submission.auth_on_25 beside {where}: users who log in on port 25 would be shown a "
+                    "certificate without the name that they type; leave one of them out",
+                    where=where,
+                )
             )
         return self
 
