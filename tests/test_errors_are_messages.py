@@ -25,6 +25,7 @@ PACKAGES = (
     "clients",
     "inventory",
     "credentials",
+    "pki",
 )
 ERRORS = {
     name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, RunbookError)
