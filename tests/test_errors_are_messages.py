@@ -14,7 +14,7 @@ from runbook_lib.messages import Message
 from runbook_lib.messages.speech import speaking
 
 LIBRARY = Path(__file__).parents[1] / "runbook_lib"
-# What a chapter's reader can meet. The command line, records and batch are read in English.
+# What a chapter's reader can meet. The command line and batch are read in English.
 PACKAGES = (
     "chapters",
     "mail",
@@ -26,6 +26,8 @@ PACKAGES = (
     "inventory",
     "credentials",
     "pki",
+    "records",
+    "afterwards",
 )
 ERRORS = {
     name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, RunbookError)
