@@ -9,8 +9,8 @@ import pytest
 
 from runbook_lib import errors
 from runbook_lib.chapters import parameters
-from runbook_lib.errors import ApplyRefused, RunbookError, UsageError
-from runbook_lib.messages import Message
+from runbook_lib.errors import ApplyRefused, RunbookError, StepInterrupted, UsageError
+from runbook_lib.messages import Message, message
 from runbook_lib.messages.speech import speaking
 
 LIBRARY = Path(__file__).parents[1] / "runbook_lib"
@@ -62,6 +62,18 @@ def test_an_error_without_a_word_on_what_was_changed_says_none() -> None:
     assert str(error) == "mail1: it is so\n  To do: do that"
     with speaking("ja"):
         assert error._render_traceback_() == ["ApplyRefused: mail1：it is so\n  対処：do that"]
+
+
+def test_an_interruption_is_told_in_the_language_of_the_notebook() -> None:
+    told = StepInterrupted(
+        message("{host}: no change was being made. To do: run the notebook again from the top.", host="mail1")
+    )
+    english = "mail1: no change was being made. To do: run the notebook again from the top."
+    assert (str(told), told._render_traceback_()) == (english, [f"StepInterrupted: {english}"])
+    with speaking("ja"):
+        assert told._render_traceback_() == [
+            "StepInterrupted: mail1：変更の途中ではありませんでした。対処：ノートブックを最初から実行し直してください。"
+        ]
 
 
 def test_an_error_comes_out_of_a_worker_as_it_was() -> None:
