@@ -70,7 +70,7 @@ SecretRef = Annotated[
     str,
     AfterValidator(_check_reference),
     Field(
-        description="where the secret is, never the secret itself",
+        description=message("where the secret is, never the secret itself"),
         examples=["file:~/.config/runbook/password"],
         json_schema_extra={"pattern": f"^({'|'.join(SCHEMES)}):.+", "format": "secret-reference"},
     ),

@@ -26,13 +26,17 @@ class Decision(Model):
     """What a person decided about something that an administrator shaped; a run shows it with its reason."""
 
     about: Annotated[str, AfterValidator(_place)] = Field(
-        description="the place, as `runbook plan` and chapter 0 print it beside 'you decide'",
+        description=message("the place, as `runbook plan` and chapter 0 print it beside 'you decide'"),
         examples=["main.cf, smtpd_use_tls", "master.cf, submission/inet", "DNS, mail.example.jp"],
     )
     decide: Literal["keep", "replace"] = Field(
-        description="keep: it stays as it was found; replace: chapter 2 puts its own in its place, or takes it away"
+        description=message(
+            "keep: it stays as it was found; replace: chapter 2 puts its own in its place, or takes it away"
+        )
     )
-    reason: Reason = Field(description="why, in a few words; it stands in the plan and in the record")
+    reason: Reason = Field(
+        description=message("why, in a few words; it stands in the plan and in the record")
+    )
 
     @property
     def place(self) -> Place:

@@ -66,11 +66,13 @@ class Window(Model):
     """A time of each week in which changes may be made."""
 
     days: Annotated[tuple[WeekDay, ...], AfterValidator(_days)] = Field(
-        _EVERY_DAY, description="the days on which it opens; without them every day"
+        _EVERY_DAY, description=message("the days on which it opens; without them every day")
     )
-    opens: TimeOfDay = Field(description="when it opens, by the time zone's clocks", examples=["22:00"])
+    opens: TimeOfDay = Field(
+        description=message("when it opens, by the time zone's clocks"), examples=["22:00"]
+    )
     closes: TimeOfDay = Field(
-        description="when it closes; at or before the time at which it opens, that of the next day",
+        description=message("when it closes; at or before the time at which it opens, that of the next day"),
         examples=["04:00"],
     )
 
@@ -83,9 +85,9 @@ class Window(Model):
 class Freeze(Model):
     """Whole days in which nothing is changed, whatever the windows say."""
 
-    first_day: Day = Field(description="the first of the days", examples=["2026-12-24"])
-    last_day: Day = Field(description="the last of the days", examples=["2027-01-03"])
-    reason: Reason = Field(description="why, in a few words; it stands where apply is refused")
+    first_day: Day = Field(description=message("the first of the days"), examples=["2026-12-24"])
+    last_day: Day = Field(description=message("the last of the days"), examples=["2027-01-03"])
+    reason: Reason = Field(description=message("why, in a few words; it stands where apply is refused"))
 
     @model_validator(mode="after")
     def _has_an_end(self) -> Self:
@@ -117,14 +119,16 @@ class Maintenance(Model):
     """When changes may be made. Freezes of site, group and host all hold; of windows the narrowest block's alone."""
 
     time_zone: TimeZone = Field(
-        description="the time zone of windows and freezes, by its IANA name", examples=["Asia/Tokyo"]
+        description=message("the time zone of windows and freezes, by its IANA name"), examples=["Asia/Tokyo"]
     )
     windows: tuple[Window, ...] = Field(
         (),
-        description="when changes may be made; a host's own, else its group's, else the site's; without any: always",
+        description=message(
+            "when changes may be made; a host's own, else its group's, else the site's; without any: always"
+        ),
     )
     freezes: tuple[Freeze, ...] = Field(
-        (), description="days in which nothing is changed, each with its reason"
+        (), description=message("days in which nothing is changed, each with its reason")
     )
 
     @property
@@ -136,4 +140,4 @@ class Maintenance(Model):
 class Group(Model):
     """What hosts that stand in for each other have in common."""
 
-    maintenance: Maintenance = Field(description="when changes may be made on the group's hosts")
+    maintenance: Maintenance = Field(description=message("when changes may be made on the group's hosts"))
