@@ -85,10 +85,21 @@ class RunbookError(Exception):
 
 
 class StepInterrupted(KeyboardInterrupt):
-    """A person interrupted a step; its text says what goes on by itself, and what to do now."""
+    """A person interrupted a step.
+
+    Args:
+        told: what goes on by itself, and what to do now.
+    """
+
+    def __init__(self, told: str) -> None:
+        super().__init__(told)
+        self.told = told
+
+    def __str__(self) -> str:
+        return str(self.told)
 
     def _render_traceback_(self) -> list[str]:
-        return [f"StepInterrupted: {self}"]
+        return [f"StepInterrupted: {said(self.told)}"]
 
 
 class UsageError(RunbookError):

@@ -7,15 +7,36 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib import errors
+from runbook_lib import errors, inventory
 from runbook_lib.chapters import parameters
-from runbook_lib.errors import ApplyRefused, RunbookError, UsageError
-from runbook_lib.messages import Message
+from runbook_lib.errors import (
+    ApplyRefused,
+    CsrRefused,
+    InventoryError,
+    RunbookError,
+    StepInterrupted,
+    UsageError,
+)
+from runbook_lib.messages import Message, message
 from runbook_lib.messages.speech import speaking
+from runbook_lib.pki.csr import check_csr
 
 LIBRARY = Path(__file__).parents[1] / "runbook_lib"
-# What a chapter's reader can meet. The command line, records and batch are read in English.
-PACKAGES = ("chapters", "mail", "remote", "site_ca", "families", "x509", "clients")
+# What a chapter's reader can meet. The command line and batch are read in English.
+PACKAGES = (
+    "chapters",
+    "mail",
+    "remote",
+    "site_ca",
+    "families",
+    "x509",
+    "clients",
+    "inventory",
+    "credentials",
+    "pki",
+    "records",
+    "afterwards",
+)
 ERRORS = {
     name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, RunbookError)
 }
@@ -49,6 +70,55 @@ def test_an_error_without_a_word_on_what_was_changed_says_none() -> None:
     assert str(error) == "mail1: it is so\n  To do: do that"
     with speaking("ja"):
         assert error._render_traceback_() == ["ApplyRefused: mail1：it is so\n  対処：do that"]
+
+
+def test_all_that_is_wrong_with_an_inventory_is_told_in_the_language_of_the_notebook(tmp_path: Path) -> None:
+    """Sentences of our own validators, of the schema, and of the file as YAML, each in the list that is the error."""
+    wrong = (
+        b"site: {name: A, domain: a_b, ca: {passphrase: 'env:P'}}\n"
+        b"hosts:\n  a: {address: a.test, port: '22', prot: 1}\n"
+    )
+    with pytest.raises(InventoryError) as raised:
+        inventory.parse(tmp_path / "site.yaml", wrong)
+    english = str(raised.value)
+    with speaking("ja"):
+        (told,) = raised.value._render_traceback_()
+    assert str(raised.value) == english
+    for line in (
+        "site.domain に、ホスト名には使えないアンダースコアがあります。使えるのは英数字とハイフンです。",
+        "hosts.a.port の値：'22'（テキスト）。期待する値：1から65535までの整数（SSHのポート。",
+        "省略すると~/.ssh/configのもの、なければ22）。引用符なしで22と書いてください。",
+        "hosts.a.prot という項目はありません。portの誤りではありませんか。",
+        "  対処：ファイルを修正し、同じものをもう一度実行してください。",
+    ):
+        assert line in told
+    assert not [word for word in ("expected", "is missing", "is not", "without it") if word in told]
+
+
+def test_what_speaks_against_a_csr_is_told_in_the_language_of_the_notebook() -> None:
+    with pytest.raises(CsrRefused) as raised:
+        check_csr(b"-----BEGIN CERTIFICATE REQUEST-----\n" * 2, ["mail.example.jp"], "mail1, csr.pem")
+    with speaking("ja"):
+        (told,) = raised.value._render_traceback_()
+    assert told == (
+        "CsrRefused: mail1, csr.pem：2件の理由で受け付けません：\n"
+        "  - 2行目：ブロックが始まっていますが、1行目からのブロックにENDの行がありません\n"
+        "  - 2行目：ブロックに-----END CERTIFICATE REQUEST-----の行がありません\n"
+        "  署名はしていません。発行の記録も変わっていません。\n"
+        "  対処：1-1章でCSRを作り直し、そのファイルをそのまま持ち帰ってください。"
+    )
+
+
+def test_an_interruption_is_told_in_the_language_of_the_notebook() -> None:
+    told = StepInterrupted(
+        message("{host}: no change was being made. To do: run the notebook again from the top.", host="mail1")
+    )
+    english = "mail1: no change was being made. To do: run the notebook again from the top."
+    assert (str(told), told._render_traceback_()) == (english, [f"StepInterrupted: {english}"])
+    with speaking("ja"):
+        assert told._render_traceback_() == [
+            "StepInterrupted: mail1：変更の途中ではありませんでした。対処：ノートブックを最初から実行し直してください。"
+        ]
 
 
 def test_an_error_comes_out_of_a_worker_as_it_was() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from runbook_lib.afterwards.overview import End, Overview
 from runbook_lib.errors import RunbookError, UsageError
 from runbook_lib.inventory.purposes import MAIL
+from runbook_lib.messages import message
 from runbook_lib.site_ca.standing import CaStanding, Need
 
 TEXT_FILE_ENDING = ".prom"  # the textfile collector reads no other
@@ -169,9 +170,12 @@ def refuse_text_file(path: Path) -> None:
     """
     if path.suffix != TEXT_FILE_ENDING:
         raise UsageError(
-            f"does not end in {TEXT_FILE_ENDING}, so the textfile collector would not read it",
-            f"--textfile {path}",
-            f"write it as {path.with_suffix(TEXT_FILE_ENDING)}",
+            message(
+                "does not end in {ending}, so the textfile collector would not read it",
+                ending=TEXT_FILE_ENDING,
+            ),
+            message("--textfile {path}", path=path),
+            message("write it as {path}", path=path.with_suffix(TEXT_FILE_ENDING)),
         )
 
 
@@ -195,8 +199,13 @@ def write_text_file(path: Path, text: str) -> None:
                 raise
     except OSError as error:
         raise UsageError(
-            f"it cannot be written ({error.strerror or error}); what was there before is there still",
-            f"--textfile {path}",
-            "name a file in the folder that node_exporter reads (--collector.textfile.directory); it has to be there, "
-            "and to let this account write",
+            message(
+                "it cannot be written ({reason}); what was there before is there still",
+                reason=error.strerror or str(error),
+            ),
+            message("--textfile {path}", path=path),
+            message(
+                "name a file in the folder that node_exporter reads (--collector.textfile.directory); it "
+                "has to be there, and to let this account write"
+            ),
         ) from None

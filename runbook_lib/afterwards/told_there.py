@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from runbook_lib import inventory, remote
 from runbook_lib.errors import CommandFailed
+from runbook_lib.messages import message
 from runbook_lib.records import told
 from runbook_lib.records.told import Told
 from runbook_lib.remote import runs
@@ -39,9 +40,9 @@ def look(book: inventory.Inventory, host: inventory.Host) -> There:
     said = connected.run(_SCRIPT, root=True, check=False)
     if said.status:
         raise CommandFailed(
-            "keeps no syslog in /var/log, and has no journalctl",
+            message("keeps no syslog in /var/log, and has no journalctl"),
             host.name,
-            "compare with what the log server has: runbook records chain --syslog FILE",
+            message("compare with what the log server has: runbook records chain --syslog FILE"),
         )
     lines = said.stdout.decode(errors="replace").splitlines()
     journals = {one.run: one.sequence for one in runs.look(connected).runs}

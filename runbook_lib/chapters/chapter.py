@@ -431,12 +431,18 @@ class Chapter(display.Shown):
     def _goes_on(self) -> str:
         """What an interruption does not stop: a change that was begun is made to its end."""
         if not self._making:
-            return f"{self.host.name}: no change was being made. To do: run the notebook again from the top."
-        return (
-            f"{self.host.name} goes on by itself with what was begun: {self._making}\n"
+            return message(
+                "{host}: no change was being made. To do: run the notebook again from the top.",
+                host=self.host.name,
+            )
+        return message(
+            "{host} goes on by itself with what was begun: {step}\n"
             "  It is made to its end, with its undo on the host. Nothing after it was begun.\n"
-            f"  To do: when `runbook status --host {self.host.name}` no longer says 'being made', run the notebook "
-            f"again from the top, or put the run back: {self._undo_left()}"
+            "  To do: when `runbook status --host {host}` no longer says 'being made', run the notebook "
+            "again from the top, or put the run back: {undo}",
+            host=self.host.name,
+            step=self._making,
+            undo=self._undo_left(),
         )
 
     def _stands(self) -> str:

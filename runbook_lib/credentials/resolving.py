@@ -12,6 +12,7 @@ from pathlib import Path
 
 from runbook_lib.credentials.masking import MIN_BYTES, Secret, remember
 from runbook_lib.errors import SecretUnavailable, SecretUnusable
+from runbook_lib.messages import message
 
 LOGIN_PASSWORD_MAX_BYTES = (
     255  # saslauthd's request buffer holds 256 bytes a field (cyrusimap/cyrus-sasl#870)
@@ -40,29 +41,45 @@ def resolve(
         value = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SecretUnusable(
-            f"the secret is not UTF-8: its byte {error.start + 1} does not fit",
+            message("the secret is not UTF-8: its byte {number} does not fit", number=error.start + 1),
             place,
-            "store it again in UTF-8; mail clients of today send passwords in UTF-8",
+            message("store it again in UTF-8; mail clients of today send passwords in UTF-8"),
         ) from None
     if not value:
-        raise SecretUnusable("the secret is empty", place, "store the secret there")
+        raise SecretUnusable(message("the secret is empty"), place, message("store the secret there"))
     if re.search(r"[\0\r\n]", value):
         raise SecretUnusable(
-            "the secret has a line end or a NUL inside; one line end at the end is cut, a second is not",
+            message(
+                "the secret has a line end or a NUL inside; one line end at the end is cut, a second is not"
+            ),
             place,
-            "store the secret as one line",
+            message("store the secret as one line"),
         )
     if len(content) < MIN_BYTES:
         raise SecretUnusable(
-            f"the secret has fewer than {MIN_BYTES} bytes, so it could not be kept out of what is shown and recorded",
+            message(
+                "the secret has fewer than {least} bytes, so it could not be kept out of what is "
+                "shown and recorded",
+                least=MIN_BYTES,
+            ),
             place,
-            f"change it where it is used to one of at least {MIN_BYTES} bytes, and store that",
+            message(
+                "change it where it is used to one of at least {least} bytes, and store that",
+                least=MIN_BYTES,
+            ),
         )
     if max_bytes is not None and len(content) > max_bytes:
         raise SecretUnusable(
-            f"the password is {len(content)} bytes long; at most {max_bytes} bytes pass through saslauthd",
+            message(
+                "the password is {count} bytes long; at most {most} bytes pass through saslauthd",
+                count=len(content),
+                most=max_bytes,
+            ),
             place,
-            f"give the account a password of at most {max_bytes} bytes (in UTF-8) and store that",
+            message(
+                "give the account a password of at most {most} bytes (in UTF-8) and store that",
+                most=max_bytes,
+            ),
         )
     return remember(value)
 
@@ -90,9 +107,9 @@ def _from_environment(name: str, place: str) -> bytes:
     content = os.environb.get(name.encode())
     if content is None:
         raise SecretUnavailable(
-            f"the environment variable {name} is not set",
+            message("the environment variable {name} is not set", name=name),
             place,
-            f"set {name} for this command, or name a file: instead",
+            message("set {name} for this command, or name a file: instead", name=name),
         )
     return content
 
@@ -101,16 +118,18 @@ def _from_file(path_text: str, place: str) -> bytes:
     expanded = re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match[1], match[0]), path_text)
     if "${" in expanded:
         raise SecretUnavailable(
-            "the path names an environment variable that is not set", place, "set the variable"
+            message("the path names an environment variable that is not set"),
+            place,
+            message("set the variable"),
         )
     path = Path(expanded).expanduser()
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise SecretUnavailable(
-            f"the file cannot be read: {error.strerror}",
+            message("the file cannot be read: {reason}", reason=error.strerror),
             place,
-            "put the secret there, in a file of mode 0600 of your own",
+            message("put the secret there, in a file of mode 0600 of your own"),
         ) from None
     try:
         # Asked of the open file, so that it cannot be exchanged between the question and the reading.
@@ -123,18 +142,25 @@ def _from_file(path_text: str, place: str) -> bytes:
 
 def _check_private(status: os.stat_result, path_text: str, place: str) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise SecretUnavailable("this is not a regular file", place, "name a file")
+        raise SecretUnavailable(message("this is not a regular file"), place, message("name a file"))
     if status.st_uid != os.geteuid():
         raise SecretUnavailable(
-            f"the file belongs to another user (uid {status.st_uid}, you are {os.geteuid()})",
+            message(
+                "the file belongs to another user (uid {owner}, you are {uid})",
+                owner=status.st_uid,
+                uid=os.geteuid(),
+            ),
             place,
-            "keep the secret in a file of your own",
+            message("keep the secret in a file of your own"),
         )
     if stat.S_IMODE(status.st_mode) & 0o077:
         raise SecretUnavailable(
-            f"others may read the file: its mode is {stat.S_IMODE(status.st_mode):04o}, expected 0600",
+            message(
+                "others may read the file: its mode is {mode}, expected 0600",
+                mode=f"{stat.S_IMODE(status.st_mode):04o}",
+            ),
             place,
-            f"chmod 600 {shlex.quote(path_text)}",
+            message("chmod 600 {path}", path=shlex.quote(path_text)),
         )
 
 
@@ -145,35 +171,39 @@ def _from_keyring(entry: str, place: str) -> bytes:
         from keyring.errors import KeyringError, NoKeyringError
     except ImportError:
         raise SecretUnavailable(
-            "the package keyring is not installed",
+            message("the package keyring is not installed"),
             place,
-            "pip install 'runbook-lib[keyring]', or use file: or env:",
+            message("pip install 'runbook-lib[keyring]', or use file: or env:"),
         ) from None
     try:
         value = keyring.get_password(service, user)
     except NoKeyringError:
         raise SecretUnavailable(
-            "this machine has no keyring (usual on a server without a desktop)",
+            message("this machine has no keyring (usual on a server without a desktop)"),
             place,
-            "use file: or env: here",
+            message("use file: or env: here"),
         ) from None
     except KeyringError as error:
         raise SecretUnavailable(
-            f"the keyring did not answer ({type(error).__name__})",
+            message("the keyring did not answer ({error})", error=type(error).__name__),
             place,
-            "unlock the keyring, or use file: or env:",
+            message("unlock the keyring, or use file: or env:"),
         ) from None
     if value is None:
         raise SecretUnavailable(
-            f"the keyring has no entry for service '{service}' and user '{user}'",
+            message(
+                "the keyring has no entry for service '{service}' and user '{user}'",
+                service=service,
+                user=user,
+            ),
             place,
-            f"keyring set {shlex.quote(service)} {shlex.quote(user)}",
+            message("keyring set {service} {user}", service=shlex.quote(service), user=shlex.quote(user)),
         )
     return value.encode()
 
 
 def _from_command(command: str, place: str, timeout_s: float) -> bytes:
-    by_hand = "run the command by hand and see that it prints the secret alone"
+    by_hand = message("run the command by hand and see that it prints the secret alone")
     try:
         process = subprocess.Popen(
             shlex.split(command),
@@ -183,7 +213,9 @@ def _from_command(command: str, place: str, timeout_s: float) -> bytes:
             start_new_session=True,  # so that a deadline ends its children too
         )
     except OSError as error:
-        raise SecretUnavailable(f"the command cannot be started: {error.strerror}", place, by_hand) from None
+        raise SecretUnavailable(
+            message("the command cannot be started: {reason}", reason=error.strerror), place, by_hand
+        ) from None
     with process:
         try:
             output, _ = process.communicate(timeout=timeout_s)
@@ -191,10 +223,17 @@ def _from_command(command: str, place: str, timeout_s: float) -> bytes:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             raise SecretUnavailable(
-                f"the command did not end within {timeout_s:g} s (it gets no terminal to ask on)",
+                message(
+                    "the command did not end within {timeout_s} s (it gets no terminal to ask on)",
+                    timeout_s=f"{timeout_s:g}",
+                ),
                 place,
                 by_hand,
             ) from None
     if process.returncode != 0:
-        raise SecretUnavailable(f"the command ended with status {process.returncode}", place, by_hand)
+        raise SecretUnavailable(
+            message("the command ended with status {status}", status=process.returncode),
+            place,
+            by_hand,
+        )
     return _without_line_end(output)

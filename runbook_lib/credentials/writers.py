@@ -6,6 +6,8 @@ import pwd
 import stat
 from pathlib import Path
 
+from runbook_lib.messages import message
+
 
 def another_writer(path: Path) -> str | None:
     """Say who else may change a file or put another in its place; None where only its reader and root can.
@@ -22,12 +24,19 @@ def another_writer(path: Path) -> str | None:
     for place in dict.fromkeys((real, given, *real.parents, *given.parents)):
         status = place.lstat()
         if status.st_uid not in own:
-            return f"{place} belongs to another user (uid {status.st_uid}, you are {os.geteuid()})"
+            return message(
+                "{place} belongs to another user (uid {owner}, you are {uid})",
+                place=place,
+                owner=status.st_uid,
+                uid=os.geteuid(),
+            )
         mode = stat.S_IMODE(status.st_mode)
         if stat.S_ISLNK(status.st_mode) or (stat.S_ISDIR(status.st_mode) and mode & stat.S_ISVTX):
             continue  # in a folder of mode 1777 nobody replaces what is another's
         if mode & 0o002 or (mode & 0o020 and not _own_group(status)):
-            return f"{place} can be written by others: its mode is {mode:04o}"
+            return message(
+                "{place} can be written by others: its mode is {mode}", place=place, mode=f"{mode:04o}"
+            )
     return None
 
 

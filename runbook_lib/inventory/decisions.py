@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from runbook_lib.inventory.place import DNS, Place
 from runbook_lib.inventory.strict import Model
+from runbook_lib.messages import message
 
 
 def _place(text: str) -> str:
@@ -14,7 +15,7 @@ def _place(text: str) -> str:
 
 def _reason(text: str) -> str:
     if not text.strip():
-        raise ValueError("is empty; expected why this was decided, for who reads the record")
+        raise ValueError(message("is empty; expected why this was decided, for who reads the record"))
     return text
 
 
@@ -25,13 +26,17 @@ class Decision(Model):
     """What a person decided about something that an administrator shaped; a run shows it with its reason."""
 
     about: Annotated[str, AfterValidator(_place)] = Field(
-        description="the place, as `runbook plan` and chapter 0 print it beside 'you decide'",
+        description=message("the place, as `runbook plan` and chapter 0 print it beside 'you decide'"),
         examples=["main.cf, smtpd_use_tls", "master.cf, submission/inet", "DNS, mail.example.jp"],
     )
     decide: Literal["keep", "replace"] = Field(
-        description="keep: it stays as it was found; replace: chapter 2 puts its own in its place, or takes it away"
+        description=message(
+            "keep: it stays as it was found; replace: chapter 2 puts its own in its place, or takes it away"
+        )
     )
-    reason: Reason = Field(description="why, in a few words; it stands in the plan and in the record")
+    reason: Reason = Field(
+        description=message("why, in a few words; it stands in the plan and in the record")
+    )
 
     @property
     def place(self) -> Place:
@@ -42,8 +47,11 @@ class Decision(Model):
     def _has_an_answer(self) -> Self:
         if self.place.file == DNS and self.decide != "keep":
             raise ValueError(
-                f"decides 'replace' about '{self.about}', and nothing here changes the DNS; expected 'keep', or no "
-                "decision and the name led to the server"
+                message(
+                    "decides 'replace' about '{about}', and nothing here changes the DNS; expected 'keep', "
+                    "or no decision and the name led to the server",
+                    about=self.about,
+                )
             )
         return self
 
@@ -52,7 +60,7 @@ def _one_a_place(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
     places = [decision.about for decision in decisions]
     twice = next((place for index, place in enumerate(places) if place in places[:index]), None)
     if twice is not None:
-        raise ValueError(f"has two decisions about '{twice}'; expected one")
+        raise ValueError(message("has two decisions about '{twice}'; expected one", twice=twice))
     return decisions
 
 

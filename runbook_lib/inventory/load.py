@@ -18,6 +18,7 @@ from runbook_lib.inventory.models import HOST_NAME, Host, Site
 from runbook_lib.inventory.purposes import MAIL, field_of
 from runbook_lib.inventory.source import Location, Place, Source, read
 from runbook_lib.inventory.strict import Model
+from runbook_lib.messages import joined, message
 from runbook_lib.places import shown_path
 
 # What is each host's own, and so never a default of all.
@@ -59,9 +60,9 @@ class Inventory:
             return self.hosts[name]
         except KeyError:
             raise InventoryError(
-                f"there is no host {name}; there are {', '.join(self.hosts)}",
+                message("there is no host {name}; there are {hosts}", name=name, hosts=", ".join(self.hosts)),
                 self.where("hosts"),
-                f"name one of them, or add {name} under hosts",
+                message("name one of them, or add {name} under hosts", name=name),
             ) from None
 
     def where(self, *path: str | int) -> str:
@@ -70,7 +71,7 @@ class Inventory:
         A value that a host has from the defaults is in the defaults' line.
         """
         place = _place(read(self.content), path)
-        return f"{shown_path(self.path)}, line {place.line}"
+        return message("{path}, line {line}", path=shown_path(self.path), line=place.line)
 
 
 def find(name_or_path: str) -> Path:
@@ -130,12 +131,17 @@ def load(name_or_path: str | Path) -> Inventory:
     except OSError as error:
         example = shown_path(places.EXAMPLE)
         remedy = (
-            f"make lab-up for the lab; for your own servers copy {example} to inventory/site.yaml"
+            message(
+                "make lab-up for the lab; for your own servers copy {example} to inventory/site.yaml",
+                example=example,
+            )
             if path.name == "lab.yaml" and places.CHECKOUT
-            else f"copy {example} there and fill it in"
+            else message("copy {example} there and fill it in", example=example)
         )
         raise InventoryError(
-            f"the inventory cannot be read: {error.strerror}", shown_path(path), remedy
+            message("the inventory cannot be read: {reason}", reason=error.strerror),
+            shown_path(path),
+            remedy,
         ) from None
     _refuse_another_writer(path)
     return parse(path, content)
@@ -160,10 +166,16 @@ def parse(path: Path, content: bytes) -> Inventory:
     site, hosts = check.run()
     if check.wrong or site is None:
         lines = sorted(set(check.wrong))
-        told = "\n".join(f"  {shown_path(path)}:{line}:{column}: {text}" for line, column, text in lines)
-        count = "one thing is" if len(lines) == 1 else f"{len(lines)} things are"
+        told = joined(
+            "\n",
+            (joined("", (f"  {shown_path(path)}:{line}:{column}: ", text)) for line, column, text in lines),
+        )
         raise InventoryError(
-            f"{count} wrong\n{told}", shown_path(path), "correct the file, then run the same again"
+            message("one thing is wrong\n{told}", told=told)
+            if len(lines) == 1
+            else message("{count} things are wrong\n{told}", count=len(lines), told=told),
+            shown_path(path),
+            message("correct the file, then run the same again"),
         )
     return Inventory(site, hosts, path, content)
 
@@ -173,9 +185,15 @@ def _refuse_another_writer(path: Path) -> None:
     writer = another_writer(path)
     if writer:
         raise InventoryError(
-            f"somebody else may write it, and an inventory names commands that run as you: {writer}",
+            message(
+                "somebody else may write it, and an inventory names commands that run as you: {writer}",
+                writer=writer,
+            ),
             shown_path(path),
-            "keep it in a file of your own that only you can write (chmod go-w), in folders of which the same is true",
+            message(
+                "keep it in a file of your own that only you can write (chmod go-w), in folders of which "
+                "the same is true"
+            ),
         )
 
 
@@ -194,7 +212,7 @@ class _Check:
         data = self.source.data
         if not isinstance(data, dict):
             if not self.source.problems:
-                self.say((), "the file has no fields; expected site, defaults and hosts")
+                self.say((), message("the file has no fields; expected site, defaults and hosts"))
             return None, {}
         for name in data:
             if name not in ("site", "defaults", "hosts"):
@@ -202,23 +220,36 @@ class _Check:
         site = self.model(Site, data.get("site"), ("site",))
         defaults = self.block(("defaults",), data.get("defaults") or {})
         for name in OWN_FIELDS & defaults.keys():
-            self.say(("defaults", name), "is each host's own; write it under hosts.NAME")
+            self.say(("defaults", name), message("is each host's own; write it under hosts.NAME"))
         shared = {name: value for name, value in defaults.items() if name not in OWN_FIELDS}
         hosts: dict[str, Host] = {}
         for name, own in self.block(("hosts",), data.get("hosts")).items():
             if not re.fullmatch(HOST_NAME, name):
-                self.say(("hosts", name), f"is not a name for a host; expected {refusals.HOST_NAME_IN_WORDS}")
+                self.say(
+                    ("hosts", name),
+                    message(
+                        "is not a name for a host; expected {words}",
+                        words=refusals.HOST_NAME_IN_WORDS,
+                    ),
+                )
             elif isinstance(own, dict) and "name" in own:
-                self.say(("hosts", name, "name"), "is not a field; a host's name is its key under hosts")
+                self.say(
+                    ("hosts", name, "name"), message("is not a field; a host's name is its key under hosts")
+                )
             elif host := self.model(Host, _with_defaults(name, shared, own), ("hosts", name)):
                 hosts[name] = host
         if not hosts and not self.wrong:
-            self.say(("hosts",), "has no host; expected at least one, hosts: {NAME: {address: …}}")
+            self.say(
+                ("hosts",), message("has no host; expected at least one, hosts: {{NAME: {{address: …}}}}")
+            )
         for location, text in _between_hosts(hosts, data.get("hosts")):
             self.say(location, text)
         for name in site.groups if site and not self.wrong else ():
             if not any(host.group == name for host in hosts.values()):
-                self.say(("site", "groups", name), f"is a group of no host; write group: {name} at its hosts")
+                self.say(
+                    ("site", "groups", name),
+                    message("is a group of no host; write group: {name} at its hosts", name=name),
+                )
         return site, _joined(hosts)
 
     def block(self, location: Location, value: Any) -> dict[str, Any]:
@@ -229,7 +260,9 @@ class _Check:
         place = self.source.place(location)
         self.say(
             location,
-            f"is {place.kind}; expected a block" if is_there else "is missing; expected a block",
+            message("is {kind}; expected a block", kind=place.kind)
+            if is_there
+            else message("is missing; expected a block"),
             place,
         )
         return {}
@@ -254,7 +287,7 @@ class _Check:
         if location[:1] == ("hosts",) and self.source.places.get(("defaults", *location[2:])) == place:
             location = ("defaults", *location[2:])
         spelled = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)[1:]
-        self.wrong.append((place.line, place.column, f"{spelled} {text}" if spelled else text))
+        self.wrong.append((place.line, place.column, joined(" ", (spelled, text)) if spelled else text))
 
 
 def _with_defaults(name: str, defaults: Mapping[str, Any], own: Any) -> Any:
@@ -287,7 +320,10 @@ def _between_hosts(hosts: Mapping[str, Host], written: Any) -> Iterator[tuple[Lo
         if first != name:
             yield (
                 ("hosts", name, "address"),
-                f"is that of hosts.{first} too, and the port; one server would be changed twice",
+                message(
+                    "is that of hosts.{first} too, and the port; one server would be changed twice",
+                    first=first,
+                ),
             )
         for one in host.by_certificate:
             first = smtp.setdefault(one.names.smtp, name)
@@ -299,16 +335,25 @@ def _between_hosts(hosts: Mapping[str, Host], written: Any) -> Iterator[tuple[Lo
                 )
                 yield (
                     ("hosts", name, *where),
-                    f"is that of hosts.{first} too; checks that ask by this name would meet the other server",
+                    message(
+                        "is that of hosts.{first} too; checks that ask by this name would meet the other server",
+                        first=first,
+                    ),
                 )
         if host.jump == name:
-            yield ("hosts", name, "jump"), "leads to the host itself; expected another host, or nothing"
-        elif host.jump is not None and not _is_way(host.jump) and host.jump not in written:
-            close = refusals.unknown(host.jump, [other for other in written if other != name])
             yield (
                 ("hosts", name, "jump"),
-                close.replace("is not a field", f"is '{host.jump}', which is not a host here")
-                + "; a jump host that is none is written with its user, as ops@gw.example.jp",
+                message("leads to the host itself; expected another host, or nothing"),
+            )
+        elif host.jump is not None and not _is_way(host.jump) and host.jump not in written:
+            yield (
+                ("hosts", name, "jump"),
+                message(
+                    "is '{jump}', which is not a host here; {hint}; a jump host that is none is written with its "
+                    "user, as ops@gw.example.jp",
+                    jump=host.jump,
+                    hint=refusals.instead(host.jump, [other for other in written if other != name]),
+                ),
             )
 
 

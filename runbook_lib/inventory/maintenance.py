@@ -27,14 +27,12 @@ def _time_zones() -> frozenset[str]:
 def _time_zone(text: str) -> str:
     if text not in _time_zones():
         close = difflib.get_close_matches(text, sorted(_time_zones()), n=1)
-        raise ValueError(
-            f"is '{text}', which is no time zone; "
-            + (
-                f"did you mean {close[0]}?"
-                if close
-                else "expected a name of the IANA list, such as Asia/Tokyo"
-            )
+        hint = (
+            message("did you mean {close}?", close=close[0])
+            if close
+            else message("expected a name of the IANA list, such as Asia/Tokyo")
         )
+        raise ValueError(message("is '{text}', which is no time zone; {hint}", text=text, hint=hint))
     return text
 
 
@@ -44,14 +42,18 @@ def _time_of_day(text: str) -> str:
     except ValueError:
         same = False
     if not same:
-        raise ValueError(f"is '{text}', which is no time; expected hour and minute, such as 22:00")
+        raise ValueError(
+            message("is '{text}', which is no time; expected hour and minute, such as 22:00", text=text)
+        )
     return text
 
 
 def _days(days: tuple[WeekDay, ...]) -> tuple[WeekDay, ...]:
     if not days:
         raise ValueError(
-            "is empty, so it would never open; expected days as [sat, sun], or no such line: every day"
+            message(
+                "is empty, so it would never open; expected days as [sat, sun], or no such line: every day"
+            )
         )
     return all_different(days)
 
@@ -64,11 +66,13 @@ class Window(Model):
     """A time of each week in which changes may be made."""
 
     days: Annotated[tuple[WeekDay, ...], AfterValidator(_days)] = Field(
-        _EVERY_DAY, description="the days on which it opens; without them every day"
+        _EVERY_DAY, description=message("the days on which it opens; without them every day")
     )
-    opens: TimeOfDay = Field(description="when it opens, by the time zone's clocks", examples=["22:00"])
+    opens: TimeOfDay = Field(
+        description=message("when it opens, by the time zone's clocks"), examples=["22:00"]
+    )
     closes: TimeOfDay = Field(
-        description="when it closes; at or before the time at which it opens, that of the next day",
+        description=message("when it closes; at or before the time at which it opens, that of the next day"),
         examples=["04:00"],
     )
 
@@ -81,16 +85,22 @@ class Window(Model):
 class Freeze(Model):
     """Whole days in which nothing is changed, whatever the windows say."""
 
-    first_day: Day = Field(description="the first of the days", examples=["2026-12-24"])
-    last_day: Day = Field(description="the last of the days", examples=["2027-01-03"])
-    reason: Reason = Field(description="why, in a few words; it stands where apply is refused")
+    first_day: Day = Field(description=message("the first of the days"), examples=["2026-12-24"])
+    last_day: Day = Field(description=message("the last of the days"), examples=["2027-01-03"])
+    reason: Reason = Field(description=message("why, in a few words; it stands where apply is refused"))
 
     @model_validator(mode="after")
     def _has_an_end(self) -> Self:
         if not _DAYS_FROM <= self.first_day <= self.last_day < _DAYS_BEFORE:
             raise ValueError(
-                f"begins on {self.first_day} and ends on {self.last_day}; expected a last day that is no earlier than "
-                f"the first, both from {_DAYS_FROM} to before {_DAYS_BEFORE}"
+                message(
+                    "begins on {first_day} and ends on {last_day}; expected a last day that is no earlier "
+                    "than the first, both from {days_from} to before {days_before}",
+                    first_day=self.first_day,
+                    last_day=self.last_day,
+                    days_from=_DAYS_FROM,
+                    days_before=_DAYS_BEFORE,
+                )
             )
         return self
 
@@ -109,14 +119,16 @@ class Maintenance(Model):
     """When changes may be made. Freezes of site, group and host all hold; of windows the narrowest block's alone."""
 
     time_zone: TimeZone = Field(
-        description="the time zone of windows and freezes, by its IANA name", examples=["Asia/Tokyo"]
+        description=message("the time zone of windows and freezes, by its IANA name"), examples=["Asia/Tokyo"]
     )
     windows: tuple[Window, ...] = Field(
         (),
-        description="when changes may be made; a host's own, else its group's, else the site's; without any: always",
+        description=message(
+            "when changes may be made; a host's own, else its group's, else the site's; without any: always"
+        ),
     )
     freezes: tuple[Freeze, ...] = Field(
-        (), description="days in which nothing is changed, each with its reason"
+        (), description=message("days in which nothing is changed, each with its reason")
     )
 
     @property
@@ -128,4 +140,4 @@ class Maintenance(Model):
 class Group(Model):
     """What hosts that stand in for each other have in common."""
 
-    maintenance: Maintenance = Field(description="when changes may be made on the group's hosts")
+    maintenance: Maintenance = Field(description=message("when changes may be made on the group's hosts"))

@@ -31,6 +31,7 @@ from runbook_lib.inventory.values import (
     Serial,
     all_different,
 )
+from runbook_lib.messages import message
 
 if TYPE_CHECKING:
     FamilyName = str
@@ -44,19 +45,25 @@ HOST_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 class Ca(Model):
     """The certificate authority that this site runs itself; it lives with the person, not in the checkout."""
 
-    directory: LocalPath = Field("~/.local/share/runbook/ca", description="folder of the CA's key and ledger")
+    directory: LocalPath = Field(
+        "~/.local/share/runbook/ca", description=message("folder of the CA's key and ledger")
+    )
     passphrase: Reference = Field(
-        description="where the passphrase of the CA's key is, never the passphrase itself"
+        description=message("where the passphrase of the CA's key is, never the passphrase itself")
     )
     common_name: str = Field(
         "",
         max_length=64,
-        description="the CA's name, as users' devices show it; empty: the site's name and 'mail CA'",
+        description=message("the CA's name, as users' devices show it; empty: the site's name and 'mail CA'"),
     )
-    valid_days: int = Field(3650, ge=1, le=36500, description="lifetime of the CA's own certificate, in days")
+    valid_days: int = Field(
+        3650, ge=1, le=36500, description=message("lifetime of the CA's own certificate, in days")
+    )
     domains: tuple[DnsName, ...] = Field(
         (),
-        description="domains beside the site's own in which the CA signs names; a root that is made bears them all",
+        description=message(
+            "domains beside the site's own in which the CA signs names; a root that is made bears them all"
+        ),
         examples=[["example.com"]],
     )
 
@@ -66,11 +73,11 @@ class Timestamp(Model):
 
     url: str = Field(
         pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?$",
-        description="where it is asked",
+        description=message("where it is asked"),
         examples=["http://tsa.example.jp/"],
     )
     root: LocalPath = Field(
-        description="a file with its root certificates (PEM), by which its answers are checked",
+        description=message("a file with its root certificates (PEM), by which its answers are checked"),
         examples=["/etc/ssl/tsa-example.pem"],
     )
 
@@ -80,53 +87,66 @@ class Records(Model):
 
     directory: LocalPath | None = Field(
         None,
-        description="the folder of all records; without it records/ of the checkout, or, where the runbook is "
-        "installed, that of the user's data folder",
+        description=message(
+            "the folder of all records; without it records/ of the checkout, or, where the runbook is "
+            "installed, that of the user's data folder"
+        ),
         examples=["/srv/mail/records"],
     )
     group: str | None = Field(
         None,
         min_length=1,
-        description="a group here that may read them; without it they are their owner's alone",
+        description=message("a group here that may read them; without it they are their owner's alone"),
         examples=["mailadmin"],
     )
     signing: Literal["off", "offered", "required"] = Field(
         "off",
-        description="whether a run's record is signed with the operator's SSH key: off; offered, where a key that may "
-        "sign is there; required, so that nothing is applied without one",
+        description=message(
+            "whether a run's record is signed with the operator's SSH key: off; offered, where a key that may "
+            "sign is there; required, so that nothing is applied without one"
+        ),
     )
     approvals: int = Field(
         0,
         ge=0,
         le=9,
-        description="how many other people have to approve a plan before it is applied; it takes signing: required. "
-        "Once a run has begun with it, the chain of records has it, and a lower number here lowers nothing",
+        description=message(
+            "how many other people have to approve a plan before it is applied; it takes signing: required. "
+            "Once a run has begun with it, the chain of records has it, and a lower number here lowers nothing"
+        ),
         examples=[1],
     )
     approval_days: int | None = Field(
         None,
         ge=1,
         le=366,
-        description="how many days an approval is good at most; without it 7",
+        description=message("how many days an approval is good at most; without it 7"),
         examples=[7],
     )
     emergency_review_days: int | None = Field(
         None,
         ge=1,
         le=366,
-        description="within how many days a run without approval (--emergency) is to be reviewed; without it 3",
+        description=message(
+            "within how many days a run without approval (--emergency) is to be reviewed; without it 3"
+        ),
         examples=[3],
     )
     timestamp: Timestamp | None = Field(
-        None, description="a time-stamping authority (RFC 3161), asked for each signature; without it none is"
+        None,
+        description=message(
+            "a time-stamping authority (RFC 3161), asked for each signature; without it none is"
+        ),
     )
     log_server: str | None = Field(
         None,
         min_length=1,
         max_length=200,
         pattern=r"^[^\x00-\x1f\x7f]*$",
-        description="who keeps elsewhere what the hosts write to their syslog, and for how long: an auditor is told. "
-        "The runbook neither sets it up nor asks it",
+        description=message(
+            "who keeps elsewhere what the hosts write to their syslog, and for how long: an auditor is told. "
+            "The runbook neither sets it up nor asks it"
+        ),
         examples=["log.example.jp, 7 years"],
     )
 
@@ -134,7 +154,10 @@ class Records(Model):
     def _approved_by_another_key(self) -> "Records":
         if self.approvals and self.signing != "required":
             raise ValueError(
-                "approvals take signing: required, since the approver's key has to be another than the operator's"
+                message(
+                    "approvals take signing: required, since the approver's key has to be another than the "
+                    "operator's"
+                )
             )
         return self
 
@@ -143,27 +166,34 @@ class Site(Model):
     """What all hosts have in common."""
 
     name: str = Field(
-        min_length=1, max_length=50, description="the site's name, as it stands on pages and in the CA"
+        min_length=1,
+        max_length=50,
+        description=message("the site's name, as it stands on pages and in the CA"),
     )
     domain: DnsName = Field(
-        description="the mail domain, what stands behind the '@'", examples=["example.jp"]
+        description=message("the mail domain, what stands behind the '@'"), examples=["example.jp"]
     )
     resolver: IpAddress | None = Field(
-        None, description="address of a DNS server to ask; without it the system's", examples=["192.0.2.53"]
+        None,
+        description=message("address of a DNS server to ask; without it the system's"),
+        examples=["192.0.2.53"],
     )
     known_hosts: LocalPath = Field(
         "~/.ssh/known_hosts",
-        description="the one file with the hosts' SSH keys; others are refused. Without it those that ssh looks in",
+        description=message(
+            "the one file with the hosts' SSH keys; others are refused. Without it those that ssh looks in"
+        ),
     )
-    ca: Ca = Field(description="the site's certificate authority")
+    ca: Ca = Field(description=message("the site's certificate authority"))
     records: Records = Field(
-        Records(), description="where the site's records lie, who may read them, and what vouches for them"
+        Records(),
+        description=message("where the site's records lie, who may read them, and what vouches for them"),
     )
     maintenance: Maintenance | None = Field(
-        None, description="when changes may be made on any of the hosts; without it always"
+        None, description=message("when changes may be made on any of the hosts; without it always")
     )
     groups: dict[str, Group] = Field(
-        {}, description="what is said once for all hosts of a group, each group under its name"
+        {}, description=message("what is said once for all hosts of a group, each group under its name")
     )
 
     @model_validator(mode="before")
@@ -180,16 +210,20 @@ class Sudo(Model):
 
     password: Reference | None = Field(
         None,
-        description="where the sudo password is; without it sudo asks for none, or the user is root",
+        description=message("where the sudo password is; without it sudo asks for none, or the user is root"),
     )
 
 
 class Names(Model):
     """The names that users' mail programs connect to; all of them go into the certificate."""
 
-    smtp: DnsName = Field(description="the name users send mail through", examples=["mail.example.jp"])
-    pop: DnsName | None = Field(None, description="the name users fetch mail from, where it is another one")
-    further: tuple[DnsName, ...] = Field((), description="more names for the certificate")
+    smtp: DnsName = Field(
+        description=message("the name users send mail through"), examples=["mail.example.jp"]
+    )
+    pop: DnsName | None = Field(
+        None, description=message("the name users fetch mail from, where it is another one")
+    )
+    further: tuple[DnsName, ...] = Field((), description=message("more names for the certificate"))
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -200,40 +234,56 @@ class Names(Model):
 class CertificateValues(Model):
     """The server's key and certificate: the document's table of values."""
 
-    key_file: FileName = Field("mail-server.key", description="file name of the encrypted private key")
-    nopass_key_file: FileName = Field(
-        "nopass_mail-server.key", description="file name of the key without passphrase"
+    key_file: FileName = Field(
+        "mail-server.key", description=message("file name of the encrypted private key")
     )
-    csr_file: FileName = Field("csr_mail-server.pem", description="file name of the signing request")
-    certificate_file: FileName = Field("mail-server.pem", description="file name of the certificate")
-    key_type: Literal["rsa", "p256"] = Field("rsa", description="kind of key; p256 is an elliptic curve")
-    key_bits: Literal[2048, 3072, 4096] = Field(2048, description="size of an RSA key, in bits")
-    valid_days: int = Field(365, ge=1, le=398, description="lifetime of the certificate, in days")
-    renew_days: int = Field(30, ge=1, le=397, description="days left at which a run renews the certificate")
+    nopass_key_file: FileName = Field(
+        "nopass_mail-server.key", description=message("file name of the key without passphrase")
+    )
+    csr_file: FileName = Field("csr_mail-server.pem", description=message("file name of the signing request"))
+    certificate_file: FileName = Field("mail-server.pem", description=message("file name of the certificate"))
+    key_type: Literal["rsa", "p256"] = Field(
+        "rsa", description=message("kind of key; p256 is an elliptic curve")
+    )
+    key_bits: Literal[2048, 3072, 4096] = Field(2048, description=message("size of an RSA key, in bits"))
+    valid_days: int = Field(365, ge=1, le=398, description=message("lifetime of the certificate, in days"))
+    renew_days: int = Field(
+        30, ge=1, le=397, description=message("days left at which a run renews the certificate")
+    )
     rekey_after: Day | None = Field(
         None,
-        description="a key that was made before this day (UTC) is replaced, by the first run on or after it",
+        description=message(
+            "a key that was made before this day (UTC) is replaced, by the first run on or after it"
+        ),
         examples=["2027-01-15"],
     )
     granted_again: Serial | None = Field(
         None,
-        description="serial of a certificate that was revoked as privilegeWithdrawn: the host may have another again",
+        description=message(
+            "serial of a certificate that was revoked as privilegeWithdrawn: the host may have another again"
+        ),
         examples=["0AB0112233445566778899AABBCCDDEE"],
     )
-    new_key_at_renewal: bool = Field(False, description="each renewal makes a new key, too")
-    key_passphrase: Reference = Field(description="where the passphrase of the encrypted key file is")
+    new_key_at_renewal: bool = Field(False, description=message("each renewal makes a new key, too"))
+    key_passphrase: Reference = Field(
+        description=message("where the passphrase of the encrypted key file is")
+    )
     signed_by: Literal["own CA", "public CA"] | None = Field(
         None,
-        description="who signs it; without it the own CA, unless a public CA's is there: then a person decides",
+        description=message(
+            "who signs it; without it the own CA, unless a public CA's is there: then a person decides"
+        ),
     )
     returned: tuple[LocalPath, ...] = Field(
         (),
-        description="files, or folders of files, that a public CA returned for this host, in any form and order",
+        description=message(
+            "files, or folders of files, that a public CA returned for this host, in any form and order"
+        ),
         examples=[["returned/mail1.zip"]],
     )
     also_named: tuple[CertificateName, ...] = Field(
         (),
-        description="further names that a public CA put into the certificate and that were accepted",
+        description=message("further names that a public CA put into the certificate and that were accepted"),
         examples=[["www.example.jp", "*.example.jp", "IP 192.0.2.10"]],
     )
 
@@ -261,14 +311,22 @@ class CertificateValues(Model):
     def _fits(self) -> Self:
         if self.returned and self.signed_by == "own CA":
             raise ValueError(
-                "has returned beside signed_by: own CA; write signed_by: public CA, or leave returned out"
+                message(
+                    "has returned beside signed_by: own CA; write signed_by: public CA, or leave returned out"
+                )
             )
         if self.key_type == "p256" and "key_bits" in self.model_fields_set:
-            raise ValueError("has key_bits beside key_type: p256, which has one size; leave key_bits out")
+            raise ValueError(
+                message("has key_bits beside key_type: p256, which has one size; leave key_bits out")
+            )
         if self.renew_days >= self.valid_days:
             raise ValueError(
-                f"has renew_days {self.renew_days} with valid_days {self.valid_days}: every run would renew; "
-                "write renew_days smaller than valid_days"
+                message(
+                    "has renew_days {renew_days} with valid_days {valid_days}: every run would renew; write "
+                    "renew_days smaller than valid_days",
+                    renew_days=self.renew_days,
+                    valid_days=self.valid_days,
+                )
             )
         all_different(self.all_files)
         return self
@@ -279,18 +337,20 @@ class MxCertificate(CertificateValues):
 
     names: Annotated[tuple[DnsName, ...], AfterValidator(all_different)] = Field(
         min_length=1,
-        description="the names by which other servers come to port 25, that of the MX record first",
+        description=message("the names by which other servers come to port 25, that of the MX record first"),
         examples=[["mx.example.jp"]],
     )
-    key_file: FileName = Field("mx-server.key", description="file name of the encrypted private key")
+    key_file: FileName = Field("mx-server.key", description=message("file name of the encrypted private key"))
     nopass_key_file: FileName = Field(
-        "nopass_mx-server.key", description="file name of the key without passphrase"
+        "nopass_mx-server.key", description=message("file name of the key without passphrase")
     )
-    csr_file: FileName = Field("csr_mx-server.pem", description="file name of the signing request")
-    certificate_file: FileName = Field("mx-server.pem", description="file name of the certificate")
+    csr_file: FileName = Field("csr_mx-server.pem", description=message("file name of the signing request"))
+    certificate_file: FileName = Field("mx-server.pem", description=message("file name of the certificate"))
     signed_by: Literal["own CA"] = Field(
         "own CA",
-        description="who signs it: the own CA; one that a public CA signs for port 25 alone is not supported yet",
+        description=message(
+            "who signs it: the own CA; one that a public CA signs for port 25 alone is not supported yet"
+        ),
     )
 
     @field_validator("returned", "also_named")
@@ -298,8 +358,10 @@ class MxCertificate(CertificateValues):
     def _of_the_own_ca(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if value:
             raise ValueError(
-                "is about a public CA, and one that a public CA signs for port 25 alone is not supported yet: the own "
-                "CA signs this one; leave it out"
+                message(
+                    "is about a public CA, and one that a public CA signs for port 25 alone is not supported "
+                    "yet: the own CA signs this one; leave it out"
+                )
             )
         return value
 
@@ -309,7 +371,9 @@ class FurtherCertificates(Model):
 
     mx: MxCertificate | None = Field(
         None,
-        description="what other servers meet at port 25; without it port 25 shows the certificate of 465 and 587",
+        description=message(
+            "what other servers meet at port 25; without it port 25 shows the certificate of 465 and 587"
+        ),
     )
 
 
@@ -319,15 +383,19 @@ class Submission(Model):
     ports: Annotated[tuple[Literal[465, 587], ...], AfterValidator(all_different)] = Field(
         (465, 587),
         min_length=1,
-        description="submission ports: 465 is TLS from the first byte, 587 is STARTTLS",
+        description=message("submission ports: 465 is TLS from the first byte, 587 is STARTTLS"),
     )
     ciphers: Literal["base", "strict"] = Field(
-        "base", description="strict: forward secrecy and AEAD only, which shuts out some old clients"
+        "base", description=message("strict: forward secrecy and AEAD only, which shuts out some old clients")
     )
-    auth_on_25: bool = Field(False, description="offer AUTH on port 25 too, as the document of 2013 has it")
+    auth_on_25: bool = Field(
+        False, description=message("offer AUTH on port 25 too, as the document of 2013 has it")
+    )
     floor_on_25: Literal["as found", "TLSv1.2"] = Field(
         "as found",
-        description="lowest TLS version on port 25, where a refused handshake falls back to clear text",
+        description=message(
+            "lowest TLS version on port 25, where a refused handshake falls back to clear text"
+        ),
     )
 
 
@@ -336,8 +404,10 @@ class Port25(Model):
 
     ca_file: LocalPath | None = Field(
         None,
-        description="root certificates (PEM) by which the certificate that stays on port 25 is proven: those of a CA "
-        "that is neither public nor this site's own",
+        description=message(
+            "root certificates (PEM) by which the certificate that stays on port 25 is proven: those of a CA "
+            "that is neither public nor this site's own"
+        ),
         examples=["roots/partners-ca.pem"],
     )
 
@@ -347,20 +417,24 @@ class Sasl(Model):
 
     realm: Realm = Field(
         "",
-        description="realm behind the '@' of a login name, which is part of the account's name; empty: users log in "
-        "with the bare name",
+        description=message(
+            "realm behind the '@' of a login name, which is part of the account's name; empty: users log in "
+            "with the bare name"
+        ),
     )
     minimum_uid: int = Field(
-        1, ge=1, le=2**32 - 2, description="lowest user id that may log in; root (0) never may"
+        1, ge=1, le=2**32 - 2, description=message("lowest user id that may log in; root (0) never may")
     )
-    workers: int = Field(10, ge=1, le=100, description="logins that are checked at the same time")
+    workers: int = Field(10, ge=1, le=100, description=message("logins that are checked at the same time"))
 
 
 class CheckAccount(Model):
     """An account that verification logs in with, sends one mail to, and removes it again."""
 
-    user: Login = Field(description="name of the account that checks log in with")
-    password: Reference = Field(description="where the account's password is, never the password itself")
+    user: Login = Field(description=message("name of the account that checks log in with"))
+    password: Reference = Field(
+        description=message("where the account's password is, never the password itself")
+    )
 
 
 class Host(Model):
@@ -369,71 +443,90 @@ class Host(Model):
     # Not a field of the file: it is the key that the host stands under.
     name: str = Field(
         pattern=HOST_NAME,
-        description="the host's name in this inventory",
+        description=message("the host's name in this inventory"),
         json_schema_extra={"readOnly": True},
     )
     address: Address = Field(
-        description="IP address or DNS name for SSH, or an alias of ~/.ssh/config", examples=["192.0.2.25"]
+        description=message("IP address or DNS name for SSH, or an alias of ~/.ssh/config"),
+        examples=["192.0.2.25"],
     )
-    port: Port = Field(22, description="SSH port; without it that of ~/.ssh/config, else 22")
+    port: Port = Field(22, description=message("SSH port; without it that of ~/.ssh/config, else 22"))
     user: Login | None = Field(
         None,
-        description="the account to log in with over SSH; without it that of ~/.ssh/config, else your own name",
+        description=message(
+            "the account to log in with over SSH; without it that of ~/.ssh/config, else your own name"
+        ),
         examples=["kanri"],
     )
     key: LocalPath | None = Field(
-        None, description="the one SSH key to offer; without it those that ssh would offer"
+        None, description=message("the one SSH key to offer; without it those that ssh would offer")
     )
-    sudo: Sudo = Field(Sudo(), description="how the user becomes root")
+    sudo: Sudo = Field(Sudo(), description=message("how the user becomes root"))
     jump: Jump | None = Field(
         None,
-        description="the way to the host: another host of this inventory, or jump hosts as ProxyJump has them; "
-        "none: directly. Without it as ~/.ssh/config has it",
+        description=message(
+            "the way to the host: another host of this inventory, or jump hosts as ProxyJump has them; "
+            "none: directly. Without it as ~/.ssh/config has it"
+        ),
         examples=["ops@gw.example.jp:2222"],
     )
-    names: Names = Field(description="the names that users connect to")
-    certificate: CertificateValues = Field(description="the server's key and certificate")
+    names: Names = Field(description=message("the names that users connect to"))
+    certificate: CertificateValues = Field(description=message("the server's key and certificate"))
     further_certificates: FurtherCertificates = Field(
         FurtherCertificates(),
-        description="certificates beside that one, each with names, key and files of its own",
+        description=message("certificates beside that one, each with names, key and files of its own"),
     )
-    submission: Submission = Field(Submission(), description="submission ports and what they ask for")
-    port_25: Port25 = Field(Port25(), description="what others rely on at port 25")
-    sasl: Sasl = Field(Sasl(), description="how accounts are checked")
+    submission: Submission = Field(
+        Submission(), description=message("submission ports and what they ask for")
+    )
+    port_25: Port25 = Field(Port25(), description=message("what others rely on at port 25"))
+    sasl: Sasl = Field(Sasl(), description=message("how accounts are checked"))
     check_account: CheckAccount | None = Field(
-        None, description="account for login checks; without it none are made"
+        None, description=message("account for login checks; without it none are made")
     )
     clients: Annotated[
         tuple[Literal["windows-live-mail", "thunderbird"], ...], AfterValidator(all_different)
-    ] = Field(("windows-live-mail", "thunderbird"), description="mail programs that users have")
+    ] = Field(("windows-live-mail", "thunderbird"), description=message("mail programs that users have"))
     leave_mail_alone: Annotated[tuple[ManagerName, ...], AfterValidator(all_different)] = Field(
         (),
-        description="configuration managers and panels that are on the host and do not touch its mail configuration",
+        description=message(
+            "configuration managers and panels that are on the host and do not touch its mail configuration"
+        ),
         examples=[["puppet"]],
     )
     decisions: Decisions = Field(
-        (), description="what a person decided about settings that were there before, each with its reason"
+        (),
+        description=message(
+            "what a person decided about settings that were there before, each with its reason"
+        ),
     )
     group: str | None = Field(
         None,
         pattern=HOST_NAME,
-        description="hosts that stand in for each other, as a pair of MX or a pool: never at work together",
+        description=message(
+            "hosts that stand in for each other, as a pair of MX or a pool: never at work together"
+        ),
         examples=["mx"],
     )
     family: FamilyName | None = Field(
         None,
-        description="the family of systems that the host is expected to be of; it is looked at, and refused "
-        "where it is another",
+        description=message(
+            "the family of systems that the host is expected to be of; it is looked at, and refused "
+            "where it is another"
+        ),
     )
     past_its_end_is_known: bool = Field(
         False,
-        description="changes are made although the system gets no security fixes any more, as CentOS 7",
+        description=message(
+            "changes are made although the system gets no security fixes any more, as CentOS 7"
+        ),
     )
     maintenance: Maintenance | None = Field(
-        None, description="when changes may be made on this host, beside what the site and its group say"
+        None,
+        description=message("when changes may be made on this host, beside what the site and its group say"),
     )
     production: bool = Field(
-        True, description="a server that people use: one at a time, stop at the first failure"
+        True, description=message("a server that people use: one at a time, stop at the first failure")
     )
     _through: "Host | None" = PrivateAttr(None)
     _purpose: Purpose = PrivateAttr(MAIL)
@@ -445,7 +538,11 @@ class Host(Model):
         foreign = next((place for place in places if place.name not in own), None)
         if foreign is not None:
             raise ValueError(
-                f"decides about '{foreign}', which is no name of this host; expected one of {', '.join(own)}"
+                message(
+                    "decides about '{foreign}', which is no name of this host; expected one of {own}",
+                    foreign=foreign,
+                    own=", ".join(own),
+                )
             )
         return self
 
@@ -457,18 +554,29 @@ class Host(Model):
         where = field_of(MX)
         if twice := next((name for name in mx.names if name in self.names.all), None):
             raise ValueError(
-                f"has {twice} both in names and in {where}.names; expected each name in one of them: a name says which "
-                "certificate is meant, to users, in the DNS (TLSA) and in the CA's ledger"
+                message(
+                    "has {twice} both in names and in {where}.names; expected each name in one of them: a "
+                    "name says which certificate is meant, to users, in the DNS (TLSA) and in the CA's ledger",
+                    twice=twice,
+                    where=where,
+                )
             )
         if clash := next((name for name in mx.all_files if name in own.all_files), None):
             raise ValueError(
-                f"has the file {clash} both for certificate and for {where}; expected other names in one of them, "
-                "since one would be written over the other"
+                message(
+                    "has the file {clash} both for certificate and for {where}; expected other names in one "
+                    "of them, since one would be written over the other",
+                    clash=clash,
+                    where=where,
+                )
             )
         if self.submission.auth_on_25:
             raise ValueError(
-                f"has submission.auth_on_25 beside {where}: users who log in on port 25 would be shown a certificate "
-                "without the name that they type; leave one of them out"
+                message(
+                    "has submission.auth_on_25 beside {where}: users who log in on port 25 would be shown a "
+                    "certificate without the name that they type; leave one of them out",
+                    where=where,
+                )
             )
         return self
 

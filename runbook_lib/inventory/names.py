@@ -5,6 +5,8 @@ import re
 
 import idna
 
+from runbook_lib.messages import message
+
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 
 
@@ -21,46 +23,67 @@ def dns_name(text: str) -> str:
         matter of policy).
     """
     if not text:
-        raise ValueError("is empty; expected a DNS name such as mail.example.jp")
+        raise ValueError(message("is empty; expected a DNS name such as mail.example.jp"))
     if text != "".join(text.split()):
-        raise ValueError("has a blank in it; expected a DNS name without blanks")
+        raise ValueError(message("has a blank in it; expected a DNS name without blanks"))
     try:
         # What it becomes is looked at: 192。0。2。25 is an address only then.
         text = text if text.isascii() else idna.uts46_remap(text, std3_rules=False)
     except idna.IDNAError as error:
-        raise ValueError(f"cannot be a DNS name ({error}); expected a name that IDNA 2008 allows") from None
+        raise ValueError(
+            message("cannot be a DNS name ({error}); expected a name that IDNA 2008 allows", error=str(error))
+        ) from None
     if _is_address(text):
         raise ValueError(
-            "is an IP address, which clients refuse as a DNS name in a certificate; "
-            "expected a DNS name such as mail.example.jp"
+            message(
+                "is an IP address, which clients refuse as a DNS name in a certificate; expected a DNS "
+                "name such as mail.example.jp"
+            )
         )
     if "*" in text:
         raise ValueError(
-            "is a wildcard, which the policy here does not grant: whoever holds its key speaks for "
-            "every name below; expected each name by itself"
+            message(
+                "is a wildcard, which the policy here does not grant: whoever holds its key speaks for "
+                "every name below; expected each name by itself"
+            )
         )
     if text.endswith("."):
-        raise ValueError(f"ends in a dot; write {text.rstrip('.')}")
+        raise ValueError(message("ends in a dot; write {name}", name=text.rstrip(".")))
     if "_" in text:
         raise ValueError(
-            "has an underscore, which a host name must not have; expected letters, digits and hyphens"
+            message(
+                "has an underscore, which a host name must not have; expected letters, digits and hyphens"
+            )
         )
     try:
         name = text.lower() if text.isascii() else idna.encode(text).decode("ascii")
         if "xn--" in name:
             idna.decode(name)
     except idna.IDNAError as error:
-        raise ValueError(f"cannot be a DNS name ({error}); expected a name that IDNA 2008 allows") from None
+        raise ValueError(
+            message("cannot be a DNS name ({error}); expected a name that IDNA 2008 allows", error=str(error))
+        ) from None
     if len(name) > 253:
-        raise ValueError(f"is {len(name)} characters long; expected at most 253")
+        raise ValueError(message("is {count} characters long; expected at most 253", count=len(name)))
     for label in name.split("."):
         if not _LABEL.fullmatch(label):
-            what = f"the part '{label}'" if label else "an empty part between two dots"
-            raise ValueError(f"has {what}; expected letters, digits and inner hyphens, 1 to 63 in each part")
+            what = (
+                message("the part '{label}'", label=label)
+                if label
+                else message("an empty part between two dots")
+            )
+            raise ValueError(
+                message(
+                    "has {what}; expected letters, digits and inner hyphens, 1 to 63 in each part", what=what
+                )
+            )
     if ends_in_a_number(name):
         raise ValueError(
-            f"ends in a number ('{name.rpartition('.')[2]}'), as addresses do, and no top-level domain is one; "
-            "expected a DNS name such as mail.example.jp"
+            message(
+                "ends in a number ('{number}'), as addresses do, and no top-level domain is one; expected "
+                "a DNS name such as mail.example.jp",
+                number=name.rpartition(".")[2],
+            )
         )
     return name
 
@@ -81,7 +104,9 @@ def full_dns_name(text: str) -> str:
     """
     name = dns_name(text)
     if "." not in name:
-        raise ValueError(f"is a short name; expected the whole name, such as {name}.example.jp")
+        raise ValueError(
+            message("is a short name; expected the whole name, such as {name}.example.jp", name=name)
+        )
     return name
 
 
@@ -109,7 +134,9 @@ def ip_address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise ValueError("is not an IP address; expected one such as 192.0.2.53 or 2001:db8::53") from None
+        raise ValueError(
+            message("is not an IP address; expected one such as 192.0.2.53 or 2001:db8::53")
+        ) from None
 
 
 def address(text: str) -> str:

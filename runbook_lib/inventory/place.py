@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Self
 
+from runbook_lib.messages import message
+
 MAIN_CF, MASTER_CF, DNS = "main.cf", "master.cf", "DNS"
 _DECIDABLE = re.compile(
     r"(?P<file>main\.cf), (?P<parameter>[A-Za-z0-9_]+)"
@@ -51,9 +53,11 @@ class Place:
         found = _DECIDABLE.fullmatch(text)
         if found is None:
             raise ValueError(
-                "is no place that a decision can be about; expected it as `runbook plan` prints it, such as "
-                "'main.cf, smtpd_use_tls', 'master.cf, submission/inet', 'master.cf, port 587' or "
-                "'DNS, mail.example.jp'"
+                message(
+                    "is no place that a decision can be about; expected it as `runbook plan` prints it, such "
+                    "as 'main.cf, smtpd_use_tls', 'master.cf, submission/inet', 'master.cf, port 587' or "
+                    "'DNS, mail.example.jp'"
+                )
             )
         return cls(
             found["file"] or found["services"] or found["dns"],

@@ -12,12 +12,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from runbook_lib.inventory.source import Location, Place
+from runbook_lib.messages import Message, message
+from runbook_lib.messages.words import either
 
 Schema = Mapping[str, Any]
 Sentence = Callable[[Place], str]
 
 _SHOWN_CHARACTERS = 60  # of what stands at a place
-HOST_NAME_IN_WORDS = "1 to 63 lower-case letters, digits, '.', '_' and '-', first a letter or digit"
+HOST_NAME_IN_WORDS = message("1 to 63 lower-case letters, digits, '.', '_' and '-', first a letter or digit")
 
 
 def refusals(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Location, Sentence]]:
@@ -29,21 +31,36 @@ def refusals(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[L
 
 def _sentence(detail: Mapping[str, Any], schema: Schema, location: Location) -> Sentence:
     field = _at(schema, location)
-    wanted = f"expected {_form(field)}" + (f" ({field['description']})" if "description" in field else "")
+    form = _form(field)
+    wanted = (
+        message("expected {form} ({description})", form=form, description=field["description"])
+        if "description" in field
+        else message("expected {form}", form=form)
+    )
     example = (
-        f"; for example {location[-1]}: {field['examples'][0]}" if location and "examples" in field else ""
+        message("; for example {field}: {example}", field=location[-1], example=field["examples"][0])
+        if location and "examples" in field
+        else ""
     )
     match detail["type"]:
         case "missing":
-            return _always(f"is missing; {wanted}{example}")
+            return _always(message("is missing; {wanted}{example}", wanted=wanted, example=example))
         case "extra_forbidden":
             return _always(unknown(str(location[-1]), known(_at(schema, location[:-1]))))
         case "value_error":
-            return _always(str(detail["ctx"]["error"]))
+            error = detail["ctx"]["error"]
+            return _always(next((one for one in error.args if isinstance(one, Message)), str(error)))
     if _is_secret(field) or "properties" in field:
         # What stands here may be the secret itself.
-        return lambda place: f"is {place.kind}; {wanted}{example}"
-    return lambda place: f"is {_written(place)}; {wanted}{_instead(field, place) or example}"
+        return lambda place: message(
+            "is {kind}; {wanted}{example}", kind=place.kind, wanted=wanted, example=example
+        )
+    return lambda place: message(
+        "is {written}; {wanted}{example}",
+        written=_written(place),
+        wanted=wanted,
+        example=_instead(field, place) or example,
+    )
 
 
 def _always(sentence: str) -> Sentence:
@@ -57,33 +74,44 @@ def known(schema: Schema) -> list[str]:
 
 def unknown(name: str, names: Sequence[str]) -> str:
     """The sentence about a field that no model has."""
+    return message("is not a field; {hint}", hint=instead(name, names))
+
+
+def instead(name: str, names: Sequence[str]) -> str:
+    """What is expected in place of a name that there is not: the one that is like it, else any of them."""
     close = difflib.get_close_matches(name, names, n=1)
-    return (
-        f"is not a field; {f'did you mean {close[0]}?' if close else 'expected one of ' + ', '.join(names)}"
-    )
+    if close:
+        return message("did you mean {close}?", close=close[0])
+    return message("expected one of {names}", names=", ".join(names))
 
 
 def _form(field: Schema) -> str:
     """What a field takes, in words."""
     if "anyOf" in field:
-        return f"{_form(_without_null(field))}, or nothing"
+        return message("{form}, or nothing", form=_form(_without_null(field)))
     if "enum" in field:
-        return " or ".join(map(str, field["enum"]))
+        return either(map(str, field["enum"]))
     if _is_secret(field):
-        return "a reference: env:NAME, file:PATH, keyring:SERVICE/USER or cmd:COMMAND"
+        return message("a reference: env:NAME, file:PATH, keyring:SERVICE/USER or cmd:COMMAND")
     match field.get("type"):
         case "integer":
-            return f"a whole number from {field['minimum']} to {field['maximum']}"
+            return message(
+                "a whole number from {least} to {most}", least=field["minimum"], most=field["maximum"]
+            )
         case "string":
-            return f"a text of at most {field['maxLength']} characters" if "maxLength" in field else "a text"
+            return (
+                message("a text of at most {most} characters", most=field["maxLength"])
+                if "maxLength" in field
+                else message("a text")
+            )
         case "boolean":
-            return "true or false"
+            return message("true or false")
         case "array" if "$ref" in field["items"]:
-            return "a list of blocks [{…}, {…}]"
+            return message("a list of blocks [{{…}}, {{…}}]")
         case "array":
-            return f"a list [A, B] with {_form(field['items'])} in each place"
+            return message("a list [A, B] with {form} in each place", form=_form(field["items"]))
         case _:
-            return f"a block with {', '.join(known(field))}"
+            return message("a block with {fields}", fields=", ".join(known(field)))
 
 
 def _instead(field: Schema, place: Place) -> str:
@@ -93,19 +121,19 @@ def _instead(field: Schema, place: Place) -> str:
         return ""
     is_number = wanted.get("type") == "integer" or isinstance(wanted.get("enum", [""])[0], int)
     if is_number and place.kind == "text" and re.fullmatch("[0-9]+", text):
-        return f"; write {int(text)} without quotes"
+        return message("; write {number} without quotes", number=int(text))
     if (
         is_number
         and re.fullmatch(r"[+-]?[0-9]+(\.0*)?([eE]\+?[0-9])?", text)
         and str(int(float(text))) != text
     ):
-        return f"; write {int(float(text))}"
+        return message("; write {value}", value=int(float(text)))
     if wanted.get("type") == "boolean" and text.lower() in ("yes", "on", "y", "no", "off", "n"):
-        return f"; write {'true' if text.lower() in ('yes', 'on', 'y') else 'false'}"
+        return message("; write {value}", value="true" if text.lower() in ("yes", "on", "y") else "false")
     if wanted.get("type") == "string" and place.kind != "text":
-        return f'; write "{text}" in quotes'
+        return message('; write "{text}" in quotes', text=text)
     if wanted.get("type") == "array" and "$ref" not in wanted["items"]:
-        return f"; write [{text}]"
+        return message("; write [{text}]", text=text)
     return ""
 
 
@@ -115,7 +143,7 @@ def _written(place: Place) -> str:
         return place.kind
     text = place.written
     text = text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
-    return f"{text!r}, {place.kind}" if place.kind == "text" else f"{text}, {place.kind}"
+    return message("{written}, {kind}", written=repr(text) if place.kind == "text" else text, kind=place.kind)
 
 
 def _is_secret(field: Schema) -> bool:

@@ -7,6 +7,7 @@ from runbook_lib.credentials import LOGIN_PASSWORD_MAX_BYTES, Secret, resolve
 from runbook_lib.errors import SecretUnavailable, SecretUnusable
 from runbook_lib.inventory.models import Host, Site
 from runbook_lib.inventory.purposes import field_of
+from runbook_lib.messages import joined, message
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,20 @@ def refuse_unusable(site: Site, hosts: Iterable[Host]) -> None:
     if len(wrong) == 1:
         raise wrong[0]
     if wrong:
-        told = "\n    ".join(f"{error.where}: {error.problem}; {error.remedy}" for error in wrong)
+        told = joined(
+            "\n    ",
+            (
+                message(
+                    "{where}: {problem}; {remedy}",
+                    where=error.where,
+                    problem=error.problem,
+                    remedy=error.remedy,
+                )
+                for error in wrong
+            ),
+        )
         raise SecretUnusable(
-            f"{len(wrong)} cannot be used as they are\n    {told}", "secrets", "do so for each of them"
+            message("{count} cannot be used as they are\n    {told}", count=len(wrong), told=told),
+            message("secrets"),
+            message("do so for each of them"),
         )

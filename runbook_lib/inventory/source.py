@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from runbook_lib.messages import message
+
 _YAML = "tag:yaml.org,2002:"
 _DIGITS_MAX = 18
 # An alias repeats what it names, and one that repeats others may make billions of a few lines. What is written out is
@@ -52,7 +54,7 @@ class Source:
         path = tuple(location)
         while path and path not in self.places:
             path = path[:-1]
-        return self.places.get(path, Place(1, 1, "a block"))
+        return self.places.get(path, Place(1, 1, message("a block")))
 
 
 def read(content: bytes) -> Source:
@@ -62,25 +64,45 @@ def read(content: bytes) -> Source:
         node = _composed(content)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        source.problems.append((Place(line, 1, "text"), (), "the file is not UTF-8; save it as UTF-8"))
+        source.problems.append(
+            (Place(line, 1, message("text")), (), message("the file is not UTF-8; save it as UTF-8"))
+        )
     except MarkedYAMLError as error:
         # The problem only, never ruamel's snippet of the line: a secret may stand there.
         mark = error.problem_mark or error.context_mark
-        place = Place(mark.line + 1, mark.column + 1, "text") if mark else Place(1, 1, "text")
+        place = (
+            Place(mark.line + 1, mark.column + 1, message("text")) if mark else Place(1, 1, message("text"))
+        )
         source.problems.append(
-            (place, (), f"this is not YAML: {error.problem}; a text with ':' or '#' needs quotes")
+            (
+                place,
+                (),
+                message(
+                    "this is not YAML: {problem}; a text with ':' or '#' needs quotes", problem=error.problem
+                ),
+            )
         )
     except ReusedAnchorWarning as error:
         line = int(re.findall(r"\(line: ([0-9]+)\)", str(error))[-1])
         source.problems.append(
-            (Place(line, 1, "text"), (), "this anchor (&NAME) is there twice; give each a name of its own")
+            (
+                Place(line, 1, message("text")),
+                (),
+                message("this anchor (&NAME) is there twice; give each a name of its own"),
+            )
         )
     except RecursionError:
         source.problems.append(
-            (Place(1, 1, "text"), (), "it is nested too deeply; an inventory has few levels")
+            (
+                Place(1, 1, message("text")),
+                (),
+                message("it is nested too deeply; an inventory has few levels"),
+            )
         )
     except YAMLError:
-        source.problems.append((Place(1, 1, "text"), (), "this is not YAML: it has a control character"))
+        source.problems.append(
+            (Place(1, 1, message("text")), (), message("this is not YAML: it has a control character"))
+        )
     else:
         source.data = _value(source, node, (), frozenset()) if node is not None else None
     return source
@@ -97,21 +119,25 @@ def _composed(content: bytes) -> Node | None:
 
 def _value(source: Source, node: Node, path: Location, around: frozenset[int]) -> Any:
     if id(node) in around:
-        source.places[path] = _place(node, "an alias")
-        source.problems.append((source.places[path], path, "this alias contains itself; write it out"))
+        source.places[path] = _place(node, message("an alias"))
+        source.problems.append(
+            (source.places[path], path, message("this alias contains itself; write it out"))
+        )
         return None
     if len(source.places) > source.most:
         if not any(place.kind == _TOO_MANY for place, *_ in source.problems):
-            text = f"aliases make more than {source.most} values of this file; write out what is meant"
+            text = message(
+                "aliases make more than {most} values of this file; write out what is meant", most=source.most
+            )
             source.problems.append((_place(node, _TOO_MANY), (), text))
         source.places[path] = _place(node, _TOO_MANY)
         return None
     around |= {id(node)}
     if isinstance(node, MappingNode):
-        source.places.setdefault(path, _place(node, "a block"))
+        source.places.setdefault(path, _place(node, message("a block")))
         return _mapping(source, node, path, around)
     if isinstance(node, SequenceNode):
-        source.places.setdefault(path, _place(node, "a list"))
+        source.places.setdefault(path, _place(node, message("a list")))
         # A tuple, since the models are frozen and strict.
         return tuple(_value(source, item, (*path, index), around) for index, item in enumerate(node.value))
     kind, value = _scalar(str(node.tag), node.value)
@@ -123,18 +149,26 @@ def _mapping(source: Source, node: MappingNode, path: Location, around: frozense
     values: dict[str, Any] = {}
     first: dict[str, Place] = {}
     for key, item in node.value:
-        at = _place(key, "a key")
+        at = _place(key, message("a key"))
         if not isinstance(key, ScalarNode) or key.tag != f"{_YAML}str":
-            written = key.value if isinstance(key, ScalarNode) else "a list or block"
+            written = key.value if isinstance(key, ScalarNode) else message("a list or block")
             hint = (
-                "write the values out or use defaults" if written == "<<" else f'write "{written}" in quotes'
+                message("write the values out or use defaults")
+                if written == "<<"
+                else message('write "{written}" in quotes', written=written)
             )
-            source.problems.append((at, path, f"the key {written} is not a text; {hint}"))
+            source.problems.append(
+                (at, path, message("the key {written} is not a text; {hint}", written=written, hint=hint))
+            )
             continue
         name = str(key.value)
         if name in values:
             source.problems.append(
-                (at, (*path, name), f"is there twice (first in line {first[name].line}); keep one")
+                (
+                    at,
+                    (*path, name),
+                    message("is there twice (first in line {line}); keep one", line=first[name].line),
+                )
             )
             continue
         first[name] = at
@@ -148,21 +182,25 @@ def _mapping(source: Source, node: MappingNode, path: Location, around: frozense
 
 def _scalar(tag: str, text: str) -> tuple[str, Any]:
     if tag == f"{_YAML}str":
-        return "text", text
+        return message("text"), text
     if tag == f"{_YAML}null":
-        return "empty", None
+        return message("empty"), None
     if tag == f"{_YAML}bool":
-        return "a yes/no value", text.lower() == "true"
+        return message("a yes/no value"), text.lower() == "true"
     if tag == f"{_YAML}int":
         if re.fullmatch(r"-?(0|[1-9][0-9]*)", text):
             # Python itself refuses to read very many digits (CVE-2020-10735), with a trace; no field has such a number.
-            return ("a number", int(text)) if len(text) <= _DIGITS_MAX else ("a number", Unreadable())
-        return "a number in a form that can be read in two ways", Unreadable()
+            return (
+                (message("a number"), int(text))
+                if len(text) <= _DIGITS_MAX
+                else (message("a number"), Unreadable())
+            )
+        return message("a number in a form that can be read in two ways"), Unreadable()
     if tag == f"{_YAML}float":
-        return "a number with a fraction or an exponent", Unreadable()
+        return message("a number with a fraction or an exponent"), Unreadable()
     if tag == f"{_YAML}timestamp":
-        return "a date", Unreadable()
-    return f"a value with the tag {tag}", Unreadable()
+        return message("a date"), Unreadable()
+    return message("a value with the tag {tag}", tag=tag), Unreadable()
 
 
 def _place(node: Node, kind: str, written: str | None = None) -> Place:

@@ -10,12 +10,13 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from runbook_lib.credentials import SecretRef
 from runbook_lib.inventory import names
+from runbook_lib.messages import message
 
 
 def _local_path(text: str, info: ValidationInfo) -> str:
     """Expand `~`, and a relative path from the inventory file's folder (never the working directory)."""
     if not text or "\0" in text:
-        raise ValueError("is empty; expected a path")
+        raise ValueError(message("is empty; expected a path"))
     folder: Path = info.context["folder"] if info.context else Path()
     return os.path.normpath(folder / Path(text).expanduser())
 
@@ -31,12 +32,18 @@ def _local_reference(reference: str, info: ValidationInfo) -> str:
 def _bare_file_name(text: str) -> str:
     if "/" in text:
         raise ValueError(
-            "has a '/'; expected a file name alone (the folder is the distribution's, an absolute one: "
-            f"Postfix would look for a relative path elsewhere, and TLS be off); write {Path(text).name}"
+            message(
+                "has a '/'; expected a file name alone (the folder is the distribution's, an absolute "
+                "one: Postfix would look for a relative path elsewhere, and TLS be off); write {name}",
+                name=Path(text).name,
+            )
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
         raise ValueError(
-            "is not a plain file name; expected letters, digits, '.', '_' and '-', first a letter or digit"
+            message(
+                "is not a plain file name; expected letters, digits, '.', '_' and '-', first a letter or "
+                "digit"
+            )
         )
     return text
 
@@ -44,7 +51,7 @@ def _bare_file_name(text: str) -> str:
 def _login(text: str) -> str:
     if not text or text.startswith("-") or re.search(r"[\s\0:/]", text):
         raise ValueError(
-            "is not the name of an account; expected one without blanks, ':' and '/', such as kanri"
+            message("is not the name of an account; expected one without blanks, ':' and '/', such as kanri")
         )
     return text
 
@@ -57,8 +64,11 @@ def _jump_hosts(text: str) -> str:
         )
         if match is None or ("@" not in jump and jump != text) or ("@" not in jump and match[2]):
             raise ValueError(
-                f"has '{jump}'; expected a host of this inventory, or user@host:port, several with commas between, "
-                "the nearest first"
+                message(
+                    "has '{jump}'; expected a host of this inventory, or user@host:port, several with commas "
+                    "between, the nearest first",
+                    jump=jump,
+                )
             )
     return text
 
@@ -66,7 +76,7 @@ def _jump_hosts(text: str) -> str:
 def _realm(text: str) -> str:
     if re.search(r"[\s\0@]", text):
         raise ValueError(
-            "has a blank or an '@'; expected the part behind the '@', such as example.jp, or nothing"
+            message("has a blank or an '@'; expected the part behind the '@', such as example.jp, or nothing")
         )
     return text
 
@@ -77,14 +87,20 @@ def _day(text: str) -> str:
     except ValueError:
         same = False
     if not same:
-        raise ValueError(f"is '{text}', which is no day; expected year, month, day, such as 2027-01-15")
+        raise ValueError(
+            message("is '{text}', which is no day; expected year, month, day, such as 2027-01-15", text=text)
+        )
     return text
 
 
 def _serial(text: str) -> str:
     if not re.fullmatch(r"([0-9A-F]{2}){1,20}", text):
         raise ValueError(
-            f"is '{text}', which is no serial; expected upper-case hexadecimal digits, as runbook ca list has it"
+            message(
+                "is '{text}', which is no serial; expected upper-case hexadecimal digits, as runbook ca "
+                "list has it",
+                text=text,
+            )
         )
     return text
 
@@ -93,7 +109,7 @@ def all_different(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """A list without a value that stands in it twice."""
     twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
     if twice is not None:
-        raise ValueError(f"has {twice} twice; expected each once")
+        raise ValueError(message("has {twice} twice; expected each once", twice=twice))
     return values
 
 

@@ -34,6 +34,13 @@ def worded(value: str) -> str:
     return _WORDS.get(value, value)
 
 
+def either(parts: Iterable[str]) -> str:
+    """One or more texts of which one is meant: 'a or b or c'."""
+    return functools.reduce(
+        lambda first, second: message("{first} or {second}", first=first, second=second), parts
+    )
+
+
 def listed(parts: Iterable[str]) -> str:
     """One or more texts in a sentence: 'a and b and c'."""
     return functools.reduce(

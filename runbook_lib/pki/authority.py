@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from runbook_lib.credentials import Secret
 from runbook_lib.errors import AuthorityError, CsrRefused, PolicyViolation
 from runbook_lib.inventory.purposes import MAIL
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import certificate, profile, rollover, storage
 from runbook_lib.pki.clock import BACKDATE, now_for_signing
 from runbook_lib.pki.csr import NOTHING_SIGNED, CheckedCsr, check_csr
@@ -130,9 +131,9 @@ class Authority:
     ) -> Issued:
         if read_certificate(self.directory) != self.certificate_pem:
             raise AuthorityError(
-                "another root signs since this one was opened; nothing was issued",
-                f"{host}, CA {self.directory}",
-                "run this again.",
+                message("another root signs since this one was opened; nothing was issued"),
+                message("{host}, CA {directory}", host=host, directory=self.directory),
+                message("run this again."),
             )
         at = now.astimezone(UTC).replace(microsecond=0) if now else self._now()
         names = tuple(dict.fromkeys(name.lower() for name in dns_names))
@@ -147,9 +148,12 @@ class Authority:
         if reasons:
             self.ledger.record_refusal(host, run, reasons, csr.csr_sha256, at)
             raise PolicyViolation(
-                "; ".join(reasons),
-                f"{host}, CA {self.directory}",
-                "change what the inventory says of its names or its certificate, or make a new CA in time.",
+                joined("; ", reasons),
+                message("{host}, CA {directory}", host=host, directory=self.directory),
+                message(
+                    "change what the inventory says of its names or its certificate, or make a new CA in "
+                    "time."
+                ),
                 NOTHING_SIGNED,
             )
         serial = self.draw_serial()
@@ -174,7 +178,7 @@ class Authority:
         return issued
 
     def _now(self) -> datetime:
-        return now_for_signing(f"CA {self.directory}", self.ledger.newest_time())
+        return now_for_signing(message("CA {directory}", directory=self.directory), self.ledger.newest_time())
 
     def _policy_reasons(
         self,
@@ -184,24 +188,49 @@ class Authority:
         not_before: datetime,
         not_after: datetime,
     ) -> list[str]:
-        reasons = [f"the name '{name}' {fault}" for name in names if (fault := name_fault(name))]
+        reasons: list[str] = [
+            message("the name '{name}' {fault}", name=name, fault=fault)
+            for name in names
+            if (fault := name_fault(name))
+        ]
         if not names:
-            reasons.append("there is no name to issue for")
+            reasons.append(message("there is no name to issue for"))
         if not 1 <= valid_days <= VALID_DAYS_MAX:
-            reasons.append(f"a lifetime of {valid_days} days was asked for; 1 to {VALID_DAYS_MAX} are issued")
+            reasons.append(
+                message(
+                    "a lifetime of {days} days was asked for; 1 to {most} are issued",
+                    days=valid_days,
+                    most=VALID_DAYS_MAX,
+                )
+            )
         elif not_after > self.certificate.not_valid_after_utc:
             end = self.certificate.not_valid_after_utc.isoformat()
             reasons.append(
-                f"{valid_days} days would end at {not_after.isoformat()}, after the CA's own end at {end}"
+                message(
+                    "{days} days would end at {not_after}, after the CA's own end at {end}",
+                    days=valid_days,
+                    not_after=not_after.isoformat(),
+                    end=end,
+                )
             )
         if not_before < self.certificate.not_valid_before_utc:
             begin = self.certificate.not_valid_before_utc.isoformat()
-            reasons.append(f"it would begin at {not_before.isoformat()}, before the CA itself at {begin}")
+            reasons.append(
+                message(
+                    "it would begin at {not_before}, before the CA itself at {begin}",
+                    not_before=not_before.isoformat(),
+                    begin=begin,
+                )
+            )
         if csr.public_key_sha256 == keys.public_key_sha256(self.certificate.public_key()):
-            reasons.append("the CSR carries the CA's own key; a server needs a key of its own")
+            reasons.append(message("the CSR carries the CA's own key; a server needs a key of its own"))
         if serial := compromised_keys(self.ledger).get(csr.public_key_sha256):
             reasons.append(
-                f"{serial}, a certificate of this key, was revoked: keyCompromise; chapter 1-1 makes a new key"
+                message(
+                    "{serial}, a certificate of this key, was revoked: keyCompromise; chapter 1-1 makes a "
+                    "new key",
+                    serial=serial,
+                )
             )
         return reasons
 
@@ -213,18 +242,26 @@ def outside(root: x509.Certificate | None, names: Sequence[str], domains: Sequen
         root: None: it is still to be made.
         domains: the site's, from the inventory; none: any. The root's own stand in it, where it has any.
     """
-    told = []
+    told: list[str] = []
     borne = profile.domains_of(root) if root else ()
     for name in names:
         if domains and not is_within(name, domains):
             told.append(
-                f"the name '{name}' is outside of {', '.join(domains)}; where it is the site's, too, add its domain to "
-                "site.ca.domains in the inventory"
+                message(
+                    "the name '{name}' is outside of {domains}; where it is the site's, too, add its domain "
+                    "to site.ca.domains in the inventory",
+                    name=name,
+                    domains=", ".join(domains),
+                )
             )
         elif borne and not is_within(name, borne):
             told.append(
-                f"the name '{name}' is outside of {', '.join(borne)}, which is all that the root is for; a new one has "
-                "the inventory's domains: runbook ca roll-over begin"
+                message(
+                    "the name '{name}' is outside of {borne}, which is all that the root is for; a new one "
+                    "has the inventory's domains: runbook ca roll-over begin",
+                    name=name,
+                    borne=", ".join(borne),
+                )
             )
     return told
 
@@ -253,14 +290,38 @@ def create(
     """
     faults = []
     if not 1 <= len(common_name) <= 64 or not common_name.isprintable() or not common_name.strip():
-        faults.append(f"the common name has {len(common_name)} characters; expected 1 to 64 printable ones")
+        faults.append(
+            message(
+                "the common name has {count} characters; expected 1 to 64 printable ones",
+                count=len(common_name),
+            )
+        )
     if not 1 <= valid_days <= CA_VALID_DAYS_MAX:
-        faults.append(f"a lifetime of {valid_days} days was asked for; 1 to {CA_VALID_DAYS_MAX} are taken")
+        faults.append(
+            message(
+                "a lifetime of {days} days was asked for; 1 to {most} are taken",
+                days=valid_days,
+                most=CA_VALID_DAYS_MAX,
+            )
+        )
     if len(passphrase.reveal()) < storage.PASSPHRASE_CHARACTERS_MIN:
-        faults.append(f"the passphrase has fewer than {storage.PASSPHRASE_CHARACTERS_MIN} characters")
+        faults.append(
+            message(
+                "the passphrase has fewer than {least} characters",
+                least=storage.PASSPHRASE_CHARACTERS_MIN,
+            )
+        )
     if faults:
-        raise PolicyViolation("; ".join(faults), f"CA {directory}", "change site.ca in the inventory.")
-    at = now.astimezone(UTC).replace(microsecond=0) if now else now_for_signing(f"CA {directory}")
+        raise PolicyViolation(
+            joined("; ", faults),
+            message("CA {directory}", directory=directory),
+            message("change site.ca in the inventory."),
+        )
+    at = (
+        now.astimezone(UTC).replace(microsecond=0)
+        if now
+        else now_for_signing(message("CA {directory}", directory=directory))
+    )
     with storage.being_made(directory) as stage:
         key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
         root = profile.sign_root(key, common_name, random_serial(), _root_validity(at, valid_days), domains)
@@ -285,7 +346,9 @@ def open_ca(directory: Path, passphrase: Secret, generation: int | None = None) 
     storage.check_modes(directory, there.handed_out)
     number = generation or there.signing
     name = storage.certificate_name(number)
-    root = certificate.load(storage.read(directory / name), f"CA {directory}, {name}")
+    root = certificate.load(
+        storage.read(directory / name), message("CA {directory}, {name}", directory=directory, name=name)
+    )
     key = storage.read_key(directory, passphrase, root, number)
     storage.strengthen_key(directory, key, passphrase, number)
     return Authority(directory, root, ledger, key)
@@ -326,15 +389,21 @@ def _begin_roll_over(
     name = rollover.name_of_next(common_name, generation)
     if not 1 <= valid_days <= CA_VALID_DAYS_MAX:
         raise PolicyViolation(
-            f"a lifetime of {valid_days} days was asked for; 1 to {CA_VALID_DAYS_MAX} are taken",
-            f"CA {directory}",
-            "change site.ca.valid_days in the inventory.",
+            message(
+                "a lifetime of {days} days was asked for; 1 to {most} are taken",
+                days=valid_days,
+                most=CA_VALID_DAYS_MAX,
+            ),
+            message("CA {directory}", directory=directory),
+            message("change site.ca.valid_days in the inventory."),
         )
     at = now.astimezone(UTC).replace(microsecond=0) if now else opened._now()
     there = directory / storage.certificate_name(generation)
     if there.is_file():
         # A begin was cut off before its last line; or the ledger is an older one, and users have this root already.
-        root = certificate.load(storage.read(there), f"CA {directory}, {there.name}")
+        root = certificate.load(
+            storage.read(there), message("CA {directory}, {name}", directory=directory, name=there.name)
+        )
         storage.read_key(directory, passphrase, root, generation)
     else:
         key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from runbook_lib.credentials import Secret
 from runbook_lib.errors import AuthorityError
+from runbook_lib.messages import message
 from runbook_lib.pki import authority, certificate, lists, rollover, storage
 from runbook_lib.pki.ledger import Issuance, Ledger
 from runbook_lib.pki.revocation import revocations
@@ -77,10 +78,10 @@ def write(directory: Path, target: Path) -> tuple[str, ...]:
             storage.write(target, packed.getvalue())
         except OSError as error:
             raise AuthorityError(
-                f"the backup cannot be written ({error.strerror})",
+                message("the backup cannot be written ({reason})", reason=error.strerror),
                 str(target),
-                "name a file that is not there yet, in a directory of your own with room.",
-                "No backup was made.",
+                message("name a file that is not there yet, in a directory of your own with room."),
+                message("No backup was made."),
             ) from error
         return tuple(sorted(paths))
 
@@ -114,10 +115,13 @@ def restore(directory: Path, source: Path, passphrase: Secret) -> Restored:
         there = place / storage.CERTIFICATE
         if there.is_file() and there.read_bytes() != (stage / storage.CERTIFICATE).read_bytes():
             raise AuthorityError(
-                "the backup is of another CA than the one that is there",
-                f"{source}, CA {directory}",
-                "name another directory in site.ca.directory of the inventory, or move the CA that is there aside.",
-                "Nothing was changed.",
+                message("the backup is of another CA than the one that is there"),
+                message("{source}, CA {directory}", source=source, directory=directory),
+                message(
+                    "name another directory in site.ca.directory of the inventory, or move the CA that is "
+                    "there aside."
+                ),
+                message("Nothing was changed."),
             )
         kept_roots = _keep_roots(place, stage)
         kept_lists = _keep_newer_lists(place, stage)
@@ -136,7 +140,9 @@ def _unpacked(place: Path, source: Path) -> Iterator[Path]:
             with tarfile.open(source, mode="r:") as archive:
                 for entry in archive:
                     if not entry.isfile() or not _NAME.fullmatch(entry.name) or entry.size > _BYTES_MAX:
-                        raise _no_backup(source, f"it holds {entry.name[:100]!r}, which no CA has")
+                        raise _no_backup(
+                            source, message("it holds {name}, which no CA has", name=repr(entry.name[:100]))
+                        )
                     content = archive.extractfile(entry)
                     storage.write(stage / entry.name, content.read() if content else b"")
         except (tarfile.TarError, OSError, EOFError) as error:
@@ -145,7 +151,7 @@ def _unpacked(place: Path, source: Path) -> Iterator[Path]:
         with Ledger(stage / storage.LEDGER).reading() as database:
             (said,) = database.execute("PRAGMA integrity_check").fetchone()
             if said != "ok":
-                raise _no_backup(source, f"its ledger is damaged: {said[:200]}")
+                raise _no_backup(source, message("its ledger is damaged: {said}", said=said[:200]))
             database.execute("PRAGMA journal_mode = WAL")
         lists.on_disk(stage)
         yield stage
@@ -192,8 +198,8 @@ def _keep_newer_lists(place: Path, stage: Path) -> tuple[int, ...]:
 
 def _no_backup(source: Path, why: str) -> AuthorityError:
     return AuthorityError(
-        f"this is no backup of a CA that can be brought back: {why}",
+        message("this is no backup of a CA that can be brought back: {why}", why=why),
         str(source),
-        "give a file that runbook ca backup wrote, whole.",
-        "Nothing was changed.",
+        message("give a file that runbook ca backup wrote, whole."),
+        message("Nothing was changed."),
     )

@@ -35,12 +35,14 @@ def load(content: bytes, where: str) -> x509.Certificate:
     """
     framing = pem.read(content, "CERTIFICATE", FILE_BYTES_MAX)
     faults = list(framing.faults) or [
-        f"line {block.line}: holds a {block.label}, not a CERTIFICATE"
+        message("line {line}: holds a {label}, not a CERTIFICATE", line=block.line, label=block.label)
         for block in framing.blocks[:1]
         if block.label not in LABELS
     ]
     if faults:
-        raise CertificateRefused("; ".join(faults), where, "bring the file as the CA returned it.")
+        raise CertificateRefused(
+            joined("; ", faults), where, message("bring the file as the CA returned it.")
+        )
     return parse(framing.blocks[0], where)
 
 
@@ -54,9 +56,12 @@ def parse(block: pem.Block, where: str) -> x509.Certificate:
         return der.certificate(block.der)
     except ValueError as error:
         raise CertificateRefused(
-            f"line {block.line}: the framing is right, and the content is no certificate: cut or altered",
+            message(
+                "line {line}: the framing is right, and the content is no certificate: cut or altered",
+                line=block.line,
+            ),
             where,
-            "ask the CA for the file again.",
+            message("ask the CA for the file again."),
         ) from error
 
 
@@ -130,12 +135,12 @@ def leaf_status(
     if not certificate_pem.strip():
         return message("there is no certificate yet")
     try:
-        leaf = load(certificate_pem, "the certificate")
+        leaf = load(certificate_pem, message("the certificate"))
     except CertificateRefused as error:
         return message("the file is not a certificate that OpenSSL reads: {problem}", problem=error.problem)
     if keys.public_key_sha256(leaf.public_key()) != public_key_sha256:
         return message("it is for another key than the server's")
-    if not is_issued_by(leaf, load(ca_pem, "the CA's certificate")):
+    if not is_issued_by(leaf, load(ca_pem, message("the CA's certificate"))):
         issuer = one_line(leaf.issuer.rfc4514_string())
         return message("it was not issued by this CA (issuer: {issuer})", issuer=issuer)
     missing = sorted({name.lower() for name in names} - set(dns_id.of(leaf)))

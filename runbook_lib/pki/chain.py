@@ -13,13 +13,15 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from runbook_lib.errors import CertificateRefused
-from runbook_lib.messages import message
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import certificate, chain_faults, pem
 from runbook_lib.pki.certificate import shown_dn, shown_name
 from runbook_lib.x509 import keys
 
 _ROOTS_BYTES_MAX = 4 * 1024 * 1024  # Mozilla's list is a quarter of a megabyte
-_AGAIN = "ask the CA for the server's certificate with its intermediates, as one PEM file, and bring that."
+_AGAIN = message(
+    "ask the CA for the server's certificate with its intermediates, as one PEM file, and bring that."
+)
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,17 @@ def read_pem(content: bytes, where: str) -> Chain:
     for block in framing.blocks:
         if block.label == "TRUSTED CERTIFICATE":
             faults.append(
-                f"line {block.line}: an OpenSSL 'trusted' certificate; export it: openssl x509 -in FILE"
+                message(
+                    "line {line}: an OpenSSL 'trusted' certificate; export it: openssl x509 -in FILE",
+                    line=block.line,
+                )
             )
         elif block.label not in certificate.LABELS:
-            faults.append(f"line {block.line}: holds a {block.label}, not a CERTIFICATE")
+            faults.append(
+                message("line {line}: holds a {label}, not a CERTIFICATE", line=block.line, label=block.label)
+            )
     if faults:
-        raise CertificateRefused("; ".join(faults), where, _remedy_for(content))
+        raise CertificateRefused(joined("; ", faults), where, _remedy_for(content))
     certificates = tuple(certificate.parse(block, where) for block in framing.blocks)
     original = Original(where, hashlib.sha256(content).hexdigest())
     return Chain(certificates, framing.notes, (original,))
@@ -134,7 +141,7 @@ def verify(chain: Chain, roots_pem: bytes, names: Sequence[str], at: datetime, w
     roots = _issuing_roots(chain, roots_pem)
     faults, where_from = chain_faults.faults(chain.certificates, roots, names, at, chain.roots)
     if faults:
-        raise CertificateRefused("; ".join(faults), where, where_from or _AGAIN)
+        raise CertificateRefused(joined("; ", faults), where, where_from or _AGAIN)
     proven, why = _paths(chain, roots, names, at)
     if not proven:
         raise CertificateRefused(why, where, _AGAIN)
@@ -172,10 +179,12 @@ def _issuing_roots(chain: Chain, roots_pem: bytes) -> list[x509.Certificate]:
     Raises:
         CertificateRefused: the roots are no PEM.
     """
-    where = "the trusted roots"
+    where = message("the trusted roots")
     framing = pem.read(roots_pem, "CERTIFICATE", _ROOTS_BYTES_MAX)
     if framing.faults:
-        raise CertificateRefused("; ".join(framing.faults), where, "mend the file of roots, or name another.")
+        raise CertificateRefused(
+            joined("; ", framing.faults), where, message("mend the file of roots, or name another.")
+        )
     issuers = {one.issuer.public_bytes() for one in chain.certificates}
     return [
         certificate.parse(block, where)
@@ -209,7 +218,12 @@ def _paths(
                 break
         else:
             told = chain_faults.on_the_path((*chain.certificates, root), at) or [fault]
-            why = why or f"does not validate for {name} from the root {shown_name(root)}: {'; '.join(told)}"
+            why = why or message(
+                "does not validate for {name} from the root {root}: {told}",
+                name=name,
+                root=shown_name(root),
+                told=joined("; ", told),
+            )
     return paths, why
 
 
@@ -232,7 +246,7 @@ def _path(
         try:
             path = builder.build_server_verifier(host).verify(leaf, list(others))
         except VerificationError as error:
-            return (), name, str(error) or "no path"
+            return (), name, str(error) or message("no path")
     return tuple(path), "", ""
 
 
@@ -247,10 +261,17 @@ def check_pair(leaf: x509.Certificate, public_key_sha256: str, where: str) -> No
     if not _is_for(leaf, public_key_sha256):
         seen = keys.public_key_sha256(leaf.public_key())
         raise CertificateRefused(
-            f"{shown_name(leaf)} is for another key: SHA-256 of the certificate's public key is {seen}, of the "
-            f"server's {public_key_sha256}",
+            message(
+                "{leaf} is for another key: SHA-256 of the certificate's public key is {seen}, of the "
+                "server's {public_key_sha256}",
+                leaf=shown_name(leaf),
+                seen=seen,
+                public_key_sha256=public_key_sha256,
+            ),
             where,
-            "bring the certificate for this server's CSR, or make a new CSR from the key that is there.",
+            message(
+                "bring the certificate for this server's CSR, or make a new CSR from the key that is there."
+            ),
         )
 
 
@@ -271,7 +292,11 @@ def _is_self_signed(one: x509.Certificate) -> bool:
 
 def _remedy_for(content: bytes) -> str:
     if content[:1] == b"\x30":
-        return "convert it: openssl x509 -inform DER -in FILE -out NEW (PKCS #7: openssl pkcs7 -print_certs)."
+        return message(
+            "convert it: openssl x509 -inform DER -in FILE -out NEW (PKCS #7: openssl pkcs7 -print_certs)."
+        )
     if b"PKCS7" in content:
-        return "convert it: openssl pkcs7 -print_certs -in FILE -out NEW."
-    return "paste the CA's text anew, from each BEGIN line to its END line as it was, or bring its own file."
+        return message("convert it: openssl pkcs7 -print_certs -in FILE -out NEW.")
+    return message(
+        "paste the CA's text anew, from each BEGIN line to its END line as it was, or bring its own file."
+    )

@@ -8,6 +8,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from runbook_lib.messages import message
+from runbook_lib.messages.words import either
 from runbook_lib.pki import certificate
 from runbook_lib.pki.certificate import shown_dn, shown_name
 from runbook_lib.pki.names import printable
@@ -32,14 +34,14 @@ def faults(
     """
     leaf = chain[0]
     covered = ", ".join(dns_id.of(leaf)) or "none"
-    found = [
-        f"{name} is not covered by the certificate (its names: {covered})"
+    found: list[str] = [
+        message("{name} is not covered by the certificate (its names: {covered})", name=name, covered=covered)
         for name in names_not_covered(leaf, names)
     ]
     found += [*usage_faults(leaf), *strength_faults(leaf)]
     remedy = ""
     if certificate.is_issued_by(leaf, leaf):
-        found.append("the certificate is signed by its own key, not by a CA")
+        found.append(message("the certificate is signed by its own key, not by a CA"))
     elif not any(certificate.is_issued_by(one, root) for one in chain for root in roots):
         own_roots = [one for one in (*chain, *came_with) if certificate.is_issued_by(one, one)]
         signed = [one for one in chain if one not in own_roots]
@@ -48,23 +50,28 @@ def faults(
             return [*found, _of_untrusted(untrusted[-1]), *out_of_time([leaf], at)], _OF_TRUSTED
         last = chain[-1]
         found.append(
-            f"the chain ends at {shown_name(last)}: its issuer's certificate {shown_dn(last.issuer)} is neither in "
-            "the file nor a trusted root; clients say 'unable to get local issuer certificate'"
+            message(
+                "the chain ends at {last}: its issuer's certificate {issuer} is neither in the file nor "
+                "a trusted root; clients say 'unable to get local issuer certificate'",
+                last=shown_name(last),
+                issuer=shown_dn(last.issuer),
+            )
         )
         remedy = where_to_get(last)
     return found + out_of_time([leaf], at), remedy
 
 
-_OF_TRUSTED = (
-    "order a certificate from a CA that the users' programs trust; with a CA of your own they have to get its root, "
-    "as `signed_by: own CA` does."
+_OF_TRUSTED = message(
+    "order a certificate from a CA that the users' programs trust; with a CA of your own "
+    "they have to get its root, as `signed_by: own CA` does."
 )
 
 
 def _of_untrusted(root: x509.Certificate) -> str:
-    return (
-        f"the chain leads to {shown_name(root)}, which came with it and is no trusted root here: clients that were not "
-        "given it say 'self-signed certificate in certificate chain'"
+    return message(
+        "the chain leads to {root}, which came with it and is no trusted root here: clients that "
+        "were not given it say 'self-signed certificate in certificate chain'",
+        root=shown_name(root),
     )
 
 
@@ -82,13 +89,16 @@ def where_to_get(last: x509.Certificate) -> str:
     missing = shown_dn(last.issuer)
     places = issuer_addresses(last)
     if not places:
-        return (
-            f"get the certificate of {missing} from the CA's page of intermediates (chain, CA bundle), and bring it as "
-            "one more file."
+        return message(
+            "get the certificate of {missing} from the CA's page of intermediates (chain, CA "
+            "bundle), and bring it as one more file.",
+            missing=missing,
         )
-    return (
-        f"get the certificate of {missing} from {' or '.join(places)} (the certificate names this place; nothing was "
-        "fetched), and bring it as one more file beside the others."
+    return message(
+        "get the certificate of {missing} from {places} (the certificate names this place; "
+        "nothing was fetched), and bring it as one more file beside the others.",
+        missing=missing,
+        places=either(places),
     )
 
 
@@ -111,13 +121,16 @@ def usage_faults(leaf: x509.Certificate) -> list[str]:
 
     Source: RFC 5280 4.2.1.3 and 4.2.1.12; RFC 8446 4.4.2.2 (a server's key has to sign).
     """
-    found = []
+    found: list[str] = []
     try:
         purposes = list(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
         if ExtendedKeyUsageOID.SERVER_AUTH not in purposes:
             found.append(
-                "the certificate is for another purpose: its extended key usage lacks serverAuth "
-                f"(it has {', '.join(oid._name for oid in purposes)}); order a TLS server certificate"
+                message(
+                    "the certificate is for another purpose: its extended key usage lacks serverAuth (it has "
+                    "{purposes}); order a TLS server certificate",
+                    purposes=", ".join(oid._name for oid in purposes),
+                )
             )
     except x509.ExtensionNotFound:
         pass
@@ -125,13 +138,15 @@ def usage_faults(leaf: x509.Certificate) -> list[str]:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
         if not usage.digital_signature:
             found.append(
-                "the certificate's key usage lacks digitalSignature, which a TLS server's key has to do"
+                message(
+                    "the certificate's key usage lacks digitalSignature, which a TLS server's key has to do"
+                )
             )
     except x509.ExtensionNotFound:
         pass
     try:
         if leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
-            found.append("the certificate is a CA's (CA:TRUE), not a server's")
+            found.append(message("the certificate is a CA's (CA:TRUE), not a server's"))
     except x509.ExtensionNotFound:
         pass
     return found
@@ -139,19 +154,33 @@ def usage_faults(leaf: x509.Certificate) -> list[str]:
 
 def strength_faults(one: x509.Certificate) -> list[str]:
     """A signature that can be forged, or a key that can be broken (RFC 9325 4.5; RFC 6194, RFC 6151)."""
-    found = []
+    found: list[str] = []
     try:
         algorithm, key = one.signature_hash_algorithm, one.public_key()
     except (UnsupportedAlgorithm, ValueError):
-        return [f"{shown_name(one)} has a key or a signature of a kind that clients do not know"]
+        return [
+            message(
+                "{name} has a key or a signature of a kind that clients do not know", name=shown_name(one)
+            )
+        ]
     if algorithm is not None and not isinstance(algorithm, keys.STRONG_HASHES):
         found.append(
-            f"{shown_name(one)} is signed with {algorithm.name.upper()}, which can be forged: clients refuse it"
+            message(
+                "{name} is signed with {algorithm}, which can be forged: clients refuse it",
+                name=shown_name(one),
+                algorithm=algorithm.name.upper(),
+            )
         )
     if (isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048) or (
         isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < 224
     ):
-        found.append(f"{shown_name(one)} has a key of {keys.describe_key(key)}, which clients refuse")
+        found.append(
+            message(
+                "{name} has a key of {key}, which clients refuse",
+                name=shown_name(one),
+                key=keys.describe_key(key),
+            )
+        )
     return found
 
 
@@ -166,6 +195,20 @@ def out_of_time(certificates: Sequence[x509.Certificate], at: datetime) -> list[
     late = [one for one in certificates if at > one.not_valid_after_utc]
     early = [one for one in certificates if at < one.not_valid_before_utc]
     return [
-        *(f"{shown_name(one)} expired at {one.not_valid_after_utc.isoformat()}" for one in late),
-        *(f"{shown_name(one)} is not valid before {one.not_valid_before_utc.isoformat()}" for one in early),
+        *(
+            message(
+                "{name} expired at {end}",
+                name=shown_name(one),
+                end=one.not_valid_after_utc.isoformat(),
+            )
+            for one in late
+        ),
+        *(
+            message(
+                "{name} is not valid before {begin}",
+                name=shown_name(one),
+                begin=one.not_valid_before_utc.isoformat(),
+            )
+            for one in early
+        ),
     ]

@@ -19,7 +19,7 @@ WRITTEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
 AHEAD_MAX = timedelta(days=731)
 TODAY = "RUNBOOK_TODAY"
 
-_UNSIGNED = "Nothing was signed."
+_UNSIGNED = message("Nothing was signed.")
 _SECONDS = re.compile(r"[0-9]{1,11}(\.[0-9]+)?")
 
 
@@ -37,24 +37,39 @@ def now_for_signing(where: str, known: datetime | None = None) -> datetime:
             nobody says that this is the day; or on another day than the one that is said. Nothing was signed.
     """
     now = datetime.now(UTC).replace(microsecond=0)
-    latest, what = WRITTEN_AT, "this program was written after"
+    latest, what = WRITTEN_AT, message("this program was written after")
     if known is not None and known > latest:
-        latest, what = known, "the CA's ledger has a row of"
+        latest, what = known, message("the CA's ledger has a row of")
     if now < latest - BACKDATE:
         raise AuthorityError(
-            f"this machine's clock says {_utc(now)}, and {what} {_utc(latest)}: one of the two is wrong",
+            message(
+                "this machine's clock says {now}, and {what} {latest}: one of the two is wrong",
+                now=_utc(now),
+                what=what,
+                latest=_utc(latest),
+            ),
             where,
-            "set the clock (chrony or systemd-timesyncd keep it right), then run this again; where the clock is right, "
-            "the row was written by one that ran ahead, and what it signed has to be looked at.",
+            message(
+                "set the clock (chrony or systemd-timesyncd keep it right), then run this again; where "
+                "the clock is right, the row was written by one that ran ahead, and what it signed has "
+                "to be looked at."
+            ),
             _UNSIGNED,
         )
     if not _is_the_day(now, where) and now - latest > AHEAD_MAX:
         raise AuthorityError(
-            f"this machine's clock says {_utc(now)}, more than two years after {_utc(latest)}, the newest time that is "
-            "known here: what a clock signs that runs ahead is not valid for anybody yet",
+            message(
+                "this machine's clock says {now}, more than two years after {latest}, the newest time "
+                "that is known here: what a clock signs that runs ahead is not valid for anybody yet",
+                now=_utc(now),
+                latest=_utc(latest),
+            ),
             where,
-            "set the clock (chrony or systemd-timesyncd keep it right); where it is right, say which day it is, by a "
-            f"calendar: {TODAY}=YEAR-MONTH-DAY before the command.",
+            message(
+                "set the clock (chrony or systemd-timesyncd keep it right); where it is right, say which "
+                "day it is, by a calendar: {today}=YEAR-MONTH-DAY before the command.",
+                today=TODAY,
+            ),
             _UNSIGNED,
         )
     return now
@@ -68,14 +83,19 @@ def _is_the_day(now: datetime, where: str) -> bool:
     try:
         day = date.fromisoformat(said)
     except ValueError:
-        problem = f"{TODAY} is '{said}', which is no day"
-        remedy = "give year, month and day, such as 2027-01-15, or leave it out."
+        problem = message("{today} is '{said}', which is no day", today=TODAY, said=said)
+        remedy = message("give year, month and day, such as 2027-01-15, or leave it out.")
         raise AuthorityError(problem, where, remedy, _UNSIGNED) from None
     if abs(day - now.date()) > timedelta(days=1):
         raise AuthorityError(
-            f"{TODAY} says {said}, and this machine's clock says {_utc(now)}: one of the two is wrong",
+            message(
+                "{today} says {said}, and this machine's clock says {now}: one of the two is wrong",
+                today=TODAY,
+                said=said,
+                now=_utc(now),
+            ),
             where,
-            "set the clock, then run this again.",
+            message("set the clock, then run this again."),
             _UNSIGNED,
         )
     return True
@@ -89,9 +109,9 @@ def told_time(told: str, where: str) -> datetime:
     """
     if not _SECONDS.fullmatch(told):
         raise CommandFailed(
-            f"the host does not tell its time in seconds, but '{told[:100]}'",
+            message("the host does not tell its time in seconds, but '{told}'", told=told[:100]),
             where,
-            "see what `date -u +%s.%N` prints there: GNU's date is expected",
+            message("see what `date -u +%s.%N` prints there: GNU's date is expected"),
         )
     return datetime.fromtimestamp(float(told), UTC)
 
@@ -116,10 +136,18 @@ def check_clock_skew(host_time: datetime, controller_time: datetime, where: str)
     )
     if abs(skew) > BACKDATE:
         raise ApplyRefused(
-            f"{stated}: host {_utc(host_time)}, controller {_utc(controller_time)}; "
-            f"up to {_spoken(round(BACKDATE.total_seconds()))} are taken",
+            message(
+                "{stated}: host {host_time}, controller {controller_time}; up to {most} are taken",
+                stated=stated,
+                host_time=_utc(host_time),
+                controller_time=_utc(controller_time),
+                most=_spoken(round(BACKDATE.total_seconds())),
+            ),
             where,
-            "set the clock that is wrong (chrony or systemd-timesyncd keep it right), then run this again.",
+            message(
+                "set the clock that is wrong (chrony or systemd-timesyncd keep it right), then run this "
+                "again."
+            ),
         )
     if seconds == 0:
         return message("the host's clock agrees with the controller's")

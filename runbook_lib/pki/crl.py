@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from runbook_lib.errors import PolicyViolation
+from runbook_lib.messages import message
 from runbook_lib.pki import lists, pem, rollover, storage
 from runbook_lib.pki.clock import BACKDATE, now_for_signing
 from runbook_lib.pki.ledger import Ledger, read, written
@@ -69,9 +70,9 @@ def make(
     """
     if not 1 <= days <= DAYS_MAX:
         raise PolicyViolation(
-            f"a list for {days} days was asked for; 1 to {DAYS_MAX} are made",
+            message("a list for {days} days was asked for; 1 to {most} are made", days=days, most=DAYS_MAX),
             "--days",
-            "a short life means that a revocation is known soon; make the list again before it ends",
+            message("a short life means that a revocation is known soon; make the list again before it ends"),
         )
     with storage.locked(ledger.path.parent):
         return _make(ledger, root, key, generation, days, now)
@@ -88,7 +89,7 @@ def _make(
     at = (
         now.astimezone(UTC).replace(microsecond=0)
         if now
-        else now_for_signing(f"CA {ledger.path.parent}", ledger.newest_time())
+        else now_for_signing(message("CA {directory}", directory=ledger.path.parent), ledger.newest_time())
     )
     this_update, next_update = at - BACKDATE, at + timedelta(days=days)
     identifier = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value

@@ -9,12 +9,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from runbook_lib.errors import CsrRefused
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import csr_rules, odd_strings
 from runbook_lib.pki.pem import read as read_framing
 from runbook_lib.x509 import keys
 
-_IN_UTF8 = "write what is not ASCII as UTF-8 (`openssl req -utf8`, string_mask = utf8only)"
-NOTHING_SIGNED = "Nothing was signed; the issuance table is unchanged."
+_IN_UTF8 = message("write what is not ASCII as UTF-8 (`openssl req -utf8`, string_mask = utf8only)")
+NOTHING_SIGNED = message("Nothing was signed; the issuance table is unchanged.")
 SIZE_BYTES_MAX = 64 * 1024
 # OpenSSL reads both; the second is what old Netscape and Microsoft tools wrote (RFC 7468 7).
 _LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
@@ -53,13 +54,17 @@ def check_csr(pem: bytes, granted: Sequence[str], where: str, *, key_bits_min: i
     reasons += name_reasons
     if reasons or key is None:
         extra = csr_rules.not_granted(names, granted)
-        add = (
-            f"add {', '.join(extra)} to this host's names in the inventory, or "
-            if 1 <= len(extra) <= 5
-            else ""
-        )
+        again = message("make the CSR again with chapter 1-1, which asks only for what is granted.")
         raise refused(
-            reasons, where, f"{add}make the CSR again with chapter 1-1, which asks only for what is granted."
+            reasons,
+            where,
+            message(
+                "add {names} to this host's names in the inventory, or {again}",
+                names=", ".join(extra),
+                again=again,
+            )
+            if 1 <= len(extra) <= 5
+            else again,
         )
     return CheckedCsr(
         request,
@@ -76,22 +81,26 @@ def refused(reasons: Sequence[str], where: str, remedy: str) -> CsrRefused:
     problem = (
         reasons[0]
         if len(reasons) == 1
-        else f"refused for {len(reasons)} reasons:" + "".join(f"\n  - {reason}" for reason in reasons)
+        else message(
+            "refused for {count} reasons:{reasons}",
+            count=len(reasons),
+            reasons=joined("\n  - ", ("", *reasons)),
+        )
     )
     return CsrRefused(problem, where, remedy, NOTHING_SIGNED)
 
 
 def _read(content: bytes, where: str) -> x509.CertificateSigningRequest:
-    again = "make the CSR again with chapter 1-1, and bring back the file as it is."
+    again = message("make the CSR again with chapter 1-1, and bring back the file as it is.")
     framing = read_framing(content, "CERTIFICATE REQUEST", SIZE_BYTES_MAX)
     faults = list(framing.faults)
     faults += [
-        f"line {block.line}: holds a {block.label}, not a CERTIFICATE REQUEST"
+        message("line {line}: holds a {label}, not a CERTIFICATE REQUEST", line=block.line, label=block.label)
         for block in framing.blocks
         if block.label not in _LABELS
     ]
     if len(framing.blocks) > 1 and not faults:
-        faults.append(f"holds {len(framing.blocks)} CSRs; one file has one")
+        faults.append(message("holds {count} CSRs; one file has one", count=len(framing.blocks)))
     if faults:
         raise refused(faults, where, again)
     try:
@@ -100,9 +109,13 @@ def _read(content: bytes, where: str) -> x509.CertificateSigningRequest:
         return request
     except (ValueError, TypeError, x509.InvalidVersion) as error:  # TypeError: a bit string in a name
         if odd := odd_strings.first(framing.blocks[0].der):
-            raise refused([f"its subject has {odd}"], where, f"{_IN_UTF8}, or {again}") from error
+            raise refused(
+                [message("its subject has {odd}", odd=odd)],
+                where,
+                message("{in_utf8}, or {again}", in_utf8=_IN_UTF8, again=again),
+            ) from error
         raise refused(
-            ["the framing is right, and the content is no CSR: cut or altered"], where, again
+            [message("the framing is right, and the content is no CSR: cut or altered")], where, again
         ) from error
 
 
@@ -112,11 +125,18 @@ def _key_and_reasons(
     try:
         key = request.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
-        return None, [f"has a key that cannot be used ({error}); make it RSA 2048 or more, or P-256"]
+        return None, [
+            message(
+                "has a key that cannot be used ({error}); make it RSA 2048 or more, or P-256",
+                error=str(error),
+            )
+        ]
     reasons = list(keys.key_faults(key, key_bits_min))
     # cryptography writes such a key plainly: the certificate would not fit the server's key file.
     if not reasons and keys.spki(key) not in request.tbs_certrequest_bytes:
         reasons.append(
-            "has a key in an odd form (RSA-PSS only, or a spelled-out curve); make it plain RSA or P-256"
+            message(
+                "has a key in an odd form (RSA-PSS only, or a spelled-out curve); make it plain RSA or P-256"
+            )
         )
     return key, reasons

@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, ExtensionOID, NameOID
 
+from runbook_lib.messages import message
 from runbook_lib.pki.names import name_fault, printable
 from runbook_lib.x509.keys import STRONG_HASHES
 
@@ -14,28 +15,36 @@ NAMES_MAX = 100
 
 _EXTENSION_REQUEST = x509.ObjectIdentifier("1.2.840.113549.1.9.14")
 _KINDS: dict[type[x509.GeneralName], str] = {
-    x509.RFC822Name: "e-mail address",
+    x509.RFC822Name: message("e-mail address"),
     x509.UniformResourceIdentifier: "URI",
-    x509.IPAddress: "IP address",
-    x509.DirectoryName: "directory name",
-    x509.RegisteredID: "registered ID",
-    x509.OtherName: "other name",
+    x509.IPAddress: message("IP address"),
+    x509.DirectoryName: message("directory name"),
+    x509.RegisteredID: message("registered ID"),
+    x509.OtherName: message("other name"),
 }
 
 
 def signature_reasons(request: x509.CertificateSigningRequest) -> list[str]:
     """The CSR is signed by its own key (whoever sent it has the key), with a hash that does not collide."""
-    reasons = []
+    reasons: list[str] = []
     try:
         algorithm = request.signature_hash_algorithm
         if algorithm is not None and not isinstance(algorithm, STRONG_HASHES):
-            taken = "SHA-256, SHA-384 or SHA-512 is taken (SHA-1 and MD5 can be forged)"
-            reasons.append(f"is signed with {algorithm.name.upper()}; {taken}")
+            reasons.append(
+                message(
+                    "is signed with {algorithm}; SHA-256, SHA-384 or SHA-512 is taken (SHA-1 and MD5 can be forged)",
+                    algorithm=algorithm.name.upper(),
+                )
+            )
         elif not request.is_signature_valid:
-            reasons.append("is not signed by the key it carries, or was altered since")
+            reasons.append(message("is not signed by the key it carries, or was altered since"))
     except (ValueError, UnsupportedAlgorithm) as error:
         oid = request.signature_algorithm_oid.dotted_string
-        reasons.append(f"has a signature that cannot be checked (algorithm {oid}: {error})")
+        reasons.append(
+            message(
+                "has a signature that cannot be checked (algorithm {oid}: {error})", oid=oid, error=str(error)
+            )
+        )
     return reasons
 
 
@@ -44,13 +53,17 @@ def attribute_reasons(request: x509.CertificateSigningRequest) -> list[str]:
     try:
         kinds = Counter(attribute.oid for attribute in request.attributes)
     except ValueError as error:
-        return [f"has attributes that cannot be read ({error})"]
-    reasons = [
-        f"has the attribute {_named(oid)}; only an extension request is taken"
+        return [message("has attributes that cannot be read ({error})", error=str(error))]
+    reasons: list[str] = [
+        message("has the attribute {oid}; only an extension request is taken", oid=_named(oid))
         for oid in sorted(kinds, key=lambda oid: oid.dotted_string)
         if oid != _EXTENSION_REQUEST
     ]
-    reasons += [f"has the attribute {_named(oid)} {count} times" for oid, count in kinds.items() if count > 1]
+    reasons += [
+        message("has the attribute {oid} {count} times", oid=_named(oid), count=count)
+        for oid, count in kinds.items()
+        if count > 1
+    ]
     return reasons
 
 
@@ -62,8 +75,13 @@ def names_and_reasons(
     try:
         extensions = list(request.extensions)
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        hint = "a DNS name that is not ASCII must be written as its A-label, xn--…"
-        return (), [f"has extensions that cannot be read ({error}); {hint}"]
+        return (), [
+            message(
+                "has extensions that cannot be read ({error}); a DNS name that is not ASCII must be written as its "
+                "A-label, xn--…",
+                error=str(error),
+            )
+        ]
     reasons: list[str] = []
     alternatives: list[str] = []
     for extension in extensions:
@@ -90,7 +108,11 @@ def _common_names(request: x509.CertificateSigningRequest) -> list[str]:
 def _san_reasons(names: x509.SubjectAlternativeName) -> list[str]:
     """Only DNS names: the inventory grants nothing else."""
     return [
-        f"asks for the {_KINDS[type(name)]} {_value(name)}; only DNS names are granted"
+        message(
+            "asks for the {kind} {name}; only DNS names are granted",
+            kind=_KINDS[type(name)],
+            name=_value(name),
+        )
         for name in names
         if not isinstance(name, x509.DNSName)
     ]
@@ -110,43 +132,57 @@ def _extension_reasons(extension: x509.Extension[x509.ExtensionType]) -> list[st
     """Nothing is copied from a CSR; what asks to be a CA, or for another use, is refused to be seen."""
     match extension.value:
         case x509.BasicConstraints(ca=True):
-            return ["asks to be a CA (basicConstraints CA:TRUE)"]
+            return [message("asks to be a CA (basicConstraints CA:TRUE)")]
         case x509.BasicConstraints():
             return []
         case x509.KeyUsage() as usage:
             asked = {"keyCertSign": usage.key_cert_sign, "cRLSign": usage.crl_sign}
             return [
-                f"asks for the key usage {name}, which only a CA has"
+                message("asks for the key usage {name}, which only a CA has", name=name)
                 for name, wanted in asked.items()
                 if wanted
             ]
         case x509.ExtendedKeyUsage() as usages:
             return [
-                f"asks for the extended key usage {_named(oid)}; only serverAuth is granted"
+                message("asks for the extended key usage {oid}; only serverAuth is granted", oid=_named(oid))
                 for oid in usages
                 if oid != ExtendedKeyUsageOID.SERVER_AUTH
             ]
         case _:
-            return [f"asks for the extension {_named(extension.oid)}, which this CA does not issue"]
+            return [
+                message(
+                    "asks for the extension {oid}, which this CA does not issue", oid=_named(extension.oid)
+                )
+            ]
 
 
 def _name_reasons(names: Sequence[str], granted: Sequence[str]) -> list[str]:
     if not names:
-        return ["asks for no name at all: neither a DNS name in the SAN nor a common name"]
+        return [message("asks for no name at all: neither a DNS name in the SAN nor a common name")]
     if len(names) > NAMES_MAX:
-        return [f"asks for {len(names)} names; at most {NAMES_MAX} are taken"]
+        return [message("asks for {count} names; at most {most} are taken", count=len(names), most=NAMES_MAX)]
     extra = not_granted(names, granted)
-    given = ", ".join(granted) or "no name"
-    reasons = []
+    given = ", ".join(granted) or message("no name")
+    reasons: list[str] = []
     for name in names:
         shown, fault = printable(name), name_fault(name)
         if fault:
-            reasons.append(f"asks for the name '{shown}', which {fault}")
+            reasons.append(message("asks for the name '{shown}', which {fault}", shown=shown, fault=fault))
         elif name in extra and "*" in name:
-            reasons.append(f"asks for the wildcard {shown}: wildcard not granted (granted: {given})")
+            reasons.append(
+                message(
+                    "asks for the wildcard {shown}: wildcard not granted (granted: {given})",
+                    shown=shown,
+                    given=given,
+                )
+            )
         elif name in extra:
             reasons.append(
-                f"asks for the name {shown}, which the inventory does not grant (granted: {given})"
+                message(
+                    "asks for the name {shown}, which the inventory does not grant (granted: {given})",
+                    shown=shown,
+                    given=given,
+                )
             )
     return reasons
 

@@ -29,9 +29,9 @@ _PEM_IN_BASE64 = re.compile(
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\s]+={0,2}\s*")
 _ESCAPED_LINE_END = re.compile(rb"(?:\\+r)?\\+n")
 
-PRIVATE_KEY = "a private key"
-PKCS12 = "a PKCS #12 file (.pfx, .p12), which is made to carry a private key"
-KEY_STORE = "a Java key store, which is made to carry a private key"
+PRIVATE_KEY = message("a private key")
+PKCS12 = message("a PKCS #12 file (.pfx, .p12), which is made to carry a private key")
+KEY_STORE = message("a Java key store, which is made to carry a private key")
 
 _WAS_UTF_16 = message("was UTF-16 text; read as such")
 _HAD_ESCAPED_LINE_ENDS = message(
@@ -42,20 +42,24 @@ _HOLDS_BASE64 = message("holds base64 of PEM (a secret of Kubernetes has such va
 
 # What carries no certificate that could be read here, and what to do with it instead.
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
-    (b"\x1f\x8b", "a gzip archive", "unpack it, and bring the files in it"),
-    (b"BZh", "a bzip2 archive", "unpack it, and bring the files in it"),
-    (b"\xfd7zXZ", "an xz archive", "unpack it, and bring the files in it"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it, and bring the files in it"),
-    (b"Rar!", "a RAR archive", "unpack it, and bring the files in it"),
-    (b"%PDF", "a PDF document", "bring the certificate's own file; a PDF shows it only to people"),
-    (b"{\\rtf", "a word processor's document", "save the certificate's text as plain text"),
+    (b"\x1f\x8b", message("a gzip archive"), message("unpack it, and bring the files in it")),
+    (b"BZh", message("a bzip2 archive"), message("unpack it, and bring the files in it")),
+    (b"\xfd7zXZ", message("an xz archive"), message("unpack it, and bring the files in it")),
+    (b"7z\xbc\xaf\x27\x1c", message("a 7-Zip archive"), message("unpack it, and bring the files in it")),
+    (b"Rar!", message("a RAR archive"), message("unpack it, and bring the files in it")),
+    (
+        b"%PDF",
+        message("a PDF document"),
+        message("bring the certificate's own file; a PDF shows it only to people"),
+    ),
+    (b"{\\rtf", message("a word processor's document"), message("save the certificate's text as plain text")),
     (
         b"\xd0\xcf\x11\xe0",
-        "an Office document or an Outlook mail",
-        "save the attachment, or its text as plain text",
+        message("an Office document or an Outlook mail"),
+        message("save the attachment, or its text as plain text"),
     ),
-    (b"\x89PNG", "a picture", "bring the certificate's own file"),
-    (b"\xff\xd8\xff", "a picture", "bring the certificate's own file"),
+    (b"\x89PNG", message("a picture"), message("bring the certificate's own file")),
+    (b"\xff\xd8\xff", message("a picture"), message("bring the certificate's own file")),
 )
 
 
@@ -78,7 +82,9 @@ def foreign(content: bytes) -> tuple[str, str] | None:
         if content.startswith(magic):
             return what, remedy
     if _HTML.match(content) and b"-----BEGIN" not in content:
-        return "a web page (of a download that needed a login, perhaps)", "download the certificate again"
+        return message("a web page (of a download that needed a login, perhaps)"), message(
+            "download the certificate again"
+        )
     return None
 
 

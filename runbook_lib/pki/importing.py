@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from runbook_lib.errors import CertificateRefused
-from runbook_lib.messages import message
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import certificate, chain, returned
 from runbook_lib.pki.certificate import shown_dn, shown_name
 from runbook_lib.pki.chain import Chain
@@ -56,7 +56,10 @@ def canonical(
         check_openssl_reads(proven, where)
     except CertificateRefused as refusal:
         raise CertificateRefused(
-            f"{refusal.problem}\n  What came back:{_held(came)}", where, refusal.remedy, refusal.changed
+            message("{problem}\n  What came back:{held}", problem=refusal.problem, held=_held(came)),
+            where,
+            refusal.remedy,
+            refusal.changed,
         ) from refusal
     if demands_stapling(proven.leaf):
         proven = chain.noted(proven, _STAPLING)
@@ -87,15 +90,22 @@ def check_names(leaf: x509.Certificate, names: Sequence[str], also_named: Sequen
     lines = [
         *(f"   {name}" for name in has if name.lower() in known),
         *(f" + {name}" for name in further),
-        *(f" - {name} (covered by a wildcard)" for name in sorted(wanted - set(has))),
+        *(message(" - {name} (covered by a wildcard)", name=name) for name in sorted(wanted - set(has))),
     ]
     decided = ", ".join(f'"{name}"' for name in (*also_named, *further))
     raise CertificateRefused(
-        "its names are not those of the inventory (+ in the certificate alone, - in the inventory alone):\n   "
-        + "\n   ".join(lines),
+        message(
+            "its names are not those of the inventory (+ in the certificate alone, - in the inventory "
+            "alone):\n   {names}",
+            names=joined("\n   ", lines),
+        ),
         where,
-        "somebody has to decide. Whoever has this server's key can speak for these names: if that is meant, write "
-        f"certificate.also_named: [{decided}] in the inventory; else ask the CA for a certificate without them.",
+        message(
+            "somebody has to decide. Whoever has this server's key can speak for these names: if "
+            "that is meant, write certificate.also_named: [{decided}] in the inventory; else ask the "
+            "CA for a certificate without them.",
+            decided=decided,
+        ),
     )
 
 
@@ -110,20 +120,33 @@ def check_openssl_reads(proven: Chain, where: str) -> None:
         context.load_verify_locations(cadata=proven.pem.decode("ascii"))
     except ssl.SSLError as error:
         raise CertificateRefused(
-            f"OpenSSL cannot read it ({error.reason or error})", where, "ask the CA for the file again."
+            message("OpenSSL cannot read it ({reason})", reason=error.reason or str(error)),
+            where,
+            message("ask the CA for the file again."),
         ) from error
     read = context.cert_store_stats()["x509"]
     if read != len(proven.certificates):
         raise CertificateRefused(
-            f"OpenSSL reads {read} certificates where {len(proven.certificates)} are",
+            message(
+                "OpenSSL reads {read} certificates where {count} are",
+                read=read,
+                count=len(proven.certificates),
+            ),
             where,
-            "ask the CA for the file again.",
+            message("ask the CA for the file again."),
         )
 
 
 def _held(came: Chain) -> str:
-    return "".join(
-        f"\n  - {place}: {shown_name(one)}, issued by {shown_dn(one.issuer)}, "
-        f"{one.not_valid_before_utc:%Y-%m-%d} to {one.not_valid_after_utc:%Y-%m-%d}"
+    told = [
+        message(
+            "{place}: {name}, issued by {issuer}, {begin} to {end}",
+            place=place,
+            name=shown_name(one),
+            issuer=shown_dn(one.issuer),
+            begin=f"{one.not_valid_before_utc:%Y-%m-%d}",
+            end=f"{one.not_valid_after_utc:%Y-%m-%d}",
+        )
         for one, place in came.places
-    )
+    ]
+    return joined("\n  - ", ("", *told)) if told else ""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from runbook_lib.errors import AuthorityError, LedgerBusy
 from runbook_lib.inventory.purposes import MAIL
+from runbook_lib.messages import message
 
 SCHEMA_VERSION = 3  # the newest that is known; one without a further certificate stays what 0.1.0 knows
 _WITHOUT_PURPOSES = 2
@@ -264,7 +265,9 @@ class Ledger:
             ).fetchone()
             if row is None:
                 raise AuthorityError(
-                    f"the serial {serial} is not in the ledger", str(self.path), "check the serial."
+                    message("the serial {serial} is not in the ledger", serial=serial),
+                    str(self.path),
+                    message("check the serial."),
                 )
             if row[0] is None:
                 database.execute(
@@ -302,9 +305,13 @@ class Ledger:
                     version = _WITHOUT_PURPOSES
                 if version not in (_WITHOUT_PURPOSES, SCHEMA_VERSION):
                     raise AuthorityError(
-                        f"the ledger has format {version}, this library knows {SCHEMA_VERSION}",
+                        message(
+                            "the ledger has format {version}, this library knows {known}",
+                            version=version,
+                            known=SCHEMA_VERSION,
+                        ),
                         str(self.path),
-                        "use the library's version that wrote it, or a newer one.",
+                        message("use the library's version that wrote it, or a newer one."),
                     )
                 yield database
         except sqlite3.Error as error:
@@ -316,14 +323,19 @@ class Ledger:
         )  # the low byte: extended codes share their primary one
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return LedgerBusy(
-                f"another process held the ledger for {self.busy_timeout_s:g} s; nothing was issued",
+                message(
+                    "another process held the ledger for {seconds} s; nothing was issued",
+                    seconds=f"{self.busy_timeout_s:g}",
+                ),
                 str(self.path),
-                "wait until the other run has ended, then run this again.",
+                message("wait until the other run has ended, then run this again."),
             )
         return AuthorityError(
-            f"the ledger cannot be used ({error}); nothing was issued",
+            message("the ledger cannot be used ({error}); nothing was issued", error=str(error)),
             str(self.path),
-            "see that the file is there, yours and on a disk with room; else restore it from the backup.",
+            message(
+                "see that the file is there, yours and on a disk with room; else restore it from the backup."
+            ),
         )
 
 

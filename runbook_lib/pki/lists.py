@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from runbook_lib.errors import AuthorityError
+from runbook_lib.messages import message
 from runbook_lib.pki import certificate, storage
 from runbook_lib.x509.certificate import spelled_serial
 
@@ -52,15 +53,19 @@ def on_disk(directory: Path) -> tuple[ListOnDisk, ...]:
 
 def _read(path: Path, generation: int) -> ListOnDisk:
     root = path.with_name(storage.certificate_name(generation))
-    key = certificate.load(storage.read(root), f"CA {path.parent}, {root.name}").public_key()
+    key = certificate.load(
+        storage.read(root), message("CA {directory}, {name}", directory=path.parent, name=root.name)
+    ).public_key()
     try:
         made = x509.load_der_x509_crl(storage.read(path))
         number = made.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
         entries = tuple(map(_entry, made))
     except (ValueError, x509.ExtensionNotFound) as error:
-        raise _damaged(path, f"is no list of revoked certificates ({error})") from error
+        raise _damaged(
+            path, message("is no list of revoked certificates ({error})", error=str(error))
+        ) from error
     if not isinstance(key, rsa.RSAPublicKey) or not made.is_signature_valid(key):
-        raise _damaged(path, f"was not signed by {root.name}")
+        raise _damaged(path, message("was not signed by {name}", name=root.name))
     return ListOnDisk(number, generation, entries)
 
 
@@ -74,8 +79,10 @@ def _entry(one: x509.RevokedCertificate) -> Entry:
 
 def _damaged(path: Path, what: str) -> AuthorityError:
     return AuthorityError(
-        f"{path.name} {what}",
-        f"CA {path.parent}",
-        "bring that file back from a backup, or from where it was published: it may know of a revocation that the "
-        "ledger does not.",
+        message("{name} {what}", name=path.name, what=what),
+        message("CA {directory}", directory=path.parent),
+        message(
+            "bring that file back from a backup, or from where it was published: it may know of a "
+            "revocation that the ledger does not."
+        ),
     )

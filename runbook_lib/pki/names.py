@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from runbook_lib.inventory.names import ends_in_a_number
+from runbook_lib.messages import message
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _SHOWN_CHARACTERS = 100
@@ -35,27 +36,29 @@ def name_fault(name: str) -> str | None:
     Source: RFC 5280 4.2.1.6 (preferred name syntax of RFC 1034 3.5, no blank name); RFC 9525 6.3 (wildcards).
     """
     if not name:
-        return "is empty"
+        return message("is empty")
     if not name.isascii():
-        return "is not ASCII; a certificate holds the A-label (xn--…)"
+        return message("is not ASCII; a certificate holds the A-label (xn--…)")
     if any(c.isspace() or not c.isprintable() for c in name):
-        return "has a blank or a control character in it"
+        return message("has a blank or a control character in it")
     if _is_address(name):
-        return "is an IP address, not a DNS name; clients compare addresses with another field and refuse it"
+        return message(
+            "is an IP address, not a DNS name; clients compare addresses with another field and refuse it"
+        )
     if name.endswith("."):
-        return "ends in a dot, which a DNS name in a certificate never does"
+        return message("ends in a dot, which a DNS name in a certificate never does")
     if len(name) > 253:
-        return f"has {len(name)} characters; a DNS name has at most 253"
+        return message("has {count} characters; a DNS name has at most 253", count=len(name))
     labels = name.lower().split(".")
     if labels[0] == "*":
         labels = labels[1:]
         if len(labels) < 2:
-            return "is a wildcard over a whole top-level domain"
+            return message("is a wildcard over a whole top-level domain")
     for label in labels:
         if not label or len(label) > 63 or not _LABEL.fullmatch(label):
-            return f"has a label that no host name has ('{label}')"
+            return message("has a label that no host name has ('{label}')", label=label)
     if ends_in_a_number(name):
-        return "ends in a number, as addresses do; no top-level domain is one"
+        return message("ends in a number, as addresses do; no top-level domain is one")
     return None
 
 

@@ -8,6 +8,7 @@ Source: X.680 8.4 and 41 (types and what they hold); RFC 5280 4.1.2.4 (UTF8Strin
 from collections.abc import Iterator
 
 from runbook_lib import display
+from runbook_lib.messages import message
 
 _ASCII = {0x13: "PrintableString", 0x16: "IA5String", 0x12: "NumericString", 0x1A: "VisibleString"}
 _UTF8, _T61, _BMP, _UNIVERSAL = 0x0C, 0x14, 0x1E, 0x1C
@@ -24,17 +25,26 @@ def _told(string: tuple[int, bytes]) -> str:
     tag, content = string
     shown = display.escape_bytes(content[:_SHOWN_BYTES])
     if tag in _ASCII and not content.isascii():
-        return f"a {_ASCII[tag]} with bytes that are not ASCII ('{shown}'), which that type does not hold"
+        return message(
+            "a {ascii} with bytes that are not ASCII ('{shown}'), which that type does not hold",
+            ascii=_ASCII[tag],
+            shown=shown,
+        )
     if tag == _T61 and not content.isascii():
-        return f"a T61String (TeletexString) with bytes that are not ASCII ('{shown}'), in whatever encoding"
+        return message(
+            "a T61String (TeletexString) with bytes that are not ASCII ('{shown}'), in whatever encoding",
+            shown=shown,
+        )
     if tag == _UTF8:
         try:
             content.decode()
         except UnicodeDecodeError:
-            return f"a UTF8String that is no UTF-8 ('{shown}')"
+            return message("a UTF8String that is no UTF-8 ('{shown}')", shown=shown)
     if (tag == _BMP and len(content) % 2) or (tag == _UNIVERSAL and len(content) % 4):
         kind = "BMPString" if tag == _BMP else "UniversalString"
-        return f"a {kind} of {len(content)} bytes, which is no whole number of characters"
+        return message(
+            "a {kind} of {count} bytes, which is no whole number of characters", kind=kind, count=len(content)
+        )
     return ""
 
 

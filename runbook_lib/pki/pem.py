@@ -76,20 +76,28 @@ def read(content: bytes, expected: str, size_bytes_max: int) -> Framing:
 def _fault_of_the_whole(content: bytes, expected: str, size_bytes_max: int) -> str | None:
     frame = f"-----BEGIN {expected}-----"
     if not content.strip():
-        return f"the file is empty; expected {frame}"
+        return message("the file is empty; expected {frame}", frame=frame)
     if len(content) > size_bytes_max:
-        return f"the file has {len(content)} bytes; at most {size_bytes_max} are read"
+        return message(
+            "the file has {count} bytes; at most {most} are read",
+            count=len(content),
+            most=size_bytes_max,
+        )
     if _PRIVATE_KEY.search(content):
-        return "the file holds a private key, which must not leave its server (it is not shown here)"
+        return message("the file holds a private key, which must not leave its server (it is not shown here)")
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return f"the file is UTF-16 text; save it as plain text (UTF-8), with {frame} at the start of a line"
+        return message(
+            "the file is UTF-16 text; save it as plain text (UTF-8), with {frame} at the start of a line",
+            frame=frame,
+        )
     if content[:1] == b"\x30" and b"-----BEGIN" not in content:
-        return f"the file is DER (binary), not PEM; expected {frame}"
+        return message("the file is DER (binary), not PEM; expected {frame}", frame=frame)
     if b"\0" in content:
-        return f"the file is binary, not PEM; expected {frame}"
+        return message("the file is binary, not PEM; expected {frame}", frame=frame)
     if b"\r" in content.replace(b"\r\n", b""):
-        return (
-            f"lines end in a lone CR, so that {frame} is not at the start of a line; save it with LF or CRLF"
+        return message(
+            "lines end in a lone CR, so that {frame} is not at the start of a line; save it with LF or CRLF",
+            frame=frame,
         )
     return None
 
@@ -120,7 +128,11 @@ class _Reading:
         elif frame[1] == "BEGIN":
             if self.begun is not None:
                 self.faults.append(
-                    f"line {number}: a block begins, and that of line {self.begun.line} has no END line"
+                    message(
+                        "line {number}: a block begins, and that of line {line} has no END line",
+                        number=number,
+                        line=self.begun.line,
+                    )
                 )
             self.begun = _Begun(frame[2], number)
         else:
@@ -129,10 +141,16 @@ class _Reading:
     def end(self) -> Framing:
         if self.begun is not None:
             self.faults.append(
-                f"line {self.begun.line}: the block has no line -----END {self.begun.label}-----"
+                message(
+                    "line {line}: the block has no line -----END {label}-----",
+                    line=self.begun.line,
+                    label=self.begun.label,
+                )
             )
         if not self.blocks and not self.faults:
-            self.faults.append(f"there is no line -----BEGIN {self.expected}----- in the file")
+            self.faults.append(
+                message("there is no line -----BEGIN {expected}----- in the file", expected=self.expected)
+            )
         return Framing(tuple(self.blocks), tuple(self.notes), tuple(self.faults))
 
     def _take_text(self, number: int, line: str) -> None:
@@ -142,12 +160,20 @@ class _Reading:
             kind = "END" if self.begun is not None else "BEGIN"
             long = len(line) > _LINE_CHARACTERS_MAX
             lost = (
-                r"its line ends are the two characters \n" if r"\n" in line else "its line breaks were lost"
+                message("its line ends are the two characters \\n")
+                if r"\n" in line
+                else message("its line breaks were lost")
             )
-            seen = f"longer: {lost}" if long else f"'{ascii(line)[1:-1]}'"
+            seen = message("longer: {lost}", lost=lost) if long else f"'{ascii(line)[1:-1]}'"
             self.faults.append(
-                f"line {number}: the framing is wrong, not the certificate: expected a line of its own with "
-                f"exactly -----{kind} {self.expected}-----, and it is {seen}"
+                message(
+                    "line {number}: the framing is wrong, not the certificate: expected a line of its own "
+                    "with exactly -----{kind} {expected}-----, and it is {seen}",
+                    number=number,
+                    kind=kind,
+                    expected=self.expected,
+                    seen=seen,
+                )
             )
             self.begun = None
         elif self.begun is not None:
@@ -155,7 +181,13 @@ class _Reading:
 
     def _take_end(self, number: int, label: str) -> None:
         if self.begun is None or self.begun.label != label:
-            self.faults.append(f"line {number}: an END line without its line -----BEGIN {self.expected}-----")
+            self.faults.append(
+                message(
+                    "line {number}: an END line without its line -----BEGIN {expected}-----",
+                    number=number,
+                    expected=self.expected,
+                )
+            )
         else:
             body = _decode(self.begun)
             if isinstance(body, bytes):
@@ -168,16 +200,22 @@ class _Reading:
 def _decode(begun: _Begun) -> bytes | str:
     """The content of a block, or the fault in it."""
     if not begun.body:
-        return f"line {begun.line}: the block is empty"
+        return message("line {line}: the block is empty", line=begun.line)
     for number, line in enumerate(begun.body, start=begun.line + 1):
         if len(line) > _LINE_CHARACTERS_MAX:
-            return (
-                f"line {number}: the framing is wrong, not the certificate: {len(line)} characters in it, "
-                f"where PEM has 64; its line breaks were lost. Expected are the lines as they were, from "
-                f"-----BEGIN {begun.label}----- to -----END {begun.label}-----"
+            return message(
+                "line {number}: the framing is wrong, not the certificate: {count} characters in it, "
+                "where PEM has 64; its line breaks were lost. Expected are the lines as they were, from "
+                "-----BEGIN {label}----- to -----END {label}-----",
+                number=number,
+                count=len(line),
+                label=begun.label,
             )
         if not _BASE64.fullmatch(line):
-            return f"line {number}: not base64 (an empty line, a blank, a header or a foreign character)"
+            return message(
+                "line {number}: not base64 (an empty line, a blank, a header or a foreign character)",
+                number=number,
+            )
     try:
         text = "".join(begun.body)
         der = base64.b64decode(text, validate=True)
@@ -186,4 +224,4 @@ def _decode(begun: _Begun) -> bytes | str:
             raise binascii.Error
         return der
     except binascii.Error:
-        return f"line {begun.line}: the base64 of the block is cut short or altered"
+        return message("line {line}: the base64 of the block is cut short or altered", line=begun.line)

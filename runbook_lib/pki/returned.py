@@ -36,19 +36,25 @@ _UNREADABLE = (
 )
 _PKCS7 = ("PKCS7", "PKCS #7 SIGNED DATA", "CMS")
 _BEGIN = "-----BEGIN CERTIFICATE-----"
-_READ_BY_HAND = (
+_READ_BY_HAND = message(
     "openssl pkcs7 -inform DER -print_certs -in FILE -out NEW (or -inform PEM) may read it; bring NEW"
 )
-_AGAIN = (
-    "bring the file as the CA made it: attached or downloaded, not copied through a word processor. A block is the "
-    f"lines from {_BEGIN} to -----END CERTIFICATE-----, each by itself, as they were."
+_AGAIN = message(
+    "bring the file as the CA made it: attached or downloaded, not copied through a word "
+    "processor. A block is the lines from {begin} to -----END CERTIFICATE-----, each by "
+    "itself, as they were.",
+    begin=_BEGIN,
 )
-_EXPOSED = (
-    "the server's key was made on the server and never left it, so nothing here needs a key. Whoever passed this file "
-    "on had the one in it: treat that key as exposed if any server uses it, replace it there and have its certificate "
-    "revoked. Delete the file here, and wherever it was kept on the way. Bring the certificates alone, as PEM or "
-    "PKCS #7"
+_EXPOSED = message(
+    "the server's key was made on the server and never left it, so nothing here needs a key. "
+    "Whoever passed this file on had the one in it: treat that key as exposed if any server "
+    "uses it, replace it there and have its certificate revoked. Delete the file here, and "
+    "wherever it was kept on the way. Bring the certificates alone, as PEM or PKCS #7"
 )
+
+
+class _Encrypted(zipfile.BadZipFile):
+    """An archive that asks for a password."""
 
 
 @dataclass
@@ -62,7 +68,7 @@ class _Reading:
     secrets: list[tuple[str, str]] = field(default_factory=list)
 
     def fault(self, place: str, words: str, remedy: str = _AGAIN) -> None:
-        self.faults.append(f"{place}: {words}")
+        self.faults.append(message("{place}: {words}", place=place, words=words))
         self.remedies.append(remedy)
 
 
@@ -82,27 +88,33 @@ def read(files: Sequence[tuple[str, bytes]], where: str) -> Chain:
         before = len(reading.found), len(reading.faults), len(reading.secrets)
         _read_file(reading, name, content)
         if before == (len(reading.found), len(reading.faults), len(reading.secrets)):
-            reading.fault(name, "no certificate is in it")
+            reading.fault(name, message("no certificate is in it"))
     if reading.secrets:
-        told = "; ".join(f"{place} is or holds {what}" for place, what in reading.secrets)
+        told = joined(
+            "; ",
+            (
+                message("{place} is or holds {what}", place=place, what=what)
+                for place, what in reading.secrets
+            ),
+        )
         pkcs12 = any(what == forms.PKCS12 for _, what in reading.secrets)
-        alone = " (of a PKCS #12 file: openssl pkcs12 -nokeys -in FILE -out NEW)" if pkcs12 else ""
+        alone = message(" (of a PKCS #12 file: openssl pkcs12 -nokeys -in FILE -out NEW)") if pkcs12 else ""
         raise PrivateKeyReturned(
             told,
             where,
-            f"{_EXPOSED}{alone}.",
-            "It was not opened, shown or copied. Nothing was changed.",
+            message("{exposed}{alone}.", exposed=_EXPOSED, alone=alone),
+            message("It was not opened, shown or copied. Nothing was changed."),
         )
     if not files:
-        reading.fault("nothing", "no file was given", "name the files that the CA returned.")
+        reading.fault(
+            message("nothing"), message("no file was given"), message("name the files that the CA returned.")
+        )
     if reading.faults:
         shown = reading.faults[:_FAULTS_SHOWN]
         if more := len(reading.faults) - len(shown):
-            shown.append(f"and {more} more")
-        problem = (
-            reading.faults[0] if len(reading.faults) == 1 else "".join(f"\n  - {fault}" for fault in shown)
-        )
-        raise CertificateRefused(problem, where, " ".join(dict.fromkeys(reading.remedies)))
+            shown.append(message("and {more} more", more=more))
+        problem = reading.faults[0] if len(reading.faults) == 1 else joined("\n  - ", ("", *shown))
+        raise CertificateRefused(problem, where, joined(" ", dict.fromkeys(reading.remedies)))
     return Chain(
         tuple(one for one, _ in reading.found),
         tuple(reading.notes),
@@ -114,12 +126,21 @@ def read(files: Sequence[tuple[str, bytes]], where: str) -> Chain:
 def _read_file(reading: _Reading, name: str, content: bytes, *, in_archive: bool = False) -> None:
     if forms.is_zip(content):
         if in_archive:
-            reading.fault(name, "an archive in an archive", "unpack it, and bring the files in it.")
+            reading.fault(
+                name, message("an archive in an archive"), message("unpack it, and bring the files in it.")
+            )
         else:
             _read_zip(reading, name, content)
         return
     if len(content) > certificate.FILE_BYTES_MAX:
-        reading.fault(name, f"has {len(content)} bytes; at most {certificate.FILE_BYTES_MAX} are read")
+        reading.fault(
+            name,
+            message(
+                "has {count} bytes; at most {most} are read",
+                count=len(content),
+                most=certificate.FILE_BYTES_MAX,
+            ),
+        )
         return
     content, decoded = forms.plain_text(content)
     content, unwrapped = forms.unwrapped(content)
@@ -128,7 +149,7 @@ def _read_file(reading: _Reading, name: str, content: bytes, *, in_archive: bool
     if secret:
         reading.secrets.append((name, secret))
     elif other := forms.foreign(content):
-        reading.fault(name, f"is {other[0]}", f"{other[1]}.")
+        reading.fault(name, message("is {what}", what=other[0]), message("{remedy}.", remedy=other[1]))
     else:
         if decoded:
             reading.notes.append(message("{file} {what_was_done}", file=name, what_was_done=decoded))
@@ -149,25 +170,40 @@ def _read_zip(reading: _Reading, name: str, content: bytes) -> None:
             ]
             if any(one.filename in ("[Content_Types].xml", "mimetype") for one in members):
                 reading.fault(
-                    name, "is a word processor's document", "save the certificate's text as plain text."
+                    name,
+                    message("is a word processor's document"),
+                    message("save the certificate's text as plain text."),
                 )
                 return
             size = sum(one.file_size for one in members)
             if len(members) > ARCHIVE_FILES_MAX or size > ARCHIVE_BYTES_MAX:
                 reading.fault(
                     name,
-                    f"holds {len(members)} files with {size} bytes; at most {ARCHIVE_FILES_MAX} with "
-                    f"{ARCHIVE_BYTES_MAX} are read",
-                    "unpack it, and bring the certificates alone.",
+                    message(
+                        "holds {count} files with {size} bytes; at most {files_max} with "
+                        "{bytes_max} are read",
+                        count=len(members),
+                        size=size,
+                        files_max=ARCHIVE_FILES_MAX,
+                        bytes_max=ARCHIVE_BYTES_MAX,
+                    ),
+                    message("unpack it, and bring the certificates alone."),
                 )
                 return
             for one in members:
                 if one.flag_bits & 1:
-                    raise zipfile.BadZipFile("it is encrypted")
+                    raise _Encrypted
                 with archive.open(one) as file:
                     _read_member(reading, f"{name}/{one.filename}", file.read(ARCHIVE_BYTES_MAX + 1))
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
-        reading.fault(name, f"cannot be unpacked ({error})", "unpack it yourself, and bring the files in it.")
+        reading.fault(
+            name,
+            message(
+                "cannot be unpacked ({error})",
+                error=message("it is encrypted") if isinstance(error, _Encrypted) else str(error),
+            ),
+            message("unpack it yourself, and bring the files in it."),
+        )
 
 
 def is_something_else(content: bytes) -> bool:
@@ -203,7 +239,7 @@ def _read_member(reading: _Reading, place: str, content: bytes) -> None:
 def _read_der(reading: _Reading, name: str, content: bytes) -> None:
     elements = forms.der_elements(content)
     for number, element in enumerate(elements, start=1):
-        place = name if len(elements) == 1 else f"{name}, part {number}"
+        place = name if len(elements) == 1 else message("{name}, part {number}", name=name, number=number)
         if secret := forms.secret_in(element):
             reading.secrets.append((place, secret))
             continue
@@ -211,12 +247,15 @@ def _read_der(reading: _Reading, name: str, content: bytes) -> None:
         if found:
             reading.found += [(one, place) for one in found]
         elif what := _other_der(element):
-            reading.fault(place, f"is {what}, not a certificate")
+            reading.fault(place, message("is {what}, not a certificate", what=what))
         else:
             reading.fault(
                 place,
-                "is binary (DER), and neither a certificate nor PKCS #7 that can be read: cut, or altered on its way",
-                f"ask the CA for the file again; {_READ_BY_HAND}.",
+                message(
+                    "is binary (DER), and neither a certificate nor PKCS #7 that can be read: cut, or "
+                    "altered on its way"
+                ),
+                message("ask the CA for the file again; {read_by_hand}.", read_by_hand=_READ_BY_HAND),
             )
 
 
@@ -252,8 +291,8 @@ def _read_through(one: x509.Certificate) -> None:
 
 def _other_der(der: bytes) -> str | None:
     for what, load in (
-        ("the signing request (CSR) that was sent", x509.load_der_x509_csr),
-        ("a revocation list (CRL)", x509.load_der_x509_crl),
+        (message("the signing request (CSR) that was sent"), x509.load_der_x509_csr),
+        (message("a revocation list (CRL)"), x509.load_der_x509_crl),
     ):
         try:
             load(der)
@@ -269,7 +308,7 @@ def _read_pem(reading: _Reading, name: str, content: bytes) -> None:
     for fault in framing.faults:
         reading.fault(name, fault)
     for block in framing.blocks:
-        _read_block(reading, f"{name}, line {block.line}", block)
+        _read_block(reading, message("{name}, line {line}", name=name, line=block.line), block)
 
 
 def _read_block(reading: _Reading, place: str, block: pem.Block) -> None:
@@ -280,8 +319,13 @@ def _read_block(reading: _Reading, place: str, block: pem.Block) -> None:
             if not found:
                 reading.fault(
                     place,
-                    f"the framing is right, and the content is no {block.label}: cut or altered",
-                    f"ask the CA for the file again{f'; {_READ_BY_HAND}' if block.label in _PKCS7 else ''}.",
+                    message(
+                        "the framing is right, and the content is no {label}: cut or altered",
+                        label=block.label,
+                    ),
+                    message("ask the CA for the file again; {read_by_hand}.", read_by_hand=_READ_BY_HAND)
+                    if block.label in _PKCS7
+                    else message("ask the CA for the file again."),
                 )
             elif len(found) > 1 and block.label not in _PKCS7:
                 reading.notes.append(
@@ -296,6 +340,8 @@ def _read_block(reading: _Reading, place: str, block: pem.Block) -> None:
         case "X509 CRL":
             reading.notes.append(message("{place}: a revocation list (CRL), left out", place=place))
         case "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST":
-            reading.fault(place, "the signing request (CSR) that was sent, not what the CA made of it")
+            reading.fault(
+                place, message("the signing request (CSR) that was sent, not what the CA made of it")
+            )
         case _:
-            reading.fault(place, f"holds a {block.label}, not a CERTIFICATE")
+            reading.fault(place, message("holds a {label}, not a CERTIFICATE", label=block.label))

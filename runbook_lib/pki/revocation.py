@@ -8,6 +8,7 @@ from cryptography import x509
 
 from runbook_lib.errors import ApplyRefused, AuthorityError, UsageError
 from runbook_lib.inventory.purposes import MAIL, field_of
+from runbook_lib.messages import message
 from runbook_lib.pki import certificate, lists, storage
 from runbook_lib.pki.ledger import Issuance, Ledger, read, written
 from runbook_lib.x509 import dns_id
@@ -57,9 +58,9 @@ def as_spelled(given: str) -> str:
     digits = given.strip().replace(":", "").replace(" ", "").lower().removeprefix("0x")
     if not digits or set(digits) - set("0123456789abcdef") or int(digits, 16) == 0:
         raise UsageError(
-            f"'{given}' is no serial number; expected hexadecimal digits",
+            message("'{given}' is no serial number; expected hexadecimal digits", given=given),
             "serial",
-            "take it from runbook ca list, or from openssl x509 -noout -serial",
+            message("take it from runbook ca list, or from openssl x509 -noout -serial"),
         )
     return spelled_serial(int(digits, 16))
 
@@ -78,7 +79,11 @@ def revoke(ledger: Ledger, serial: str, reason: str, run: str, now: datetime | N
     """
     spelled = as_spelled(serial)
     if reason not in REASONS:
-        raise UsageError(f"'{reason}' is no reason", "--reason", f"give one of {', '.join(REASONS)}")
+        raise UsageError(
+            message("'{reason}' is no reason", reason=reason),
+            "--reason",
+            message("give one of {reasons}", reasons=", ".join(REASONS)),
+        )
     made = Revocation(spelled, (now or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0), reason, run)
     with storage.locked(ledger.path.parent):
         _write(ledger, made)
@@ -91,15 +96,23 @@ def _write(ledger: Ledger, made: Revocation) -> None:
     with ledger.writing() as database:
         if not database.execute("SELECT 1 FROM issuances WHERE serial = ?", (spelled,)).fetchone():
             raise AuthorityError(
-                f"this CA issued no certificate with the serial {spelled}",
+                message("this CA issued no certificate with the serial {spelled}", spelled=spelled),
                 str(ledger.path),
-                "take the serial from runbook ca list; where the ledger lost it: runbook ca revoke --certificate FILE",
+                message(
+                    "take the serial from runbook ca list; where the ledger lost it: runbook ca revoke "
+                    "--certificate FILE"
+                ),
             )
         if before:
             raise ApplyRefused(
-                f"{spelled} is revoked already, since {written(before.at)} ({before.reason})",
+                message(
+                    "{spelled} is revoked already, since {at} ({reason})",
+                    spelled=spelled,
+                    at=written(before.at),
+                    reason=before.reason,
+                ),
                 str(ledger.path),
-                "nothing is left to do; runbook ca crl makes the list that says so",
+                message("nothing is left to do; runbook ca crl makes the list that says so"),
             )
         database.execute(
             "INSERT INTO revocations VALUES (?, ?, ?, ?)", (spelled, written(made.at), made.reason, made.run)
@@ -131,11 +144,11 @@ def revoke_certificate(
     leaf = certificate.load(pem, where)
     if leaf in roots or not any(certificate.is_issued_by(leaf, root) for root in roots):
         raise AuthorityError(
-            "no root of this CA issued that certificate"
+            message("no root of this CA issued that certificate")
             if leaf not in roots
-            else "that is a root of this CA",
+            else message("that is a root of this CA"),
             where,
-            "give the file of a server's certificate that this CA signed",
+            message("give the file of a server's certificate that this CA signed"),
         )
     serial = spelled_serial(leaf.serial_number)
     with storage.locked(ledger.path.parent):
@@ -195,9 +208,13 @@ def withdrawn_privilege(
 
 def taken_away(taken: Revocation, purpose: str = MAIL) -> str:
     """Why no other certificate is issued, and what a person says where it is to be, in a line."""
-    return (
-        f"its certificate {taken.serial} was revoked on {taken.at:%Y-%m-%d} ({taken.reason}), so it gets no other "
-        f'before a person says so: {field_of(purpose)}.granted_again: "{taken.serial}" in the inventory'
+    return message(
+        "its certificate {serial} was revoked on {at} ({reason}), so it gets no other before a "
+        'person says so: {purpose}.granted_again: "{serial}" in the inventory',
+        serial=taken.serial,
+        at=f"{taken.at:%Y-%m-%d}",
+        reason=taken.reason,
+        purpose=field_of(purpose),
     )
 
 

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from runbook_lib.errors import ApplyRefused, AuthorityError
 from runbook_lib.inventory.typed import apply_command
-from runbook_lib.messages import message
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import certificate, storage
 from runbook_lib.pki.ledger import Issuance, Ledger, read, written
 from runbook_lib.pki.revocation import revocations
@@ -89,9 +89,12 @@ def refuse_a_second(ledger: Ledger) -> int:
     there = roots(ledger)
     if there.coming or there.going:
         raise ApplyRefused(
-            "a roll-over is under way already",
+            message("a roll-over is under way already"),
             str(ledger.path),
-            f"first runbook ca roll-over {'switch' if there.coming else 'end'}",
+            message(
+                "first runbook ca roll-over {command}",
+                command="switch" if there.coming else "end",
+            ),
         )
     return there.signing + 1
 
@@ -111,14 +114,22 @@ def switch(ledger: Ledger, *, handed_out: bool, now: datetime | None = None) -> 
 def _switch(ledger: Ledger, at: datetime, *, handed_out: bool) -> int:
     there = roots(ledger)
     if there.coming is None or there.coming_since is None:
-        raise ApplyRefused("no new root was made", str(ledger.path), "first runbook ca roll-over begin")
+        raise ApplyRefused(
+            message("no new root was made"), str(ledger.path), message("first runbook ca roll-over begin")
+        )
     days = (at - there.coming_since).days
     if days < HANDED_OUT_DAYS and not handed_out:
         raise ApplyRefused(
-            f"the new root was made {days} days ago; users get {HANDED_OUT_DAYS} days to import it",
+            message(
+                "the new root was made {days} days ago; users get {handed_out_days} days to import it",
+                days=days,
+                handed_out_days=HANDED_OUT_DAYS,
+            ),
             str(ledger.path),
-            "hand it out (chapters 3-1, 3-2), and where all users have it already: "
-            "runbook ca roll-over switch --handed-out",
+            message(
+                "hand it out (chapters 3-1, 3-2), and where all users have it already: runbook ca "
+                "roll-over switch --handed-out"
+            ),
         )
     with ledger.writing() as database:
         database.execute("UPDATE roots SET switched_at = ? WHERE generation = ?", (written(at), there.coming))
@@ -141,16 +152,31 @@ def _end(ledger: Ledger, going: x509.Certificate, at: datetime) -> int:
     there = roots(ledger)
     if there.going is None:
         raise ApplyRefused(
-            "no root waits for its end", str(ledger.path), "first runbook ca roll-over begin and switch"
+            message("no root waits for its end"),
+            str(ledger.path),
+            message("first runbook ca roll-over begin and switch"),
         )
     left = left_of(ledger, going, at)
     if left:
-        told = "\n    ".join(f"{one.host}: {one.serial}, valid to {one.not_after:%Y-%m-%d}" for one in left)
+        told = joined(
+            "\n    ",
+            (
+                message(
+                    "{host}: {serial}, valid to {end}",
+                    host=one.host,
+                    serial=one.serial,
+                    end=f"{one.not_after:%Y-%m-%d}",
+                )
+                for one in left
+            ),
+        )
         raise ApplyRefused(
-            f"the old root issued what these hosts have:\n    {told}",
+            message("the old root issued what these hosts have:\n    {told}", told=told),
             str(ledger.path),
-            f"run the chapters on them ({apply_command(dict.fromkeys(one.host for one in left))}), or revoke what is "
-            "in use no more; then this again",
+            message(
+                "run the chapters on them ({command}), or revoke what is in use no more; then this again",
+                command=apply_command(dict.fromkeys(one.host for one in left)),
+            ),
         )
     with ledger.writing() as database:
         database.execute("UPDATE roots SET ended_at = ? WHERE generation = ?", (written(at), there.signing))
@@ -172,7 +198,10 @@ def in_use(issuances: Sequence[Issuance], at: datetime) -> list[Issuance]:
 def is_of(issuance: Issuance, root: x509.Certificate) -> bool:
     """Whether a root issued it: the signature says so, no column that could say otherwise."""
     return certificate.is_issued_by(
-        certificate.load(issuance.certificate_pem.encode(), f"ledger, {issuance.serial}"), root
+        certificate.load(
+            issuance.certificate_pem.encode(), message("ledger, {serial}", serial=issuance.serial)
+        ),
+        root,
     )
 
 
@@ -185,8 +214,8 @@ def name_of_next(common_name: str, generation: int) -> str:
     name = f"{common_name} {generation}"
     if len(name) > 64:
         raise AuthorityError(
-            f"'{name}' has {len(name)} characters, a common name at most 64",
+            message("'{name}' has {count} characters, a common name at most 64", name=name, count=len(name)),
             "site.ca.common_name",
-            "give the CA a shorter name in the inventory, for the new root",
+            message("give the CA a shorter name in the inventory, for the new root"),
         )
     return name

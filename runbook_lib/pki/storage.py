@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from runbook_lib.credentials import Secret
 from runbook_lib.errors import AuthorityError, LedgerBusy
+from runbook_lib.messages import message
 from runbook_lib.pki import key_file
 from runbook_lib.x509 import keys
 
@@ -48,15 +49,22 @@ def locked(directory: Path, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]
         lock.acquire(timeout=timeout_s)
     except Timeout as error:
         raise LedgerBusy(
-            f"another process was at work with the CA for {timeout_s:g} s; nothing was done",
-            f"CA {directory}",
-            "wait until it has ended, then run this again.",
+            message(
+                "another process was at work with the CA for {timeout_s} s; nothing was done",
+                timeout_s=f"{timeout_s:g}",
+            ),
+            message("CA {directory}", directory=directory),
+            message("wait until it has ended, then run this again."),
         ) from error
     except OSError as error:
         raise AuthorityError(
-            f"the lock {path} cannot be taken ({error.strerror}); nothing was done",
-            f"CA {directory}",
-            "make the directory that the CA's lies in one that its owner may write to.",
+            message(
+                "the lock {path} cannot be taken ({reason}); nothing was done",
+                path=path,
+                reason=error.strerror,
+            ),
+            message("CA {directory}", directory=directory),
+            message("make the directory that the CA's lies in one that its owner may write to."),
         ) from error
     try:
         yield
@@ -85,9 +93,9 @@ def being_made(directory: Path) -> Iterator[Path]:
     except OSError as error:
         if final.exists():
             raise AuthorityError(
-                "there is something already; a CA is never written over",
-                f"CA {final}",
-                "open that CA, or name another directory in site.ca.directory of the inventory.",
+                message("there is something already; a CA is never written over"),
+                message("CA {directory}", directory=final),
+                message("open that CA, or name another directory in site.ca.directory of the inventory."),
             ) from error
         raise _unwritable(final, error) from error
     finally:
@@ -157,9 +165,12 @@ def read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise AuthorityError(
-            f"{path.name} cannot be read ({error.strerror})",
-            f"CA {path.parent}",
-            "make a CA there (runbook ca init), or name its directory in site.ca.directory of the inventory.",
+            message("{name} cannot be read ({reason})", name=path.name, reason=error.strerror),
+            message("CA {directory}", directory=path.parent),
+            message(
+                "make a CA there (runbook ca init), or name its directory in site.ca.directory of the "
+                "inventory."
+            ),
         ) from error
 
 
@@ -172,28 +183,32 @@ def read_key(
         AuthorityError: a wrong passphrase, a key that is not encrypted, or one that is not the certificate's.
     """
     name = key_name(generation)
-    where = f"CA {directory}, {name}"
+    where = message("CA {directory}, {name}", directory=directory, name=name)
     try:
         key = load_pem_private_key(read(directory / name), passphrase.reveal().encode())
     except TypeError as error:
         raise AuthorityError(
-            "the key is not encrypted",
+            message("the key is not encrypted"),
             where,
-            f"encrypt it: openssl pkcs8 -topk8 -v2 aes256 -iter {key_file.ROUNDS} -in {name} -out {name}.new",
+            message(
+                "encrypt it: openssl pkcs8 -topk8 -v2 aes256 -iter {rounds} -in {name} -out {name}.new",
+                rounds=key_file.ROUNDS,
+                name=name,
+            ),
         ) from error
     except ValueError as error:
         raise AuthorityError(
-            "the passphrase does not open the key, or the file is damaged",
+            message("the passphrase does not open the key, or the file is damaged"),
             where,
-            "check site.ca.passphrase of the inventory; else restore the file from the backup.",
+            message("check site.ca.passphrase of the inventory; else restore the file from the backup."),
         ) from error
     if not isinstance(key, rsa.RSAPrivateKey) or keys.public_key_sha256(
         key.public_key()
     ) != keys.public_key_sha256(root.public_key()):
         raise AuthorityError(
-            f"the key is not the one of {certificate_name(generation)}",
+            message("the key is not the one of {certificate}", certificate=certificate_name(generation)),
             where,
-            "restore both files from the same backup.",
+            message("restore both files from the same backup."),
         )
     return key
 
@@ -217,21 +232,33 @@ def check_modes(directory: Path, generations: Iterable[int] = (FIRST,)) -> None:
             status = path.stat()
         except OSError as error:
             raise AuthorityError(
-                f"{path} is not there ({error.strerror})",
-                f"CA {directory}",
-                "make a CA there (runbook ca init), or restore the directory from the backup.",
+                message("{path} is not there ({reason})", path=path, reason=error.strerror),
+                message("CA {directory}", directory=directory),
+                message("make a CA there (runbook ca init), or restore the directory from the backup."),
             ) from error
         if status.st_uid != os.geteuid():
             raise AuthorityError(
-                f"{path} belongs to uid {status.st_uid}, you are {os.geteuid()}",
-                f"CA {directory}",
-                "run this as the CA's owner.",
+                message(
+                    "{path} belongs to uid {owner}, you are {uid}",
+                    path=path,
+                    owner=status.st_uid,
+                    uid=os.geteuid(),
+                ),
+                message("CA {directory}", directory=directory),
+                message("run this as the CA's owner."),
             )
         if stat.S_IMODE(status.st_mode) & 0o077:
             raise AuthorityError(
-                f"others may use {path}: its mode is {stat.S_IMODE(status.st_mode):04o}, expected {mode:04o}",
-                f"CA {directory}",
-                f"find out who could have read it, then: chmod {mode:o} {path}",
+                message(
+                    "others may use {path}: its mode is {seen}, expected {mode}",
+                    path=path,
+                    seen=f"{stat.S_IMODE(status.st_mode):04o}",
+                    mode=f"{mode:04o}",
+                ),
+                message("CA {directory}", directory=directory),
+                message(
+                    "find out who could have read it, then: chmod {mode} {path}", mode=f"{mode:o}", path=path
+                ),
             )
 
 
@@ -245,7 +272,7 @@ def _fsync(directory: Path) -> None:
 
 def _unwritable(directory: Path, error: OSError) -> AuthorityError:
     return AuthorityError(
-        f"the directory cannot be made ({error.strerror})",
-        f"CA {directory}",
-        "name a directory of your own, on a disk with room, in site.ca.directory of the inventory.",
+        message("the directory cannot be made ({reason})", reason=error.strerror),
+        message("CA {directory}", directory=directory),
+        message("name a directory of your own, on a disk with room, in site.ca.directory of the inventory."),
     )

@@ -15,6 +15,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from runbook_lib.errors import ApplyRefused, RecordError, RecordNotSigned, UsageError
+from runbook_lib.messages import joined, message
 from runbook_lib.records import (
     canonical,
     chain,
@@ -81,7 +82,11 @@ def parse(content: bytes, where: str) -> Approval:
         reason = f"{'.'.join(map(str, error.errors()[0]['loc']))}: {error.errors()[0]['msg']}".lstrip(": ")
     except ValueError as error:
         reason = str(error)
-    raise UsageError(f"is no approval: {reason}", where, "take the file that `runbook approve` wrote")
+    raise UsageError(
+        message("is no approval: {reason}", reason=reason),
+        where,
+        message("take the file that `runbook approve` wrote"),
+    )
 
 
 def signed(decided: Approval, key: Key) -> tuple[bytes, bytes]:
@@ -127,7 +132,9 @@ def take_in(root: Path, file: Path) -> Given:
         content, made = seal.read_regular(file, BYTES_MAX), seal.read_regular(sig, BYTES_MAX)
     except ValueError as error:
         raise UsageError(
-            f"cannot be read: {error}", f"{file}, {sig.name}", "name the file; its .sig has to lie beside it"
+            message("cannot be read: {error}", error=str(error)),
+            f"{file}, {sig.name}",
+            message("name the file; its .sig has to lie beside it"),
         ) from None
     decided = parse(content, str(file))
     allowed = _list(root)
@@ -135,16 +142,26 @@ def take_in(root: Path, file: Path) -> Given:
         done = signing.verify(content, sig, decided.approver, at, allowed, APPROVE)
         if not done.good:
             raise UsageError(
-                f"its signature is not good at {at}: {decided.approver}: {done.told}", str(file),
-                "see who may approve, and from when to when: runbook records signers",
-            )  # fmt: skip
+                message(
+                    "its signature is not good at {at}: {approver}: {told}",
+                    at=at,
+                    approver=decided.approver,
+                    told=done.told,
+                ),
+                str(file),
+                message("see who may approve, and from when to when: runbook records signers"),
+            )
     files.prepare_root(root)
     with chain.locked(root):
         digests = {"sha256": seal.sha256(content), "sig": seal.sha256(made)}
         known = {one.sha256: one.number for one in chain.approvals(root)}
         if digests["sha256"] in known:
             number = known[digests["sha256"]]
-            raise UsageError(f"is here already, as {NAME}{number}", str(file), "nothing is to be done")
+            raise UsageError(
+                message("is here already, as {approval}", approval=f"{NAME}{number}"),
+                str(file),
+                message("nothing is to be done"),
+            )
         number = max(known.values(), default=0) + 1
         path = root / f"{NAME}{number}"
         files.write_atomically(path, content)
@@ -163,15 +180,17 @@ def _list(root: Path) -> Path:
     wrong += [f"{stream.name}{chain.SUFFIX}: {stream.wrong}" for stream in streams if stream.wrong]
     if wrong:
         raise UsageError(
-            f"nobody can tell who may approve: {'; '.join(wrong)}", str(root),
-            "see runbook records verify; take the list again from where it was kept",
-        )  # fmt: skip
+            message("nobody can tell who may approve: {wrong}", wrong=joined("; ", wrong)),
+            str(root),
+            message("see runbook records verify; take the list again from where it was kept"),
+        )
     lists = signers.lists(root)
     if not lists:
         raise UsageError(
-            "there is no list of signers, so nobody may approve", str(root),
-            "write one, and take it in: runbook records signers FILE (docs/audit.md)",
-        )  # fmt: skip
+            message("there is no list of signers, so nobody may approve"),
+            str(root),
+            message("write one, and take it in: runbook records signers FILE (docs/audit.md)"),
+        )
     return lists[-1]
 
 
@@ -205,13 +224,14 @@ def _as_taken_in(root: Path, entry: chain.Approval) -> Approval | str:
         content, made = seal.read_regular(path, BYTES_MAX), seal.read_regular(sig, BYTES_MAX)
         decided = parse(content, path.name)
     except (ValueError, UsageError) as error:
-        return f"{path.name}: {error.problem if isinstance(error, UsageError) else error}"
+        why = error.problem if isinstance(error, UsageError) else str(error)
+        return message("{file}: {why}", file=path.name, why=why)
     is_that = (seal.sha256(content), seal.sha256(made), decided.approver) == (
         entry.sha256,
         entry.sig,
         entry.by,
     )
-    return decided if is_that else f"{path.name}: is not the one of the chain"
+    return decided if is_that else message("{file}: is not the one of the chain", file=path.name)
 
 
 def _verified(root: Path, entry: chain.Approval, decided: Approval, allowed: Path) -> Given:
@@ -255,18 +275,29 @@ class Standing:
             return
         if self.lost:
             raise ApplyRefused(
-                f"nobody can tell whether this plan was refused\n    {'; '.join(self.lost)}",
-                f"plan {plan[:16]}",
-                "see runbook records verify; take the file again from where it was kept",
+                message(
+                    "nobody can tell whether this plan was refused\n    {lost}", lost=joined("; ", self.lost)
+                ),
+                message("plan {plan}", plan=plan[:16]),
+                message("see runbook records verify; take the file again from where it was kept"),
             )
-        has = f"{len(self.counting)} of {wanted.approvals}"
-        told = "".join(f"\n    {one}" for one in self.against)
+        told = joined("\n    ", ("", *self.against)) if self.against else ""
         raise ApplyRefused(
-            f"this plan was refused{told}" if self.refused else f"this plan has {has} approvals{told}",
-            f"plan {plan[:16]}",
-            "an emergency goes on at once, with --emergency --reason 'TICKET: WHY', and stays open until it is "
-            "reviewed. Else have it approved by somebody else than you: runbook approve on their machine, then runbook "
-            "approvals add FILE here; runbook plan, status and rollback do not wait",
+            message("this plan was refused{told}", told=told)
+            if self.refused
+            else message(
+                "this plan has {number} of {wanted} approvals{told}",
+                number=len(self.counting),
+                wanted=wanted.approvals,
+                told=told,
+            ),
+            message("plan {plan}", plan=plan[:16]),
+            message(
+                "an emergency goes on at once, with --emergency --reason 'TICKET: WHY', and stays open "
+                "until it is reviewed. Else have it approved by somebody else than you: runbook approve "
+                "on their machine, then runbook approvals add FILE here; runbook plan, status and "
+                "rollback do not wait"
+            ),
         )
 
 
@@ -299,17 +330,24 @@ def standing(
         who = f"{one.decided.approver} ({NAME}{one.number})"
         by = _spent_by(one.number, bound, run, hosts, chapters)
         if not one.signature.good:
-            against.append(f"{who}: the signature is not good: {one.signature.told}")
+            against.append(
+                message("{who}: the signature is not good: {told}", who=who, told=one.signature.told)
+            )
         elif last[one.decided.approver] is not one:
             continue
         elif one.decided.decision == "refuse":
             refused = True
-            against.append(f"{who} refused it" + (f": {one.decided.comment}" if one.decided.comment else ""))
+            against.append(
+                message("{who} refused it: {comment}", who=who, comment=one.decided.comment)
+                if one.decided.comment
+                else message("{who} refused it", who=who)
+            )
         elif (why := _out_of_time(one.decided, wanted, now)) or by:
-            against.append(f"{who}: {why or f'spent by run {by.run if by else run}'}")
+            spent = message("spent by run {run}", run=by.run if by else run)
+            against.append(message("{who}: {why}", who=who, why=why or spent))
         elif operator is None or is_operators(one, operator):
             own.append(one)
-            against.append(f"{who}: by the operator, or nobody knows who that is")
+            against.append(message("{who}: by the operator, or nobody knows who that is", who=who))
         else:
             counting.append(one)
     return Standing(tuple(counting), tuple(own), tuple(against), refused, tuple(lost))
@@ -321,11 +359,15 @@ def _spent_by(
     """Which other run spent an approval on one of these hosts, in one of these chapters."""
     return next(
         (
-            one for one in bound
-            if one.run != run and number in one.approvals and {*one.hosts} & {*hosts} and {*one.chapters} & {*chapters}
+            one
+            for one in bound
+            if one.run != run
+            and number in one.approvals
+            and {*one.hosts} & {*hosts}
+            and {*one.chapters} & {*chapters}
         ),
         None,
-    )  # fmt: skip
+    )
 
 
 def of_plan(root: Path, plan: str) -> tuple[list[Given], list[str]]:
@@ -357,8 +399,8 @@ def _out_of_time(decided: Approval, wanted: Policy, now: datetime) -> str:
         datetime.fromisoformat(decided.until or decided.at), began + timedelta(days=wanted.approval_days)
     )
     if began > now + SKEW:
-        return f"it begins at {decided.at}, which is not yet"
-    return f"it ended at {ends.isoformat(timespec='seconds')}" if now > ends else ""
+        return message("it begins at {time}, which is not yet", time=decided.at)
+    return message("it ended at {time}", time=ends.isoformat(timespec="seconds")) if now > ends else ""
 
 
 def fingerprint(blob: str) -> str:
@@ -409,9 +451,13 @@ class Binding:
             for number in numbers:
                 if by := _spent_by(number, there, run, hosts, chapters):
                     raise ApplyRefused(
-                        f"{NAME}{number} was spent by run {by.run} meanwhile",
-                        f"plan {self.document.sha256[:16]}",
-                        "see what that run made, and have another plan approved: runbook plan",
+                        message(
+                            "{approval} was spent by run {run} meanwhile",
+                            approval=f"{NAME}{number}",
+                            run=by.run,
+                        ),
+                        message("plan {plan}", plan=self.document.sha256[:16]),
+                        message("see what that run made, and have another plan approved: runbook plan"),
                     )
             planned.keep(root / run, self.document)
             chain.append(root, {"kind": "bound", **entry})
@@ -490,5 +536,7 @@ def review_of(root: Path, run: str) -> tuple[str, str]:
         return run, seal.sha256(seal.read_regular(path, seal.SUMS_BYTES_MAX))
     except ValueError as error:
         raise RecordError(
-            f"the run was not sealed: {error}", str(path), "runbook records list shows the runs that are here"
+            message("the run was not sealed: {error}", error=str(error)),
+            str(path),
+            message("runbook records list shows the runs that are here"),
         ) from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import ApplyRefused
+from runbook_lib.messages import message
 from runbook_lib.records import origin
 from runbook_lib.records.model import Approval, Change
 from runbook_lib.records.planned import Document, OfHost, Planned
@@ -49,17 +50,17 @@ class Approved:
         """
         if origin.library_sha256() != self.library:
             raise self._refusal(
-                "the files of runbook_lib are no longer those that made the plan", chapter, host
+                message("the files of runbook_lib are no longer those that made the plan"), chapter, host
             )
         told = told_against(self.host.changes_of(chapter), changes_of(plan))
         if told:
-            raise self._refusal(f"{plan.title}: {told}", chapter, host)
+            raise self._refusal(message("{title}: {told}", title=plan.title, told=told), chapter, host)
 
     def _refusal(self, problem: str, chapter: str, host: str) -> ApplyRefused:
         return ApplyRefused(
-            f"not what was approved as {self.plan[:16]}: {problem}",
+            message("not what was approved as {plan}: {problem}", plan=self.plan[:16], problem=problem),
             f"{host}, {chapter}",
-            "see what changed meanwhile, make another plan, and have that approved: runbook plan",
+            message("see what changed meanwhile, make another plan, and have that approved: runbook plan"),
         )
 
 
@@ -69,8 +70,8 @@ def told_against(approved: Sequence[Planned], changes: Sequence[Planned]) -> str
     for change in changes:
         if change not in there:
             known = any((one.kind, one.thing) == (change.kind, change.thing) for one in approved)
-            told = "would be done otherwise now" if known else "was not in the plan"
-            return f"{change.kind} {change.thing}: {told}"
+            told = message("would be done otherwise now") if known else message("was not in the plan")
+            return message("{kind} {thing}: {told}", kind=change.kind, thing=change.thing, told=told)
     return ""
 
 

@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 from runbook_lib import inventory, places
 from runbook_lib.credentials.reference import SCHEMES
 from runbook_lib.errors import RecordError, RecordMissing, UsageError
+from runbook_lib.messages import message
 from runbook_lib.records import files, index, origin, signing
 from runbook_lib.records.index import Entry
 from runbook_lib.records.notebook_page import notebook_page
@@ -74,7 +75,9 @@ def add_notebook(
         if unavailable:
             raise unavailable[0]
     else:
-        raise UsageError("has no parameter 'host'", str(path), "give a chapter's notebook, executed")
+        raise UsageError(
+            message("has no parameter 'host'"), str(path), message("give a chapter's notebook, executed")
+        )
     folder = root / entry.record.run
     remedy = f"destroy {path}; {RUN_AGAIN}"
     keep_notebook(notebook, folder, entry, places.NOTEBOOKS, remedy)
@@ -85,11 +88,16 @@ def add_notebook(
 def _refuse_other_inventory(site: inventory.Inventory, entry: Entry, path: Path) -> None:
     if site.digest != entry.record.inventory_sha256:
         raise RecordError(
-            f"names the inventory {site.path}, which is not (or no longer) the one that run {entry.record.run} had "
-            f"on {entry.record.host}, so the secrets in it may be others",
+            message(
+                "names the inventory {path}, which is not (or no longer) the one that run {run} had on "
+                "{host}, so the secrets in it may be others",
+                path=site.path,
+                run=entry.record.run,
+                host=entry.record.host,
+            ),
             str(path),
-            "run the chapter again with the inventory as it is now, then add the notebook",
-            "The notebook was not attached, and no secret was fetched.",
+            message("run the chapter again with the inventory as it is now, then add the notebook"),
+            message("The notebook was not attached, and no secret was fetched."),
         )
 
 
@@ -149,14 +157,20 @@ def read_notebook(path: Path) -> NotebookNode:
     try:
         content = json.loads(path.read_bytes())
         if not isinstance(content, dict) or content.get("nbformat") != 4:
-            raise UsageError("is not a notebook of format 4", str(path), "give the executed notebook")
+            raise UsageError(
+                message("is not a notebook of format 4"), str(path), message("give the executed notebook")
+            )
         nbformat.validate(content)
         notebook: NotebookNode = nbformat.reads(json.dumps(content), as_version=4)
     except FileNotFoundError as error:
-        raise UsageError("there is no such file", str(path), "give the executed notebook") from error
+        raise UsageError(
+            message("there is no such file"), str(path), message("give the executed notebook")
+        ) from error
     except (ValueError, TypeError, RecursionError, nbformat.ValidationError) as error:
         # TypeError: nbformat builds its own message from a cell's type, which may be a list.
-        raise UsageError("is not a notebook", str(path), "give the executed notebook") from error
+        raise UsageError(
+            message("is not a notebook"), str(path), message("give the executed notebook")
+        ) from error
     return notebook
 
 
@@ -175,9 +189,13 @@ def parameters(notebook: NotebookNode, path: Path) -> dict[str, object]:
                     values |= _literals(cell.source)
                 except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # as ast.parse has it
                     raise UsageError(
-                        f"its cell of {tag} cannot be read as Python ({error or type(error).__name__})",
+                        message(
+                            "its cell of {tag} cannot be read as Python ({error})",
+                            tag=tag,
+                            error=str(error) or type(error).__name__,
+                        ),
                         str(path),
-                        "give the notebook as it was executed",
+                        message("give the notebook as it was executed"),
                     ) from error
     return values
 
@@ -207,7 +225,9 @@ def _find(root: Path, run: str | None, host: str, chapter: str) -> Entry:
             if entry.record.chapter == chapter and entry.attempt == 0:
                 return entry
     raise RecordMissing(
-        f"no record of chapter {chapter} on {host}" + (f" in run {run}" if run else ""),
+        message("no record of chapter {chapter} on {host} in run {run}", chapter=chapter, host=host, run=run)
+        if run
+        else message("no record of chapter {chapter} on {host}", chapter=chapter, host=host),
         str(root),
-        "run the chapter first; --run names its run when it is another",
+        message("run the chapter first; --run names its run when it is another"),
     )

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from runbook_lib.errors import RecordError
+from runbook_lib.messages import message
 from runbook_lib.records import canonical, files, origin
 from runbook_lib.records.model import Time
 
@@ -266,9 +267,15 @@ def locked(root: Path) -> Iterator[None]:
             lock.acquire(timeout=LOCK_TIMEOUT_S)
         except Timeout:
             raise RecordError(
-                f"another process has been publishing records for {LOCK_TIMEOUT_S:g} s",
+                message(
+                    "another process has been publishing records for {seconds} s",
+                    seconds=f"{LOCK_TIMEOUT_S:g}",
+                ),
                 str(root),
-                "wait for it to end, then: runbook records add NOTEBOOK, or runbook resume RUN, publishes again",
+                message(
+                    "wait for it to end, then: runbook records add NOTEBOOK, or runbook resume RUN, "
+                    "publishes again"
+                ),
                 "",
             ) from None
     try:
@@ -313,9 +320,9 @@ def next_place(root: Path) -> Place:
         line = _line(stream, last, n, last[:64].decode("ascii", "replace"))
     except ValueError as error:
         raise RecordError(
-            f"the chain is damaged: its last line {error}",
+            message("the chain is damaged: its last line {error}", error=str(error)),
             str(path),
-            "see runbook records verify; take the file again from where it was kept",
+            message("see runbook records verify; take the file again from where it was kept"),
         ) from None
     return Place(stream, n + 1, line.sha256)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runbook_lib import places
 from runbook_lib.errors import RunbookError, UsageError
+from runbook_lib.messages import message
 from runbook_lib.records import (
     comparison,
     files,
@@ -53,9 +54,13 @@ def write(root: Path, file: Path) -> Written:
         RecordNotWritten: nothing can be written there.
     """
     if file.exists():
-        raise UsageError("is there already", str(file), "name a new file")
+        raise UsageError(message("is there already"), str(file), message("name a new file"))
     if not index.runs(root):
-        raise UsageError(f"there are no records under {root}", "--output", "see runbook records list")
+        raise UsageError(
+            message("there are no records under {root}", root=root),
+            "--output",
+            message("see runbook records list"),
+        )
     found = verification.check_all(root)
     wrong = list(found.told_wrong)
     content = io.BytesIO()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runbook_lib.errors import RecordNotWritten
+from runbook_lib.messages import message
 
 # What belongs to one chapter of one host: data, its page, its plan as a script, the executed notebook, that one's page.
 SUFFIXES = (".json", ".html", ".sh", ".ipynb", ".notebook.html")
@@ -84,10 +85,12 @@ def told_where(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT) and _reserve is not None:
             _reserve.unlink(missing_ok=True)
         raise RecordNotWritten(
-            f"the record cannot be written: {error.strerror or error}",
+            message("the record cannot be written: {reason}", reason=error.strerror or str(error)),
             str(path),
-            "make room there, or let it be written, or name another folder in RUNBOOK_RECORDS (with the run's folder "
-            "copied to it, where the run is to go on)",
+            message(
+                "make room there, or let it be written, or name another folder in RUNBOOK_RECORDS (with "
+                "the run's folder copied to it, where the run is to go on)"
+            ),
             "",
         ) from None
 

@@ -443,7 +443,9 @@ def read_run(folder: Path, part: Callable[[RecordData], RecordData] = lambda rec
     refuse_unreadable(folder)
     if not folder.is_dir():
         raise RecordError(
-            "there is no such run", str(folder), "runbook records list shows the runs that are here"
+            message("there is no such run"),
+            str(folder),
+            message("runbook records list shows the runs that are here"),
         )
     entries = []
     for path in sorted(folder.glob("*/*.json")):
@@ -470,9 +472,12 @@ def refuse_unreadable(folder: Path) -> None:
     except PermissionError:  # of a folder above it
         pass
     raise RecordError(
-        "these records are another's, and you may not read them",
+        message("these records are another's, and you may not read them"),
         str(folder),
-        "have yourself added to the group that the inventory's site.records.group names, or ask their owner",
+        message(
+            "have yourself added to the group that the inventory's site.records.group names, or ask "
+            "their owner"
+        ),
     )
 
 
@@ -506,9 +511,9 @@ def ordered(folder: Path) -> Ordered | None:
         return Ordered.model_validate_json(path.read_bytes()) if path.exists() else None
     except ValidationError as error:
         raise RecordError(
-            f"the order cannot be read: {error.errors()[0]['msg']}",
+            message("the order cannot be read: {reason}", reason=error.errors()[0]["msg"]),
             str(path),
-            "take the record again from where it was kept",
+            message("take the record again from where it was kept"),
         ) from error
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from runbook_lib.errors import RecordError
+from runbook_lib.messages import message
 from runbook_lib.records import comparison, seal, undone
 from runbook_lib.records.comparison import Compared
 from runbook_lib.records.index import read_run
@@ -67,22 +68,25 @@ def read(folder: Path) -> Manifest:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > _BYTES_MAX:
             raise RecordError(
-                f"is no file of a manifest: a file of at most {_BYTES_MAX:,} bytes is expected",
+                message(
+                    "is no file of a manifest: a file of at most {most} bytes is expected",
+                    most=f"{_BYTES_MAX:,}",
+                ),
                 str(path),
-                "take the record again from where it was kept",
+                message("take the record again from where it was kept"),
             )
         return Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise RecordError(
-            "the run has no manifest, so nothing says what belongs to it",
+            message("the run has no manifest, so nothing says what belongs to it"),
             str(folder),
-            "runbook records add NOTEBOOK makes one; if there was one, the record is not complete",
+            message("runbook records add NOTEBOOK makes one; if there was one, the record is not complete"),
         ) from error
     except ValidationError as error:
         raise RecordError(
-            f"the manifest cannot be read: {error.errors()[0]['msg']}",
+            message("the manifest cannot be read: {reason}", reason=error.errors()[0]["msg"]),
             str(path),
-            "take the record again from where it was kept",
+            message("take the record again from where it was kept"),
         ) from error
 
 
@@ -128,10 +132,13 @@ def refuse_altered(folder: Path, replaced: Collection[str]) -> None:
     ]
     if wrong:
         raise RecordError(
-            f"{', '.join(wrong)}: no longer as the manifest says",
+            message("{wrong}: no longer as the manifest says", wrong=", ".join(wrong)),
             str(folder),
-            f"see runbook records verify {folder.name}; what was altered is not vouched for anew",
-            "The manifest was left as it is.",
+            message(
+                "see runbook records verify {run}; what was altered is not vouched for anew",
+                run=folder.name,
+            ),
+            message("The manifest was left as it is."),
         )
 
 

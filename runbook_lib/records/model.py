@@ -378,7 +378,9 @@ def read(path: Path) -> RecordData:
         return RecordData.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the file"
+        field = ".".join(map(str, first["loc"])) or message("the file")
         raise RecordError(
-            f"{field}: {first['msg']}", str(path), "look who wrote it: the library writes format 1 only"
+            message("{field}: {reason}", field=field, reason=first["msg"]),
+            str(path),
+            message("look who wrote it: the library writes format 1 only"),
         ) from error

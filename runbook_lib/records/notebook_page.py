@@ -20,7 +20,7 @@ from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
 from runbook_lib.errors import RecordError
-from runbook_lib.messages import speech
+from runbook_lib.messages import message, speech
 from runbook_lib.records.pages import POLICY
 from runbook_lib.visible import visible
 
@@ -66,9 +66,11 @@ def notebook_page(notebook: NotebookNode, title: str, record: str, pictures: Pat
         )
     except OSError as error:
         raise RecordError(
-            f"a picture that the notebook's text names cannot be read: {error.strerror}",
+            message(
+                "a picture that the notebook's text names cannot be read: {reason}", reason=error.strerror
+            ),
             str(error.filename or pictures),
-            "name a file that is a picture, or leave it out",
+            message("name a file that is a picture, or leave it out"),
         ) from None
     # Outputs keep a server's control characters; a lone carriage return would be a line end to git.
     return visible(page) + "\n"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from runbook_lib import places
 from runbook_lib.errors import InventoryError, UsageError
+from runbook_lib.messages import message
 from runbook_lib.records import files
 
 if TYPE_CHECKING:  # models are slow to import
@@ -109,13 +110,18 @@ def _group_id(name: str, book: "Inventory") -> int:
     try:
         number = grp.getgrnam(name).gr_gid
     except KeyError:
-        problem, remedy = f"there is no group {name} on this machine", "name one that `getent group` lists"
+        problem = message("there is no group {name} on this machine", name=name)
+        remedy = message("name one that `getent group` lists")
     else:
         if os.geteuid() == 0 or number in {os.getegid(), *os.getgroups()}:
             return number
-        problem = f"you are not in the group {name}, so nothing can be shared with it"
-        remedy = "have yourself added to it and log in anew, or leave records.group out"
-    raise InventoryError(f"{problem}. Nothing was written", book.where("site", "records", "group"), remedy)
+        problem = message("you are not in the group {name}, so nothing can be shared with it", name=name)
+        remedy = message("have yourself added to it and log in anew, or leave records.group out")
+    raise InventoryError(
+        message("{problem}. Nothing was written", problem=problem),
+        book.where("site", "records", "group"),
+        remedy,
+    )
 
 
 def root() -> Path:
@@ -156,9 +162,10 @@ def plain_name(name: str, what: str) -> str:
     """
     if not _PLAIN_NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot name a folder of records", what,
-            "use letters, digits, '.', '_' and '-', beginning with a letter or a digit",
-        )  # fmt: skip
+            message("{name} cannot name a folder of records", name=repr(name)),
+            what,
+            message("use letters, digits, '.', '_' and '-', beginning with a letter or a digit"),
+        )
     return name
 
 

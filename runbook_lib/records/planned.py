@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from runbook_lib.errors import RecordError, UsageError
+from runbook_lib.messages import message
 from runbook_lib.records import canonical, files, index, seal
 from runbook_lib.records.index import PLAN
 from runbook_lib.records.model import Change, RecordData
@@ -217,7 +218,9 @@ def parse(content: bytes, where: str) -> Document:
     except ValueError as error:
         reason = str(error)
     raise RecordError(
-        f"is no plan as `runbook plan` writes it: {reason}", where, "take it again: runbook plan"
+        message("is no plan as `runbook plan` writes it: {reason}", reason=reason),
+        where,
+        message("take it again: runbook plan"),
     )
 
 
@@ -238,7 +241,9 @@ def read(folder: Path) -> Document:
         content = seal.read_regular(path, BYTES_MAX)
     except ValueError:
         raise UsageError(
-            "there is no plan beside the records of this run", str(path), "make one: runbook plan"
+            message("there is no plan beside the records of this run"),
+            str(path),
+            message("make one: runbook plan"),
         ) from None
     return parse(content, str(path))
 
@@ -251,7 +256,11 @@ def find(root: Path, digest: str) -> tuple[Path, Document]:
         RecordError: what lies there is no plan any more.
     """
     if len(digest) < SHORTEST:
-        raise UsageError(f"has {len(digest)} digits", "--plan", f"give {SHORTEST} or more of the digest")
+        raise UsageError(
+            message("has {count} digits", count=len(digest)),
+            "--plan",
+            message("give {shortest} or more of the digest", shortest=SHORTEST),
+        )
     for run in index.runs(root):
         if not (index.planned(root / run) or "").startswith(digest):
             continue
@@ -259,7 +268,7 @@ def find(root: Path, digest: str) -> tuple[Path, Document]:
         if order is not None and order.mode == "plan":  # a run that is bound to it has the same file
             return root / run, read(root / run)
     raise UsageError(
-        f"no plan under {root} has the digest {digest}",
+        message("no plan under {root} has the digest {digest}", root=root, digest=digest),
         "--plan",
-        "take it from what `runbook plan` printed last; a plan that was altered has another digest",
+        message("take it from what `runbook plan` printed last; a plan that was altered has another digest"),
     )

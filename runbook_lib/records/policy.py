@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from runbook_lib.errors import UsageError
+from runbook_lib.messages import message
 from runbook_lib.records import canonical, chain, files, origin, seal, signers
 from runbook_lib.records.model import Time
 from runbook_lib.records.signers import CHANGE
@@ -165,9 +166,9 @@ def lower(root: Path, wanted: Wanted) -> str:
     with chain.locked(root):
         if chain.policies(root) != before:
             raise UsageError(
-                "another policy came into force meanwhile. Nothing was written",
+                message("another policy came into force meanwhile. Nothing was written"),
                 str(root),
-                "see whether this one is still wanted, and type it again",
+                message("see whether this one is still wanted, and type it again"),
             )
         number = max((entry.number or 0 for entry in chain.policies(root)), default=0) + 1
         path = root / f"{NAME}{number}"

@@ -13,6 +13,7 @@ from runbook_lib.credentials.reference import SCHEMES
 from runbook_lib.errors import RecordError, SecretNotFollowed, SecretUnavailable
 from runbook_lib.hidden import hidden
 from runbook_lib.inventory import Inventory, secrets_of
+from runbook_lib.messages import message
 
 _HOME = re.compile(
     rf"(?<![\w.~-])(?:{re.escape(str(Path.home()))}|/home/[^/\s]+|/Users/[^/\s]+|/root)(?=[/\s:'\"]|$)"
@@ -71,7 +72,7 @@ def _texts(value: object) -> Iterator[str]:
 
 def _secret_in_text(text: str) -> str | None:
     if credentials.mask(text) != text or any(secret.reveal() in text for secret in credentials.resolved()):
-        return "a secret that this run resolved"
+        return message("a secret that this run resolved")
     return secret_shape.kind_in(text)
 
 
@@ -84,7 +85,12 @@ def refuse_secrets(value: object, where: str, remedy: str) -> None:
     """
     found = secret_in(value)
     if found:
-        raise RecordError(f"would hold {found}", where, remedy, "It was not written to the record.")
+        raise RecordError(
+            message("would hold {found}", found=found),
+            where,
+            remedy,
+            message("It was not written to the record."),
+        )
 
 
 def resolve_references(
@@ -103,9 +109,13 @@ def resolve_references(
         try:
             if scheme not in schemes:
                 raise SecretNotFollowed(
-                    f"'{scheme}:' is not followed when a notebook is saved, so nobody can look for this secret in it",
-                    f"{one.field}, to search the record for it",
-                    "attach the notebook yourself: runbook records add NOTEBOOK",
+                    message(
+                        "'{scheme}:' is not followed when a notebook is saved, so nobody can look for this "
+                        "secret in it",
+                        scheme=scheme,
+                    ),
+                    message("{field}, to search the record for it", field=one.field),
+                    message("attach the notebook yourself: runbook records add NOTEBOOK"),
                 )
             credentials.resolve(reference, f"{host}, to search the record for it")
         except SecretUnavailable as error:

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from runbook_lib.errors import UsageError
+from runbook_lib.messages import message
 from runbook_lib.records import files, pages, population, verification
 from runbook_lib.records.population import Row
 from runbook_lib.records.verification import Head, Site
@@ -84,9 +85,13 @@ def write(
         RecordNotWritten: nothing can be written there.
     """
     if since and until and until < since:
-        raise UsageError(f"the period ends on {until}, before {since}", "--to", "give a later day, or none")
+        raise UsageError(
+            message("the period ends on {until}, before {since}", until=until, since=since),
+            "--to",
+            message("give a later day, or none"),
+        )
     if folder.exists():
-        raise UsageError("is there already", str(folder), "name a new folder")
+        raise UsageError(message("is there already"), str(folder), message("name a new folder"))
     made = make(root, verification.check_all(root, allowed, heads), since, until)
     for name, content in made.files():
         files.write_atomically(folder / name, content)

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from runbook_lib.errors import RecordError, UsageError
+from runbook_lib.messages import message
 from runbook_lib.records import canonical, chain, files, index, kept, origin, seal, signing, verification
 from runbook_lib.records.index import PAGE
 from runbook_lib.records.signing import Kept
@@ -26,10 +27,12 @@ def hold(root: Path, run: str, reason: str) -> None:
     notes = _notes_of(root, run, reason)
     if notes.hold:
         raise UsageError(
-            f"is on hold already, by {notes.hold.by}: {notes.hold.reason}", run, "nothing is to do"
+            message("is on hold already, by {by}: {reason}", by=notes.hold.by, reason=notes.hold.reason),
+            run,
+            message("nothing is to do"),
         )
     if notes.expired:
-        raise _refused(root, run, "its files have expired")
+        raise _refused(root, run, message("its files have expired"))
     _note(root, {"kind": "hold", "run": run, "by": origin.operator(), "reason": reason})
 
 
@@ -39,7 +42,7 @@ def release(root: Path, run: str, reason: str) -> None:
     Raises: as `hold`; UsageError also where it is not on hold.
     """
     if not _notes_of(root, run, reason).hold:
-        raise UsageError("is not on hold", run, "nothing is to do")
+        raise UsageError(message("is not on hold"), run, message("nothing is to do"))
     _note(root, {"kind": "release", "run": run, "by": origin.operator(), "reason": reason})
 
 
@@ -63,12 +66,18 @@ def redact(root: Path, run: str, path: str, reason: str) -> Kept:
     last = notes.redacted.get(path)
     broke_off = last is not None and last.sha256 == listed.get(path)
     if path not in listed:
-        told = "was redacted already" if last else "is no file of this run"
-        raise UsageError(told, f"{run}/{path}", f"see {seal.SUMS} there: it lists every file")
+        told = message("was redacted already") if last else message("is no file of this run")
+        raise UsageError(
+            told, f"{run}/{path}", message("see {sums} there: it lists every file", sums=seal.SUMS)
+        )
     if seal.vouches(path):
-        raise UsageError("says what the others were, so it stays", f"{run}/{path}", "redact the file itself")
+        raise UsageError(
+            message("says what the others were, so it stays"),
+            f"{run}/{path}",
+            message("redact the file itself"),
+        )
     if not broke_off and not verification.check(folder).holds:
-        raise _refused(root, run, "is not as it was sealed")
+        raise _refused(root, run, message("is not as it was sealed"))
     key = None
     if (folder / seal.SIGNATURE).exists() or origin.signing() == "required":
         key = signing.find_key(root)
@@ -189,17 +198,25 @@ def _listed(folder: Path) -> dict[str, str]:
         return seal.read_sums(folder / seal.SUMS)[0]
     except ValueError as error:
         raise RecordError(
-            f"is not sealed: {seal.SUMS} {error}", str(folder), f"see runbook records verify {folder.name}"
+            message("is not sealed: {sums} {error}", sums=seal.SUMS, error=str(error)),
+            str(folder),
+            message("see runbook records verify {run}", run=folder.name),
         ) from None
 
 
 def _notes_of(root: Path, run: str, why: str) -> kept.Notes:
     if not why.strip():
-        raise UsageError("is empty", "--reason", "say why, as a ticket or a sentence: it stays in the chain")
+        raise UsageError(
+            message("is empty"),
+            "--reason",
+            message("say why, as a ticket or a sentence: it stays in the chain"),
+        )
     index.refuse_unreadable(root / run)
     if not (root / run).is_dir():
         raise RecordError(
-            "there is no such run", str(root / run), "runbook records list shows the runs that are here"
+            message("there is no such run"),
+            str(root / run),
+            message("runbook records list shows the runs that are here"),
         )
     return kept.read(root, run)
 
@@ -209,18 +226,21 @@ def _refuse_to_delete(root: Path, run: str, notes: kept.Notes) -> None:
         raise _refused(
             root,
             run,
-            f"is on hold by {notes.hold.by}: {notes.hold.reason}",
-            f"once that is over: runbook records release {run} --reason TEXT",
+            message("is on hold by {by}: {reason}", by=notes.hold.by, reason=notes.hold.reason),
+            message("once that is over: runbook records release {run} --reason TEXT", run=run),
         )
     if notes.expired:
-        raise _refused(root, run, "its files have expired")
+        raise _refused(root, run, message("its files have expired"))
     if chain.is_at_work(root / run):
-        raise _refused(root, run, "is at work")
+        raise _refused(root, run, message("is at work"))
 
 
 def _refused(root: Path, run: str, problem: str, remedy: str = "") -> RecordError:
     return RecordError(
-        problem, str(root / run), remedy or f"see runbook records verify {run}", "Nothing was deleted."
+        problem,
+        str(root / run),
+        remedy or message("see runbook records verify {run}", run=run),
+        message("Nothing was deleted."),
     )
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runbook_lib import places
 from runbook_lib.errors import RecordError
+from runbook_lib.messages import message
 from runbook_lib.records import canonical, chain, comparison, files, index, kept, origin
 from runbook_lib.records.index import RunIndex
 from runbook_lib.records.model import Approval, RecordData, Time, UndoStep
@@ -241,7 +242,11 @@ def read_statement(folder: Path) -> Statement:
         reason = f"{'.'.join(map(str, error.errors()[0]['loc']))}: {error.errors()[0]['msg']}"
     except ValueError as error:
         reason = str(error)
-    raise RecordError(f"cannot be read: {reason}", str(path), "take the record again from where it was kept")
+    raise RecordError(
+        message("cannot be read: {reason}", reason=reason),
+        str(path),
+        message("take the record again from where it was kept"),
+    )
 
 
 def read_regular(path: Path, bytes_max: int) -> bytes:
@@ -324,14 +329,16 @@ def _to_be_sealed(folder: Path) -> list[str]:
 def _sha256_of(folder: Path, path: str) -> str:
     place = folder / path
     if not stat.S_ISREG(place.lstat().st_mode):
-        raise _not_sealed(place, "is no file, so nothing can vouch for it")
+        raise _not_sealed(place, message("is no file, so nothing can vouch for it"))
     if not _SUM.fullmatch(f"{chain.FIRST}  {path}") or not path.isprintable():
-        raise _not_sealed(place, "has a name that no list of digests can have")
+        raise _not_sealed(place, message("has a name that no list of digests can have"))
     return comparison.sha256_of(place)
 
 
 def _not_sealed(place: Path, problem: str) -> RecordError:
-    return RecordError(problem, str(place), "move it out of the record", "The seal was left as it is.")
+    return RecordError(
+        problem, str(place), message("move it out of the record"), message("The seal was left as it is.")
+    )
 
 
 def _vouched_for(folder: Path, last: chain.Seal | None) -> dict[str, str] | None:
@@ -350,7 +357,7 @@ def _vouched_for(folder: Path, last: chain.Seal | None) -> dict[str, str] | None
             return listed
     if last is None:
         return None
-    raise _altered(folder, f"{SUMS}: not the one of the chain")
+    raise _altered(folder, message("{file}: not the one of the chain", file=SUMS))
 
 
 def _went_on(earlier: Mapping[str, str], sums: Mapping[str, str], notes: kept.Notes) -> bool:
@@ -366,10 +373,12 @@ def _without(sums: Mapping[str, str], *paths: str) -> dict[str, str]:
 
 def _altered(folder: Path, told: str) -> RecordError:
     return RecordError(
-        f"{told}: no longer as it was sealed",
+        message("{told}: no longer as it was sealed", told=told),
         str(folder),
-        f"see runbook records verify {folder.name}; what was altered is not vouched for anew",
-        "The seal was left as it is.",
+        message(
+            "see runbook records verify {run}; what was altered is not vouched for anew", run=folder.name
+        ),
+        message("The seal was left as it is."),
     )
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook_lib.errors import UsageError
+from runbook_lib.messages import message
 from runbook_lib.records import chain
 
 RUN = "run@runbook"
@@ -72,7 +73,9 @@ def read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"cannot be read: {error.strerror}", str(path), "see whether it is a file, and yours to read"
+            message("cannot be read: {reason}", reason=error.strerror),
+            str(path),
+            message("see whether it is a file, and yours to read"),
         ) from None
 
 
@@ -93,12 +96,19 @@ def parse(content: bytes, where: str) -> tuple[Signer, ...]:
     }
     if both:
         raise UsageError(
-            f"{', '.join(sorted(both))} may sign runs or approve them, and change who may", where,
-            f"give {CHANGE}, with a key of its own, to somebody who neither makes changes on servers nor approves them",
-        )  # fmt: skip
+            message("{both} may sign runs or approve them, and change who may", both=", ".join(sorted(both))),
+            where,
+            message(
+                "give {change}, with a key of its own, to somebody who neither makes changes on servers "
+                "nor approves them",
+                change=CHANGE,
+            ),
+        )
     if not any(CHANGE in one.namespaces for one in found):
         raise UsageError(
-            f"nobody in it may change it later ({CHANGE})", where, "add a line for who keeps the list"
+            message("nobody in it may change it later ({change})", change=CHANGE),
+            where,
+            message("add a line for who keeps the list"),
         )
     return tuple(found)
 
@@ -114,10 +124,15 @@ def _signer(line: str, where: str) -> Signer:
         or not options.get("namespaces") or any(time and not _TIME.fullmatch(time) for time in times)
     ):  # fmt: skip
         raise UsageError(
-            "is no line of a list of signers as it is wanted here", where,
-            f'write PRINCIPAL namespaces="{RUN}",valid-after="20260101000000" KEYTYPE KEY: one principal a line, each '
-            "with its namespaces, times in UTC and without a letter behind them",
-        )  # fmt: skip
+            message("is no line of a list of signers as it is wanted here"),
+            where,
+            message(
+                'write PRINCIPAL namespaces="{run}",valid-after="20260101000000" KEYTYPE KEY: one '
+                "principal a line, each with its namespaces, times in UTC and without a letter behind "
+                "them",
+                run=RUN,
+            ),
+        )
     names = frozenset(options["namespaces"].split(","))
     return Signer(parts["principal"], f"{parts['type']} {parts['key']}", names, *times)
 
@@ -131,6 +146,10 @@ def refuse_removal(before: tuple[Signer, ...], after: tuple[Signer, ...], where:
     gone = [one.principal for one in before if (one.principal, one.blob) not in there]
     if gone:
         raise UsageError(
-            f"a key of {', '.join(gone)} is not in it any more, so what it signed could not be checked", where,
-            "keep the line, and give it an end: valid-before",
-        )  # fmt: skip
+            message(
+                "a key of {gone} is not in it any more, so what it signed could not be checked",
+                gone=", ".join(gone),
+            ),
+            where,
+            message("keep the line, and give it an end: valid-before"),
+        )

@@ -61,14 +61,18 @@ def key_for(root: Path, namespace: str) -> Key:
         listed = signers.in_force(root)
     except UsageError as error:
         raise RecordNotSigned(
-            f"the list of signers {Path(error.where).name}: {error.problem}", error.where,
-            "see runbook records verify; take the list again from where it was kept",
-        ) from None  # fmt: skip
+            message(
+                "the list of signers {name}: {problem}", name=Path(error.where).name, problem=error.problem
+            ),
+            error.where,
+            message("see runbook records verify; take the list again from where it was kept"),
+        ) from None
     if not listed:
         raise RecordNotSigned(
-            "there is no list of signers yet", str(root),
-            "write one, and take it in: runbook records signers FILE (docs/audit.md)",
-        )  # fmt: skip
+            message("there is no list of signers yet"),
+            str(root),
+            message("write one, and take it in: runbook records signers FILE (docs/audit.md)"),
+        )
     return key_of(listed, namespace)
 
 
@@ -87,11 +91,17 @@ def key_of(listed: Sequence[Signer], namespace: str) -> Key:
             if signer.may(namespace, blob, now):
                 return Key(signer.principal, blob, path)
     raise RecordNotSigned(
-        f"the key of ${_KEY_VARIABLE} is not in the list of signers, or not for this, or not now"
+        message(
+            "the key of ${variable} is not in the list of signers, or not for this, or not now",
+            variable=_KEY_VARIABLE,
+        )
         if given
-        else "no agent has a key that the list of signers allows to sign this now",
+        else message("no agent has a key that the list of signers allows to sign this now"),
         given or "ssh-agent",
-        f"ssh-add such a key, or name its file in ${_KEY_VARIABLE}; runbook records signers shows the list",
+        message(
+            "ssh-add such a key, or name its file in ${variable}; runbook records signers shows the list",
+            variable=_KEY_VARIABLE,
+        ),
     )
 
 
@@ -105,7 +115,9 @@ def _public(path: Path) -> str:
         if len(words) >= 2 and signers.KEY_TYPE.fullmatch(words[0]):
             return f"{words[0]} {words[1]}"
     raise RecordNotSigned(
-        "there is no public key", str(path), f"name a key in ${_KEY_VARIABLE} that has its .pub beside it"
+        message("there is no public key"),
+        str(path),
+        message("name a key in ${variable} that has its .pub beside it", variable=_KEY_VARIABLE),
     )
 
 
@@ -122,7 +134,7 @@ def signature(content: bytes, key: Key, namespace: str = RUN, *, asking: bool = 
     Raises: RecordNotSigned: it could not be, or the person did not want it.
     """
     if not asking and key.blob.startswith("sk-"):
-        raise _not_signed(key, "the key wants a touch, and nobody is asked for one here")
+        raise _not_signed(key, message("the key wants a touch, and nobody is asked for one here"))
     with tempfile.TemporaryDirectory() as folder:
         path = key.path
         if path is None:
@@ -132,17 +144,22 @@ def signature(content: bytes, key: Key, namespace: str = RUN, *, asking: bool = 
         try:
             done = _ask(command, content, timeout_s=None) if asking else _unasked(command, content)
         except KeyboardInterrupt:
-            raise _not_signed(key, "it was cancelled") from None
+            raise _not_signed(key, message("it was cancelled")) from None
     if done.returncode or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
-        raise _not_signed(key, " ".join(done.stderr.decode(errors="replace").split()) or "ssh-keygen failed")
+        raise _not_signed(
+            key, " ".join(done.stderr.decode(errors="replace").split()) or message("ssh-keygen failed")
+        )
     return done.stdout
 
 
 def _not_signed(key: Key, why: str) -> RecordNotSigned:
     return RecordNotSigned(
-        f"not signed by {key.principal}: {why}",
+        message("not signed by {principal}: {why}", principal=key.principal, why=why),
         str(key.path or "ssh-agent"),
-        "unlock the key (ssh-add), then type the same again; of a run that is made: runbook records sign RUN",
+        message(
+            "unlock the key (ssh-add), then type the same again; of a run that is made: runbook "
+            "records sign RUN"
+        ),
         "",
     )
 
@@ -163,7 +180,7 @@ def sign(root: Path, run: str, key: Key, *, asking: bool = True) -> None:
     made = signature(content, key, asking=asking)
     with chain.locked(root):
         if (folder / seal.SUMS).read_bytes() != content:
-            raise _not_signed(key, "the run was sealed anew meanwhile")
+            raise _not_signed(key, message("the run was sealed anew meanwhile"))
         files.write_atomically(folder / seal.SIGNATURE, made)
         sig = seal.sha256(made)
         chain.append(root, {"kind": "signed", "run": run, "sig": sig, "by": key.principal})
@@ -238,7 +255,9 @@ def keep(
     try:
         found = publish(root, run, replaced=replaced, principal=key.principal if key else None)
     except RecordError as error:
-        stays = f"What run {run} did stays as it is; its seal or its pages are missing or of before."
+        stays = message(
+            "What run {run} did stays as it is; its seal or its pages are missing or of before.", run=run
+        )
         raise type(error)(error.problem, error.where, error.remedy, stays) from None
     if key and not (root / run / seal.SIGNATURE).exists():
         try:
@@ -359,9 +378,15 @@ def _ask(
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise RecordNotSigned(
-            f"{command[0]} did not answer in {timeout_s:g} s", command[0], "see whether the ssh-agent works"
+            message(
+                "{command} did not answer in {timeout_s} s", command=command[0], timeout_s=f"{timeout_s:g}"
+            ),
+            command[0],
+            message("see whether the ssh-agent works"),
         ) from None
     except FileNotFoundError:
         raise RecordNotSigned(
-            f"{command[0]} is not there", command[0], "install OpenSSH's client programs, 8.9 or later"
+            message("{command} is not there", command=command[0]),
+            command[0],
+            message("install OpenSSH's client programs, 8.9 or later"),
         ) from None

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook_lib.errors import RecordNotStamped
+from runbook_lib.messages import message
 from runbook_lib.records import chain, files, origin, seal
 
 ROOTS = "tsa-*.pem"
@@ -51,10 +52,12 @@ def stamp(root: Path, run: str) -> str:
     where = origin.timestamp()
     if where is None:
         raise _not_stamped(
-            run, "the inventory names no time-stamping authority", "write site.records.timestamp there"
+            run,
+            message("the inventory names no time-stamping authority"),
+            message("write site.records.timestamp there"),
         )
     if not sig.is_file():
-        raise _not_stamped(run, "it is not signed", f"runbook records sign {run}")
+        raise _not_stamped(run, message("it is not signed"), message("runbook records sign {run}", run=run))
     signature, roots = sig.read_bytes(), _roots(where.root)
     with tempfile.TemporaryDirectory() as made:
         data, query, answer, trusted = (Path(made, name) for name in ("sig", "tsq", "tsr", "roots"))
@@ -62,15 +65,15 @@ def stamp(root: Path, run: str) -> str:
         trusted.write_bytes(roots)
         asked = _openssl("ts", "-query", "-data", str(data), "-sha256", "-cert", "-out", str(query))
         if asked.returncode:
-            raise _not_stamped(run, f"no request could be made: {_said(asked)}")
+            raise _not_stamped(run, message("no request could be made: {said}", said=_said(asked)))
         answer.write_bytes(_answer(run, where.url, query.read_bytes()))
         found = _verified(answer, trusted, "-queryfile", str(query))
         if not found.good:
-            raise _not_stamped(run, f"{where.url}: {found.told}")
+            raise _not_stamped(run, message("{url}: {told}", url=where.url, told=found.told))
         token = answer.read_bytes()
     with chain.locked(root):
         if sig.read_bytes() != signature:
-            raise _not_stamped(run, "the run was signed anew meanwhile")
+            raise _not_stamped(run, message("the run was signed anew meanwhile"))
         digest = seal.sha256(roots)
         if not (root / name_of_roots(digest)).exists():
             files.write_atomically(root / name_of_roots(digest), roots)
@@ -81,7 +84,10 @@ def stamp(root: Path, run: str) -> str:
 
 def _not_stamped(run: str, why: str, remedy: str = "") -> RecordNotStamped:
     return RecordNotStamped(
-        f"not time-stamped: {why}", run, remedy or f"runbook records stamp {run} asks again", ""
+        message("not time-stamped: {why}", why=why),
+        run,
+        remedy or message("runbook records stamp {run} asks again", run=run),
+        "",
     )
 
 
@@ -90,9 +96,13 @@ def _roots(path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise RecordNotStamped(
-            f"not time-stamped: the authority's roots cannot be read: {error.strerror}", path,
-            "name a file with its root certificates (PEM) in site.records.timestamp.root", "",
-        ) from None  # fmt: skip
+            message(
+                "not time-stamped: the authority's roots cannot be read: {reason}", reason=error.strerror
+            ),
+            path,
+            message("name a file with its root certificates (PEM) in site.records.timestamp.root"),
+            "",
+        ) from None
 
 
 def _answer(run: str, url: str, query: bytes) -> bytes:
@@ -164,8 +174,13 @@ def _openssl(*words: str) -> "subprocess.CompletedProcess[bytes]":
             ["openssl", *words], capture_output=True, check=False, env=environment, timeout=_TIMEOUT_S
         )
     except FileNotFoundError:
-        raise RecordNotStamped("openssl is not there", "openssl", "install it", "") from None
+        raise RecordNotStamped(
+            message("openssl is not there"), "openssl", message("install it"), ""
+        ) from None
     except subprocess.TimeoutExpired:
         raise RecordNotStamped(
-            f"openssl did not answer in {_TIMEOUT_S:g} s", "openssl", "see what this machine is busy with", ""
+            message("openssl did not answer in {timeout_s} s", timeout_s=f"{_TIMEOUT_S:g}"),
+            "openssl",
+            message("see what this machine is busy with"),
+            "",
         ) from None

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from runbook_lib.errors import RecordError
+from runbook_lib.messages import message
 from runbook_lib.records import chain, files, origin
 
 NAME = "undone.json"  # where version 0.1.0 noted it, in the run's folder
@@ -90,7 +91,9 @@ def _of_before(folder: Path) -> dict[str, Undone]:
         return {}
     except ValidationError as error:
         raise RecordError(
-            f"the note of what was put back cannot be read: {error.errors()[0]['msg']}",
+            message(
+                "the note of what was put back cannot be read: {reason}", reason=error.errors()[0]["msg"]
+            ),
             str(path),
-            "move it away: the next rollback writes it anew",
+            message("move it away: the next rollback writes it anew"),
         ) from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import RecordError, RunbookError, UsageError
+from runbook_lib.messages import message
 from runbook_lib.records import (
     approvals,
     canonical,
@@ -59,9 +60,12 @@ class Head:
         is_hex = set(digest) <= set("0123456789abcdef")
         if not (stream and number.isdecimal() and is_hex and _HEAD_DIGITS_MIN <= len(digest) <= 64):
             raise UsageError(
-                f"{text!r} is not STREAM:NUMBER:DIGEST", "--head",
-                f"take it from what a run printed, with {_HEAD_DIGITS_MIN} digits or more",
-            )  # fmt: skip
+                message("{text} is not STREAM:NUMBER:DIGEST", text=repr(text)),
+                "--head",
+                message(
+                    "take it from what a run printed, with {least} digits or more", least=_HEAD_DIGITS_MIN
+                ),
+            )
         return cls(stream, int(number), digest)
 
 
@@ -225,7 +229,9 @@ def check(folder: Path, allowed: Path | None = None, tsa: Path | None = None) ->
     refuse_unreadable(folder)
     if not folder.is_dir():
         raise RecordError(
-            "there is no such run", str(folder), "runbook records list shows the runs that are here"
+            message("there is no such run"),
+            str(folder),
+            message("runbook records list shows the runs that are here"),
         )
     return _check(folder, _known(folder.absolute().parent, allowed, tsa))
 
@@ -317,9 +323,15 @@ def _check_manifest(folder: Path, run: str, known: _Known) -> Check:
 
 def _result(run: str, found: Compared, contradicted: Sequence[str], **more: Any) -> Check:
     return Check(
-        run, found.unchanged, found.altered, found.transported, found.missing, found.extra, tuple(contradicted),
+        run,
+        found.unchanged,
+        found.altered,
+        found.transported,
+        found.missing,
+        found.extra,
+        tuple(contradicted),
         **more,
-    )  # fmt: skip
+    )
 
 
 def _check_sealed(folder: Path, run: str, known: _Known) -> Check:

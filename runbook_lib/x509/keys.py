@@ -8,6 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, r
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from runbook_lib.messages import message
+
 RSA_BITS = (2048, 3072, 4096)
 # SHA-1 and MD5 can be made to collide (RFC 6194, RFC 6151).
 STRONG_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
@@ -52,10 +54,19 @@ def key_faults(key: CertificatePublicKeyTypes, rsa_bits_min: int) -> Sequence[st
         sizes = [bits for bits in RSA_BITS if bits >= rsa_bits_min]
         faults = []
         if key.key_size not in sizes:
-            faults.append(f"has a key of {kind}; taken are RSA {', '.join(map(str, sizes))} and P-256")
+            faults.append(
+                message(
+                    "has a key of {kind}; taken are RSA {sizes} and P-256",
+                    kind=kind,
+                    sizes=", ".join(map(str, sizes)),
+                )
+            )
         if key.public_numbers().e < 65537:
             faults.append(
-                f"has an RSA key with the public exponent {key.public_numbers().e}; at least 65537 is taken"
+                message(
+                    "has an RSA key with the public exponent {exponent}; at least 65537 is taken",
+                    exponent=key.public_numbers().e,
+                )
             )
         return faults
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
@@ -63,5 +74,7 @@ def key_faults(key: CertificatePublicKeyTypes, rsa_bits_min: int) -> Sequence[st
     weak = isinstance(key, dsa.DSAPublicKey) or (
         isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < 224
     )
-    why = "is too weak" if weak else "not every mail client of the day verifies"
-    return [f"has a key of {kind}, which {why}; make it RSA 2048 or more, or P-256"]
+    why = message("is too weak") if weak else message("not every mail client of the day verifies")
+    return [
+        message("has a key of {kind}, which {why}; make it RSA 2048 or more, or P-256", kind=kind, why=why)
+    ]
