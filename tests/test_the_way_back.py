@@ -1,5 +1,6 @@
 """What a rollback says is true: of a damaged journal, of a file that is gone, of a run that nobody knows, and twice."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lab import Lab
 from runbook_lib import inventory
 from runbook_lib.pki import authority
 from runbook_lib.records import undone
+from runbook_lib.remote.journal import FUNCTIONS
 from runbook_lib.site_ca import own_ca
 
 HOST = "debian12"
@@ -95,6 +97,7 @@ def test_an_undo_that_is_cut_off_does_nothing_and_is_written_anew(lab: Lab, dama
 GONE = ("rm {}", "removed since")
 EMPTY = (": > {}", "emptied since")
 GARBLED = ("head -c 2000 /dev/urandom | base64 > {}", "Postfix cannot read it")
+LISTENERS = "ss -Hltn | awk '{ print $4 }' | sort"
 DAMAGES = ((GONE, GARBLED), (EMPTY, EMPTY), (GARBLED, GONE))
 
 
@@ -102,7 +105,7 @@ DAMAGES = ((GONE, GARBLED), (EMPTY, EMPTY), (GARBLED, GONE))
 def test_files_that_are_gone_empty_or_garbled_are_conflicts(lab: Lab, host: str) -> None:
     """Never 'now: not set' of a file that has no settings; with the files back as we left them, all goes back."""
     lab.reset(host, "fresh")
-    before = lab.tree(host)
+    before, listened = lab.tree(host), lab.exec(host, LISTENERS)
     applied(lab, host, "fresh")
     run = run_of(lab, host)
     lab.exec(host, "cp -a /etc/postfix /root/left")
@@ -121,13 +124,41 @@ def test_files_that_are_gone_empty_or_garbled_are_conflicts(lab: Lab, host: str)
             assert "we left" not in done.stderr.partition(words)[0]
         assert "now: not set" not in done.stderr
         assert "now: no such service" not in done.stderr
+        assert "postfix is neither reloaded nor restarted: /etc/postfix/" in done.stderr
+        assert lab.exec(host, "systemctl is-active postfix") == b"active\n"  # with what it had read before
         lab.exec(host, "cp -a /root/left/main.cf /root/left/master.cf /etc/postfix/")
     lab.exec(host, "rm -r /root/left")
     done = runbook("rollback", run, "--host", host)
     assert (done.returncode, AS_BEFORE in done.stdout) == (0, True), done.stdout + done.stderr
-    assert changed(before, lab.tree(host), tuple(MAY_DIFFER)) == []
+    assert "PUT BACK Postfix runs with what was there before" in done.stdout
+    assert lab.exec(host, "systemctl is-active postfix") == b"active\n"
+    assert lab.exec(host, LISTENERS) == listened
+    # A Postfix that runs beside broken files writes to its postmaster.
+    told = ("/var/mail/root", "/var/spool/mail/root")
+    assert changed(before, lab.tree(host), (*MAY_DIFFER, *told)) == []
     again = runbook("rollback", run, "--host", host)
     assert (again.returncode, NOTHING in again.stdout) == (0, True), again.stdout + again.stderr
+
+
+def test_what_a_rollback_owed_at_its_end_the_next_one_does(tmp_path: Path) -> None:
+    """A reload that could not be, or before which the rollback was killed: 'as before' would not be true without it."""
+    ask = f"""{FUNCTIONS}
+J={tmp_path}
+taken_up() {{ if [ -e "$J/broken" ]; then conflict "not yet"; else say "taken up"; fi; }}
+"""
+
+    def said(script: str) -> str:
+        return subprocess.run(["sh", "-c", ask + script], capture_output=True, text=True, check=True).stdout
+
+    (tmp_path / "broken").touch()
+    assert "taken up" not in said("afterwards taken_up; do_afterwards")
+    assert "CONFLICT not yet" in said("do_afterwards")
+    (tmp_path / "broken").unlink()
+    assert said("do_afterwards") == "taken up\n"
+    assert said("do_afterwards") == ""
+    said("afterwards taken_up; exit 0")  # killed before its end
+    assert said("afterwards taken_up; do_afterwards") == "taken up\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_nobody_knows_is_refused(lab: Lab) -> None:

@@ -159,9 +159,21 @@ paths_back() {
     done
 }
 
-# Do something once, after everything else is back: a reload that takes up what was put back.
+# Do something once, after everything else is back: a reload that takes up what was put back. It is owed until it was done:
+# where it could not be, or who put things back was killed before it, the next time does it.
 afterwards() {
-    case " ${after_all:-} " in *" $1 "*) ;; *) after_all="${after_all:-} $1" ;; esac
+    case " ${after_all:-} " in *" $1 "*) ;; *) after_all="${after_all:-} $1"; : > "$J/owed.$1" ;; esac
+}
+
+do_afterwards() {
+    for _owed in "$J"/owed.*; do
+        if [ -e "$_owed" ]; then afterwards "${_owed##*/owed.}"; fi
+    done
+    for _do in ${after_all:-}; do
+        _left_alone=${conflicts:-0}
+        "$_do"
+        if [ "${conflicts:-0}" = "$_left_alone" ]; then rm -f "$J/owed.$_do"; fi
+    done
 }
 
 # A host that boots is waited for: a service that is about to start has read what is put back, and takes up no other.
@@ -267,7 +279,7 @@ write_undo() {
             say "fi"
         done
         say ""
-        say 'for _do in ${after_all:-}; do "$_do"; done'
+        say do_afterwards
         say 'if [ -n "${conflicts:-}" ]; then say "$conflicts left alone; read the lines above"; exit 1; fi'
         say 'if [ -z "$(ls "$J" | grep "\.begun$")" ]; then say "no change of this run was begun: everything is as before the run"; exit 0; fi'
         say 'if [ -z "${began:-}" ]; then say "nothing to put back: what this run changed is back already"; exit 0; fi'

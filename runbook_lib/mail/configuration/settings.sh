@@ -37,6 +37,7 @@ has_values() {
     else return 0
     fi
     conflict "$2: $_why; the run left $J/$1.0.after: put it there (cp -a), then roll back again"
+    postfix_lacks=$2
     return 1
 }
 
@@ -177,9 +178,15 @@ postfix_back() {
     if [ "$2" = restart ]; then afterwards postfix_restarts; else afterwards postfix_again; fi
 }
 
+# Whether a file of it has to be put right first: what runs has read better ones, and would be lost with a restart.
+postfix_waits() {
+    if [ -z "${postfix_lacks:-}" ]; then return 1; fi
+    conflict "postfix is neither reloaded nor restarted: $postfix_lacks has to be put right first"
+}
+
 # Only a restart makes it listen on other addresses.
 postfix_restarts() {
-    if ! command -v postfix >/dev/null 2>&1; then return; fi
+    if ! command -v postfix >/dev/null 2>&1 || postfix_waits; then return; fi
     if ! systemctl restart postfix; then conflict "postfix does not restart: journalctl -u postfix"; return; fi
     say "PUT BACK Postfix runs with what was there before"
 }
@@ -187,7 +194,7 @@ postfix_restarts() {
 # Postfix takes up what was put back.
 postfix_again() {
     case " ${after_all:-} " in *" postfix_restarts "*) return ;; esac
-    if ! command -v postfix >/dev/null 2>&1; then return; fi
+    if ! command -v postfix >/dev/null 2>&1 || postfix_waits; then return; fi
     if ! postfix status >/dev/null 2>&1; then return; fi
     if ! postfix reload >/dev/null 2>&1; then conflict "postfix does not reload: postfix check"; return; fi
     say "PUT BACK Postfix runs with what was there before"
