@@ -159,6 +159,9 @@ taken_up() {{ if [ -e "$J/broken" ]; then conflict "not yet"; else say "taken up
     said("afterwards taken_up; exit 0")  # killed before its end
     assert said("afterwards taken_up; do_afterwards") == "taken up\n"
     assert list(tmp_path.iterdir()) == []
+    # A journal in which nothing can be noted holds up nothing.
+    nowhere = f"J={tmp_path}/not-there\nafterwards taken_up; do_afterwards"
+    assert said(nowhere) == "taken up\n"
 
 
 def test_a_run_that_nobody_knows_is_refused(lab: Lab) -> None:

@@ -160,9 +160,12 @@ paths_back() {
 }
 
 # Do something once, after everything else is back: a reload that takes up what was put back. It is owed until it was done:
-# where it could not be, or who put things back was killed before it, the next time does it.
+# where it could not be, or who put things back was killed before it, the next time does it. A disk on which that cannot
+# be noted holds up nothing: `true` and not `:`, after whose redirection, where it fails, the shell ends (POSIX 2.8.1).
 afterwards() {
-    case " ${after_all:-} " in *" $1 "*) ;; *) after_all="${after_all:-} $1"; : > "$J/owed.$1" ;; esac
+    case " ${after_all:-} " in *" $1 "*) return ;; esac
+    after_all="${after_all:-} $1"
+    { true > "$J/owed.$1"; } 2>/dev/null || true
 }
 
 do_afterwards() {
