@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,14 @@ from pathlib import Path
 
 BROWSER = "/usr/bin/chromium"
 PATIENCE = 150_000  # milliseconds; a first start compiles all of JupyterLab's Python beside a busy machine
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 @contextmanager
@@ -35,10 +44,16 @@ def started(
         )
     try:
         deadline = time.monotonic() + PATIENCE / 1000
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+/lab\?token=\w+", said.read_text())):
+        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/lab\?token=\w+(?=\s)", said.read_text())):
             assert process.poll() is None, said.read_text()
             assert time.monotonic() < deadline, said.read_text()
             time.sleep(0.2)
+        # It says the address before it listens there: jupyter_server binds the port in the loop that starts after.
+        port = int(found[1])
+        while not _listens(port):
+            assert process.poll() is None, said.read_text()
+            assert time.monotonic() < deadline, said.read_text()
+            time.sleep(0.1)
         yield found[0]
     finally:
         os.killpg(process.pid, signal.SIGTERM)
