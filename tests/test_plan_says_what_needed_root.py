@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import subprocess
 from unittest import mock
 
 import pytest
@@ -11,6 +12,8 @@ from trees import AT_WORK, changed
 
 from lab import Lab
 from runbook_lib import remote
+from runbook_lib.errors import CommandFailed
+from runbook_lib.messages import message
 from runbook_lib.remote.facts import gather
 from runbook_lib.remote.script import Result
 
@@ -62,27 +65,61 @@ def test_what_a_chapter_of_a_batch_tried_as_the_user_the_next_one_takes_over(
     monkeypatch: pytest.MonkeyPatch, kept_s: float, tried_again: bool
 ) -> None:
     """A plan changes nothing, so the answer is the same; by hand, where hours may pass, each chapter tries it anew."""
-    tried: list[str] = []
-
-    def run(_: remote.Host, script: str, **__: object) -> Result:
-        asked = [shlex.split(line) for line in script.splitlines() if line.startswith("fact ")]
-        tried.extend(words[1] for words in asked if words[3:])
-        told = ((words[1], "0", "seen", "yes" if words[1] == "key" else "") for words in asked)
-        return Result(0, "".join(f"{word}\0" for words in told for word in words).encode(), b"")
-
-    monkeypatch.setattr(remote.Host, "run", run)
-    monkeypatch.setattr(remote.Host, "answers_kept_s", kept_s)
-    monkeypatch.setattr(remote.Host, "user", "kanri")
+    tried = here(monkeypatch, kept_s)
     host = remote.Host(mock.Mock(), mock.Mock())
-    key, release = {"key": "cat /etc/key"}, {"release": "cat /etc/os-release"}
+    key, release, now = {"key": "cat /etc/shadow"}, {"release": "cat /etc/os-release"}, {"now": "date +%N"}
     host.needed_root = {}
-    gather(host, key | release, root=True)
-    assert host.needed_root == {"key": "cat /etc/key", "release": ""}
+    gather(host, key | release | now, root=True)
+    assert host.needed_root == {"key": "cat /etc/shadow", "release": "", "now": ""}
     host.needed_root = {}  # the next chapter
     gather(host, release | key | {"more": "true"}, root=True)
-    assert host.needed_root == {"key": "cat /etc/key", "release": "", "more": ""}
-    assert tried == ["key", "release", *(["release", "key"] if tried_again else []), "more"]
+    assert host.needed_root == {"key": "cat /etc/shadow", "release": "", "more": ""}
+    assert tried == ["key", "release", "now", *(["release", "key"] if tried_again else []), "more"]
     host.forget_answers()  # something was changed
     host.needed_root = {}
     gather(host, key, root=True)
     assert tried[-1] == "key"
+
+
+def here(monkeypatch: pytest.MonkeyPatch, kept_s: float) -> list[str]:
+    """Scripts run on this machine, as root and as nobody; returns what nobody looked at, once it did."""
+    tried: list[str] = []
+
+    def run(_: remote.Host, script: str, **__: object) -> Result:
+        by_nobody = script.partition("setpriv")[2].splitlines()
+        tried.extend(shlex.split(line)[1] for line in by_nobody if line.startswith("fact "))
+        done = subprocess.run(["sh"], input=script.encode(), capture_output=True, check=False)
+        if done.returncode:
+            failed = CommandFailed(message("it failed"), "here", message("see why"))
+            failed.status = done.returncode
+            raise failed
+        return Result(0, done.stdout, b"")
+
+    monkeypatch.setattr(remote.Host, "run", run)
+    monkeypatch.setattr(remote.Host, "answers_kept_s", kept_s)
+    monkeypatch.setattr(remote.Host, "user", "nobody")
+    return tried
+
+
+def test_a_look_that_takes_the_account_too_long_is_made_again_with_a_limit_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here(monkeypatch, 0.0)
+    host = remote.Host(mock.Mock(), mock.Mock())
+    host.needed_root = {}
+    slow = {"slow": '[ "$(id -u)" = 0 ] || sleep 60; echo seen', "next": "echo here"}
+    found = gather(host, slow, root=True, fact_timeout_s=1)
+    assert {name: fact.value for name, fact in found.items()} == {"slow": "seen", "next": "here"}
+    assert host.looks_slowly
+    assert host.needed_root == {"slow": slow["slow"], "next": ""}
+
+
+def test_an_account_that_cannot_look_at_all_needs_root_for_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here(monkeypatch, 0.0)
+    monkeypatch.setattr(remote.Host, "user", "no-such-account")
+    host = remote.Host(mock.Mock(), mock.Mock())
+    host.needed_root = {}
+    gather(host, {"release": "cat /etc/os-release"}, root=True)
+    assert host.needed_root == {"release": "cat /etc/os-release"}

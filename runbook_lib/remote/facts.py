@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from runbook_lib import display
 from runbook_lib.errors import CommandFailed
@@ -88,80 +88,112 @@ def gather(
             if name not in host.needed_root and isinstance(told, str):
                 host.needed_root[name] = told
         tried = dict(host.needed_root)
-    calls = "\n".join(
-        f"fact {shlex.quote(name)} {shlex.quote(command)} {'' if name in tried else shlex.quote(host.user)}"
-        for name, command in facts.items()
-    )
-    begin = f"functions={shlex.quote(functions)}\n"
-    if not host.looks_slowly:
-        once = f"{{ :; {ahead}\n}} 2>/dev/null </dev/null\n"
-        together = f"{_TOGETHER.format(seconds=2 * fact_timeout_s)}{begin}{_LOOK}{once}{calls}\n{_END}\n"
-        try:
-            result = host.run(together, root=root, timeout_s=timeout_s, look=True)
-        except CommandFailed as error:
-            if error.status != TIMED_OUT:
-                raise
-            host.looks_slowly = True
-    if host.looks_slowly:
-        each = f"limit='timeout {fact_timeout_s}'; command -v timeout >/dev/null || limit=\n"
-        result = host.run(f"{each}{begin}{_LOOK}{calls}", root=root, timeout_s=timeout_s, look=True)
-    words = result.stdout.split(b"\0")[:-1]
-    names = [display.escape_bytes(word) for word in words[::4]]
-    statuses = [word.decode("ascii", "replace") for word in words[1::4]]
-    are_numbers = all(re.fullmatch("[0-9]{1,3}", status) for status in statuses)
-    if len(words) % 4 or names != list(facts) or not are_numbers:
+    compared = {name: command for name, command in facts.items() if name not in tried}
+
+    def ask(*passes: tuple[Mapping[str, str], str]) -> list[_Said]:
+        """What is seen in each pass: its looks, and the account that it is made as; '': who is there."""
+
+        def answers(each_s: int, all_s: int) -> list[_Said]:
+            parts = [_pass(looks, user, functions, ahead, each_s, all_s) for looks, user in passes]
+            return _said(host.run(" && ".join(parts), root=root, timeout_s=timeout_s, look=True).stdout)
+
+        if not host.looks_slowly:
+            try:
+                return answers(0, 2 * fact_timeout_s)
+            except CommandFailed as error:
+                if error.status != TIMED_OUT:
+                    raise
+                host.looks_slowly = True
+        return answers(fact_timeout_s, 0)
+
+    said = ask((facts, ""), *([(compared, host.user)] if compared else []))
+    seen, by_account = said[: len(facts)], {one.name: one for one in said[len(facts) :]}
+    are_numbers = all(re.fullmatch("[0-9]{1,3}", one.status) for one in said)
+    if [one.name for one in seen] != list(facts) or not are_numbers:
         raise CommandFailed(
             message(
                 "{facts} facts were asked for, and the answer has {words}{more}",
                 facts=len(facts),
-                words=f"{len(words) / 4:g}",
+                words=len(seen),
                 more="" if are_numbers else message(", and a status that is no number"),
             ),
             host.name,
             message("see whether sh on the host is a POSIX shell"),
         )
-    for name, needed in zip(names, words[3::4], strict=True):
-        if name not in tried and host.needed_root is not None:
-            host.needed_root[name] = facts[name] if needed else ""
-            host.keep_answer((_AS_USER, facts[name], functions), host.needed_root[name])
-    found = {
-        name: Fact(display.escape_bytes(value), int(status))
-        for name, status, value in zip(names, statuses, words[2::4], strict=True)
-    }
+    if host.needed_root is not None:
+        other = {
+            one.name: facts[one.name]
+            for one in seen
+            if one.name in compared and by_account.get(one.name) != one
+        }
+        # What root now sees otherwise too differs by the time that passed.
+        again = set(ask((other, ""))) if other else set()
+        for one in seen:
+            if one.name in compared:
+                needed = facts[one.name] if one.name in other and one in again else ""
+                host.needed_root[one.name] = needed
+                host.keep_answer((_AS_USER, facts[one.name], functions), needed)
+    found = {one.name: Fact(display.escape_bytes(one.value), int(one.status)) for one in seen}
     known = host.needed_root or {}
-    host.keep_answer(question, (found, {name: known[name] for name in names if name in known}))
+    host.keep_answer(question, (found, {name: known[name] for name in facts if name in known}))
     return dict(found)
 
 
-# What is read is a script of its own, since the shell that reads it is the one to be ended.
-_END = "all-facts-were-asked"
-_TOGETHER = f"limit= run='timeout {{seconds}}'; command -v timeout >/dev/null || run=\n$run sh <<'{_END}'\n"
+class _Said(NamedTuple):
+    """What one look came to: the fact's name, its command's exit status, and its stdout."""
 
-# Where a user is named, the look is made as that user too: it needed root when the user sees something else, and root
-# sees the same again (so that it is not the time that passed). setpriv, since runuser writes to the login logs.
+    name: str
+    status: str
+    value: bytes
+
+
+def _said(stdout: bytes) -> list[_Said]:
+    words = stdout.split(b"\0")[:-1]
+    said = [
+        _Said(display.escape_bytes(name), status.decode("ascii", "replace"), value)
+        for name, status, value in zip(words[::3], words[1::3], words[2::3], strict=False)
+    ]
+    return [*said, _Said("", "", b"")] if len(words) % 3 else said  # cut off: a status that is no number
+
+
+def _pass(looks: Mapping[str, str], user: str, functions: str, ahead: str, each_s: int, all_s: int) -> str:
+    """A script that makes these looks one after the other.
+
+    What is read is a script of its own, since the shell that reads it is the one to be ended.
+
+    Args:
+        user: the account to make them as, by setpriv, since runuser writes to the login logs; '': who is there.
+        each_s: seconds for each look, which then has a shell of its own; 0: all are made in one shell, after `ahead`.
+        all_s: seconds for all of them; 0: as many as they take.
+    """
+    limit = f"limit='timeout {each_s}'; command -v timeout >/dev/null || limit=\n" if each_s else "limit=\n"
+    once = "" if each_s else f"{{ :; {ahead}\n}} 2>/dev/null </dev/null\n"
+    calls = "\n".join(f"fact {shlex.quote(name)} {shlex.quote(command)}" for name, command in looks.items())
+    run = f"run='timeout {all_s}'; command -v timeout >/dev/null || run=\n" if all_s else "run=\n"
+    script = f"{limit}functions={shlex.quote(functions)}\n{_LOOK}{once}{calls}"
+    if not user:
+        return f"{{\n{run}$run sh <<'{_END}'\n{script}\n{_END}\n}}"
+    user = shlex.quote(user)
+    as_user = f'$run setpriv --reuid="$(id -u {user})" --regid="$(id -g {user})" --init-groups'
+    # An account that cannot look at all sees nothing, which is an answer; one that is slow is asked again, slowly.
+    return (
+        f"{{\n{run}{as_user} sh <<'{_END}'\n{script}\n{_END}\n"
+        f'x=$?; [ "$x" != {TIMED_OUT} ] || (exit {TIMED_OUT})\n}}'
+    )
+
+
+_END = "all-facts-were-asked"
 _LOOK = r"""eval "$functions"
 look() {
-  if [ -n "${as:-}${limit:-}" ]; then
-    value=$($as ${limit:-} sh -c "$functions
+  if [ -n "$limit" ]; then
+    value=$($limit sh -c "$functions
 $1" 2>/dev/null </dev/null) && status=0 || status=$?
   else
     value=$(eval "$1" 2>/dev/null </dev/null) && status=0 || status=$?
   fi
 }
 fact() {
-  as= needed=
   look "$2"
-  root_value=$value root_status=$status
-  if [ -n "${3:-}" ]; then
-    user=${user:-"setpriv --reuid=$(id -u "$3") --regid=$(id -g "$3") --init-groups"}
-    as=$user
-    look "$2"
-    if [ "$status $value" != "$root_status $root_value" ]; then
-      as=
-      look "$2"
-      if [ "$status $value" = "$root_status $root_value" ]; then needed=yes; fi
-    fi
-  fi
-  printf '%s\0%s\0%s\0%s\0' "$1" "$root_status" "$root_value" "$needed"
+  printf '%s\0%s\0%s\0' "$1" "$status" "$value"
 }
 """
