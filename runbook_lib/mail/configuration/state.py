@@ -102,7 +102,9 @@ def questions(family: Family, pems: Sequence[PurePosixPath]) -> dict[str, str]:
         "myhostname": "postconf -h myhostname",
         "mydestination": "postconf -hx mydestination 2>/dev/null || postconf -h mydestination",
         "mynetworks": "postconf -h mynetworks",
-        "running": "postfix status",
+        # What `postfix status` asks (postfix-script), without its many programs and its line in the log. Whoever is not
+        # root would be refused, after a second of waiting (msg_fatal, msg(3)).
+        "running": 'd=$(postconf -h daemon_directory) || exit; [ "$(id -u)" = 0 ] || exit 77; ! "$d"/master -t',
         "taken_up": 'started "$(queue_manager)"',
         # By the time of the inode: who copies a file may keep the time of its bytes.
         "certificates_changed": "IFS=\", $(printf '\\n\\t')\"; "
