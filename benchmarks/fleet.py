@@ -41,7 +41,7 @@ BARE, SAME, PLAN, STORED = "bare to verified", "no change", "plan", "no change, 
 STORED_RUNS = 1000
 # Each is a process with some 37 MB to itself, beside some 145 MB of the command and of what all of them share.
 WORKERS = 5
-# As bare as before: lists of packages are for each tool to fetch, and whoever asks for their age learns that they are old.
+# As bare as before: lists of packages are for each tool to fetch, and their age says that they are old.
 _PYTHON = """\
 if [ ! -e /usr/lib/python3/dist-packages/apt ]; then
     export DEBIAN_FRONTEND=noninteractive

@@ -16,7 +16,7 @@ AS_IT_IS = {
 AS_BEFORE = (
     "mv /etc/postfix/main.cf.away /etc/postfix/main.cf 2>/dev/null || :; postfix start 2>/dev/null || :"
 )
-LINES = "journalctl --sync; journalctl -q -o cat | grep -c 'postfix-script' || :"
+LINES = "journalctl --sync; journalctl -q -o cat | grep -c 'the Postfix mail system is ' || :"
 
 
 @pytest.mark.parametrize("scene", AS_IT_IS)
