@@ -84,9 +84,11 @@ def _trust(settings: ClientSettings) -> Sequence[Said]:
         *ca_file_checked(settings),
         Said(
             "Tools – Settings – Privacy & Security, at the very end: Manage Certificates…",
-            "[ツール]-[設定]-[プライバシーとセキュリティ]の一番下にある[証明書を管理...]",
+            "[ツール]-[設定]-[プライバシーとセキュリティ]の一番下にある[証明書を管理...]をクリックします。",
         ),
-        Said("Tab Authorities, button Import…", "[認証局証明書]タブの[インポート...]"),
+        Said(
+            "Tab Authorities, button Import…", "[認証局証明書]タブを開き、[インポート...]をクリックします。"
+        ),
         Said(
             "Choose {file}. In the question that follows, View shows the SHA-256 fingerprint once more.",
             "{file}を選びます。続く画面の[証明書を表示]でもSHA-256を確かめられます。",

@@ -71,7 +71,7 @@ _FIRST = (
 def _values(settings: ClientSettings) -> Sequence[Value]:
     return (
         Value(
-            Said("Servers – Outgoing mail (SMTP)", "[サーバー]-[送信メール(SMTP)]"),
+            Said("Servers – Outgoing mail (SMTP)", "[サーバー]-[送信メール (SMTP)]"),
             same(names.shown(settings.smtp_name)),
         ),
         Value(
@@ -86,7 +86,7 @@ def _values(settings: ClientSettings) -> Sequence[Value]:
             Said("not ticked: TLS protects the password", "チェックを入れない（パスワードはTLSが保護する）"),
         ),
         Value(
-            Said("Advanced – Outgoing mail (SMTP)", "[詳細設定]-[送信メール(SMTP)]"), same(_port(settings))
+            Said("Advanced – Outgoing mail (SMTP)", "[詳細設定]-[送信メール (SMTP)]"), same(_port(settings))
         ),
         Value(
             Said("Advanced – {label}", "[詳細設定]-[{label}]", label=_SSL_BOX),
@@ -107,8 +107,8 @@ def _trust(settings: ClientSettings) -> Sequence[Said]:
         Said(
             "Windows computes it so: certutil -hashfile {file} SHA256 (the Thumbprint in the "
             "certificate's own window is SHA-1, another number).",
-            "Windowsでの計算方法：certutil -hashfile {file} SHA256（証明書の画面の[拇印]はSHA-1で、"
-            "別の値です）",
+            "Windowsでは「certutil -hashfile {file} SHA256」で計算します（証明書の画面の[拇印]はSHA-1で、"
+            "別の値です）。",
             file=settings.ca.name,
         ),
         Said(
