@@ -26,7 +26,7 @@ def test_the_page_has_both_files_with_their_fingerprints_and_says_why(
         assert file.name in page
         assert file.sha256 in page
     assert "a new CA takes the old one" in page
-    assert "CA の切り替え中は両方が必要です" in page
+    assert "認証局の切り替え中は両方が必要です" in page
     assert "a new CA takes the old one" not in render_page(CLIENTS[client](settings()), settings())
 
 

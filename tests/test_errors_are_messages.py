@@ -59,7 +59,7 @@ def test_a_notebook_shows_an_error_in_its_language_and_all_else_is_english() -> 
         assert error._render_traceback_() == [
             "UsageError: 20-postfix-debian：不明なパラメータです：hots（使えるもの：host）\n"
             "  何も変更していません。\n"
-            "  対処：ノートブックのパラメータのセルと見比べて、綴りを確かめてください。"
+            "  対処：ノートブックのパラメータのセルと見比べて、つづりを確かめてください。"
         ]
         assert str(error) == english
         assert type(str(error)) is str
@@ -86,10 +86,10 @@ def test_all_that_is_wrong_with_an_inventory_is_told_in_the_language_of_the_note
     assert str(raised.value) == english
     for line in (
         "site.domain に、ホスト名には使えないアンダースコアがあります。使えるのは英数字とハイフンです。",
-        "hosts.a.port の値：'22'（テキスト）。期待する値：1から65535までの整数（SSHのポート。",
+        "hosts.a.port の値：'22'（テキスト）。指定できる値：1から65535までの整数（SSHのポート。",
         "省略すると~/.ssh/configのもの、なければ22）。引用符なしで22と書いてください。",
         "hosts.a.prot という項目はありません。portの誤りではありませんか。",
-        "  対処：ファイルを修正し、同じものをもう一度実行してください。",
+        "  対処：ファイルを修正し、同じコマンドをもう一度実行してください。",
     ):
         assert line in told
     assert not [word for word in ("expected", "is missing", "is not", "without it") if word in told]

@@ -118,10 +118,20 @@ def test_a_message_is_said_with_all_that_stands_in_it(language: str, monkeypatch
     monkeypatch.setattr("runbook_lib.messages.speech._catalogue", lambda _: _Words(words))
     told = joined("; ", (message("{changes} made", changes=message("1 change")), "main.cf"))
     assert told == "1 change made; main.cf"
-    assert said(told, language) == "変更1件を実施; main.cf"
+    assert said(told, language) == "変更1件を実施。main.cf"
     with speaking(language):
-        assert said(told) == "変更1件を実施; main.cf"
+        assert said(told) == "変更1件を実施。main.cf"
     assert said(told) == told
+
+
+@pytest.mark.parametrize("words", ["済みです。", "済み"])
+def test_texts_that_are_joined_are_parted_as_the_language_does(
+    words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A place of the inventory keeps its comma: that is typed."""
+    monkeypatch.setattr("runbook_lib.messages.speech._catalogue", lambda _: _Words({"done": words}))
+    assert said(joined("; ", (message("done"), "main.cf")), "ja") == f"{words.removesuffix('。')}。main.cf"
+    assert said(joined(", ", ("main.cf", message("done"))), "ja") == f"main.cf, {words}"
 
 
 class _Words:

@@ -101,7 +101,7 @@ class _Kept:
     def begin(self) -> None:
         with self._told():
             self.record = Record.begin(
-                root(), self.rollback_run, self.host, CHAPTER, title=f"Run {self.run} put back · 実行の取り消し",
+                root(), self.rollback_run, self.host, CHAPTER, title=f"Run {self.run} put back · 実行の切り戻し",
                 mode="apply", reason="", operator=operator(), lab=False, facts={}, inventory_sha256=self.book.digest,
             )  # fmt: skip
 

@@ -22,7 +22,7 @@ from runbook_lib.messages import joined, message
 from runbook_lib.remote.change import Plan
 from runbook_lib.remote.facts import gather
 
-TITLE = "2 Postfix with TLS and SMTP AUTH · Postfix を TLS での暗号化ができるように設定"
+TITLE = "2 Postfix with TLS and SMTP AUTH · Postfix をTLSでの暗号化ができるように設定"
 
 
 @dataclass(repr=False)

@@ -328,7 +328,7 @@ def switch(
     from runbook_lib.site_ca import own_ca
 
     book = inventories.chosen(inventory)
-    with _recorded(book, "roll-over-switch", "The new root signs · 新しいルートへの切り替え") as told:
+    with _recorded(book, "roll-over-switch", "The new root signs · 新しいルート証明書への切り替え") as told:
         ledger = authority.open_ledger(own_ca.directory(book.site))
         generation = rollover.switch(ledger, handed_out=handed_out)
         told.append(f"Root {generation} signs from now on.")
@@ -341,7 +341,7 @@ def end(inventory: Inventory = None) -> None:
     from runbook_lib.site_ca import own_ca
 
     book = inventories.chosen(inventory)
-    with _recorded(book, "roll-over-end", "The old root taken away · 古いルートの廃止") as told:
+    with _recorded(book, "roll-over-end", "The old root taken away · 古いルート証明書の廃止") as told:
         generation = own_ca.end_roll_over(book.site)
         told.append(f"Root {generation} is no longer handed out.")
     say(f"{told[0]} Users may remove it; pages made from now on have the new one.")

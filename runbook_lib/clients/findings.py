@@ -41,8 +41,7 @@ def bare_newline_findings(settings: ClientSettings) -> Sequence[Said]:
     return (
         Said(
             "{what} {way} Clients in smtpd_forbid_bare_newline_exclusions (mynetworks, by default) are exempt.",
-            "{what}{way}"
-            "smtpd_forbid_bare_newline_exclusions (既定では mynetworks) にある接続元は対象外です。",
+            "{what}{way}smtpd_forbid_bare_newline_exclusions（既定ではmynetworks）にある接続元は対象外です。",
             what=what,
             way=way,
         ),
@@ -53,30 +52,30 @@ _BARE_NEWLINES = {
     "refused": (
         Said(
             "smtpd_forbid_bare_newline = reject: whoever ends a line with a newline alone is refused (550 5.5.2).",
-            "smtpd_forbid_bare_newline = reject のため、行末が LF だけの送信は拒否されます (550 5.5.2)。",
+            "smtpd_forbid_bare_newline = rejectのため、行末がLFだけの送信は拒否されます（550 5.5.2）。",
         ),
         Said(
             "To let them in: normalize, which is as safe.",
-            "許可するには normalize にします。安全性は同じです。",
+            "許可するにはnormalizeにします。安全性は同じです。",
         ),
     ),
     "cut off": (
         Said(
             "smtpd_forbid_bare_newline = yes, in the first form of it: whoever ends a line with a newline alone is cut "
             "off.",
-            "smtpd_forbid_bare_newline = yes (最初の版) のため、行末が LF だけの接続は切断されます。",
+            "smtpd_forbid_bare_newline = yes（この設定の最初の版）のため、行末がLFだけの接続は切断されます。",
         ),
         Said(
             "To let them in: a Postfix that knows normalize, from your distribution.",
-            "許可するには、normalize に対応した Postfix に更新します。",
+            "許可するには、normalizeに対応したPostfixに更新します。",
         ),
     ),
     "normalized": (
         Said(
             "smtpd_forbid_bare_newline = normalize: lines that end with a newline alone are taken, but a message that "
             "also ends so is not at its end for this server, and its sender waits until it gives up.",
-            "smtpd_forbid_bare_newline = normalize: 行末が LF だけの行は受け付けますが、メールの終わりまで LF だけの"
-            "場合は終わりと見なされず、送信側は応答を待ち続けます。",
+            "smtpd_forbid_bare_newline = normalizeでは、行末がLFだけの行も受け付けます。ただし、"
+            "メールの終わりまでLFだけの場合は終わりとみなさないため、送信側は応答を待ち続けます。",
         ),
         Said(
             "Such a device has to be changed itself.",
@@ -95,8 +94,9 @@ def live_mail_findings(settings: ClientSettings) -> Sequence[Said]:
                 "This server's strict cipher list shuts out the TLS library of Windows 7 and 8.1: with "
                 "an RSA certificate they have no suite on it. To let them in: submission.ciphers: base "
                 "in the inventory.",
-                "このサーバーの strict の暗号一覧では、RSA証明書の場合 Windows 7 / 8.1 は接続できません。"
-                "許可するにはインベントリに submission.ciphers: base と書きます。",
+                "このサーバで使うstrictの暗号スイートには、RSA証明書の場合、"
+                "Windows 7と8.1のTLSライブラリが対応しているものがなく、接続できません。許可するには、"
+                "インベントリにsubmission.ciphers: baseと書きます。",
             )
         )
     if 465 not in settings.ports:
@@ -104,15 +104,16 @@ def live_mail_findings(settings: ClientSettings) -> Sequence[Said]:
             Said(
                 "This server has no port 465. On any other port than 25 Live Mail's family is said to "
                 "begin with TLS at once, which 587 does not answer.",
-                "このサーバーには465番がありません。Live Mail "
-                "の系統は25番以外では最初からTLSで接続するとされ、587番では応答が得られません。",
+                "このサーバには465番ポートがありません。"
+                "Live Mailの系統は25番以外では最初からTLSで接続するとされており、"
+                "587番では応答が得られません。",
             )
         )
     if "LOGIN" not in settings.mechanisms:
         found.append(
             Said(
                 "This server does not offer AUTH LOGIN, the only password mechanism that Live Mail knows.",
-                "このサーバーは、Live Mail が使える唯一の方式 AUTH LOGIN を提供していません。",
+                "このサーバは、Live Mailが使える唯一の認証方式AUTH LOGINを提示していません。",
             )
         )
     return found

@@ -29,8 +29,8 @@ table,li,.first p{break-inside:avoid}thead th,.first p{print-color-adjust:exact}
 
 _HEADINGS: dict[str, Said] = {
     "values": Said("What to enter", "設定する値"),
-    "trust": Said("First: trust the house's CA", "はじめに: 社内認証局の登録"),
-    "trusted": Said("The certificate: nothing to import", "証明書: 登録は不要"),
+    "trust": Said("First: trust the house's CA", "はじめに：社内認証局の登録"),
+    "trusted": Said("The certificate: nothing to import", "証明書：登録は不要"),
     "steps": Said("Step by step", "設定の手順"),
     "troubles": Said("When it does not work", "うまくいかないとき"),
     "compared": Said("Then and now", "2013年と現在"),
@@ -98,7 +98,8 @@ def _foot(settings: ClientSettings) -> str:
 def _purpose(server: str) -> Said:
     return Said(
         "Settings for sending mail through {server}: encrypted, and with your password only inside the encryption.",
-        "{server} から、暗号化してメールを送信するための設定です。パスワードは暗号化された通信の中だけで送られます。",
+        "{server}から、暗号化してメールを送信するための設定です。"
+        "パスワードは暗号化された通信の中だけで送られます。",
         server=server,
     )
 

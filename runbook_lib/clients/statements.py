@@ -17,18 +17,20 @@ def user_name_entry(settings: ClientSettings) -> Said:
     login = settings.login_name("hanako")
     if login == address:
         return Said(
-            "the whole mail address, such as {address}", "メールアドレス全体 (例: {address})", address=address
+            "the whole mail address, such as {address}",
+            "メールアドレス全体（例：{address}）",
+            address=address,
         )
     if settings.realm:
         return Said(
             "the account's name, '@' and {realm}, such as {login}",
-            "アカウント名と @{realm} (例: {login})",
+            "アカウント名と@{realm}（例：{login}）",
             realm=settings.realm,
             login=login,
         )
     return Said(
         "the account's name alone, without '@': {login}, not {address}",
-        "アカウント名だけ ({login}。@ 以降は付けず、{address} とはしない)",
+        "アカウント名だけ（{login}。@以降は付けず、{address}とはしない）",
         login=login,
         address=address,
     )
@@ -44,20 +46,20 @@ def _ca_values(ca: CaFile) -> Sequence[Value]:
         Value(Said("File", "ファイル"), same(ca.name)),
         Value(Said("Certificate of", "証明書の名前"), same(ca.common_name)),
         Value(Said("Valid until", "有効期限"), same(ca.last_day.isoformat())),
-        Value(Said("SHA-256 fingerprint", "SHA-256 フィンガープリント"), same(ca.sha256)),
+        Value(Said("SHA-256 fingerprint", "SHA-256フィンガープリント"), same(ca.sha256)),
     )
 
 
 NOTHING_TO_IMPORT = (
     Said(
         "Nothing to import: the server's certificate is of a public CA, which programs trust as it is.",
-        "登録は不要です。サーバーの証明書は公的な認証局のもので、ソフトは最初から信頼しています。",
+        "登録は不要です。サーバの証明書は公的な認証局のもので、ソフトは最初から信頼しています。",
     ),
     Said(
         "If a program warns of the certificate all the same, stop, and tell your administrator: it is another server, "
         "or something is wrong with this one. Import nothing, and confirm no exception.",
-        "それでも証明書の警告が出たら、中止して管理者に知らせてください。別のサーバーか、サーバーの不具合です。"
-        "何も取り込まず、例外も承認しないでください。",
+        "それでも証明書の警告が出たら、中止して管理者に知らせてください。別のサーバにつながっているか、"
+        "サーバに問題があります。何も取り込まず、例外も承認しないでください。",
     ),
 )
 
@@ -71,15 +73,15 @@ def ca_file_checked(settings: ClientSettings) -> tuple[Said, Said]:
     """The two steps before any import: get the file, and compare its fingerprint."""
     first, *others = settings.cas
     take = Said(
-        "Take the file {file} from your administrator.", "管理者から {file} を受け取ります。", file=first.name
+        "Take the file {file} from your administrator.", "管理者から{file}を受け取ります。", file=first.name
     )
     if others:  # a program that has one of them alone fails on the day of the switch, or until then
         further = ", ".join(one.name for one in others)
         take = Said(
             "{first} And {files}: a new CA takes the old one's place, and until it has, both are needed. "
             "Do each of these steps with each file.",
-            "{first}{files} も受け取ります。CA の切り替え中は両方が必要です。以下の手順を、それぞれの"
-            "ファイルで行います。",
+            "{first}{files}も受け取ります。認証局の切り替え中は両方が必要です。以下の手順を、"
+            "それぞれのファイルで行います。",
             first=take,
             files=further,
         )
@@ -89,8 +91,9 @@ def ca_file_checked(settings: ClientSettings) -> tuple[Said, Said]:
             "Before anything else compare its SHA-256 with the fingerprint on the settings page, and that "
             "with what your administrator tells you by telephone or on paper. One digit different: stop, and "
             "import nothing.",
-            "取り込む前に、ファイルの SHA-256 を設定ページのフィンガープリントと、さらに管理者から電話や紙で"
-            "聞いた値と比べます。1文字でも違えば、そこで中止し、取り込まないでください。",
+            "取り込む前に、ファイルのSHA-256を設定ページのフィンガープリントと比べ、"
+            "さらに管理者から電話や紙で伝えられた値とも比べます。1文字でも違えば、そこで中止し、"
+            "取り込まないでください。",
         ),
     )
 
@@ -100,7 +103,7 @@ def port_compared(now: Said) -> Compared:
     return Compared(
         Said("Port", "ポート番号"),
         Said("25 may stay", "25番のままで構いません"),
-        Said("{now}; 25 is between servers", "{now}。25番はサーバー同士のもの", now=now),
+        Said("{now}; 25 is between servers", "{now}。25番はサーバ間のメール用", now=now),
         "RFC 8314 3.3, 7.3; RFC 6409",
     )
 
@@ -109,13 +112,15 @@ def login_on_25_compared(settings: ClientSettings) -> Compared:
     """Whether a client that is left on port 25 can still send."""
     now = Said(
         "no: from a client left on 25, mail to other houses is refused (Relay access denied)",
-        "不可。25番のままでは社外宛てのメールが拒否される (Relay access denied)",
+        "なし。25番のままでは社外宛てのメールが拒否される（Relay access denied）",
     )
     if settings.auth_on_25:
-        now = Said("yes, after STARTTLS: the inventory asks for it", "可 (STARTTLS後。インベントリの指定)")
+        now = Said(
+            "yes, after STARTTLS: the inventory asks for it", "あり（STARTTLSの後。インベントリの指定）"
+        )
     return Compared(
-        Said("Login on port 25", "25番での認証"),
-        Said("yes", "可"),
+        Said("Login on port 25", "25番でのログイン"),
+        Said("yes", "あり"),
         now,
         "RFC 8314 3.3; inventory, submission.auth_on_25",
     )
@@ -125,7 +130,7 @@ TEMPORARY_FAILURE = Trouble(
     same("454 4.7.0 Temporary authentication failure"),
     Said(
         "The server cannot ask its password service at the moment; your password may be right.",
-        "サーバーがパスワードを確認できない状態です。パスワードは正しい可能性があります。",
+        "サーバがパスワードを確認できない状態です。パスワードは正しい可能性があります。",
     ),
     Said(
         "Change nothing, tell your administrator the time.",
@@ -138,33 +143,34 @@ NOT_LOGGED_IN = Trouble(
     Said(
         "The program did not log in: it still uses port 25, or the tick for the login is not set. The password was not "
         "looked at.",
-        "ソフトが認証していません (25番のまま、または認証の設定がない)。パスワードは確認されていません。",
+        "ソフトがログインしていません（25番のまま、またはログインの設定がない）。"
+        "パスワードは確認されていません。",
     ),
     Said(
         "Set port and login as on this page.",
-        "ポート番号と認証をこのページのとおりに設定します。",
+        "ポート番号とログインをこのページのとおりに設定します。",
     ),
 )
 
 TLS_NOT_AVAILABLE = Trouble(
     same("454 4.7.0 TLS not available due to local problem"),
-    Said("The server cannot load its key or certificate.", "サーバーが鍵か証明書を読み込めません。"),
+    Said("The server cannot load its key or certificate.", "サーバが鍵か証明書を読み込めません。"),
     Said("Tell your administrator.", "管理者に知らせます。"),
 )
 
 
 _SENDS_BARE_NEWLINES = Said(
     "A scanner, a script or another device ends its lines with a newline alone (LF) where mail has CR LF",
-    "複合機やスクリプトなどが、行末に CR LF ではなく LF だけを送っています",
+    "複合機やスクリプトなどが、行末にCR LFではなくLFだけを送っています",
 )
 _BARE_NEWLINES = {
     "refused": (
         Said("550 5.5.2 … bare <LF> received", "550 5.5.2 … bare <LF> received"),
-        Said("; this server refuses such mail.", "。このサーバーはそのようなメールを拒否します。"),
+        Said("; this server refuses such mail.", "。このサーバはそのようなメールを拒否します。"),
     ),
     "cut off": (
-        Said("… bare <LF> received, and the connection ends", "… bare <LF> received (接続が切れる)"),
-        Said("; this server ends the connection then.", "。このサーバーはその接続を切ります。"),
+        Said("… bare <LF> received, and the connection ends", "… bare <LF> received（接続が切れる）"),
+        Said("; this server ends the connection then.", "。このサーバはその接続を切ります。"),
     ),
     "normalized": (
         Said(
@@ -173,7 +179,7 @@ _BARE_NEWLINES = {
         ),
         Said(
             ", at the end of the message too, so that this server goes on waiting for the end.",
-            "。メールの終わりも LF だけのため、このサーバーは終わりを待ち続けます。",
+            "。メールの終わりもLFだけのため、このサーバは終わりを待ち続けます。",
         ),
     ),
 }
@@ -190,6 +196,6 @@ def bare_newline_troubles(settings: ClientSettings) -> Sequence[Trouble]:
     means = Said("{what}{then}", "{what}{then}", what=_SENDS_BARE_NEWLINES, then=then)
     remedy = Said(
         "Have the device end its lines with CR LF, or tell your administrator. Mail programs do so by themselves.",
-        "機器側で行末を CR LF にするか、管理者に知らせます。通常のメールソフトは自動で CR LF を送ります。",
+        "機器の側で行末をCR LFにするか、管理者に知らせます。通常のメールソフトは自動でCR LFを送ります。",
     )
     return (Trouble(seen, means, remedy),)

@@ -43,9 +43,8 @@ _FIRST = (
         "Thunderbird keeps a list of certificate authorities of its own, and asks the system's only "
         "where a policy (Certificates, ImportEnterpriseRoots) says so. So it is told about the house's "
         "CA once, before the first mail.",
-        "Thunderbird は認証局の一覧を独自に持ち、OSの一覧はポリシー (Certificates, "
-        "ImportEnterpriseRoots) で指定したときだけ参照します。そのため、最初のメールの前に一度だけ、"
-        "社内の認証局を登録します。",
+        "Thunderbirdは認証局の一覧を独自に持ち、OSの一覧はポリシー（Certificates、ImportEnterpriseRoots）"
+        "で指定したときだけ参照します。そのため、最初のメールの前に一度だけ、社内の認証局を登録します。",
     ),
 )
 
@@ -70,8 +69,8 @@ def _port_and_security(servers: Sequence[Server]) -> Sequence[Value]:
     ]
     values += [
         Value(
-            Said("Port and security, where a network blocks the first", "上のポートが塞がれている場合"),
-            Said("{port} with {security}", "{port} と {security}", port=other.port, security=other.security),
+            Said("Port and security, where a network blocks the first", "上のポートが遮断されている場合"),
+            Said("{port} with {security}", "{port}と{security}", port=other.port, security=other.security),
         )
         for other in servers[1:]
     ]
@@ -85,18 +84,20 @@ def _trust(settings: ClientSettings) -> Sequence[Said]:
         *ca_file_checked(settings),
         Said(
             "Tools – Settings – Privacy & Security, at the very end: Manage Certificates…",
-            "[ツール]-[設定]-[プライバシーとセキュリティ] の一番下にある [証明書を管理...]",
+            "[ツール]-[設定]-[プライバシーとセキュリティ]の一番下にある[証明書を管理...]をクリックします。",
         ),
-        Said("Tab Authorities, button Import…", "[認証局証明書] タブの [インポート...]"),
+        Said(
+            "Tab Authorities, button Import…", "[認証局証明書]タブを開き、[インポート...]をクリックします。"
+        ),
         Said(
             "Choose {file}. In the question that follows, View shows the SHA-256 fingerprint once more.",
-            "{file} を選びます。続く画面の [証明書を表示] でも SHA-256 を確かめられます。",
+            "{file}を選びます。続く画面の[証明書を表示]でもSHA-256を確かめられます。",
             file=settings.ca.name,
         ),
         Said(
             "Tick 'Trust this CA to identify websites.' (mail servers count as such) and nothing else. OK.",
-            "'この認証局によるウェブサイトの識別を信頼する' だけにチェックを入れます "
-            "(メールサーバーもこれに含まれます)。[OK]。",
+            "[この認証局によるウェブサイトの識別を信頼する]"
+            "だけにチェックを入れます（メールサーバもこれに含まれます）。[OK]をクリックします。",
         ),
     )
 
@@ -107,25 +108,26 @@ def _steps(settings: ClientSettings) -> Sequence[Said]:
     return (
         Said(
             "From the menu choose Tools – Account Settings. No menu bar: press Alt.",
-            "メニューから [ツール]-[アカウント設定] を選びます (メニューがなければ Alt キーを押します)。",
+            "メニューから[ツール]-[アカウント設定]を選びます（メニューがなければAltキーを押します）。",
         ),
         Said(
             "On the left, at the end of the list, choose Outgoing Server. Select the server and click "
             "Edit…; none there yet: Add….",
-            "左側の一覧の最後にある [送信サーバー] (2013年は [送信(SMTP)サーバ]) を選び、"
-            "TLSとしたいサーバーを選んで [編集...] をクリックします。なければ [追加...] です。",
+            "左側の一覧の最後にある[送信サーバー]（2013年は[送信(SMTP)サーバ]）を選び、"
+            "TLSとしたいサーバを選んで[編集...]をクリックします。サーバがまだなければ[追加...]"
+            "をクリックします。",
         ),
         Said(
             "Server Name {server}, Port {port}.",
-            "[サーバー名] は {server}、[ポート番号] は {port}。",
+            "[サーバー名]は{server}、[ポート番号]は{port}にします。",
             server=settings.smtp_name,
             port=server.port,
         ),
         Said(
             "Security and Authentication: Connection security {security}, Authentication method "
             "Normal password, User Name as above. OK.",
-            "セキュリティと認証: [接続の保護] は {security}、[認証方式] は "
-            "[通常のパスワード認証]、[ユーザー名] は上の表のとおり。[OK]。",
+            "セキュリティと認証では、[接続の保護]を{security}、[認証方式]を[通常のパスワード認証]、"
+            "[ユーザー名]を上の表のとおりにします。[OK]をクリックします。",
             security=server.security,
         ),
         Said(
@@ -139,30 +141,31 @@ def _steps(settings: ClientSettings) -> Sequence[Said]:
 _NO_EXCEPTION = Said(
     "If Thunderbird offers to add a security exception instead, stop: the CA is missing or it is another "
     "server.",
-    "セキュリティ例外の追加を勧められたら中止してください。認証局が未登録か、別のサーバーです。",
+    "代わりにセキュリティ例外の追加を勧められたら、中止してください。認証局が未登録か、"
+    "別のサーバにつながっています。",
 )
 
 
 def _compared(settings: ClientSettings) -> Sequence[Compared]:
     ports, *further = (
         Said(
-            "{number} with {security}", "{number} ({security})", number=server.port, security=server.security
+            "{number} with {security}", "{number}（{security}）", number=server.port, security=server.security
         )
         for server in settings.servers
     )
     for other in further:
-        ports = Said("{ports} or {other}", "{ports}、または {other}", ports=ports, other=other)
+        ports = Said("{ports} or {other}", "{ports}、または{other}", ports=ports, other=other)
     return (
         port_compared(ports),
         Compared(
             Said("Connection security", "接続の保護"),
             Said(
                 "in a picture that is lost; on port 25 only STARTTLS can work",
-                "画像のみで現存せず。25番で使えるのは STARTTLS だけ",
+                "画像のみで現存せず。25番で使えるのはSTARTTLSだけ",
             ),
             Said(
                 "SSL/TLS on 465: no clear text at all, so nothing to strip; STARTTLS on 587",
-                "465番では SSL/TLS (平文の区間がない)。587番では STARTTLS",
+                "465番ではSSL/TLS（平文の区間がない）。587番ではSTARTTLS",
             ),
             "RFC 8314 3.3; RFC 3207",
         ),
@@ -172,7 +175,7 @@ def _compared(settings: ClientSettings) -> Sequence[Compared]:
             Said("password", "パスワード"),
             Said(
                 "Normal password (AUTH PLAIN), only inside TLS",
-                "通常のパスワード認証 (AUTH PLAIN)。TLSの中だけ",
+                "通常のパスワード認証（AUTH PLAIN）。TLSの接続に限る",
             ),
             "RFC 4954 4; RFC 4616",
         ),
@@ -180,9 +183,9 @@ def _compared(settings: ClientSettings) -> Sequence[Compared]:
             Said("Name in the certificate", "証明書の名前"),
             Said(
                 "the name clients use; two names, two certificates",
-                "接続に使う名前。名前が2つなら証明書も2つ",
+                "接続に使う名前。名前が2つなら証明書も2枚",
             ),
-            Said("every name in the SAN of one certificate", "1枚の証明書のSANに全ての名前"),
+            Said("every name in the SAN of one certificate", "1枚の証明書のSANにすべての名前"),
             "RFC 9525 6.3",
         ),
         Compared(
@@ -208,7 +211,7 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
                 "Peer's Certificate issuer is not recognized. The configuration related to {server} must "
                 "be corrected. (Then: Add Security Exception)",
                 "Peer's Certificate issuer is not recognized. {server} に関する設定を見直してください。"
-                "(続いて: セキュリティ例外の追加)",
+                "（続いて、セキュリティ例外の追加）",
                 server=name,
             ),
             means,
@@ -223,13 +226,13 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
             Said(
                 "Wrong password or user name (535), or the server's password service is down (454): "
                 "Thunderbird shows the same window for both.",
-                "パスワードかユーザー名の誤り (535)、またはサーバーの認証サービスの停止 (454)。"
-                "Thunderbird の表示はどちらも同じです。",
+                "パスワードかユーザ名の誤り（535）、またはサーバの認証サービスの停止（454）。"
+                "Thunderbirdの表示はどちらも同じです。",
             ),
             Said(
                 "User name: {user_name}. If nobody can log in, tell your administrator and keep the "
                 "password.",
-                "ユーザー名: {user_name}。全員が失敗するなら、パスワードは変えずに管理者に知らせます。",
+                "ユーザ名：{user_name}。全員がログインできないなら、パスワードは変えずに管理者に知らせます。",
                 user_name=right,
             ),
         ),
@@ -243,7 +246,7 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
             ),
             Said(
                 "Port and connection security do not belong together, or the network blocks the port.",
-                "ポート番号と接続の保護の組み合わせが違うか、ネットワークがポートを塞いでいます。",
+                "ポート番号と[接続の保護]の組み合わせが違うか、ネットワークがポートを遮断しています。",
             ),
             _ports_told(settings.servers),
         ),
@@ -254,13 +257,13 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
             ),
             Said(
                 "The account still uses port 25, where nobody logs in.",
-                "アカウントが25番のままです。25番では認証されません。",
+                "アカウントが25番のままです。25番では誰もログインしません。",
             ),
-            Said("Set port {port}.", "ポート番号を {port} にします。", port=settings.servers[0].port),
+            Said("Set port {port}.", "ポート番号を{port}にします。", port=settings.servers[0].port),
         ),
         Trouble(
             same("Cannot communicate securely with peer: no common encryption algorithm(s)."),
-            Said("The server has lost its certificate.", "サーバーが証明書を読み込めていません。"),
+            Said("The server has lost its certificate.", "サーバが証明書を読み込めていません。"),
             Said("Tell your administrator.", "管理者に知らせます。"),
         ),
         *bare_newline_troubles(settings),
@@ -271,7 +274,7 @@ def _ports_told(servers: Sequence[Server]) -> Said:
     told, *further = (
         Said(
             "{port} goes with {security}",
-            "{port} には {security}",
+            "{port}には{security}",
             port=server.port,
             security=server.security,
         )
@@ -285,8 +288,8 @@ def _ports_told(servers: Sequence[Server]) -> Said:
 _NOT_IMPORTED = Said(
     "The CA was not imported, or another server answers under this name. The server's log "
     "has 'alert unknown ca'.",
-    "認証局が未登録か、別のサーバーがこの名前で応答しています。サーバーのログには 'alert "
-    "unknown ca' が残ります。",
+    "認証局が未登録か、別のサーバがこの名前で応答しています。"
+    "サーバのログには「alert unknown ca」が残ります。",
 )
 _IMPORT_IT = Said(
     "Import the CA. Never confirm the exception.",
@@ -295,25 +298,26 @@ _IMPORT_IT = Said(
 _NOT_TRUSTED = Said(
     "Another server answers under this name, or this one sends its certificate without what belongs to it (the "
     "intermediates). The server's log has 'alert unknown ca'.",
-    "別のサーバーがこの名前で応答しているか、サーバーが中間証明書を送っていません。サーバーのログには 'alert "
-    "unknown ca' が残ります。",
+    "別のサーバがこの名前で応答しているか、サーバが中間CA証明書を送っていません。"
+    "サーバのログには「alert unknown ca」が残ります。",
 )
 
 _TRIED = Said(
     "Tried here: Thunderbird 153 ESR sent mail over each port with these settings, and refused to "
     "without the CA.",
-    "確認済み: Thunderbird 153 ESR でこの設定により各ポートから送信でき、認証局なしでは拒否されました。",
+    "確認済み：Thunderbird 153 ESRで、この設定により各ポートから送信できました。"
+    "認証局を登録していないと送信しませんでした。",
 )
 _TRIED_WITH_OWN = Said(
     "Tried here with the certificate of an own CA: Thunderbird 153 ESR sent mail over each port with these settings. "
     "That it has this public CA in its list was not tried.",
-    "社内認証局の証明書で確認済み: Thunderbird 153 ESR でこの設定により各ポートから送信できました。"
+    "自前の認証局の証明書で確認済み：Thunderbird 153 ESRで、この設定により各ポートから送信できました。"
     "この公的な認証局が一覧にあるかは未確認です。",
 )
 _SOURCES = (
     Said(
         "Fetching mail (POP3, {port}) is not set up by this document.",
-        "受信 (POP3、{port}番) の設定は本資料の対象外です。",
+        "受信（POP3、{port}番）の設定は、この手順書では扱いません。",
         port=POP_PORT,
     ),
 )

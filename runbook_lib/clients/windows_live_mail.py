@@ -52,16 +52,18 @@ _FIRST = (
     Said(
         "Windows Live Mail has had no updates since 10 January 2017, and security faults in it stay "
         "open. Use what took its place; this page is for machines that cannot be changed at once.",
-        "Windows Live Mail は2017年1月10日に提供が終了し、以後の脆弱性は修正されません。"
-        "後継のソフトに移行してください。このページは、すぐに移行できない機器のためのものです。",
+        "Windows Live Mailは2017年1月10日に提供が終了し、その後は更新されていません。"
+        "脆弱性も修正されません。後継のソフトに移行してください。このページは、"
+        "すぐに移行できない端末のためのものです。",
     ),
     Said(
         "On Windows 7 as it was shipped TLS 1.2 is off, and this server takes nothing older on 465 and "
         "587 (RFC 8996). Microsoft's update KB3140245 and its registry settings turn it on for some "
         "programs; whether Live Mail is one of them was not tried here.",
-        "出荷時の Windows 7 では TLS 1.2 が無効で、このサーバーの465番と587番はそれより古い版を受け付けま"
-        "せん (RFC 8996)。更新 KB3140245 とレジストリ設定で一部のソフトで有効になりますが、Live Mail "
-        "については未確認です。",
+        "出荷時のWindows 7ではTLS 1.2が無効で、"
+        "このサーバの465番と587番はそれより古いバージョンを受け付けません（RFC 8996）。"
+        "Microsoftの更新KB3140245とレジストリの設定で、一部のソフトではTLS 1.2が有効になります。"
+        "Live Mailがこれに当たるかは未確認です。",
     ),
 )
 
@@ -69,21 +71,25 @@ _FIRST = (
 def _values(settings: ClientSettings) -> Sequence[Value]:
     return (
         Value(
-            Said("Servers – Outgoing mail (SMTP)", "[サーバー] 送信メール (SMTP)"),
+            Said("Servers – Outgoing mail (SMTP)", "[サーバー]-[送信メール (SMTP)]"),
             same(names.shown(settings.smtp_name)),
         ),
         Value(
-            Said("Servers – My server requires authentication", "[サーバー] このサーバーは認証が必要"),
+            Said("Servers – My server requires authentication", "[サーバー]-[このサーバーは認証が必要]"),
             Said("ticked", "チェックを入れる"),
         ),
-        Value(Said("… Settings – Account name", "… [設定] アカウント名"), user_name_entry(settings)),
+        Value(Said("… Settings – Account name", "… [設定]-[アカウント名]"), user_name_entry(settings)),
         Value(
-            Said("… Log on using Secure Password Authentication", "… セキュリティで保護されたパスワード認証"),
-            Said("not ticked: TLS protects the password", "チェックを入れない (TLSが保護する)"),
+            Said(
+                "… Log on using Secure Password Authentication", "… [セキュリティで保護されたパスワード認証]"
+            ),
+            Said("not ticked: TLS protects the password", "チェックを入れない（パスワードはTLSが保護する）"),
         ),
-        Value(Said("Advanced – Outgoing mail (SMTP)", "[詳細設定] 送信メール (SMTP)"), same(_port(settings))),
         Value(
-            Said("Advanced – {label}", "[詳細設定] {label}", label=_SSL_BOX),
+            Said("Advanced – Outgoing mail (SMTP)", "[詳細設定]-[送信メール (SMTP)]"), same(_port(settings))
+        ),
+        Value(
+            Said("Advanced – {label}", "[詳細設定]-[{label}]", label=_SSL_BOX),
             Said("ticked", "チェックを入れる"),
         ),
     )
@@ -101,24 +107,25 @@ def _trust(settings: ClientSettings) -> Sequence[Said]:
         Said(
             "Windows computes it so: certutil -hashfile {file} SHA256 (the Thumbprint in the "
             "certificate's own window is SHA-1, another number).",
-            "Windows での計算: certutil -hashfile {file} SHA256 (証明書の画面の [拇印] は "
-            "SHA-1 で、別の値です)。",
+            "Windowsでは「certutil -hashfile {file} SHA256」で計算します（証明書の画面の[拇印]はSHA-1で、"
+            "別の値です）。",
             file=settings.ca.name,
         ),
         Said(
             "Open the file by a double click: Install Certificate…",
-            "ファイルをダブルクリックし、[証明書のインストール]",
+            "ファイルをダブルクリックし、[証明書のインストール]をクリックします。",
         ),
         Said(
             "Place all certificates in the following store: Trusted Root Certification Authorities. "
             "Never the automatic choice.",
-            "[証明書をすべて次のストアに配置する] で [信頼されたルート証明機関] を選びます "
-            "(自動選択は使いません)。",
+            "[証明書をすべて次のストアに配置する]で[信頼されたルート証明機関]"
+            "を選びます（自動選択は使いません）。",
         ),
         Said(
             "Windows asks once more whether to trust it: Yes, if the fingerprint was right. Restart the "
             "mail program.",
-            "セキュリティ警告には、値が合っていた場合だけ [はい]。その後メールソフトを起動し直します。",
+            "セキュリティ警告には、値が合っていた場合だけ[はい]と答えます。その後、"
+            "メールソフトを起動し直します。",
         ),
     )
 
@@ -132,8 +139,8 @@ def _steps(settings: ClientSettings) -> Sequence[Said]:
         Said(
             "Tab Servers: tick 'My server requires authentication', Settings, and enter the account as "
             "above. (The document leaves this out.)",
-            "[サーバー]タブの 'このサーバーは認証が必要' にチェックを入れ、[設定] "
-            "で上の表のとおりに入力します (元の資料では省かれています)。",
+            "[サーバー]タブの[このサーバーは認証が必要]にチェックを入れ、[設定]"
+            "をクリックして上の表のとおりに入力します（2013年の文書では省かれています）。",
         ),
         Said(
             "Tab Advanced: under SMTP tick '{label}'.",
@@ -142,7 +149,7 @@ def _steps(settings: ClientSettings) -> Sequence[Said]:
         ),
         Said(
             "In the same place set the port to {port}. The document leaves it at 25.",
-            "同じ場所でポート番号を {port} にします (元の資料では25番のまま)。",
+            "同じ場所でポート番号を{port}にします（2013年の文書では25番のまま）。",
             port=_port(settings),
         ),
         Said("Send a mail to your own address.", "自分宛てにメールを1通送ります。"),
@@ -160,7 +167,7 @@ def _compared(settings: ClientSettings) -> Sequence[Compared]:
         port_compared(same(_port(settings))),
         Compared(
             Said("'{label}'", "'{label}'", label=_SSL_BOX),
-            Said("on 25 it means STARTTLS", "25番では STARTTLS の意味"),
+            Said("on 25 it means STARTTLS", "25番ではSTARTTLSの意味"),
             Said(
                 "on 465 it means TLS from the first byte; on 587 its family is said to do the same, and "
                 "would fail",
@@ -172,15 +179,15 @@ def _compared(settings: ClientSettings) -> Sequence[Compared]:
         Compared(
             Said("Mechanism", "認証方式"),
             Said("LOGIN", "LOGIN"),
-            Said("LOGIN beside PLAIN, only inside TLS", "PLAIN と並べて LOGIN。TLSの中だけ"),
+            Said("LOGIN beside PLAIN, only inside TLS", "PLAINと並べてLOGIN。TLSの接続に限る"),
             "docker-mailserver#47, froxlor#54",
         ),
         Compared(
             Said("TLS", "TLS"),
-            Said("TLS 1.0 on Windows 7 as shipped", "出荷時の Windows 7 は TLS 1.0 まで"),
+            Said("TLS 1.0 on Windows 7 as shipped", "出荷時のWindows 7はTLS 1.0"),
             Said(
                 "1.2 or later; with CBC suites for Windows 8.1 (ciphers: base)",
-                "1.2以上。Windows 8.1 にはCBCも必要",
+                "1.2以上。Windows 8.1のためにCBCの暗号スイートも残す（ciphers: base）",
             ),
             "RFC 8996; KB3140245; Microsoft, TLS Cipher Suites in Windows 8.1",
         ),
@@ -191,7 +198,7 @@ def _instead(settings: ClientSettings) -> Sequence[Value]:
     ports, *further = (
         Said(
             "port {port} with {security}",
-            "ポート {port} と {security}",
+            "{port}番ポートと{security}",
             port=server.port,
             security=server.security,
         )
@@ -205,29 +212,30 @@ def _instead(settings: ClientSettings) -> Sequence[Value]:
             Said(
                 "{ports}; tried here, chapter 3-2. Live Mail keeps each mail as an .eml file, which "
                 "Thunderbird opens.",
-                "{ports}。3-2章で確認済み。Live Mail のメールは .eml ファイルで、Thunderbird で開けます。",
+                "{ports}。3-2章で確認済み。Live Mailのメールは.emlファイルなので、Thunderbirdで開けます。",
                 ports=ports,
             ),
         ),
         Value(
-            Said("Outlook (classic)", "Outlook (従来版)"),
+            Said("Outlook (classic)", "Outlook（従来版）"),
             Said(
                 "{ports}; the CA in Windows' store, as below. Not tried here.",
-                "{ports}。認証局は下記のとおり Windows に登録します。未確認。",
+                "{ports}。認証局は、下記のとおりWindowsに登録します。未確認。",
                 ports=ports,
             )
             if settings.ca
             else Said("{ports}. Not tried here.", "{ports}。未確認。", ports=ports),
         ),
         Value(
-            Said("new Outlook for Windows", "新しい Outlook for Windows"),
+            Said("new Outlook for Windows", "新しいOutlook for Windows"),
             Said(
                 "Microsoft's own successor to Windows Mail (ended 31 December 2024). It copies the mail "
                 "of IMAP accounts into Microsoft's cloud, so a server or a CA that is known in the house "
                 "alone may not work, and your rules may forbid it. Not tried here.",
-                "Windows メール (2024年12月31日終了) の後継。IMAPのメールを Microsoft "
-                "のクラウドに複製するため、社内だけのサーバーや認証局では使えないことがあり、"
-                "社内規則にも注意が必要です。未確認。",
+                "Windows メール（2024年12月31日終了）のMicrosoft自身による後継。"
+                "IMAPアカウントのメールをMicrosoftのクラウドに複製するため、"
+                "社内だけのサーバや認証局では使えないことがあり、社内規則で禁じられている場合もあります。"
+                "未確認。",
             ),
         ),
     )
@@ -236,7 +244,8 @@ def _instead(settings: ClientSettings) -> Sequence[Value]:
 _OLD_ROOTS = Said(
     "A Windows that has had no updates for years may not know a newer public CA: it is told by the same warning, and "
     "updates mend it.",
-    "長年更新していない Windows は新しい公的認証局を知らないことがあり、同じ警告が出ます。更新で解決します。",
+    "長年更新していないWindowsは、新しい公的な認証局を知らないことがあり、同じ警告が出ます。"
+    "更新すれば解決します。",
 )
 
 
@@ -245,15 +254,15 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
         (
             Said(
                 "The CA is not in Windows' store, or it is another server.",
-                "認証局が未登録か、別のサーバーです。",
+                "認証局が未登録か、別のサーバにつながっています。",
             ),
-            Said("Import the CA. Do not answer Yes.", "認証局を登録します。[はい] と答えないでください。"),
+            Said("Import the CA. Do not answer Yes.", "認証局を登録します。[はい]と答えないでください。"),
         )
         if settings.ca
         else (
             Said(
                 "It is another server, or Windows lacks updates and does not know the CA.",
-                "別のサーバーか、Windows の更新不足です。",
+                "別のサーバにつながっているか、Windowsの更新が足りず、認証局が知られていません。",
             ),
             NOT_TRUSTED_REMEDY,
         )
@@ -267,12 +276,13 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
             same("Your server has unexpectedly terminated the connection  [0x800CCC0F]"),
             Said(
                 "No TLS version or cipher suite in common, or port and SSL do not belong together.",
-                "共通のTLSの版や暗号がないか、ポートとSSLの組み合わせが違います。",
+                "共通のTLSのバージョンや暗号スイートがないか、ポートとSSLの組み合わせが違います。",
             ),
             Said(
                 "Port {port} with SSL ticked; a Windows without TLS 1.2 cannot be helped: "
                 "move to Thunderbird.",
-                "ポート {port} でSSLを有効に。TLS 1.2 のない Windows では使えません。移行してください。",
+                "ポートを{port}にし、SSLを有効にします。TLS 1.2のないWindowsでは使えないため、"
+                "Thunderbirdに移行します。",
                 port=_port(settings),
             ),
         ),
@@ -281,12 +291,12 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
             Said(
                 "Wrong password or user name. With letters outside ASCII in the password: old clients "
                 "send them as Latin-1, the server expects UTF-8, and the right password fails.",
-                "パスワードかユーザー名の誤り。パスワードにASCII以外の文字があると、"
-                "古いソフトは別の文字コードで送るため、正しくても失敗します。",
+                "パスワードかユーザ名の誤りです。パスワードにASCII以外の文字があると、"
+                "古いソフトはLatin-1で送り、サーバはUTF-8と解釈するため、正しいパスワードでも失敗します。",
             ),
             Said(
                 "A password of ASCII characters, or Thunderbird.",
-                "ASCIIだけのパスワードにするか、Thunderbird を使います。",
+                "ASCIIだけのパスワードにするか、Thunderbirdを使います。",
             ),
         ),
         TEMPORARY_FAILURE,
@@ -299,7 +309,7 @@ def _troubles(settings: ClientSettings) -> Sequence[Trouble]:
 _SOURCES = (
     Said(
         "Not tried here: Windows Live Mail cannot be had any more.",
-        "未確認: Windows Live Mail は入手できないため、実機では試していません。",
+        "未確認：Windows Live Mailはもう入手できないため、実物では試していません。",
     ),
     Said(
         "End: Microsoft's release notes of Windows Essentials 2012. Ports of its family: Postfix "
@@ -307,9 +317,10 @@ _SOURCES = (
         "LOGIN only: docker-mailserver/docker-mailserver#47, froxlor/froxlor#54. Latin-1: "
         "roundcube/roundcubemail#7023, RFC 4616 section 2. New Outlook: Microsoft, Sync your account in "
         "Outlook to the Microsoft Cloud.",
-        "終了: Microsoft Windows Essentials 2012。ポートの扱い: Postfix TLS_README。TLS 1.2: Microsoft "
-        "KB3140245。暗号: Microsoft, TLS Cipher Suites in Windows 8.1。LOGIN: docker-mailserver#47, "
-        "froxlor#54。文字コード: roundcubemail#7023, RFC 4616。新しい Outlook: Microsoft "
-        "のクラウド同期の説明。",
+        "終了：MicrosoftのWindows Essentials 2012のリリースノート。ポートの扱い：PostfixのTLS_README。"
+        "TLS 1.2：Microsoft KB3140245。暗号スイート：Microsoft、TLS Cipher Suites in Windows 8.1。"
+        "LOGINのみ：docker-mailserver/docker-mailserver#47、froxlor/froxlor#54。Latin-1："
+        "roundcube/roundcubemail#7023、RFC 4616の2節。新しいOutlook：Microsoft、"
+        "Sync your account in Outlook to the Microsoft Cloud。",
     ),
 )

@@ -11,6 +11,10 @@ from runbook_lib.messages.template import Message
 ENGLISH = "en"
 CATALOGUES = Path(__file__).parent / "catalogues"
 
+# What stands behind a text that another one is joined to, where English has a semicolon: no word, so in no catalogue.
+_SEMICOLON = "; "
+_STOPS = {"ja": "。"}
+
 _language = ENGLISH
 
 
@@ -54,13 +58,18 @@ def said(text: str, language: str | None = None) -> str:
     if spoken == ENGLISH or not isinstance(text, Message):
         return str(text)
     fields = {name: said(one, spoken) if isinstance(one, str) else one for name, one in text.fields.items()}
-    return template_of(text, spoken).format_map(fields)
+    told = template_of(text, spoken).format_map(fields)
+    stop = _STOPS.get(spoken, "")
+    return told.replace(stop * 2, stop) if stop else told  # a text that is a sentence ends in one already
 
 
 def template_of(text: Message, language: str) -> str:
     """The template of a message in a language."""
     if language == ENGLISH or not text.template:
         return text.template
+    parts = text.template.split(_SEMICOLON)
+    if language in _STOPS and parts == [f"{{p{number}}}" for number in range(len(parts))]:
+        return _STOPS[language].join(parts)
     return _catalogue(language).gettext(text.template)
 
 
