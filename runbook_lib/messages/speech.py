@@ -58,19 +58,25 @@ def said(text: str, language: str | None = None) -> str:
     if spoken == ENGLISH or not isinstance(text, Message):
         return str(text)
     fields = {name: said(one, spoken) if isinstance(one, str) else one for name, one in text.fields.items()}
-    told = template_of(text, spoken).format_map(fields)
-    stop = _STOPS.get(spoken, "")
-    return told.replace(stop * 2, stop) if stop else told  # a text that is a sentence ends in one already
+    if spoken in _STOPS and _is_joined(text):
+        *first, last = map(str, fields.values())  # a text that is a sentence ends in a stop already
+        return _STOPS[spoken].join([*(one.removesuffix(_STOPS[spoken]) for one in first), last])
+    return template_of(text, spoken).format_map(fields)
 
 
 def template_of(text: Message, language: str) -> str:
     """The template of a message in a language."""
     if language == ENGLISH or not text.template:
         return text.template
-    parts = text.template.split(_SEMICOLON)
-    if language in _STOPS and parts == [f"{{p{number}}}" for number in range(len(parts))]:
-        return _STOPS[language].join(parts)
+    if language in _STOPS and _is_joined(text):
+        return text.template.replace(_SEMICOLON, _STOPS[language])
     return _catalogue(language).gettext(text.template)
+
+
+def _is_joined(text: Message) -> bool:
+    """Whether it is texts with a semicolon between them, and nothing else."""
+    parts = text.template.split(_SEMICOLON)
+    return len(parts) > 1 and parts == [f"{{p{number}}}" for number in range(len(parts))]
 
 
 @functools.cache
