@@ -88,13 +88,18 @@ class _Line:
         found = False
         for pattern in self.hosts.lower().split(","):
             refused = pattern.startswith("!")
-            # Only * and ? are patterns in known_hosts; the brackets of [host]:port are meant as they stand.
-            literal = pattern.removeprefix("!").replace("[", "[[]")
-            if fnmatch.fnmatchcase(wanted, literal):
+            if _is_meant(wanted, pattern.removeprefix("!")):
                 if refused:
                     return False
                 found = True
         return found
+
+
+def _is_meant(wanted: str, pattern: str) -> bool:
+    if "*" not in pattern and "?" not in pattern:
+        return wanted == pattern  # a file of a thousand hosts has nothing else, and is read for each of them
+    # Only * and ? are patterns in known_hosts; the brackets of [host]:port are meant as they stand.
+    return fnmatch.fnmatchcase(wanted, pattern.replace("[", "[[]"))
 
 
 def _hash_matches(hosts: str, name: str) -> bool:
