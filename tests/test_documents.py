@@ -71,6 +71,11 @@ def test_a_command_that_is_none_would_be_found() -> None:
     assert CliRunner().invoke(app, ["plan", "--hots", "mail1", "--help"]).exit_code == 2
 
 
+def test_no_text_has_a_character_that_nobody_sees() -> None:
+    """A backslash that was lost on the way turns a command into another one."""
+    assert [name for name, text in texts() if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text)] == []
+
+
 def test_there_are_such_commands() -> None:
     assert len(RUNBOOK_COMMANDS) > 10
 

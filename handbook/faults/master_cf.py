@@ -76,6 +76,28 @@ OUT_OF_CHROOT = Fault(
     to_do="let column and socket fit: y, and the socket below /var/spool/postfix; or n, and the socket in /run",
     elsewhere="Enterprise Linux has n. In Postfix 2.x a - in this column means y, from 3.0 on it means n",
 )
+LOGGED_IN_REFUSED = Fault(
+    message="554 5.7.1 Relay access denied, after a login",
+    made="postconf -P submission/inet/smtpd_relay_restrictions=reject_unauth_destination,permit_sasl_authenticated\n"
+    "postfix reload",
+    asked=(
+        Ask(
+            'SWAKS_OPT_auth_password="$PW" swaks --server MAILHOST --port 587 --tls --auth PLAIN'
+            " --auth-user kensa --auth-hide-password --from kensa@example.test --to friend@example.org"
+            " --quit-after RCPT 2>&1 | tail -n 5",
+            r"554 5\.7\.1 .*Relay access denied",
+            r"250 2\.1\.5",
+        ),
+    ),
+    log="Relay access denied|auth=1",
+    cause="a login alone does not allow relaying: the first match in the list decides, and permit_sasl_authenticated "
+    "stands behind what refuses",
+    cure="postconf -P submission/inet/smtpd_relay_restrictions=permit_sasl_authenticated,reject\npostfix reload",
+    to_do="put permit_sasl_authenticated in front. `postconf -P` shows the lists that a service has of its own. "
+    "auth=1 in the last line says that the login was good",
+    elsewhere="Postfix 3.10 writes sasl_method and sasl_username into the line with reject, too. Before 2.10 the list "
+    "is smtpd_recipient_restrictions",
+)
 NO_RELAY_RULE = Fault(
     message="fatal: in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one",
     made="postconf -P submission/inet/smtpd_relay_restrictions=permit_sasl_authenticated\npostfix reload",
@@ -94,5 +116,6 @@ MAIN_CF_SYNTAX = Fault(
     cause="a line of main.cf is no setting, so that no program of Postfix can read the file",
     cure="sed -i 's/^smtpd_tls_loglevel 1/smtpd_tls_loglevel = 1/' /etc/postfix/main.cf\npostfix reload",
     to_do="mend the line; the message has its number. Ask `postconf -n` before each reload",
-    elsewhere="on Debian 12 `systemctl reload postfix` ends with 0 all the same",
+    elsewhere="on Debian 12 `systemctl reload postfix` ends with 0 all the same. In master.cf a blank before the = "
+    "of an -o says it, too: invalid \"-o NAME\" option value: missing '=' after attribute name",
 )

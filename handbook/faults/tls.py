@@ -54,6 +54,8 @@ NO_SHARED_CIPHER = Fault(
     "    'smtpd_tls_mandatory_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1'\npostfix reload",
     to_do="exclude less. TLS 1.3 has ciphers of its own, which these lists do not touch: a client that has "
     "it sees no fault",
+    elsewhere="the same lines come where the certificate is ECDSA and the client has RSA alone: serve one of each, "
+    "smtpd_tls_chain_files takes both",
 )
 NOT_OFFERED = Fault(
     message="Didn't find STARTTLS in server response",
