@@ -32,12 +32,12 @@ _SIGNERS = (
 # What stands in a run's folder, by its path there.
 _FILES = (
     (r"run\.json", "what the run was, on one page: who, when, which plan, what came of it"),
-    (r"order\.json", "what was typed: which hosts, which chapters; `runbook resume` goes on by it"),
+    (r"order\.json", "what was ordered: which hosts, which chapters; a run that was cut off goes on by it"),
     (r"plan\.json", "the plan that the run is bound to, as it was approved"),
     (r"[^/]+/[^/]+\.ipynb", "the notebook as it was executed"),
-    (r"[^/]+/[^/]+\.json", "the record of a chapter, step by step, for programs"),
-    (r"[^/]+/[^/]+\.notebook\.html", "that notebook, to read"),
-    (r"[^/]+/[^/]+\.html", "that record, to read"),
+    (r"[^/]+/[^/]+\.json", "the record of a chapter, step by step"),
+    (r"[^/]+/[^/]+\.notebook\.html", "the executed notebook, to read"),
+    (r"[^/]+/[^/]+\.html", "the record of the chapter, to read"),
     (r"index\.html", "the run, to read"),
     (r"SHA256SUMS", "the seal: each file that vouches for something, with its digest"),
     (r"SHA256SUMS\.sig", "who signed the seal"),
@@ -109,7 +109,7 @@ class Person:
         """
         others = {name: value for name, value in os.environ.items() if not name.startswith("RUNBOOK_")}
         path = f"{_PROGRAMS}:{os.environ['PATH']}"
-        environment = {**others, **self._own, "PATH": path, "COLUMNS": "110"}
+        environment = {**others, **self._own, "PATH": path, "LC_ALL": "C.UTF-8"}
         said = self.desk.ended(["sh", "-c", line], line, self.folder, environment, code, f"{digits}\n")
         if digits:
             whole = re.findall(rf"\b{digits}[0-9a-f]{{56}}\b", said)[0]
