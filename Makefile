@@ -87,7 +87,7 @@ notebooks: lab-up ## runs the notebooks, in each language, on the lab's first ho
 shared: .venv/.ready ## writes what several chapters say, cells with the tag `shared`, from the first of them into the others
 	@.venv/bin/python tests/shared_cells.py
 
-handbook: lab-packages .venv/.ready ## runs the handbook on a lab host: faults made and cured, a server with a past, a certificate's life; and stores what was said, cleaned
+handbook: lab-packages .venv/.ready ## runs the handbook on a lab host: faults made and cured, a server with a past, a certificate's life, the record; and stores what was said, cleaned
 	@.venv/bin/python -m lab up debian12
 	@$(RUN_IN_PLACE) handbook/[0-9]*.ipynb
 	@$(CLEAN_IN_PLACE) handbook/[0-9]*.ipynb

@@ -1,6 +1,7 @@
 """An administrator's desk beside a lab host: an inventory, records and a CA of its own, and the product's commands."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -20,6 +22,7 @@ from lab import Lab
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.display import Diff, Parts, Shown, Text, unified_diff
 from runbook_lib.errors import RunbookError
+from runbook_lib.records.chain import stream_here
 from runbook_lib.records.origin import run_id
 from runbook_lib.remote import Host
 
@@ -27,6 +30,7 @@ _RUNBOOK = Path(sys.executable).with_name("runbook")
 _TIMEOUT_S = 900.0  # of a busy machine
 _COLUMNS = 110
 _VARIABLES = ("RUNBOOK_RECORDS", "RUNBOOK_RUN")
+_COLOURS = ("CLICOLOR_FORCE", "FORCE_COLOR")  # a kernel's, by which programs draw as on a terminal
 
 
 class NotAsTold(RunbookError):
@@ -45,6 +49,17 @@ class Seen(Shown):
 
     def html(self) -> str:
         return self.put(self.shown.html())
+
+
+@dataclass(frozen=True, repr=False)
+class Answer(Terminal):
+    """What was typed, and what came of it.
+
+    Args:
+        raw: what came, as it was said.
+    """
+
+    raw: str
 
 
 @dataclass
@@ -98,11 +113,12 @@ class Desk:
 
     def show(self, shown: Shown) -> Seen:
         """What a chapter shows, steady."""
-        return Seen(shown, self._steady)
+        return Seen(shown, self.steady)
 
-    def _steady(self, text: str) -> str:
+    def steady(self, text: str) -> str:
         """The desk's folder is where its commands are typed; the lab's has another path on each machine."""
         text = text.replace(f" --inventory {self.inventory}", "").replace(f"{self.folder}/", "")
+        text = re.sub(rf"\b{re.escape(stream_here())}(?![\w-])", "controller-kanri", text)
         return self.stand_ins.put(text.replace(str(Lab.load().folder), ".lab"))
 
     def carry_out(self, chapter: Chapter, *steps: str) -> Shown:
@@ -139,29 +155,60 @@ class Desk:
             "it was to refuse, and did not", self.host.name, "mend the handbook", "It may be broken."
         )
 
-    def runbook(self, *words: str, code: int = 0) -> Terminal:
+    def runbook(
+        self, *words: str, code: int = 0, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> Answer:
         """A command of the product, as it is typed on the controller; the desk's inventory is named behind it.
 
         Args:
             code: the exit status that is expected.
+            environment: what this command has beside that of the desk, where RUNBOOK_RUN is left out.
         Raises: NotAsTold where it ends otherwise.
         """
         given = {name: value for name, value in os.environ.items() if name != "RUNBOOK_RUN"}
-        done = subprocess.run(
+        line = f"runbook {' '.join(words)}"
+        said = self.ended(
             [str(_RUNBOOK), *words, "--inventory", self.inventory],
-            env=given | {"COLUMNS": str(_COLUMNS)}, cwd=self.folder, timeout=_TIMEOUT_S, check=False,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            line, self.folder, {**given, **environment, "COLUMNS": str(_COLUMNS)}, code,
+        )  # fmt: skip
+        self.host.forget_answers()
+        return self.answer("The controller", line, said, code)
+
+    def ended(
+        self,
+        command: Sequence[str],
+        line: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        code: int,
+        typed: str = "",
+    ) -> str:
+        """What a command says to its end.
+
+        Args:
+            line: how a person types it.
+            folder: where it is typed.
+            code: the exit status that is expected.
+            typed: what is typed when it asks.
+        Raises: NotAsTold where it ends otherwise.
+        """
+        done = subprocess.run(
+            command, env={name: environment[name] for name in environment if name not in _COLOURS}, cwd=folder,
+            input=typed.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_TIMEOUT_S, check=False,
         )  # fmt: skip
         said = done.stdout.decode(errors="replace")
         if done.returncode != code:
             raise NotAsTold(
-                f"`runbook {' '.join(words)}` ended with {done.returncode}, not {code}:\n{said}",
+                f"`{line}` ended with {done.returncode}, not {code}:\n{said}",
                 self.host.name, "mend the handbook", "The host may be broken.",
             )  # fmt: skip
-        self.host.forget_answers()
-        ended = f"\n[exit status {done.returncode}]" if done.returncode else ""
-        lines = f"$ runbook {' '.join(words)}\n{said.rstrip()}{ended}"
-        return Terminal("The controller", self._steady(lines))
+        return said
+
+    def answer(self, title: str, line: str, said: str, code: int) -> Answer:
+        """A command of one line or more, and what it said, as they are shown."""
+        typed = "\n".join(f"$ {one}" for one in line.split("\n"))
+        ended = f"\n[exit status {code}]" if code else ""
+        return Answer(title, self.steady(f"{typed}\n{said.rstrip()}{ended}".rstrip()), said)
 
     def by_hand(self, command: str) -> Terminal:
         """What an administrator types at a root shell of the host."""
@@ -169,14 +216,23 @@ class Desk:
         ran = self.host.run(f"({script}) 2>&1", root=True, timeout_s=_TIMEOUT_S)
         self.host.forget_answers()
         lines = [*(f"# {line}" for line in command.split("\n")), *ran.text.splitlines()]
-        return Terminal("The server, as root", self._steady("\n".join(lines)))
+        return Terminal("The server, as root", self.steady("\n".join(lines)))
 
     def change(self, **blocks: object) -> Seen:
         """Change the host's part of the inventory, and show what differs."""
+        return self._change(("hosts", self.host.name), blocks)
+
+    def change_site(self, **blocks: object) -> Seen:
+        """Change the site's part of the inventory, and show what differs."""
+        return self._change(("site",), blocks)
+
+    def _change(self, part: Sequence[str], blocks: Mapping[str, object]) -> Seen:
         path, yaml = Path(self.inventory), YAML()
         before = path.read_bytes()
         book = yaml.load(before)
-        ours = book["hosts"][self.host.name]
+        ours = book
+        for name in part:
+            ours = ours[name]
         for name, value in blocks.items():
             if isinstance(value, Mapping):
                 ours.setdefault(name, {}).update(value)

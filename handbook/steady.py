@@ -22,8 +22,14 @@ _FIXED = tuple(
         (r"(?<=\.c:)\d+(?=[:)])", "100"),
         # Debian's patch of Postfix, which a security update moves
         (r"(?<=\b3\.7\.)\d+", "11"),
-        # whose seal it is, and what was sealed
-        (r"^Seal: .*", "Seal: controller-kanri:1:5ea1…"),
+        # whose seal it is, and what was sealed, where nobody signed it
+        (r"^Seal: \S+$", "Seal: controller-kanri:1:5ea1…"),
+        # which commit a plan is of, and whether something beside it was changed
+        (r"(?<=, commit )[0-9a-f]{40}(?: and more)?", "c0de…"),
+        # how long a chapter took
+        (r"(?<=, )\d+\.\d(?= s$)", "2.0"),
+        # somebody's public key
+        (r"(?<=ssh-ed25519 )AAAA\S+", "AAAA…"),
         # how often mail was asked for while a chapter was at work
         (r"(?<=: asked )\d+(?= times)", "200"),
         (r"(?<=longest gap )[\d.]+(?= s)", "1.0"),
@@ -46,46 +52,50 @@ def steady(text: str) -> str:
 
 
 DAY = date(2027, 1, 15)  # that of every run; other days stay as far from it as they were from the true one
-_RUN = r"\b\d{8}T\d{6}Z-[0-9a-f]{4}\b"
-_SERIAL = r"\b[0-9A-F]{30,34}\b"
-_FINGERPRINT = r"\b(?:[0-9A-F]{2}:){31}[0-9A-F]{2}\b"
-_DIGEST = r"\b[0-9a-f]{64}\b"
-_NAMED = re.compile(f"{_RUN}|{_FINGERPRINT}|{_SERIAL}|{_DIGEST}")
+_KINDS = {
+    "run": r"\b\d{8}T\d{6}Z-[0-9a-f]{4}\b",
+    "fingerprint": r"\b(?:[0-9A-F]{2}:){31}[0-9A-F]{2}\b",
+    "serial": r"\b[0-9A-F]{30,34}\b",
+    "digest": r"\b[0-9a-f]{64}\b|\b[0-9a-f]{16}\b",  # whole, or its beginning
+    "key": r"\bSHA256:[A-Za-z0-9+/]{43}",
+}
+_NAMED = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()))
+_BEGINNING = 16  # digits of a digest by which it is known
 _SHIFTED = re.compile(r"\b20\d\d-(?:0\d|1[0-2])-[0-3]\d")
 
 
 class StandIns:
-    """What is another at each run: runs, serials, digests, told apart by the order they come in; and days.
+    """What is another at each run: runs, serials, keys, digests, told apart by the order they come in; and days.
 
     Each kind keeps its length, so that columns stay where they are.
     """
 
     def __init__(self, today: date) -> None:
         self._shift = DAY - today
-        self._known: dict[str, str] = {}
+        self._known: dict[str, list[str]] = {kind: [] for kind in _KINDS}
 
     def put(self, text: str) -> str:
         """As `steady`, with these put in."""
         return steady(_SHIFTED.sub(self._day, _NAMED.sub(self._name, text)))
 
     def _name(self, found: re.Match[str]) -> str:
-        name = found[0]
-        if name not in self._known:
-            self._known[name] = self._new(name)
-        return self._known[name]
+        kind, name = str(found.lastgroup), found[0]
+        known, key = self._known[kind], name[:_BEGINNING] if kind == "digest" else name
+        if key not in known:
+            known.append(key)
+        return self._new(kind, 1 + known.index(key), len(name))
 
-    def _new(self, name: str) -> str:
-        if "T" in name:
-            number = 1 + sum("T" in known for known in self._known)
-            return f"{DAY:%Y%m%d}T09{number:02}00Z-c0de"
-        if ":" in name:
-            number = 1 + sum(":" in known for known in self._known)
-            return ":".join(["C0", "FF", "EE", *["00"] * 28, f"{number:02}"])
-        if len(name) == 64:
-            number = 1 + sum(len(known) == 64 for known in self._known)
-            return f"5ea1{number:060}"
-        number = 1 + sum(len(known) < 40 and known.isalnum() for known in self._known)
-        return f"C0FFEE{number:0{len(name) - 6}}"
+    def _new(self, kind: str, number: int, length: int) -> str:
+        match kind:
+            case "run":
+                return f"{DAY:%Y%m%d}T09{number:02}00Z-c0de"
+            case "fingerprint":
+                return ":".join(["C0", "FF", "EE", *["00"] * 28, f"{number:02}"])
+            case "digest":
+                return f"5ea1{number:0{length - 4}}"
+            case "key":
+                return f"SHA256:{number:0{length - 7}}"
+        return f"C0FFEE{number:0{length - 6}}"
 
     def _day(self, found: re.Match[str]) -> str:
         try:

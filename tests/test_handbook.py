@@ -16,8 +16,8 @@ import pytest
 from test_engine_is_faithful import sanitized
 
 import handbook.faults
-from handbook import bench, past
-from handbook.desk import NotAsTold
+from handbook import bench, past, record
+from handbook.desk import Desk, NotAsTold
 from handbook.fault import Ask, Fault
 from handbook.steady import StandIns, steady
 from lab import Lab
@@ -49,7 +49,7 @@ def test_a_host_that_is_not_proven_to_be_the_lab_s_is_refused_before_anything_is
     lab.reset("debian12", "bare")
     lab.exec("debian12", "echo another >/etc/runbook-lab; touch /root/here")
     before = lab.tree_digest("debian12")
-    assert len(ALL) == 3
+    assert len(ALL) == 4
     for notebook in ALL:
         done = subprocess.run(
             [PAPERMILL, "--no-progress-bar", "--engine", "in-process", notebook, tmp_path / "out.ipynb"],
@@ -180,6 +180,34 @@ def test_what_differs_between_runs_is_told_apart_by_the_order_it_comes_in() -> N
     assert put(f"{serials[1]} of 20261201T052653Z-0000") == f"{second} of 20270115T090200Z-c0de"
     assert put(f"{'ab' * 32}, {'cd' * 32}") == f"5ea1{1:060}, 5ea1{2:060}"
     assert put("CVE-2023-51764, since 3.4; 2026-99-01") == "CVE-2023-51764, since 3.4; 2026-99-01"
+
+
+def test_a_digest_that_is_shortened_keeps_its_number() -> None:
+    put = StandIns(date(2026, 12, 1)).put
+    told = put(f"plan {'ab' * 8}, sha256:{'ef' * 32}, sha256:{'ab' * 32}")
+    assert told == f"plan 5ea1{1:012}, sha256:5ea1{2:060}, sha256:5ea1{1:060}"
+    keys = [f"SHA256:{letter * 42}/" for letter in "Zy"]
+    assert put(f"{keys[0]} and {keys[1]}, {keys[0]}") == f"SHA256:{1:043} and SHA256:{2:043}, SHA256:{1:043}"
+
+
+def test_a_seal_that_was_signed_says_which_line_of_the_chain_it_is() -> None:
+    """Of one that nobody signed neither name nor number tells anything."""
+    signed = f"Seal: controller-kanri:12:5ea1{7:060}, signed by kanri@example.test"
+    assert steady(f"Record: x\n{signed}\n") == f"Record: x\n{signed}\n"
+    assert steady(f"Seal: here-root:12:{'ab' * 32}\nMade") == "Seal: controller-kanri:1:5ea1…\nMade"
+
+
+def test_a_file_of_a_run_of_which_the_chapter_says_nothing_makes_it_red(tmp_path: Path) -> None:
+    folder = tmp_path / "records" / "RUN"
+    folder.mkdir(parents=True)
+    (folder / "SHA256SUMS").write_text(f"{'ab' * 32}  run.json\n", encoding="utf-8")
+    (folder / "run.json").write_text("{}", encoding="utf-8")
+    desk = Desk(None, "", "", tmp_path, StandIns(date(2026, 12, 1)))  # type: ignore[arg-type]  # no host is asked
+    rows = [re.split("  +", line) for line in record.files(desk, "RUN").text().splitlines()[2:]]
+    assert [(row[0], row[-1]) for row in rows] == [("SHA256SUMS", "no"), ("run.json", "yes")]
+    (folder / "approved-by-me.txt").touch()
+    with pytest.raises(NotAsTold, match=r"approved-by-me\.txt is there, and nothing is said of it"):
+        record.files(desk, "RUN")
 
 
 def test_a_conflict_is_shown_three_ways() -> None:

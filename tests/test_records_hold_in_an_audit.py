@@ -300,6 +300,8 @@ def test_a_shell_finds_each_tampering(name: str, whole: Site, tmp_path: Path) ->
     done = tampering.checked(folder, whole.signers, *whole.heads)
     assert done.returncode == 1, done.stdout
     assert "WRONG " in done.stdout
+    # On a terminal what stands behind a carriage return hides the WRONG that its line begins with.
+    assert [line for line in done.stdout.splitlines() if line.startswith(" ")] == []
     assert done.stdout.splitlines()[-1].startswith("NOT WHOLE: ")
 
 

@@ -107,7 +107,7 @@ for f in $(ls | grep -xE '(approval|policy)\.[0-9]+'); do
     elif ssh-keygen -Y verify -f "$signers" -I "$who" -n "$ns" -O "verify-time=$at" -s "$f.sig" < "$f" > "$t/o" 2>&1; then
         echo "$f: $(cat "$t/o")"
         sed 's/.* //' "$t/o" > "$t/key.$f"
-    else wrong "$f: $who: $(tr '\n' ' ' < "$t/o")"; fi
+    else wrong "$f: $who: $(tr -s '\r\n' ' ' < "$t/o")"; fi
 done
 for f in $(sed -n 's/.*"kind":"\([ap][a-z]*\)","n":[0-9]*,"number":\([0-9]*\),.*/\1.\2/p' "$t/chain"); do
     [ -f "$f" ] || wrong "$f: is missing"
@@ -170,7 +170,7 @@ for r in $(cat "$t/there"); do
         elif ssh-keygen -Y verify -f "$signers" -I "$who" -n run@runbook -O "verify-time=$at" -s "$r/SHA256SUMS.sig" < "$r/SHA256SUMS" > "$t/o" 2>&1; then
             echo "$r: $(cat "$t/o")"
             key=$(sed 's/.* //' "$t/o")
-        else wrong "$r: $who: $(tr '\n' ' ' < "$t/o")"; fi
+        else wrong "$r: $who: $(tr -s '\r\n' ' ' < "$t/o")"; fi
     elif grep -F "\"run\":\"$r\"," "$t/chain" | grep -E '"kind":"(seal|signed)"' | tail -1 | grep -q '"kind":"signed"'; then
         wrong "$r: its signature is missing"
     elif [ "$signers" = - ] && ! grep -q '"signing":"required"' "$r/run.json"; then
