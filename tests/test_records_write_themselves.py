@@ -3,10 +3,11 @@
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +173,18 @@ def test_text_that_utf8_cannot_hold_is_spelled_out(tmp_path: Path) -> None:
     record = begin(tmp_path)
     record.add_note("file name \udce9 in Latin-1, サーバ")
     assert on_disk(record)["steps"][0]["text"] == "file name \\udce9 in Latin-1, サーバ"
+
+
+@pytest.mark.parametrize(
+    ("drawn", "made"), [((5, 5, 4), "0005 0006 0007"), ((0, 0xFEFF, 7), "0000 feff ff00")]
+)
+def test_a_later_run_of_a_process_sorts_behind_also_within_a_second(
+    monkeypatch: pytest.MonkeyPatch, drawn: tuple[int, ...], made: str
+) -> None:
+    """`apply --plan` plans once more and applies in the same second: the list says the newest first."""
+    numbers = iter((*drawn, 1))
+    monkeypatch.setattr(origin, "_made_last", "20261201T100058Z-9999")
+    monkeypatch.setattr(secrets, "randbelow", lambda _: next(numbers))
+    now = datetime(2026, 12, 1, 10, 0, 59, tzinfo=UTC)
+    assert " ".join(run_id(now).removeprefix("20261201T100059Z-") for _ in drawn) == made
+    assert run_id(now - timedelta(hours=1)) == "20261201T090059Z-0001"  # the clock was set back

@@ -9,6 +9,7 @@ import pwd
 import re
 import secrets
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,10 +41,23 @@ class CodeState:
 def run_id(now: datetime) -> str:
     """A new run id: the time in UTC, so that runs sort, and four hex digits, so that two never meet.
 
+    Of two that one process makes within a second the later one sorts behind, too.
+
     Args:
         now: an aware time.
     """
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    global _made_last
+    with _making:
+        second, number = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}", secrets.randbelow(_DRAWN)
+        if _made_last.startswith(second):
+            number = max(number, int(_made_last[-4:], 16) + 1)
+        _made_last = f"{second}-{number:04x}"
+        return _made_last
+
+
+_DRAWN = 0xFF00  # the last 256 numbers of a second are for what follows within it
+_made_last = ""
+_making = threading.Lock()
 
 
 def current_run() -> str:
