@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from runbook_lib import places
 from runbook_lib.credentials import another_writer
 from runbook_lib.errors import InventoryError
-from runbook_lib.inventory import refusals
+from runbook_lib.inventory import plain, refusals
 from runbook_lib.inventory.models import HOST_NAME, Host, Site
 from runbook_lib.inventory.purposes import MAIL, field_of
 from runbook_lib.inventory.source import Location, Place, Source, read
@@ -161,8 +162,13 @@ def parse(path: Path, content: bytes) -> Inventory:
     Raises:
         InventoryError: everything that is wrong with it, a line each.
     """
-    source = read(content)
-    check = _Check(source, path)
+    with suppress(plain.NotPlain):
+        check = _Check(Source(plain.read(content)), path)
+        site, hosts = check.run()
+        if site is not None and not check.wrong:
+            return Inventory(site, hosts, path, content)
+    # Once more, with the place of each value: something is wrong, or may be said in a way that takes longer to read.
+    check = _Check(read(content), path)
     site, hosts = check.run()
     if check.wrong or site is None:
         lines = sorted(set(check.wrong))
@@ -244,8 +250,9 @@ class _Check:
             )
         for location, text in _between_hosts(hosts, data.get("hosts")):
             self.say(location, text)
+        grouped = {host.group for host in hosts.values()}
         for name in site.groups if site and not self.wrong else ():
-            if not any(host.group == name for host in hosts.values()):
+            if name not in grouped:
                 self.say(
                     ("site", "groups", name),
                     message("is a group of no host; write group: {name} at its hosts", name=name),
