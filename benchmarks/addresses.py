@@ -3,12 +3,13 @@
 A lab of its own, whose hosts have Postfix as the package leaves it. Each address (IPv6, of which a network has enough)
 is a host of the inventory, with a name of its own in the lab's DNS; what is asked changes nothing. Hosts share the
 machine's cores with the controller, so seconds are theirs, too: of CPU time of the controller it is asked what each
-host more takes, of memory (PSS of all processes) what is there at once, and both beside the smallest count.
+host more takes between the larger counts, over between the smaller ones. Memory (PSS of all processes, the most that
+was seen) is told alone: a moment in which the command forks, as for `ssh -G`, shows as twice as much.
 
     python benchmarks/addresses.py --real 20 --hosts 100 400 1000    # takes hours on two cores
     python benchmarks/addresses.py --real 2 --hosts 10 20 40 --commands status
 
-Prints a line a command and count, then ratios beside goals; exit status 1 when a goal is missed.
+Prints a line a command and count, then ratios beside the goal; exit status 1 when a goal is missed.
 """
 
 import argparse
@@ -30,9 +31,9 @@ RUNBOOK = str(Path(sys.executable).with_name("runbook"))
 MEASURE = str(Path(__file__).resolve().parent / "fleet" / "measure.py")
 RELEASES = ("debian12", "debian13")
 COMMANDS = ("status", "verify", "plan")
-# How many times what it is between the smaller counts: CPU of one host more; and at the smallest: memory.
-GOALS = {"CPU of one more": 1.3, "memory": 1.5}
+GOAL = 1.3
 _POLL_S = 0.02
+_COUNTS_MIN = 2
 
 
 def up(folder: Path, count: int) -> Lab:
@@ -116,12 +117,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--real", type=int, default=2, help="hosts that there are")
-    parser.add_argument("--hosts", type=int, nargs="+", default=[20, 60, 200], help="hosts of the inventory")
+    parser.add_argument(
+        "--hosts", type=int, nargs="+", default=[20, 60, 200], help="hosts of the inventory, two or more"
+    )
     parser.add_argument("--commands", nargs="+", default=COMMANDS, choices=COMMANDS)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--folder", type=Path, default=CHECKOUT / ".lab-addresses")
     parser.add_argument("--keep", action="store_true", help="leave the lab up, and take it as it is")
     given = parser.parse_args()
+    if len(given.hosts) < _COUNTS_MIN:
+        parser.error("--hosts: give two or more counts")
     lab = up(given.folder.resolve(), given.real)
     seen: dict[str, list[dict[str, float]]] = {}
     try:
@@ -144,11 +149,9 @@ def main() -> None:
             (after - before) / (many - few)
             for (before, after), (few, many) in zip(pairwise(cpu), pairwise(given.hosts), strict=True)
         ]
-        ratios = {"memory": rows[-1]["pss_mb"] / rows[0]["pss_mb"]}
-        ratios |= {"CPU of one more": more[-1] / more[0]} if len(more) > 1 else {}
-        for what, ratio in ratios.items():
-            missed = missed or ratio > GOALS[what]
-            print(f"{command:<8} {what:<18} {ratio:>6.2f}  goal {GOALS[what]:g}")  # noqa: T201
+        ratio = more[-1] / more[0]
+        missed = missed or ratio > GOAL
+        print(f"{command:<8} CPU of one host more: {ratio:.2f} times as much, goal {GOAL:g}")  # noqa: T201
     raise SystemExit(missed)
 
 
