@@ -1,7 +1,8 @@
-"""What grows with hosts, and what with history: up to 1,000 hosts (of `plan` 200); certificates; runs. No host needed.
+"""What grows with hosts, and what with history: up to 1,000 hosts, 100,000 certificates, 500 runs. No host needed.
 
-Hosts are stand-ins: addresses on loopback where nobody listens (`status`), chapters without a server (`plan`), records
-made up (the page of a run). So it is our own work that grows. Journals are read by this machine's sh.
+Hosts are stand-ins: addresses on loopback where nobody listens (`status`, `verify`), chapters without a server
+(`plan`), records made up (the page of a run). So it is our own work that grows; what real hosts take, each of them
+under many addresses, tells benchmarks/addresses.py. Journals are read by this machine's sh.
 
 Each size has a process of its own. Of CPU time it is asked what each host, or run, more takes: between the last two
 sizes over between the first two, beside a goal; 1 is linear. Memory, and a look at a ledger, are those of the largest
@@ -11,6 +12,7 @@ work here; what the inventory takes to be read is in it, and stands beside it.
 
 import json
 import os
+import pickle
 import resource
 import subprocess
 import sys
@@ -20,24 +22,34 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from runbook_lib.inventory import Site
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "tests")]
 RUNBOOK = Path(sys.executable).with_name("runbook")
 HOSTS, CERTIFICATES, RUNS = (50, 200, 1000), (1000, 10_000, 100_000), (50, 200, 500)
+_TIMES = 100
 EACH_MORE = ("CPU s", "KB of the page")  # of these it is asked what each more takes
 # How many times what it is for the smaller sizes a figure may be for the larger.
 GOALS = {
     ("status", "CPU s"): 1.3,
     ("status", "memory MB"): 1.5,
+    ("verify", "CPU s"): 1.3,
+    ("verify", "memory MB"): 1.5,
     ("plan", "CPU s"): 1.5,
     ("plan", "memory MB of the parent"): 1.5,
     ("page", "CPU s"): 1.3,
     ("page", "KB of the page"): 1.1,
     ("page", "memory MB"): 4.0,
     ("ledger", "CPU ms of what a look asks"): 3.0,
+    ("workers", "bytes that one is sent"): 1.05,
+    ("list", "CPU s"): 1.3,
+    ("list", "memory MB"): 1.2,
     ("journals", "CPU s"): 1.3,
 }
 
@@ -61,13 +73,25 @@ def inventory_of(folder: Path, hosts: int) -> Path:
     text = path.read_text()
     for number in range(hosts):
         address = f"127.{1 + number // 250}.0.{1 + number % 250}\n    port: 1"
-        text = text.replace(f"address: 192.0.2.{number}\n", f"address: {address}\n", 1)
+        text = text.replace(
+            f"address: 192.0.{2 + number // 256}.{number % 256}\n", f"address: {address}\n", 1
+        )
     path.write_text(text)
     return path
 
 
 def status(folder: Path, hosts: int) -> dict[str, float]:
-    """`runbook status` of hosts that refuse: as a process, since its memory is asked for."""
+    """`runbook status` of hosts that refuse."""
+    return looked_at(folder, hosts, "status")
+
+
+def verify(folder: Path, hosts: int) -> dict[str, float]:
+    """`runbook verify` of hosts that refuse."""
+    return looked_at(folder, hosts, "verify")
+
+
+def looked_at(folder: Path, hosts: int, command: str) -> dict[str, float]:
+    """A command that looks at hosts: as a process, since its memory is asked for."""
     book = inventory_of(folder, hosts)
     from runbook_lib import inventory
 
@@ -75,7 +99,7 @@ def status(folder: Path, hosts: int) -> dict[str, float]:
     inventory.load(str(book))
     read_s = time.process_time() - began
     with subprocess.Popen(
-        [RUNBOOK, "status", "--inventory", book], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [RUNBOOK, command, "--inventory", book], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as asked:
         assert asked.stderr is not None
         asked.stderr.readline()
@@ -121,7 +145,7 @@ def page(folder: Path, hosts: int) -> dict[str, float]:
     told = json.loads(record.read_bytes())
     for number in range(hosts):
         host = folder / sample_record.RUN / f"mail{number}"
-        host.mkdir()
+        host.mkdir(exist_ok=True)  # one of them is that of the record
         for chapter in ("11-one", "12-two", "20-three", "31-four", "90-five"):
             text = json.dumps(told | {"host": host.name, "chapter": chapter})
             (host / f"{chapter}.json").write_text(text)
@@ -135,29 +159,40 @@ def page(folder: Path, hosts: int) -> dict[str, float]:
     }
 
 
-def ledger(folder: Path, certificates: int) -> dict[str, float]:
-    """What `status`, a signature and a rollback ask of a ledger of which a hundredth is revoked."""
+def ledger_of(folder: Path, certificates: int, different: int) -> "tuple[Site, Path]":
+    """A site whose CA issued so many certificates, of which ten are revoked; and its inventory.
+
+    Args:
+        different: how many certificates there are; each comes again and again, under other serials.
+    """
     import fake_chapters
 
     from runbook_lib import inventory
-    from runbook_lib.pki import revocation
+    from runbook_lib.pki import certificate, profile
     from runbook_lib.pki.ledger import written
-    from runbook_lib.site_ca import barred, own_ca, standing
+    from runbook_lib.site_ca import own_ca
 
     ca = f'ca: {{passphrase: "file:ca-passphrase", directory: "{folder}/ca"}}'
     path = fake_chapters.write_inventory(folder, "mail1")
     path.write_text(path.read_text().replace('ca: {passphrase: "file:ca-passphrase"}', ca))
     site = inventory.load(str(path)).site
-    book = own_ca.open_or_create(site).ledger
-    pem, now = (own_ca.certificate(site) or b"").decode(), datetime.now(UTC)
+    opened, now = own_ca.open_or_create(site), datetime.now(UTC)
+    key, days = opened.certificate.public_key(), (now - timedelta(days=90), now + timedelta(days=200))
+    pems = [
+        certificate.as_pem(
+            profile.sign_leaf(opened.certificate, opened.key, key, [f"m{n}.example.test"], n + 1, days)
+        ).decode()
+        for n in range(different)
+    ]
     serials = [f"{2**124 + number:X}" for number in range(certificates)]
-    with book.writing() as database:
+    with opened.ledger.writing() as database:
         database.executemany(
             "INSERT INTO issuances VALUES (?, ?, 'run', '[\"m.example.test\"]', ?, ?, ?, ?, ?, NULL, NULL)",
             [
                 (
                     serial, f"mail{n % 1000}", f"{n % 1000:064x}", written(now - timedelta(days=90)),
-                    written(now + timedelta(days=n % 200 - 100)), pem, written(now - timedelta(days=90)),
+                    written(now + timedelta(days=n % 200 - 100)), pems[n % different],
+                    written(now - timedelta(days=90) + timedelta(seconds=n)),
                 )
                 for n, serial in enumerate(serials)
             ],
@@ -166,6 +201,16 @@ def ledger(folder: Path, certificates: int) -> dict[str, float]:
             "INSERT INTO revocations VALUES (?, ?, 'keyCompromise', 'run')",
             [(serial, written(now)) for serial in serials[:: max(certificates // 10, 1)]],
         )
+    return site, path
+
+
+def ledger(folder: Path, certificates: int) -> dict[str, float]:
+    """What `status`, a signature and a rollback ask of a ledger of which ten are revoked."""
+    from runbook_lib.pki import revocation
+    from runbook_lib.site_ca import barred, own_ca, standing
+
+    site, _ = ledger_of(folder, certificates, 1)
+    book, now = own_ca.open_or_create(site).ledger, datetime.now(UTC)
 
     def asked() -> None:
         barred.barred(site)
@@ -179,6 +224,69 @@ def ledger(folder: Path, certificates: int) -> dict[str, float]:
     began = cpu_s()
     asked()
     return {"CPU ms of what a look asks": (cpu_s() - began) * 1000}
+
+
+def workers(folder: Path, hosts: int) -> dict[str, float]:
+    """What it takes to start one more worker, beside what notebooks take; what it asks of the other hosts."""
+    from multiprocessing import context
+
+    from runbook_lib import inventory
+    from runbook_lib.inventory.whole import Loan
+
+    book = inventory.load(inventory_of(folder, hosts))
+    context.set_spawning_popen(_Handed())  # type: ignore[arg-type]
+    with Loan.of(book.rest) as loan:
+        began = cpu_s()
+        for _ in range(_TIMES):
+            sent = pickle.dumps(book.lent("mail1", loan))
+            there = pickle.loads(sent)  # noqa: S301
+        started = cpu_s() - began
+        began = cpu_s()
+        assert sum(1 for _ in there.others("mail1")) == hosts - 1
+        others = cpu_s() - began
+    return {
+        "bytes that one is sent": len(sent),
+        "CPU ms to send and to take it": started / _TIMES * 1000,
+        "CPU ms to ask of all other hosts": others * 1000,
+    }
+
+
+class _Handed:
+    """Stands where multiprocessing hands descriptors to a process that it starts."""
+
+    def duplicate_for_child(self, number: int) -> int:
+        return number
+
+    def DupFd(self, number: int) -> "_Duplicate":  # noqa: N802 - its name there
+        return _Duplicate(number)
+
+
+class _Duplicate:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def detach(self) -> int:
+        return self.number
+
+
+def listed(folder: Path, certificates: int) -> dict[str, float]:
+    """`runbook ca list`, as a process; each certificate's signature is checked, of 200 different ones."""
+    _, path = ledger_of(folder, certificates, 200)
+    with subprocess.Popen(
+        [RUNBOOK, "ca", "list", "--inventory", path],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "200"},
+    ) as asked:
+        assert asked.stdout is not None
+        asked.stdout.readline()
+        used = psutil.Process(asked.pid).cpu_times()
+        lines = sum(1 for _ in asked.stdout)
+    assert lines > certificates, lines
+    return {
+        "CPU s": cpu_s(resource.RUSAGE_CHILDREN),
+        "memory MB": peak_mb(resource.RUSAGE_CHILDREN),
+        "CPU s until the first line": used.user + used.system,
+    }
 
 
 def journals(folder: Path, runs_there: int) -> dict[str, float]:
@@ -202,9 +310,12 @@ def journals(folder: Path, runs_there: int) -> dict[str, float]:
 
 PARTS: dict[str, tuple[Callable[[Path, int], dict[str, float]], tuple[int, ...]]] = {
     "status": (status, HOSTS),
-    "plan": (plan, (20, 60, 200)),
+    "verify": (verify, HOSTS),
+    "plan": (plan, HOSTS),
     "page": (page, HOSTS),
+    "workers": (workers, HOSTS),
     "ledger": (ledger, CERTIFICATES),
+    "list": (listed, CERTIFICATES),
     "journals": (journals, RUNS),
 }
 

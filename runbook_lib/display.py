@@ -7,9 +7,10 @@ the language of this process; colours go by the English words.
 """
 
 import difflib
+import functools
 import html
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
@@ -30,6 +31,7 @@ _LINES_COMPARED = 5_000  # on either side of a diff
 _CONTEXT = 3  # as of diff -u
 _OPENING = ("Ps", "Pi")  # categories of characters: a line does not end with one
 _NEVER_FIRST = ("Pe", "Pf", "Po", "Lm", "Mn")  # a line does not begin with one
+_TEXTS_KEPT = 8192  # while a table is drawn
 _NARROWEST = 12  # columns: fewer would break each word apart
 _CELL = 'style="text-align:left;vertical-align:top;padding:.2em .8em;white-space:pre-wrap"'
 
@@ -54,6 +56,10 @@ class Shown:
         """The form for a terminal of so many columns; what is wider than that and cannot be broken stays so."""
         return self.text()
 
+    def pieces(self, width: int) -> Iterator[str]:
+        """`fitted`, a line or several each: of a long table the first is there before the last is read."""
+        yield self.fitted(width)
+
     def html(self) -> str:
         """The form for a browser: escaped, no script, no outside resource."""
         raise NotImplementedError
@@ -73,35 +79,60 @@ class Table(Shown):
         headers: column titles.
         rows: one text a column; verdict words (pass, fail, could not test) are coloured in HTML.
         caption: one line above it, or empty.
+        like: rows by which the columns are measured, where `rows` are many and come one by one: each text that is the
+            widest of its column, or can be broken, stands in one of them. None: `rows` themselves.
     """
 
     headers: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Iterable[Sequence[str]]
     caption: str = ""
+    like: Iterable[Sequence[str]] | None = None
 
     def text(self) -> str:
-        return self._drawn(None)
+        return "\n".join(self._drawn(None))
 
     def fitted(self, width: int) -> str:
         """The widest columns are broken between words, until all of them fit."""
+        return "\n".join(self._drawn(width))
+
+    def pieces(self, width: int) -> Iterator[str]:
+        """As `fitted`, a line each."""
         return self._drawn(width)
 
-    def _drawn(self, room: int | None) -> str:
-        grid = [
-            [visible(said(cell).replace("\n", " / ")) for cell in row] for row in (self.headers, *self.rows)
-        ]
-        widths = [max(text_width(row[i]) for row in grid) for i in range(len(self.headers))]
+    def _drawn(self, room: int | None) -> Iterator[str]:
+        if self.caption:
+            yield visible(said(self.caption))
+        # Of a long table most texts come again and again.
+        in_a_cell = functools.lru_cache(_TEXTS_KEPT)(_in_a_cell)
+        head, *measured = (
+            [in_a_cell(said(text)) for text in row]
+            for row in (self.headers, *(self.rows if self.like is None else self.like))
+        )
+        widths = _widths([head, *measured])
+        breaks: list[int] | None = None  # where cells go on in the next line
         if room is not None and sum(widths) + 2 * (len(widths) - 1) > room:
-            grid, widths = _narrowed(grid, widths, room)
+            breaks = _narrowed(head, widths, room)
+            widths = _widths([line for row in (head, *measured) for line in _over_lines(row, breaks)])
+        columns = range(len(widths))
 
-        def line(cells: Sequence[str]) -> str:
-            padded = (
-                cell + " " * (width - text_width(cell)) for cell, width in zip(cells, widths, strict=True)
-            )
-            return "  ".join(padded).rstrip()
+        @functools.lru_cache(_TEXTS_KEPT)
+        def lines_of(text: str, column: int) -> tuple[str, ...]:
+            lines = _broken(text, breaks[column]) if breaks else [text]
+            return tuple(line + " " * (widths[column] - text_width(line)) for line in lines)
 
-        lines = [line(grid[0]), "  ".join("-" * width for width in widths), *map(line, grid[1:])]
-        return "\n".join(([visible(said(self.caption))] if self.caption else []) + lines)
+        def told(row: Sequence[str]) -> Iterator[str]:
+            cells = zip_longest(*map(lines_of, row, columns))
+            for line in cells:
+                yield "  ".join(
+                    [" " * widths[column] if text is None else text for column, text in enumerate(line)]
+                ).rstrip()
+
+        first, *more = told(head)
+        yield first
+        yield "  ".join("-" * width for width in widths)
+        yield from more
+        for row in measured if self.like is None else self.rows:
+            yield from told(row if self.like is None else [in_a_cell(said(text)) for text in row])
 
     def html(self) -> str:
         head = "".join(f'<th scope="col" {_CELL}>{_escaped(title)}</th>' for title in self.headers)
@@ -110,23 +141,31 @@ class Table(Shown):
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _narrowed(grid: list[list[str]], widths: list[int], room: int) -> tuple[list[list[str]], list[int]]:
-    """A row's cells over several lines, the widest columns narrower."""
-    floors = [max(_NARROWEST, text_width(title)) for title in grid[0]]
+def _in_a_cell(text: str) -> str:
+    """A text as it is shown in a table, in one line."""
+    return visible(text.replace("\n", " / "))
+
+
+def _widths(grid: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column has to be."""
+    return [max(map(text_width, column)) for column in zip(*grid, strict=True)]
+
+
+def _narrowed(head: Sequence[str], widths: Sequence[int], room: int) -> list[int]:
+    """The widest columns narrower, until all of them fit."""
+    floors = [max(_NARROWEST, text_width(title)) for title in head]
     widths = list(widths)
     while sum(widths) + 2 * (len(widths) - 1) > room:
         wider = [i for i, width in enumerate(widths) if width > floors[i]]
         if not wider:
             break
         widths[max(wider, key=widths.__getitem__)] -= 1
-    lines = [
-        list(row)
-        for cells in grid
-        for row in zip_longest(
-            *(_broken(text, width) for text, width in zip(cells, widths, strict=True)), fillvalue=""
-        )
-    ]
-    return lines, [max(text_width(row[i]) for row in lines) for i in range(len(widths))]
+    return widths
+
+
+def _over_lines(row: Sequence[str], widths: Sequence[int]) -> Iterator[Sequence[str]]:
+    """A row's cells over as many lines as it takes to have each within its width."""
+    return zip_longest(*(_broken(text, width) for text, width in zip(row, widths, strict=True)), fillvalue="")
 
 
 def _broken(text: str, width: int) -> list[str]:
@@ -257,6 +296,12 @@ class Parts(Shown):
 
     def fitted(self, width: int) -> str:
         return "\n\n".join(part.fitted(width) for part in self.parts)
+
+    def pieces(self, width: int) -> Iterator[str]:
+        for number, part in enumerate(self.parts):
+            if number:
+                yield ""
+            yield from part.pieces(width)
 
     def html(self) -> str:
         return "".join(part.html() for part in self.parts)

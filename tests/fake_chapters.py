@@ -48,7 +48,7 @@ NOTHING_TO_DO = (OPEN, 'record.add_plan("Files", "aa11", [])', VERIFY, SUMMARY)
 
 HOST = """
   {name}:
-    address: 192.0.2.{number}
+    address: {address}
     user: kanri
     production: {production}
     names: {{smtp: {name}.example.test}}
@@ -100,7 +100,9 @@ def write_inventory(
         f"  {site}\nhosts:"
     )
     blocks = [
-        HOST.format(name=name, number=number, production=str(production).lower())
+        HOST.format(
+            name=name, address=f"192.0.{2 + number // 256}.{number % 256}", production=str(production).lower()
+        )
         + (f"\n    group: {groups[name]}" if groups and name in groups else "")
         for number, name in enumerate(hosts)
     ]

@@ -15,7 +15,7 @@ from runbook_lib import credentials, display, inventory
 from runbook_lib.credentials import masking, reference
 from runbook_lib.errors import RunbookError
 from runbook_lib.families import known
-from runbook_lib.inventory import names
+from runbook_lib.inventory import names, plain, source
 from runbook_lib.remote import Host, runs
 from runbook_lib.remote.change import Plan
 from runbook_lib.remote.facts import FACTS, gather
@@ -54,8 +54,21 @@ def take_os_release(content: bytes) -> bool:
     return True
 
 
+def same_either_way(content: bytes) -> bool:
+    """What the shorter way reads, the longer one reads too, without a problem; returns whether it reads it at all."""
+    try:
+        values = plain.read(content)
+    except plain.NotPlain:
+        return False
+    longer = source.read(content)
+    assert longer.problems == []
+    assert repr(values) == repr(longer.data)  # True is no 1, and a tuple no list
+    return True
+
+
 def take_inventory(content: bytes) -> bool:
     """What is taken has names in their one spelling, ports that are ports, and a reference where a secret is meant."""
+    same_either_way(content)
     book = inventory.load(written("inventory.yaml", content))
     for host in book.hosts.values():
         assert 1 <= host.port <= 65535

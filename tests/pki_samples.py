@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -66,6 +67,14 @@ def csr(
         san = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         builder = builder.add_extension(san, critical=False)
     return change(builder).sign(key or rsa_key(), hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def foreign_certificate() -> bytes:
+    """A certificate in PEM that no CA of ours signed."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "elsewhere")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, p256_key().public_key(), 1, now, now + timedelta(days=1))
+    return builder.sign(p256_key(), hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def csr_with(extension: x509.ExtensionType) -> bytes:

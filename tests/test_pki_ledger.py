@@ -1,5 +1,6 @@
 """The ledger keeps every issuance and refusal, whoever writes at the same time, and alters nothing."""
 
+import json
 import multiprocessing
 import sqlite3
 import stat
@@ -47,6 +48,28 @@ def test_certificates_are_found_by_their_serials(ledger: Ledger) -> None:
         others[:3]
     )  # more than SQLite takes values
     assert ledger.of_serials([]) == ()
+
+
+def test_a_moment_stays_as_it_was_whoever_writes_meanwhile(ledger: Ledger) -> None:
+    second, third = (
+        replace(ONE, serial="0AB0", host="mail2"),
+        replace(ONE, serial="0AB1", host="mail3", purpose="mx"),
+    )
+    ledger.record_issuance(ONE)
+    ledger.record_issuance(second)
+    with ledger.moment() as now:
+        assert next(now.issuances()) == ONE
+        ledger.record_issuance(third)
+        ledger.withdraw("0D", "run2", NOW)
+        assert list(now.issuances()) == [ONE, second]
+        assert now.count() == 2
+        assert sorted(now.serials()) == ["0AB0", "0D"]
+    with ledger.moment() as now:
+        assert list(now.issuances(["mail2", "mail3", "mail4"])) == [second, third]
+        assert list(now.issuances(("mail3",))) == [third]
+        assert now.count(["mail2", "mail3"]) == 2
+        assert list(now.texts(["mail3"])) == [("0AB1", "mail3", "run1", json.dumps(ONE.names), None, "mx")]
+        assert [text[4] for text in now.texts(["mail1"])] == [NOW.isoformat()]
 
 
 def test_whether_any_has_ended_is_asked_of_the_moment(ledger: Ledger) -> None:

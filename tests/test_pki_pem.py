@@ -241,3 +241,39 @@ def test_a_garbled_file_is_refused_or_read_to_the_last_certificate(edits: list[t
         assert by_openssl <= ours
     else:
         assert read.notes
+
+
+GOOD = pem.block("CERTIFICATE", LEAF.public_bytes(Encoding.DER))
+LINES = GOOD.split(b"\n")
+
+
+def with_lines(first: int, last: int, *lines: bytes) -> bytes:
+    """The block with other lines in place of some."""
+    return b"\n".join([*LINES[:first], *lines, *LINES[last:]])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD, GOOD + GOOD, GOOD + b"\n", b"\n" + GOOD, GOOD.rstrip(b"\n"), GOOD.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + GOOD, GOOD.replace(b"CERTIFICATE", b"X509 CERTIFICATE"),
+        GOOD.replace(b"CERTIFICATE", b"PRIVATE KEY"), GOOD.replace(b"END CERTIFICATE", b"END X509 CRL"),
+        GOOD.replace(b"CERTIFICATE", b"CERT-IFICATE"), GOOD.replace(b"CERTIFICATE", b"C\xe9"),
+        with_lines(3, 4), with_lines(3, 4, LINES[3][:-1]), with_lines(3, 3, b""), with_lines(3, 4, LINES[3] + b" "),
+        with_lines(-3, -2, LINES[-3][:-1]), with_lines(-3, -2, LINES[-3] + b"="), with_lines(-3, -2, b"*" + LINES[-3]),
+        with_lines(1, -2), with_lines(1, -2, b"QQ=="), with_lines(1, -2, b"QR=="), with_lines(1, -2, b"QQ="),
+        with_lines(1, -2, b"PRIVATE", b"KEY="),
+    ],
+)  # fmt: skip
+def test_one_clean_block_is_read_in_one_go_and_to_the_same(
+    content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = pem.read(content, "CERTIFICATE", 100_000)
+    monkeypatch.setattr(pem, "_clean", lambda _: None)
+    assert read == pem.read(content, "CERTIFICATE", 100_000)
+
+
+def test_a_clean_block_is_what_we_write() -> None:
+    made = pem._clean(GOOD)
+    assert made == pem.Block("CERTIFICATE", LEAF.public_bytes(Encoding.DER), 1)
+    assert pem._clean(GOOD + GOOD) is None

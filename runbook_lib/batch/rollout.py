@@ -4,8 +4,9 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -32,6 +33,7 @@ from runbook_lib.batch.notebooks import Notebook
 from runbook_lib.batch.results import ChapterResult, Ended, HostResult, from_record, state_of
 from runbook_lib.errors import RecordNotWritten
 from runbook_lib.families.chapters import chapters_of_others
+from runbook_lib.inventory.whole import Loan
 from runbook_lib.records.model import Failure
 
 LAB_WORKERS = 4
@@ -103,16 +105,18 @@ class _Rollout:
         self.halted = False  # a production host did not get through: no other is begun
         self.asked: Request | None = None
         self.kill_at = float("inf")
+        self.at_the_end = ExitStack()
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(PRELOADED)
 
     def run(self) -> tuple[HostResult, ...]:
-        while True:
-            self.pass_on_interruptions()
-            self.start_what_may()
-            if not self.at_work:
-                break
-            self.wait()
+        with self.at_the_end:
+            while True:
+                self.pass_on_interruptions()
+                self.start_what_may()
+                if not self.at_work:
+                    break
+                self.wait()
         not_started = {host: HostResult(host, "not started") for host in self.waiting}
         return tuple((self.results | not_started)[job.host] for job in self.jobs)
 
@@ -142,11 +146,19 @@ class _Rollout:
     def start(self, job: Job) -> None:
         self.watch.started(job)  # first: the process that workers are forked from takes seconds to be there
         here, there = self.context.Pipe()
-        process = self.context.Process(target=_work, args=(job, there), name=f"runbook {job.host}")
+        process = self.context.Process(target=_work, args=(self.lent(job), there), name=f"runbook {job.host}")
         with interpreters.never_from_here():
             process.start()
         there.close()
         self.at_work.append(_Worker(job, process, here))
+
+    @cached_property
+    def loan(self) -> Loan:
+        return self.at_the_end.enter_context(Loan.of(self.jobs[0].book.rest))
+
+    def lent(self, job: Job) -> Job:
+        """The job for its worker: to start one does not take longer the more hosts there are."""
+        return replace(job, book=job.book.lent(job.host, self.loan))
 
     def wait(self) -> None:
         """Take what the workers tell; the end of a line is the end of its worker."""

@@ -137,11 +137,7 @@ def one_alone_is_served(book: inventory.Inventory, host: inventory.Host) -> str:
     Args:
         host: the one for which it is made now.
     """
-    others = [
-        one.name
-        for one in book.hosts.values()
-        if one.name != host.name and one.names.pop and "thunderbird" in one.clients
-    ]
+    others = [one.name for one in book.others(host.name) if one.has_pop and "thunderbird" in one.clients]
     if not others:
         return ""
     domain = book.site.domain

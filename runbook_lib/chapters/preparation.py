@@ -212,8 +212,8 @@ class Preparation(AskingChapter):
             if not state.refused:
                 state = mail_state.judged(opened, state)
                 differences = judged.found(state)
-            known = opened.inventory.hosts.values()
-            rows = explain(look_at(self.remote, state, known), differences)
+            others = opened.inventory.others(opened.host.name)
+            rows = explain(look_at(self.remote, state, others), differences)
             self.tell_open((*differences, *self._names_in_the_way()))
         return decisions.explained(rows, differences, self.host)
 

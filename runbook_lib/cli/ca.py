@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Hosts, Inventory, Json, say, say_beside, say_shown
+from runbook_lib.cli.options import Hosts, Inventory, Json, in_batches, say, say_beside, say_shown
 from runbook_lib.errors import UsageError
 
 if TYPE_CHECKING:  # models are slow to import for a `--help`
     from runbook_lib.inventory import Inventory as InventoryBook
+    from runbook_lib.site_ca.report import CaReport, IssuedCertificate
 
 app = typer.Typer(help="The site's own certificate authority.", no_args_is_help=True)
 
@@ -108,33 +109,44 @@ def sign(
 @app.command("list")
 def list_issuances(inventory: Inventory = None, host: Hosts = None, as_json: Json = False) -> None:
     """Say who has what until when: what the CA issued and revoked, by which root, and which CSRs it refused."""
-    from runbook_lib.display import Parts, Shown, Table
-    from runbook_lib.inventory.purposes import MAIL
     from runbook_lib.site_ca import report
 
-    told = report.report(inventories.chosen(inventory).site, host or ())
-    if as_json:
-        data = asdict(told)
-        for one in data["issued"]:
-            if one["purpose"] == MAIL:
-                del one["purpose"]
-        say(json.dumps({"format": 1, **data}, indent=1, ensure_ascii=False))
-        return
-    issued = [
-        (
-            one.serial,
-            one.host_told,
-            ", ".join(one.names),
-            one.not_after[:10],
-            one.state_told,
-            str(one.root),
-            one.run,
-        )
-        for one in told.issued
-    ]
+    with report.report(inventories.chosen(inventory).site, host or ()) as told:
+        if as_json:
+            _say_as_document(told)
+        else:
+            _say_as_tables(told)
+
+
+def _say_as_document(told: "CaReport") -> None:
+    """One JSON document, written while the ledger is read."""
+    say('{\n "format": 1,')
+    opened = before = ' "issued": [\n  '
+    for some in in_batches(map(_as_data, told.issued)):
+        texts = (json.dumps(one, indent=1, ensure_ascii=False).replace("\n", "\n  ") for one in some)
+        say(before + ",\n  ".join(texts), nl=False)
+        before = ",\n  "
+    say(' "issued": [],' if before == opened else "\n ],")
+    rest = {name: [asdict(one) for one in getattr(told, name)] for name in ("refused", "roots", "crls")}
+    say(json.dumps(rest, indent=1, ensure_ascii=False).removeprefix("{\n"))
+
+
+def _as_data(one: "IssuedCertificate") -> dict[str, object]:
+    from runbook_lib.inventory.purposes import MAIL
+
+    data = asdict(one)
+    if one.purpose == MAIL:
+        del data["purpose"]
+    return data
+
+
+def _say_as_tables(told: "CaReport") -> None:
+    from runbook_lib.display import Parts, Shown, Table
+
     refused = [(f"{one.at[:10]} {one.at[11:16]} UTC", one.host, one.reasons, one.run) for one in told.refused]
     columns = ("serial", "host", "names", "valid to", "state", "root", "run")
-    parts: list[Shown] = [Table(columns, issued, f"{len(issued)} issued")]
+    issued, samples = map(_in_columns, told.issued), map(_in_columns, told.issued.samples())
+    parts: list[Shown] = [Table(columns, issued, f"{len(told.issued)} issued", like=samples)]
     if refused:
         parts.append(Table(("when", "host", "why", "run"), refused, f"{len(refused)} refused"))
     roots = [(str(one.generation), one.common_name, one.not_after[:10], one.state) for one in told.roots]
@@ -143,6 +155,18 @@ def list_issuances(inventory: Inventory = None, host: Hosts = None, as_json: Jso
     if lists:
         parts.append(Table(("CRL", "root", "to be renewed before", "entries"), lists, ""))
     say_shown(Parts(parts))
+
+
+def _in_columns(one: "IssuedCertificate") -> tuple[str, ...]:
+    return (
+        one.serial,
+        one.host_told,
+        ", ".join(one.names),
+        one.not_after[:10],
+        one.state_told,
+        str(one.root),
+        one.run,
+    )
 
 
 @app.command("revoke")

@@ -1,9 +1,10 @@
 """Options that more than one command has."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,7 +13,9 @@ from runbook_lib.visible import visible, visible_json
 if TYPE_CHECKING:  # not every command shows a table
     from runbook_lib.display import Shown
 
+T = TypeVar("T")
 _PAGE = 120
+_AT_ONCE = 250  # lines written together
 
 Inventory = Annotated[
     str | None,
@@ -44,14 +47,26 @@ Run = Annotated[
 Notebooks = Annotated[Path | None, typer.Option("--notebooks", hidden=True)]
 
 
-def say(text: str = "") -> None:
-    """Write a line of the result to standard output; what came from outside stays text."""
-    typer.echo(visible(text))
+def say(text: str = "", *, nl: bool = True) -> None:
+    """Write a line of the result to standard output; what came from outside stays text.
+
+    Args:
+        nl: whether the line ends there.
+    """
+    typer.echo(visible(text), nl=nl)
 
 
 def say_shown(shown: "Shown") -> None:
-    """Write tables and texts, no wider than `page_width` where they can be broken."""
-    say(shown.fitted(page_width()))
+    """Write tables and texts, no wider than `page_width` where they can be broken, as they come."""
+    for some in in_batches(shown.pieces(page_width())):
+        say("\n".join(some))
+
+
+def in_batches(parts: Iterable[T]) -> Iterator[list[T]]:
+    """What comes one by one, some at a time: to write each by itself takes longer than to make it."""
+    left = iter(parts)
+    while some := list(islice(left, _AT_ONCE)):
+        yield some
 
 
 def page_width() -> int:

@@ -16,6 +16,7 @@ from runbook_lib.inventory.models import (
 )
 from runbook_lib.inventory.names import address, dns_name, full_dns_name, ip_address, shown
 from runbook_lib.inventory.secrets import refuse_unusable, secrets_of
+from runbook_lib.inventory.whole import Neighbour
 
 __all__ = [
     "Ca",
@@ -26,6 +27,7 @@ __all__ = [
     "Inventory",
     "ManagerName",
     "Names",
+    "Neighbour",
     "Sasl",
     "Site",
     "Submission",

@@ -4,7 +4,8 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +14,12 @@ from pydantic import ValidationError
 from runbook_lib import places
 from runbook_lib.credentials import another_writer
 from runbook_lib.errors import InventoryError
-from runbook_lib.inventory import refusals
+from runbook_lib.inventory import plain, refusals
 from runbook_lib.inventory.models import HOST_NAME, Host, Site
 from runbook_lib.inventory.purposes import MAIL, field_of
 from runbook_lib.inventory.source import Location, Place, Source, read
 from runbook_lib.inventory.strict import Model
+from runbook_lib.inventory.whole import Loan, Neighbour, Whole
 from runbook_lib.messages import joined, message
 from runbook_lib.places import shown_path
 
@@ -35,20 +37,22 @@ class Inventory:
 
     Args:
         site: what all hosts have in common.
-        hosts: by name, in the file's order.
         path: the file.
-        content: the file's bytes, as they were read.
+        digest: SHA-256 of the file's bytes, hex.
+        rest: all hosts, and the bytes.
+        at_hand: the host that a worker has, whose `rest` is a loan; None: every host is as near.
     """
 
     site: Site
-    hosts: Mapping[str, Host]
     path: Path
-    content: bytes = field(repr=False)
+    digest: str
+    rest: Whole | Loan = field(repr=False)
+    at_hand: Host | None = None
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of the file's bytes, hex."""
-        return hashlib.sha256(self.content).hexdigest()
+    def hosts(self) -> Mapping[str, Host]:
+        """By name, in the file's order."""
+        return self.rest.hosts
 
     def host(self, name: str) -> Host:
         """One host.
@@ -56,6 +60,8 @@ class Inventory:
         Raises:
             InventoryError: no such host; names those that are there.
         """
+        if self.at_hand is not None and self.at_hand.name == name:
+            return self.at_hand
         try:
             return self.hosts[name]
         except KeyError:
@@ -65,12 +71,24 @@ class Inventory:
                 message("name one of them, or add {name} under hosts", name=name),
             ) from None
 
+    def others(self, name: str) -> Iterator[Neighbour]:
+        """What the work on a host may ask about every other one: of a thousand, a worker has that at little cost."""
+        return (one for one in self.rest.neighbours if one.name != name)
+
+    def lent(self, name: str, loan: Loan) -> "Inventory":
+        """The same for the worker of a host.
+
+        Args:
+            loan: of this inventory's `rest`.
+        """
+        return replace(self, rest=loan, at_hand=self.host(name))
+
     def where(self, *path: str | int) -> str:
         """The file and line of a value, or of the nearest block around it: "inventory/site.yaml, line 14".
 
         A value that a host has from the defaults is in the defaults' line.
         """
-        place = _place(read(self.content), path)
+        place = _place(read(self.rest.content), path)
         return message("{path}, line {line}", path=shown_path(self.path), line=place.line)
 
 
@@ -161,8 +179,13 @@ def parse(path: Path, content: bytes) -> Inventory:
     Raises:
         InventoryError: everything that is wrong with it, a line each.
     """
-    source = read(content)
-    check = _Check(source, path)
+    with suppress(plain.NotPlain):
+        check = _Check(Source(plain.read(content)), path)
+        site, hosts = check.run()
+        if site is not None and not check.wrong:
+            return _inventory(site, hosts, path, content)
+    # Once more, with the place of each value: something is wrong, or may be said in a way that takes longer to read.
+    check = _Check(read(content), path)
     site, hosts = check.run()
     if check.wrong or site is None:
         lines = sorted(set(check.wrong))
@@ -177,7 +200,11 @@ def parse(path: Path, content: bytes) -> Inventory:
             shown_path(path),
             message("correct the file, then run the same again"),
         )
-    return Inventory(site, hosts, path, content)
+    return _inventory(site, hosts, path, content)
+
+
+def _inventory(site: Site, hosts: dict[str, Host], path: Path, content: bytes) -> Inventory:
+    return Inventory(site, path, hashlib.sha256(content).hexdigest(), Whole(hosts, content))
 
 
 def _refuse_another_writer(path: Path) -> None:
@@ -244,8 +271,9 @@ class _Check:
             )
         for location, text in _between_hosts(hosts, data.get("hosts")):
             self.say(location, text)
+        grouped = {host.group for host in hosts.values()}
         for name in site.groups if site and not self.wrong else ():
-            if not any(host.group == name for host in hosts.values()):
+            if name not in grouped:
                 self.say(
                     ("site", "groups", name),
                     message("is a group of no host; write group: {name} at its hosts", name=name),

@@ -5,6 +5,7 @@ the check are one source.
 """
 
 import difflib
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,9 +25,15 @@ HOST_NAME_IN_WORDS = message("1 to 63 lower-case letters, digits, '.', '_' and '
 
 def refusals(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Location, Sentence]]:
     """What is wrong with one model's values: the location in the model, and the sentence about its place."""
-    schema = model.model_json_schema()
+    schema = _schema(model)
     for detail in error.errors(include_url=False, include_input=False):
         yield tuple(detail["loc"]), _sentence(detail, schema, tuple(detail["loc"]))
+
+
+@functools.cache
+def _schema(model: type[BaseModel]) -> Schema:
+    """Once for all hosts: a default that is wrong is so at each of them."""
+    return model.model_json_schema()
 
 
 def _sentence(detail: Mapping[str, Any], schema: Schema, location: Location) -> Sentence:

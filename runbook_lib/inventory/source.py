@@ -140,7 +140,7 @@ def _value(source: Source, node: Node, path: Location, around: frozenset[int]) -
         source.places.setdefault(path, _place(node, message("a list")))
         # A tuple, since the models are frozen and strict.
         return tuple(_value(source, item, (*path, index), around) for index, item in enumerate(node.value))
-    kind, value = _scalar(str(node.tag), node.value)
+    kind, value = scalar(str(node.tag), node.value)
     source.places[path] = _place(node, kind, node.value)
     return value
 
@@ -180,7 +180,8 @@ def _mapping(source: Source, node: MappingNode, path: Location, around: frozense
     return values
 
 
-def _scalar(tag: str, text: str) -> tuple[str, Any]:
+def scalar(tag: str, text: str) -> tuple[str, Any]:
+    """What a text with a tag of YAML is: its kind in words, and its value; `Unreadable` where it has no one meaning."""
     if tag == f"{_YAML}str":
         return message("text"), text
     if tag == f"{_YAML}null":

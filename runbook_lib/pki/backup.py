@@ -161,11 +161,13 @@ def _unpacked(place: Path, source: Path) -> Iterator[Path]:
 
 def _lost(place: Path, ledger: Ledger) -> tuple[tuple[Issuance, ...] | None, tuple[str, ...]]:
     """Certificates and revocations that the ledger there has and the restored one lacks; None where it is damaged."""
-    brought = {one.serial for one in ledger.issuances()}
+    with ledger.moment() as now:
+        brought = set(now.serials())
     known = revocations(ledger)
     try:
         there = authority.open_ledger(place)
-        issued = tuple(one for one in there.issuances() if one.serial not in brought)
+        with there.moment() as now:
+            issued = tuple(one for one in now.issuances() if one.serial not in brought)
         return issued, tuple(serial for serial in revocations(there) if serial not in known)
     except AuthorityError:  # the usual reason for a restore
         return None, ()

@@ -8,11 +8,12 @@ and roots stand in the same file; `revocation`, `crl` and `rollover` read and wr
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from runbook_lib.errors import AuthorityError, LedgerBusy
 from runbook_lib.inventory.purposes import MAIL
@@ -170,21 +171,22 @@ class Ledger:
             database.executescript(_made())
         return cls(path)
 
+    @contextmanager
+    def moment(self) -> Iterator["Moment"]:
+        """The ledger as it is now, however long it is read and whoever writes meanwhile."""
+        with self.reading() as database:
+            database.execute("BEGIN")
+            yield Moment(database)
+
     def issuances(self, host: str | None = None) -> tuple[Issuance, ...]:
         """Every issuance, oldest first, of one host or of all."""
-        of, values = ("", ()) if host is None else ("WHERE host = ?", (host,))
-        query = f"SELECT * FROM issuances {of} ORDER BY issued_at, rowid"  # noqa: S608 - of our own words alone
-        with self.reading() as database:
-            purposes = _purposes(database)
-            return tuple(_issuance(row, purposes) for row in database.execute(query, values))
+        with self.moment() as now:
+            return tuple(now.issuances(() if host is None else (host,)))
 
     def of_serials(self, serials: Iterable[str]) -> tuple[Issuance, ...]:
         """The issuances that have these serials, oldest first; of any other serial nothing."""
-        query = "SELECT * FROM issuances WHERE serial IN (SELECT value FROM json_each(?)) ORDER BY issued_at, rowid"
-        asked = json.dumps(sorted(set(serials)))
-        with self.reading() as database:
-            purposes = _purposes(database)
-            return tuple(_issuance(row, purposes) for row in database.execute(query, (asked,)))
+        with self.moment() as now:
+            return tuple(now.of_serials(serials))
 
     def has_ended(self, now: datetime) -> bool:
         """Whether any certificate has ended by this moment."""
@@ -194,10 +196,8 @@ class Ledger:
 
     def first_of_key(self, public_key_sha256: str) -> Issuance | None:
         """The first certificate that was issued for a key, withdrawn or not; None where there is none."""
-        query = "SELECT * FROM issuances WHERE public_key_sha256 = ? ORDER BY issued_at, rowid LIMIT 1"
-        with self.reading() as database:
-            row = database.execute(query, (public_key_sha256,)).fetchone()
-            return _issuance(row, _purposes(database)) if row else None
+        with self.moment() as now:
+            return now.first_of_key(public_key_sha256)
 
     def refusals(self) -> tuple[Refusal, ...]:
         """Every refusal, oldest first."""
@@ -339,13 +339,78 @@ class Ledger:
         )
 
 
-def _purposes(database: sqlite3.Connection) -> dict[str, str]:
-    """What certificates are for, by serial, of those that are for anything else than mail."""
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    return dict(database.execute("SELECT serial, purpose FROM purposes")) if version == SCHEMA_VERSION else {}
+class Moment:
+    """What a ledger has at one moment; whoever reads it one by one has one of a hundred thousand in memory.
+
+    Args:
+        database: in a transaction that has begun.
+    """
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        # What has no purpose there is for mail.
+        purpose, also = (
+            ("purpose", "LEFT JOIN purposes USING (serial)") if version == SCHEMA_VERSION else ("NULL", "")
+        )
+        # Of our own words alone.
+        self._of_all = f"SELECT issuances.*, {purpose} FROM issuances {also}"  # noqa: S608
+        self._of_columns = f"SELECT {{}}, {purpose} FROM issuances {also}"  # noqa: S608
+
+    def issuances(self, hosts: Collection[str] = ()) -> Iterator[Issuance]:
+        """Every issuance, oldest first.
+
+        Args:
+            hosts: of these alone; empty: of all.
+        """
+        return map(_issuance, self._found(self._of_all, hosts, "ORDER BY issued_at, issuances.rowid"))
+
+    def texts(
+        self, hosts: Collection[str] = ()
+    ) -> Iterator[tuple[str, str, str, str, str | None, str | None]]:
+        """Of every issuance what is short and no time but one: serial, host, run, names (JSON), withdrawn at, purpose.
+
+        Args:
+            hosts: as `issuances` has them.
+        """
+        columns = self._of_columns.format("issuances.serial, host, run, names, withdrawn_at")
+        return iter(self._found(columns, hosts))
+
+    def count(self, hosts: Collection[str] = ()) -> int:
+        """How many issuances there are.
+
+        Args:
+            hosts: as `issuances` has them.
+        """
+        (number,) = self._found("SELECT count(*) FROM issuances", hosts).fetchone()
+        return int(number)
+
+    def serials(self) -> Iterator[str]:
+        """The serial of every issuance."""
+        return (serial for (serial,) in self._database.execute("SELECT serial FROM issuances"))
+
+    def of_serials(self, serials: Iterable[str]) -> Iterator[Issuance]:
+        """The issuances that have these serials, oldest first; of any other serial nothing."""
+        of = "WHERE issuances.serial IN (SELECT value FROM json_each(?)) ORDER BY issued_at, issuances.rowid"
+        asked = json.dumps(sorted(set(serials)))
+        return map(_issuance, self._database.execute(f"{self._of_all} {of}", (asked,)))
+
+    def first_of_key(self, public_key_sha256: str) -> Issuance | None:
+        """The first certificate that was issued for a key, withdrawn or not; None where there is none."""
+        of = "WHERE public_key_sha256 = ? ORDER BY issued_at, issuances.rowid LIMIT 1"
+        row = self._database.execute(f"{self._of_all} {of}", (public_key_sha256,)).fetchone()
+        return _issuance(row) if row else None
+
+    def _found(self, select: str, hosts: Collection[str], order: str = "") -> sqlite3.Cursor:
+        if not hosts:
+            return self._database.execute(f"{select} {order}")
+        if len(hosts) == 1:  # for which there is an index, whatever else SQLite would rather do
+            return self._database.execute(f"{select} WHERE host = ? {order}", tuple(hosts))
+        of = "WHERE host IN (SELECT value FROM json_each(?))"
+        return self._database.execute(f"{select} {of} {order}", (json.dumps(sorted(set(hosts))),))
 
 
-def _issuance(row: tuple[str, ...], purposes: Mapping[str, str]) -> Issuance:
+def _issuance(row: tuple[Any, ...]) -> Issuance:
     (
         serial,
         host,
@@ -358,6 +423,7 @@ def _issuance(row: tuple[str, ...], purposes: Mapping[str, str]) -> Issuance:
         issued_at,
         withdrawn_at,
         withdrawn_run,
+        purpose,
     ) = row
     return Issuance(
         serial,
@@ -371,7 +437,7 @@ def _issuance(row: tuple[str, ...], purposes: Mapping[str, str]) -> Issuance:
         read(issued_at),
         read(withdrawn_at) if withdrawn_at else None,
         withdrawn_run or None,
-        purposes.get(serial, MAIL),
+        purpose or MAIL,
     )
 
 

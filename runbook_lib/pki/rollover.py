@@ -5,7 +5,7 @@ written, and no moment has two answers. Both roots are users' at once in between
 in their place, which a path length of 0 rules out, and which the mail programs of phones do not follow).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -186,10 +186,12 @@ def _end(ledger: Ledger, going: x509.Certificate, at: datetime) -> int:
 def left_of(ledger: Ledger, root: x509.Certificate, at: datetime) -> list[Issuance]:
     """What hosts have of a root: the newest certificate of each purpose, where it issued it and nobody revoked it."""
     revoked = revocations(ledger)
-    return [one for one in in_use(ledger.issuances(), at) if one.serial not in revoked and is_of(one, root)]
+    with ledger.moment() as now:
+        newest = in_use(now.issuances(), at)
+    return [one for one in newest if one.serial not in revoked and is_of(one, root)]
 
 
-def in_use(issuances: Sequence[Issuance], at: datetime) -> list[Issuance]:
+def in_use(issuances: Iterable[Issuance], at: datetime) -> list[Issuance]:
     """The newest certificate of each host, and of each purpose there, that was not withdrawn and has not ended."""
     newest = {(one.host, one.purpose): one for one in issuances if one.withdrawn_at is None}
     return [one for one in newest.values() if one.not_after >= at]
@@ -197,12 +199,23 @@ def in_use(issuances: Sequence[Issuance], at: datetime) -> list[Issuance]:
 
 def is_of(issuance: Issuance, root: x509.Certificate) -> bool:
     """Whether a root issued it: the signature says so, no column that could say otherwise."""
-    return certificate.is_issued_by(
-        certificate.load(
-            issuance.certificate_pem.encode(), message("ledger, {serial}", serial=issuance.serial)
-        ),
-        root,
-    )
+    return issuer_of(issuance, {0: root}) is not None
+
+
+def issuer_of(issuance: Issuance, roots: Mapping[int, x509.Certificate]) -> int | None:
+    """The root that issued it, by generation, as `is_of` asks; None: none of these.
+
+    Raises:
+        CertificateRefused: what the ledger has there is no certificate.
+    """
+    content = issuance.certificate_pem.encode()
+    leaf = certificate.unread(content)
+    if leaf is not None:
+        for generation, root in roots.items():
+            if certificate.is_issued_by(leaf, root):
+                return generation
+    certificate.load(content, message("ledger, {serial}", serial=issuance.serial))
+    return None
 
 
 def name_of_next(common_name: str, generation: int) -> str:

@@ -23,11 +23,11 @@ _FACTS = {
 }
 
 
-def look_at(remote: Host, state: MailState, known: Iterable[inventory.Host] = ()) -> Look:
+def look_at(remote: Host, state: MailState, others: Iterable[inventory.Neighbour] = ()) -> Look:
     """Ask for what this Postfix knows, and for each file that its settings name.
 
     Args:
-        known: all hosts of the inventory.
+        others: what the inventory has beside this host.
     """
     facts = gather(remote, _FACTS, root=True, ahead=asked_once.lines(_FACTS.values()))
     look = Look(
@@ -36,7 +36,7 @@ def look_at(remote: Host, state: MailState, known: Iterable[inventory.Host] = ()
         base64.b64decode(state.facts["master_cf_file"].value),
         frozenset(facts["map_types"].value.split()),
         frozenset(facts["parameters"].value.split()),
-        others={name: one.name for one in known if one.name != state.host.name for name in one.every_name},
+        others={name: one.name for one in others for name in one.names},
         defaults={name: facts[name].value for name in (*_DEFAULTS, "elsewhere")},
     )
     return replace(look, paths=_states(remote, tuple(paths.named(look))))
