@@ -9,8 +9,10 @@ Source: sshd(8), section SSH_KNOWN_HOSTS FILE FORMAT; RFC 4251 9.2.4 (the key is
 import base64
 import binascii
 import fnmatch
+import functools
 import hashlib
 import hmac
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +99,7 @@ class _Line:
 
 def _is_meant(wanted: str, pattern: str) -> bool:
     if "*" not in pattern and "?" not in pattern:
-        return wanted == pattern  # a file of a thousand hosts has nothing else, and is read for each of them
+        return wanted == pattern  # as almost every line of thousands
     # Only * and ? are patterns in known_hosts; the brackets of [host]:port are meant as they stand.
     return fnmatch.fnmatchcase(wanted, pattern.replace("[", "[[]"))
 
@@ -127,10 +129,9 @@ class KnownHosts:
         lines: list[_Line] = []
         for path in paths:
             try:
-                texts = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+                lines += _lines_of(path, path.read_bytes())
             except FileNotFoundError:
                 continue
-            lines += [line for number, text in enumerate(texts, 1) if (line := _parse(text, path, number))]
         return cls(paths, tuple(lines))
 
     def keys_of(self, names: Iterable[str]) -> list[tuple[HostKey, str]]:
@@ -159,6 +160,15 @@ class KnownHosts:
     def shown(self) -> str:
         """The files for a message."""
         return " or ".join(map(str, self.paths))
+
+
+@functools.lru_cache(maxsize=8)
+def _lines_of(path: Path, content: bytes) -> tuple[_Line, ...]:
+    """The lines of a file; a thousand hosts ask the same one, which is taken apart once for each content it has."""
+    texts = (
+        io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="surrogateescape").read().split("\n")
+    )
+    return tuple(line for number, text in enumerate(texts, 1) if (line := _parse(text, path, number)))
 
 
 def _parse(text: str, path: Path, number: int) -> _Line | None:
