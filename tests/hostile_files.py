@@ -44,7 +44,7 @@ def take_configuration(content: bytes) -> bool:
         "main_cf": "\n".join(f"{one.name} = {one.value}" for one in parse.entries(main) if one.name),
     }
     answer = "".join(
-        f"{name}\0000\0{said.get(name, 'absent' if name.startswith('/') else '')}\0\0" for name in asked()
+        f"{name}\0000\0{said.get(name, 'absent' if name.startswith('/') else '')}\0" for name in asked()
     )
     ours = host()[1]
     state = read_mail(said_by(encoded(answer)), ours, DEBIAN, DEBIAN.releases["12"])

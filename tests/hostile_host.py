@@ -163,10 +163,10 @@ def take_secret(content: bytes) -> bool:
 
 _facts = st.one_of(
     st.builds(
-        lambda values: encoded("".join(map("{0}\0{1[0]}\0{1[1]}\0\0".format, FACTS, values))),
+        lambda values: encoded("".join(map("{0}\0{1[0]}\0{1[1]}\0".format, FACTS, values))),
         st.tuples(*[st.tuples(st.sampled_from(("0", "1", "127")), words)] * len(FACTS)),
     ),
-    answers(words, numbers, words, words),
+    answers(words, numbers, words),
 )  # fmt: skip
 _run_ids = st.one_of(st.just(_RUN), words)
 _journals = answers(

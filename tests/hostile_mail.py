@@ -95,7 +95,7 @@ def answered(content: bytes) -> bytes:
     """The answer of a host whose facts in `_SAID` are the parts of the content, and the others as on a Debian 12."""
     parts = escape_bytes(content).replace("\0", "").split(_SEPARATOR)
     said = FACTS_FOUND | dict(zip(_SAID, parts, strict=False))
-    return encoded("".join(f"{name}\0000\0{said.get(name, _state(name))}\0\0" for name in asked()))
+    return encoded("".join(f"{name}\0000\0{said.get(name, _state(name))}\0" for name in asked()))
 
 
 def _state(name: str) -> str:

@@ -29,14 +29,14 @@ def test_a_label_from_somebodys_home_is_named_with_the_one_that_is_due(
     status: int, said: str, verdict: Verdict, seen: str
 ) -> None:
     """A certificate that was copied from a home directory keeps the label of that place."""
-    host = said_by(f"{PEM}\0{status}\0{said}\0\0".encode())
+    host = said_by(f"{PEM}\0{status}\0{said}\0".encode())
     (row,) = selinux.label_rows(host, [PEM])
     assert (row.verdict, row.seen) == (verdict, seen)
     assert row.command == f"matchpathcon -V {PEM}"
 
 
 def test_a_file_that_is_not_there_is_not_asked_about() -> None:
-    assert selinux.label_rows(said_by(f"{PEM}\x000\0\0\0".encode()), [PEM]) == []
+    assert selinux.label_rows(said_by(f"{PEM}\x000\0\0".encode()), [PEM]) == []
 
 
 def test_each_file_gets_its_label_right_behind_its_change_and_no_mode_is_switched() -> None:
@@ -118,7 +118,7 @@ def denial_rows(audit: str = "", kernel: str = "", *, has_audit: int = 0, has_ke
         "has_kernel": (has_kernel, ""),
         "kernel": (0, kernel),
     }
-    said = "".join(f"{name}\0{status}\0{text}\0\0" for name, (status, text) in answers.items())
+    said = "".join(f"{name}\0{status}\0{text}\0" for name, (status, text) in answers.items())
     return selinux.denial_rows(said_by(said.encode()), 1796030400)
 
 
@@ -151,7 +151,7 @@ def test_a_log_that_nobody_could_read_is_no_pass(answers: dict[str, str], verdic
 def test_a_claim_that_failed_says_what_selinux_refused_meanwhile() -> None:
     failed = Row("a claim", 465, "", "-", Verdict.FAIL, "closed after TLS began", "openssl")
     passed = Row("a claim", 25, "", "-", Verdict.PASS, "as it should be", "openssl")
-    said = f"has_audit\x000\0\0\0audit\x000\0{SMTPD}\0\0has_kernel\x000\0\0\0kernel\x001\0\0\0".encode()
+    said = f"has_audit\x000\0\0audit\x000\0{SMTPD}\0has_kernel\x000\0\0kernel\x001\0\0".encode()
     told = selinux.explained([failed, passed], said_by(said), 1796030400)
     assert told[0].seen.startswith(
         "closed after TLS began; SELinux, meanwhile: smtpd was refused: read, open"
