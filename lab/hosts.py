@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.network import FOLDER_LABEL, ID_LABEL, Network
-from lab.podman import inside, inspect, needs, podman
+from lab.podman import AddressTaken, failed, inside, inspect, needs, podman
 from lab.releases import DOMAIN, RELEASES, Release
 from lab.state import State, write_private
 from runbook_lib.errors import LabError
@@ -184,8 +184,15 @@ def has_started(host: LabHost) -> bool:
 
 
 def start_again(host: LabHost) -> bool:
-    """Start a container that is there. Returns: whether it came up."""
-    if podman("start", host.container, check=False).returncode:
+    """Start a container that is there. Returns: whether it came up.
+
+    Raises: AddressTaken: podman has its address as another one's, so that it starts in this network no more.
+    """
+    done = podman("start", host.container, check=False)
+    if done.returncode:
+        error = failed(("start",), done)
+        if isinstance(error, AddressTaken):
+            raise error
         return False
     # podman says 'started' of a container whose monitor was killed, and does nothing.
     pid = inspect("container", host.container)[0]["State"]["Pid"]

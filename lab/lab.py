@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from lab.inventory_file import inventory_path, write_inventory
 from lab.machine import check_inotify, check_machine
 from lab.network import Network
 from lab.outsider import Outsider
-from lab.podman import inside, podman
+from lab.podman import AddressTaken, inside, podman
 from lab.prepared import PREPARED, Prepared, digest, run_chapters
 from lab.recipes import STATES
 from lab.releases import RELEASES
@@ -60,7 +60,7 @@ class Lab:
         data = self._state.read()
         if data["subnet"] is None:
             raise LabError("the lab is half made", str(self.folder), "run `python -m lab up`")
-        return Network(_network_name(data["lab_id"]), data["subnet"])
+        return Network(network.name_of(data), data["subnet"])
 
     @property
     def hosts(self) -> list[LabHost]:
@@ -120,20 +120,39 @@ class Lab:
                 for state, made in release.recipe.states.items():
                     if made.early and release.name in names:
                         host_images.make(release, state, progress)
-            network.create(self._state)
-            if wanted_of is not None:
-                self._have(wanted_of)
-            for host in self.hosts:
-                hosts.make_keys(self._state, host)
-            hosts.write_known_hosts(self._state, self.hosts)
-            write_inventory(self._state, self.hosts)
-            dns.start(self._state, self.network, self._further_names())
-            wanted = [host for host in self.hosts if host.release.name in names]
-            check_inotify(sum(not hosts.is_up(host) for host in wanted))
-            # A host that boots waits for much of its time.
-            with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
-                list(pool.map(lambda host: self._repair(host, first, progress), wanted))
-            dns.wait(self.network)
+            try:
+                self._up(progress, names, wanted_of, first, {})
+            except AddressTaken:
+                self._up(progress, names, wanted_of, first, self._free_addresses(progress))
+
+    def _up(
+        self,
+        progress: Progress,
+        names: Collection[str],
+        wanted_of: Mapping[str, int] | None,
+        first: str,
+        rescued: Mapping[str, str],
+    ) -> None:
+        """The network and what is in it: DNS server and hosts.
+
+        Args:
+            rescued: host → image with its files, of those that are to be made anew.
+        Raises: AddressTaken: podman gives a host its address no more in this network.
+        """
+        network.create(self._state)
+        if wanted_of is not None:
+            self._have(wanted_of)
+        for host in self.hosts:
+            hosts.make_keys(self._state, host)
+        hosts.write_known_hosts(self._state, self.hosts)
+        write_inventory(self._state, self.hosts)
+        dns.start(self._state, self.network, self._further_names())
+        wanted = [host for host in self.hosts if host.release.name in names or host.name in rescued]
+        check_inotify(sum(not hosts.is_up(host) for host in wanted))
+        # A host that boots waits for much of its time.
+        with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+            list(pool.map(lambda host: self._repair(host, first, progress, rescued.get(host.name)), wanted))
+        dns.wait(self.network)
 
     def reset(self, name: str, state: str | Prepared = "bare", progress: Progress = silent) -> LabHost:
         """Give a host back in a starting state; its SSH keys stay the same.
@@ -303,10 +322,41 @@ class Lab:
             raise LabError(f"{tag} is not there after it was made", "lab", "run the same again")
         return image
 
-    def _repair(self, host: LabHost, first: str, progress: Progress) -> None:
-        """Bring a host up as it was: started again, else made anew with its files, else in its last state."""
+    def _free_addresses(self, progress: Progress) -> dict[str, str]:
+        """Remove the network with its hosts, and let the next one have another name.
+
+        podman 4.3 never frees an address that a killed start has taken: its list goes by the network's name, and
+        outlives network and container.
+
+        Returns: of each host that was started the image with the files that it has.
+        """
+        progress("an address is taken by a start that was killed: the network is made anew, with its hosts")
+        rescued = {}
+        with ExitStack() as locks:
+            for host in self.hosts:
+                locks.enter_context(self._state.lock(host.name))
+            for host in self.hosts:
+                if hosts.has_started(host):
+                    rescued[host.name] = self._keep_files(host)
+            for host in self.hosts:
+                podman("rm", "-f", "-i", "-t", "0", "-v", host.container)
+            network.remove(self.network.name)
+            with self._state.change() as data:
+                data["networks_before"] = data.get("networks_before", 0) + 1
+        return rescued
+
+    def _repair(self, host: LabHost, first: str, progress: Progress, rescued: str | None) -> None:
+        """Bring a host up as it was: started again, else made anew with its files, else in its last state.
+
+        Args:
+            rescued: the image with its files, where its container was removed.
+        """
         with self._state.lock(host.name):
             if hosts.is_up(host):
+                return
+            if rescued:
+                hosts.recreate(host, rescued, self._state, personal=True)
+                progress(f"{host.name}: made anew, with the files it had")
                 return
             if hosts.has_started(host):
                 progress(f"{host.name}: starting again")
@@ -326,13 +376,17 @@ class Lab:
 
     def _rescue(self, host: LabHost) -> bool:
         """podman cannot start a container whose monitor was killed, but its files are all there."""
-        tag = images.kept_tag(host.lab_id, host.name, "rescued")
         try:
-            images.keep(host.container, tag, self._state.read()["hosts"][host.name]["origin"])
-            hosts.recreate(host, tag, self._state, personal=True)
+            hosts.recreate(host, self._keep_files(host), self._state, personal=True)
         except LabError:
             return False
         return True
+
+    def _keep_files(self, host: LabHost) -> str:
+        """Keep what a host has as files, also where it does not run; the image's tag."""
+        tag = images.kept_tag(host.lab_id, host.name, "rescued")
+        images.keep(host.container, tag, self._state.read()["hosts"][host.name]["origin"])
+        return tag
 
     def _write_down(self, host: LabHost, state: str, image: Image) -> None:
         with self._state.change() as data:
@@ -349,10 +403,10 @@ class Lab:
 
     def _forget_lost(self) -> None:
         """Remove what an earlier lab of this folder left whose state file is gone."""
-        lab_id = self._state.read()["lab_id"]
-        self._remove_containers(spare=f"runbook-{lab_id}-")
+        data = self._state.read()
+        self._remove_containers(spare=f"runbook-{data['lab_id']}-")
         for name in network.of_folder(self.folder):
-            if name != _network_name(lab_id):
+            if name != network.name_of(data):
                 network.remove(name)
 
     def _remove_containers(self, spare: str | None = None) -> None:
@@ -378,7 +432,3 @@ def further(names: Collection[str], count: int) -> dict[str, int]:
         )
     each, rest = divmod(count, len(names))
     return {name: each + (number < rest) for number, name in enumerate(names)}
-
-
-def _network_name(lab_id: str) -> str:
-    return f"runbook-{lab_id}"

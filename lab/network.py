@@ -2,8 +2,10 @@
 
 import ipaddress
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab.podman import inspect, listed, podman
 from lab.state import State, machine_lock
@@ -87,6 +89,12 @@ def remove_guard_routes() -> None:
         _ip(family, "route", "del", "unreachable", prefix, "metric", _GUARD_METRIC)
 
 
+def name_of(data: Mapping[str, Any]) -> str:
+    """podman's name of a lab's network, by the lab's state."""
+    number = data.get("networks_before", 0)
+    return f"runbook-{data['lab_id']}" + (f"-{number + 1}" if number else "")
+
+
 def create(state: State) -> Network:
     """The lab's network, made where it is missing; the next free subnet when another lab has this one.
 
@@ -94,7 +102,7 @@ def create(state: State) -> Network:
         state: says which subnet the lab had; the one taken is written there.
     """
     lab_id = state.read()["lab_id"]
-    name = f"runbook-{lab_id}"
+    name = name_of(state.read())
     with machine_lock():
         set_guard_routes()
         taken = _taken()

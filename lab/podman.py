@@ -48,7 +48,7 @@ def needs() -> Needs:
         ["podman", *quiet, "info", "--format", "json"], capture_output=True, timeout=60, check=False
     )
     if told.returncode:
-        raise _failed(("info",), told)
+        raise failed(("info",), told)
     host = json.loads(told.stdout)["host"]
     old_cgroups = not Path("/sys/fs/cgroup/cgroup.controllers").exists()
     options = list(quiet)
@@ -103,10 +103,15 @@ def podman(
             "The lab may be half made.",
         ) from error
     if check and done.returncode:
-        raise _failed(words, done)
+        raise failed(words, done)
     return done
 
 
+class AddressTaken(LabError):
+    """podman counts an address as a container's that does not run, since its start was killed."""
+
+
+_TAKEN = re.compile("ip address .* is already allocated")
 _LISTED_AT_MOST = 20
 _GONE = re.compile(rb"image not known|no such (image|container|object)|no container with .* found")
 # A container's first process: what podman said, and when that process began, so that a number given anew is not taken.
@@ -200,15 +205,17 @@ def listing(*words: str) -> bytes:
         if not (done.returncode and _GONE.search(done.stderr)):
             break
     if done.returncode:
-        raise _failed(words, done)
+        raise failed(words, done)
     return done.stdout
 
 
-def _failed(words: Sequence[str], done: subprocess.CompletedProcess[bytes]) -> LabError:
+def failed(words: Sequence[str], done: subprocess.CompletedProcess[bytes]) -> LabError:
+    """The error for a command of podman's that ended with another status than 0."""
     told = (done.stderr.decode(errors="replace").strip() or done.stdout.decode(errors="replace").strip())[
         -600:
     ]
-    return LabError(
+    kind = AddressTaken if _TAKEN.search(told) else LabError
+    return kind(
         f"`podman {' '.join(words[:2])}` ended with status {done.returncode}: {told}",
         "lab",
         "run `python -m lab up` again: it repairs. Where that fails the same way, podman's words say why",

@@ -249,7 +249,9 @@ class RecordNotSigned(RecordError):
 
 
 class RecordNotStamped(RecordError):
-    """No time-stamping authority answered for a signature, or its answer is no good."""
+    """No time-stamping authority answered for a signature, or its answer is no good. `why` has the reason alone."""
+
+    why = ""
 
 
 class LabError(RunbookError):

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +20,14 @@ from supported import changing
 
 from lab import Lab
 from lab.state import CHECKOUT
+from runbook_lib import inventory as inventories
 from runbook_lib import remote
 from runbook_lib.batch.worker import ANSWERS_KEPT_S
+from runbook_lib.pki import authority
+from runbook_lib.pki.ledger import Issuance
 from runbook_lib.records.origin import run_id
 from runbook_lib.remote import connection
+from runbook_lib.site_ca import own_ca
 
 RUNBOOK = Path(sys.executable).with_name("runbook")
 
@@ -108,3 +112,14 @@ def run_of(lab: Lab, host: str) -> str:
     """The one run that has a journal on the host."""
     (run,) = lab.exec(host, "ls /var/lib/runbook").decode().split()
     return run
+
+
+def issued_by(runs: Collection[str], host: str, inventory: str = "lab") -> list[Issuance]:
+    """What the inventory's CA issued for a host in these runs.
+
+    Never count a host's rows as a whole: with `pytest -n` each process has hosts of these names, and all have one CA.
+    """
+    place = own_ca.directory(inventories.load(inventory).site)
+    if not authority.exists(place):
+        return []
+    return [one for one in authority.open_ledger(place).issuances(host) if one.run in runs]

@@ -123,7 +123,7 @@ class _Undone(SaidHost):
         result = super().run(script, **options)
         if "undo.sh" in str(script) or "base64" in str(script):
             return result
-        return type(result)(0, f"\0\0{_RUN}\0001\0001\0last\0\0000\0000\0".encode(), b"")
+        return type(result)(0, f"\0\0{_RUN}\0001\0001\0last\0\0000\0000\0\0".encode(), b"")
 
     def hold(self, *_: object, **__: object) -> object:
         return _Held()
@@ -174,7 +174,7 @@ _journals = answers(
     st.sampled_from(("yes", "")),
     *[
         *(_run_ids, numbers, st.one_of(st.just("2"), numbers), words, words),
-        *(st.one_of(st.just("1"), numbers), st.one_of(st.just("1700000000"), numbers)),
+        *(st.one_of(st.just("1"), numbers), st.one_of(st.just("1700000000"), numbers), words),
     ]
     * 2,
 )
@@ -182,7 +182,7 @@ _statuses = st.sampled_from((b"\0", b"\0", b"\1", bytes([75])))
 _told = st.lists(
     st.one_of(
         words,
-        st.builds("{} {}".format, st.sampled_from(("NUMBER", "CHANGED", "PUT BACK", "AS BEFORE", "KEPT")), words),
+        st.builds("{} {}".format, st.sampled_from(("NUMBER", "CHANGED", "PUT BACK", "NOT AS BEFORE", "KEPT")), words),
         st.sampled_from(("CONFLICT /etc/postfix/main.cf: changed since", "CONFLICT /: changed since", "YQ==", "YQ")),
     ),
     max_size=6,

@@ -7,7 +7,7 @@ from trees import MAY_DIFFER, changed
 from lab import Lab
 
 HOST = "debian13"
-AS_BEFORE = "everything is as before the run"
+AS_BEFORE = "all that this run changed is as before it"
 # Postfix and sasl2-bin removed, their settings edited and left; those of sasl2-bin were other ones, as dpkg believes,
 # as after an update of the package, so that it would ask.
 REMOVED = """

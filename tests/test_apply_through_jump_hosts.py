@@ -88,5 +88,5 @@ def test_apply_and_rollback_go_through_both_jump_hosts(behind: Behind, tmp_path:
 
     back = behind.typed(tmp_path, "rollback", run, "--host", HOST, jump=WAY)
     assert back.returncode == 0, back.stdout + back.stderr
-    assert "everything is as before the run" in back.stdout
+    assert "all that this run changed is as before it" in back.stdout
     assert changed(before, lab.tree(HOST), tuple(MAY_DIFFER)) == []

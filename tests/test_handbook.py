@@ -230,7 +230,7 @@ def test_a_conflict_is_shown_three_ways() -> None:
         ["y", "-", "4", "-"],
     ]
     with pytest.raises(NotAsTold, match="no conflict"):
-        past.three_ways(Text("everything is as before the run"))
+        past.three_ways(Text("all that this run changed is as before it"))
 
 
 def test_no_run_and_no_wheel_has_it(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_cut_off_in_the_middle_it_is_as_status_said(
     assert f"To put it back, here: runbook rollback {run} --host {host} --inventory lab\n" in told
     # Nobody of us goes on: the line that status printed, typed at a root shell.
     assert f"on the host, without us: sh /var/lib/runbook/{run}/undo.sh" in told
-    assert undone_alone(lab, host, run).endswith("everything is as before the run\nstatus 0\n")
+    assert undone_alone(lab, host, run).endswith("all that this run changed is as before it\nstatus 0\n")
     assert changed(before, lab.tree(host), tuple(MAY_DIFFER)) == []
     assert f"no run is at work; the last, {run}, was put back" in runbook("status", "--host", host).stdout
 
@@ -155,5 +155,5 @@ def test_what_a_power_cut_left_half_made_is_told_until_resume_has_made_it_whole(
         whole = runbook("status", "--host", "debian12")
         assert (whole.returncode, "half made" in whole.stdout) == (0, False), whole.stdout
         undone = stage.run_again("rollback")
-        assert "everything is as before the run" in undone.stdout
+        assert "all that this run changed is as before it" in undone.stdout
         assert f"the last, {run}, was put back" in runbook("status", "--host", "debian12").stdout

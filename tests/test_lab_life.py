@@ -14,7 +14,7 @@ from lab_of_its_own import OwnLab, containers, lab_of_its_own, networks, routes
 
 from lab import Lab, dns, host_images, images
 from lab.network import GUARDED
-from lab.podman import inspect
+from lab.podman import AddressTaken, inspect, needs, podman
 from lab.releases import RELEASES
 from lab.state import CHECKOUT, State
 
@@ -77,6 +77,47 @@ def test_a_lab_whose_processes_were_all_killed_is_repaired(lab: Lab, tmp_path: P
         assert started_well(own.lab)
         assert own.lab.exec("debian12", "cat /root/kept") == b"kept\n"
         assert (own.folder / "known_hosts").read_text() == keys
+
+
+def killed_start(container: str, folder: Path) -> None:
+    """`podman start`, killed when it has given the container its addresses, and the network's program is to begin."""
+    program, begun = folder / "netavark", folder / "begun"
+    program.write_text(f"#!/bin/sh\necho $$ > {begun}.new; mv {begun}.new {begun}; exec sleep 300\n")
+    program.chmod(0o755)
+    (folder / "containers.conf").write_text(f'[engine]\nhelper_binaries_dir = ["{folder}"]\n')
+    starting = subprocess.Popen(
+        ["podman", *needs().options, "start", container],
+        env={**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf")},
+    )
+    deadline = time.monotonic() + 30
+    while not begun.exists():
+        assert starting.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    starting.kill()
+    starting.wait(timeout=10)
+    os.kill(int(begun.read_text()), signal.SIGKILL)
+
+
+def test_an_address_that_a_killed_start_took_is_freed_and_the_hosts_keep_their_files(
+    lab: Lab, tmp_path: Path
+) -> None:
+    del lab
+    with lab_of_its_own(tmp_path / "own") as own:
+        own.run("up", *HOSTS)
+        for name in HOSTS:
+            own.lab.exec(name, "echo kept >/root/kept")
+        container = own.lab.host("debian12").container
+        podman("stop", "-t", "0", container)
+        (tmp_path / "killed").mkdir()
+        killed_start(container, tmp_path / "killed")
+        with pytest.raises(AddressTaken, match="already allocated"):
+            podman("start", container)
+        said = own.run("up", *HOSTS)
+        assert "the network is made anew, with its hosts" in said
+        assert started_well(own.lab)
+        assert [own.lab.exec(name, "cat /root/kept") for name in HOSTS] == [b"kept\n"] * 2
+        assert own.run("up", *HOSTS).count("\n") == 1
 
 
 def test_an_up_that_was_killed_half_way_is_finished_by_the_next(lab: Lab, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_rollback_gives_the_tree_of_before(lab: Lab, start: Start) -> None:
         lab.reboot(start.host)
     done = runbook("rollback", run_of(lab, start.host), "--host", start.host)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "everything is as before the run" in done.stdout
+    assert "all that this run changed is as before it" in done.stdout
     assert changed(start.before, lab.tree(start.host), tuple(MAY_DIFFER)) == []
     listening = lab.exec(start.host, "ss -Hltn 'sport = :25 or sport = :465 or sport = :587' | wc -l")
     assert listening == (b"0\n" if start.state == "bare" else b"2\n")  # fresh: 25 on both address families

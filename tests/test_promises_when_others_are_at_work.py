@@ -192,7 +192,7 @@ def test_a_killed_run_is_put_back_and_another_goes_through(
     process.wait()
     done = runbook("rollback", run, "--host", host)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "everything is as before the run" in done.stdout
+    assert "all that this run changed is as before it" in done.stdout
     assert put_back(before, lab.tree(host)) == []
     assert all("passed" in summary for summary in run_chapters(host)[1])
 

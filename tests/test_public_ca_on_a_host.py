@@ -10,7 +10,7 @@ import os
 import ssl
 import subprocess
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import pki_chains as chains
 import pki_samples as samples
 import pytest
-from applied_host import RUNBOOK, applied, run_cells
+from applied_host import RUNBOOK, applied, issued_by, run_cells
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from pki_chains import LOWER, ROOT, ROOT_PEM, UPPER, certificate, file_of
@@ -29,11 +29,12 @@ from lab import Lab
 from runbook_lib.chapters import ordering, signing
 from runbook_lib.errors import ApplyRefused, CertificateRefused
 from runbook_lib.inventory import load
-from runbook_lib.pki import authority
+from runbook_lib.records import origin
 from runbook_lib.site_ca import own_ca
 
 HOST, OTHER_FAMILY = "debian12", "el9"
 NAMES = ("mail12.example.test", "pop12.example.test")
+MX = ("smtp12.example.test",)
 
 
 class Site:
@@ -51,11 +52,14 @@ class Site:
             "RUNBOOK_RECORDS": str(folder / "records"),
         }
 
-    def write(self, **certificate_values: object) -> None:
-        """The inventory, with these values for the host's certificate."""
+    def write(self, mx: Mapping[str, object] | None = None, /, **certificate_values: object) -> None:
+        """The inventory, with these values for the host's certificate, and those of one for port 25 alone."""
         book = YAML(typ="safe").load(self.lab.inventory)
         host = book["hosts"][self.host]
         host["certificate"] = certificate_values
+        if mx is not None:
+            secret = book["defaults"]["certificate"]["key_passphrase"]
+            host["further_certificates"] = {"mx": {"names": [*MX], "key_passphrase": secret, **mx}}
         book["hosts"] = {self.host: host}
         YAML().dump(book, self.inventory)
 
@@ -138,8 +142,7 @@ def test_from_the_csr_to_every_port_and_on_to_the_renewal(lab: Lab, tmp_path: Pa
     site = Site(tmp_path, lab)
     root = tmp_path / "root.pem"
     root.write_bytes(ROOT_PEM)
-    ledger = authority.open_ledger(own_ca.directory(load("lab").site))
-    issued = len(ledger.issuances(HOST))
+    before = issued_by([origin.current_run()], HOST)  # of this process's run, by the tests before
 
     # Nothing came back yet. The certificate that is there goes on; where there is none, apply waits for a person.
     planned = site.plan(signed_by="public CA")
@@ -209,7 +212,57 @@ def test_from_the_csr_to_every_port_and_on_to_the_renewal(lab: Lab, tmp_path: Pa
     )
     with pytest.raises(CertificateRefused, match=r"(?s)\+ \*\.example\.test\n.*somebody has to decide"):
         site.plan(returned=["more.pem"])
-    assert len(ledger.issuances(HOST)) == issued
+    runs = [origin.current_run(), *(path.name for path in (tmp_path / "records").iterdir())]
+    assert len(runs) > 2
+    assert issued_by(runs, HOST) == before
+
+
+def test_port_25_has_a_public_one_and_users_the_own_ca_s(lab: Lab, tmp_path: Path) -> None:
+    """Each goes its own way; and while the one that a person has to bring is missing, the other is not issued."""
+    applied(lab, HOST)
+    site = Site(tmp_path, lab)
+    root, own_root = tmp_path / "root.pem", tmp_path / "own.pem"
+    root.write_bytes(ROOT_PEM)
+    site.write({"signed_by": "public CA"})
+    own_root.write_bytes(own_ca.certificate(load(str(site.inventory)).site) or b"")
+    made = site.runbook("apply", "--host", HOST, "--only", "11")
+    assert made.returncode == 0, (made.stdout + made.stderr).decode()
+    sent = site.runbook("csr", HOST, "--purpose", "mx")
+    assert sent.returncode == 0, sent.stderr.decode()
+    assert (
+        x509.load_pem_x509_csr(sent.stdout).subject
+        != x509.load_pem_x509_csr(site.runbook("csr", HOST).stdout).subject
+    )
+    assert MX[0] in sent.stderr.decode()
+    assert NAMES[0] not in sent.stderr.decode()
+
+    lab.exec(HOST, "mv /etc/ssl/certs/mail-server.pem /root")
+    waits = site.runbook("apply", "--host", HOST, "--only", "12")
+    assert waits.returncode == 1
+    error = site.record("12-signing")["error"]["message"]
+    assert "has to come from a public CA: there is no certificate yet" in error
+    assert f"runbook csr {HOST} --purpose mx" in error
+    assert "further_certificates.mx.returned: [FILE, ...]" in error
+    assert issued_by([path.name for path in (tmp_path / "records").iterdir()], HOST) == []
+    lab.exec(HOST, "mv /root/mail-server.pem /etc/ssl/certs")
+
+    leaf = signed(sent.stdout, names=MX)
+    (tmp_path / "mx.zip").write_bytes(mess(leaf))
+    other = site.runbook("certificate", "check", "mx.zip", "--host", HOST)
+    assert other.returncode == 1  # it is for the other key
+    checked = site.runbook("certificate", "check", "mx.zip", "--host", HOST, "--purpose", "mx")
+    assert (checked.returncode, checked.stdout) == (0, file_of(leaf, LOWER, UPPER)), checked.stderr.decode()
+    site.write({"signed_by": "public CA", "returned": ["mx.zip"]})
+    done = site.runbook("apply", "--host", HOST)
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+    assert served(lab, 25, root, name=MX[0]) == ["server", "lower", "upper"]
+    for port in (465, 587):
+        served(lab, port, own_root)
+    assert site.record("90-verification")["outcome"] == "passed"
+    assert issued_by([path.name for path in (tmp_path / "records").iterdir()], HOST) == []
+    with site.here():
+        planned = signing.open(str(site.inventory), HOST, "plan").plan_certificate().text()
+    assert "nothing to do" in planned
 
 
 def test_the_other_family_has_the_chain_in_its_own_place_and_serves_it(lab: Lab, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from time_stamps import Authority
 
 from runbook_lib import inventory
 from runbook_lib.errors import InventoryError, RecordNotStamped
+from runbook_lib.messages.speech import said
 from runbook_lib.records import origin, seal, signing, stamping, verification
 
 
@@ -138,6 +139,31 @@ def test_an_authority_that_is_away_leaves_a_run_unstamped(root: Path, tmp_path: 
     assert (keys / "kanri").exists()
     assert signing.stamp_where_wanted(root, PLAN)[1] == kept.unstamped
     assert (root / PLAN / seal.SIGNATURE).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("answer", "roots_are_there", "english", "japanese"),
+    [
+        (refused, True, "is no time-stamp, or one that was refused", "タイムスタンプではない応答"),
+        (nothing, False, "the authority's roots cannot be read", "ルート証明書を読めません"),
+    ],
+)
+def test_why_a_run_has_no_time_stamp_is_said_in_the_language_of_the_page(
+    answer: Callable[[Authority, bytes], None], roots_are_there: bool, english: str, japanese: str,
+    root: Path, tmp_path: Path, tsa: Authority,
+) -> None:  # fmt: skip
+    answer(tsa, b"")
+    if not roots_are_there:
+        copy = tmp_path / "roots.pem"
+        copy.write_bytes(tsa.root.read_bytes())
+        origin.use(inventory.load(str(site(tmp_path, Authority(tsa.url, copy)))))
+        copy.unlink()
+    told = signing.keep(root, PLAN).told
+    assert f"unstamped: {tsa.url if roots_are_there else english}" in told
+    assert english in told
+    shown = said(told, "ja")
+    assert japanese in shown, shown
+    assert english not in shown
 
 
 def test_an_authority_of_other_roots_is_not_believed(root: Path, tmp_path: Path, tsa: Authority) -> None:

@@ -20,7 +20,7 @@ from runbook_lib.afterwards import monitored
 from runbook_lib.afterwards.monitored import Seen
 from runbook_lib.afterwards.overview import End, Overview, PortShown, _needed
 from runbook_lib.cli.status import _as_data, _table
-from runbook_lib.errors import ApplyRefused, AuthorityError, InventoryError
+from runbook_lib.errors import ApplyRefused, AuthorityError, InventoryError, UsageError
 from runbook_lib.families.debian import DEBIAN
 from runbook_lib.inventory.schema import schema
 from runbook_lib.inventory.secrets import secrets_of
@@ -105,8 +105,9 @@ def test_each_of_two_has_names_files_ports_and_a_secret_of_its_own(tmp_path: Pat
         "site.ca.passphrase": "env:CA_PASSPHRASE",
     }
     assert mx.by_certificate == (mx,)
-    assert found.with_certificate_for("mx") == mx
-    assert found.with_certificate_for("imap") is None
+    assert found.for_purpose("mx") == mx
+    with pytest.raises(UsageError, match=r"mail1 has no certificate for 'imap'; it has mail, mx"):
+        found.for_purpose("imap")
 
 
 WRONG = [
@@ -123,10 +124,8 @@ WRONG = [
      r"hosts\.mail1 has the file mail-server\.key both for certificate and for further_certificates\.mx"),
     ("the joined file of the other", "names: [mx", "key_file: postfix_mail-server.pem, names: [mx",
      r"has the file postfix_mail-server\.pem both"),
-    ("a public CA", "names: [mx", "signed_by: public CA, names: [mx",
-     r"mx\.signed_by is 'public CA', text; expected .*own CA.*not supported yet"),
-    ("what a public CA returned", "names: [mx", "returned: [here], names: [mx",
-     r"further_certificates\.mx\.returned is about a public CA.*not supported yet"),
+    ("what a public CA returned beside the own one", "names: [mx", "signed_by: own CA, returned: [here], names: [mx",
+     r"further_certificates\.mx has returned beside signed_by: own CA"),
     ("logins on 25", "    further", "    submission: {{auth_on_25: true}}\n    further",
      r"has submission\.auth_on_25 beside further_certificates\.mx: users who log in on port 25"),
 ]  # fmt: skip
@@ -310,6 +309,22 @@ def test_each_comes_from_its_own_issuer_in_one_plan(tmp_path: Path, monkeypatch:
     issued = authority.open_ledger(tmp_path / "ca").issuances()
     assert [(one.purpose, one.run) for one in issued] == [("mail", "run1"), ("mx", "run1"), ("mx", "run2")]
     assert issuers.withdraw(found.site, "mail1", "run2", ()) == 1
+
+
+def test_what_a_public_ca_is_to_sign_for_port_25_is_ordered_by_its_own_words(tmp_path: Path) -> None:
+    of_public = TWO.replace("mx: {{", "mx: {{signed_by: public CA, ")
+    found = book(of_public, tmp_path)
+    _, mx = found.host("mail1").by_certificate
+    assert (mx.certificate.signed_by, mx.certificate.is_public) == ("public CA", True)
+    no_answer = dict.fromkeys(("public_key", "key_is_there", "csr", "certificate"), Fact("", 1))
+    (order,) = issuers.propose(asked_for(found.site, mx, no_answer)).plan.withheld
+    commands = order.change.commands()
+    assert "runbook csr mail1 --purpose mx --inventory lab > mail1-mx.csr" in commands
+    assert "runbook certificate check FILE... --host mail1 --purpose mx" in commands
+    assert "further_certificates.mx.returned: [FILE, ...]" in commands
+    returned = TWO.replace("mx: {{", "mx: {{returned: [mx.zip], also_named: [www.example.jp], ")
+    values = host(returned, tmp_path).for_purpose("mx").certificate
+    assert (values.returned, values.is_public) == ((str(tmp_path / "mx.zip"),), True)
 
 
 # Chapter 2.

@@ -15,7 +15,7 @@ from runbook_lib.remote.journal import FUNCTIONS
 from runbook_lib.site_ca import own_ca
 
 HOST = "debian12"
-AS_BEFORE = "everything is as before the run"
+AS_BEFORE = "all that this run changed is as before it"
 NOTHING = "nothing to put back: what this run changed is back already"
 
 

@@ -17,7 +17,7 @@ from runbook_lib.records.model import Failure
 from runbook_lib.remote.change import quote
 from runbook_lib.remote.connection import Host
 from runbook_lib.remote.exchange import Deadline
-from runbook_lib.remote.rollback import Rollback, require_id, rollback
+from runbook_lib.remote.rollback import LEFT, Rollback, require_id, rollback
 from runbook_lib.remote.vantage import HostItself
 from runbook_lib.site_ca import barred, issuers
 
@@ -107,10 +107,10 @@ class _Kept:
 
     def end(self, lines: Sequence[str], conflict: RollbackConflict | None) -> None:
         back = [line for line in lines if line.startswith("PUT BACK")]
-        left = [line for line in lines if line.startswith(("CONFLICT", "KEPT", "what it rests on"))]
+        left = [line for line in lines if line.startswith(LEFT)]
         with self._told():
             if self.record:
-                self.record.add_undo(self.run, back, left if conflict else [])
+                self.record.add_undo(self.run, back, left)
                 self.record.finish(
                     "failed" if conflict else "passed", _summary(back, left), error=_failure(conflict)
                 )

@@ -30,6 +30,7 @@ from runbook_lib.remote import Host as RemoteHost
 from runbook_lib.remote import contexts, system
 from runbook_lib.remote.change import Plan, counted
 from runbook_lib.remote.journal import Journal
+from runbook_lib.remote.rollback import NOT_AS_BEFORE
 from runbook_lib.remote.system import PackagesChange
 from runbook_lib.site_ca import barred
 
@@ -152,7 +153,7 @@ class Chapter(display.Shown):
                 return display.Text(
                     message("{title}: nothing is made here ({changes}).", title=plan.title, changes=plan.told)
                 )
-            self.journal.apply(ready, self._numbers, self._begin)
+            self.make(ready)
             self._making = ""
             self.record.add_apply(
                 plan.digest, [change.title for change in ready.changes], str(self.journal.folder)
@@ -201,6 +202,13 @@ class Chapter(display.Shown):
     def made_ready(self, plan: Plan) -> Plan:
         """What a chapter checks, or fills in, right before a plan is applied; raises to refuse."""
         return plan
+
+    def make(self, ready: Plan) -> None:
+        """Make the changes of a plan that is ready, on the host.
+
+        Raises: ChangedMeanwhile, CommandFailed, HostBusy: as the journal says.
+        """
+        self.journal.apply(ready, self._numbers, self._begin)
 
     def put_back(self) -> str:
         """Put back everything that this chapter changed; returns what undo.sh said.
@@ -277,9 +285,15 @@ class Chapter(display.Shown):
             try:
                 back = self.put_back()
                 self.record.add_note(message("Put back:\n{said}", said=back))
+                stays = [line for line in back.splitlines() if line.startswith(NOT_AS_BEFORE)]
                 changed = message(
                     "What this chapter had changed was put back: the host is as it was before the chapter."
                 )
+                if stays:
+                    changed = message(
+                        "What this chapter had changed was put back. What else differs:\n    {lines}",
+                        lines="\n    ".join(stays),
+                    )
             except CommandFailed as error:
                 changed = message(
                     "What this chapter had changed was put back, but not all of it:\n{problem}",

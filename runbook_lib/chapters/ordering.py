@@ -1,5 +1,6 @@
 """What is sent to a public CA: the CSR of a host, checked once more, with the answers that the CA's form wants."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -7,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from runbook_lib.chapters.opening import Opened, open_host
 from runbook_lib.chapters.signing import NOTEBOOK
 from runbook_lib.errors import ApplyRefused
+from runbook_lib.inventory.purposes import MAIL
 from runbook_lib.inventory.typed import apply_to
 from runbook_lib.messages import message
 from runbook_lib.pki import csr, pem, request_form
@@ -14,16 +16,21 @@ from runbook_lib.remote.change import quote
 from runbook_lib.remote.facts import gather
 
 
-def csr_to_send(inventory_name: str, host_name: str) -> tuple[bytes, list[tuple[str, str]]]:
+def csr_to_send(
+    inventory_name: str, host_name: str, purpose: str = MAIL
+) -> tuple[bytes, list[tuple[str, str]]]:
     """The CSR that is on the host, clean PEM, and what a CA's form asks. Reads the host, and changes nothing.
 
     Nothing secret is read: of the key only the digest of its public half leaves the host.
 
+    Args:
+        purpose: which of the host's certificates it is for.
     Raises:
+        UsageError: the host has none for that.
         ApplyRefused: there is no CSR, or it is not for the key or the names that are wanted now.
         CsrRefused: it is not sound.
     """
-    opened = open_host(NOTEBOOK, frozenset(), inventory_name, host_name, "plan", "")
+    opened = _opened(inventory_name, host_name, purpose)
     path, key, public_key, content = _read(opened)
     where = f"{opened.host.name}, {path}"
     again = message("make it anew, with what the inventory grants: {command}", command=_make(opened))
@@ -62,6 +69,12 @@ def csr_to_send(inventory_name: str, host_name: str) -> tuple[bytes, list[tuple[
     return clean, request_form.rows(to_send, domains, f"{datetime.now(UTC):%Y-%m-%d}")
 
 
+def _opened(inventory_name: str, host_name: str, purpose: str) -> Opened:
+    """A host as it is seen with one of its certificates."""
+    opened = open_host(NOTEBOOK, frozenset(), inventory_name, host_name, "plan", "")
+    return replace(opened, host=opened.host.for_purpose(purpose))
+
+
 def _make(opened: Opened) -> str:
     return apply_to(opened.inventory, opened.host, chapter="11")
 
@@ -80,13 +93,16 @@ def _read(opened: Opened) -> tuple[str, str, str, bytes | None]:
     return str(path), str(key), public_key, (found["csr"].value + "\n").encode() if has_csr else None
 
 
-def public_key_of(inventory_name: str, host_name: str) -> str:
+def public_key_of(inventory_name: str, host_name: str, purpose: str = MAIL) -> str:
     """SHA-256 of the public half of a host's key, hex.
 
+    Args:
+        purpose: of which of its certificates the key is.
     Raises:
+        UsageError: the host has none for that.
         ApplyRefused: there is no key on the host.
     """
-    opened = open_host(NOTEBOOK, frozenset(), inventory_name, host_name, "plan", "")
+    opened = _opened(inventory_name, host_name, purpose)
     _, key, public_key, _ = _read(opened)
     if not public_key:
         raise ApplyRefused(

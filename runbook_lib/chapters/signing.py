@@ -1,6 +1,8 @@
 """Chapter 1-2: the CSR comes back from the server, is checked, and a CA signs it."""
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -10,13 +12,19 @@ from runbook_lib.afterwards import way_back
 from runbook_lib.chapters import first_change, further, others_files, port_25, progress
 from runbook_lib.chapters.chapter import Chapter
 from runbook_lib.chapters.opening import begin_record, open_host
-from runbook_lib.errors import CertificateRefused
+from runbook_lib.errors import (
+    CertificateRefused,
+    DeadlineExceeded,
+    HostUnreachable,
+    RecordNotWritten,
+    RunbookError,
+)
 from runbook_lib.inventory import Host as InventoryHost
 from runbook_lib.inventory import Site, shown
 from runbook_lib.mail import ownership
 from runbook_lib.mail.certificates.on_port_25 import CertificateOnPort25
 from runbook_lib.mail.probes.row import Row, Verdict
-from runbook_lib.messages import message
+from runbook_lib.messages import joined, message
 from runbook_lib.pki import certificate, chain
 from runbook_lib.pki.clock import check_clock_skew, told_time
 from runbook_lib.remote.change import Plan, quote
@@ -38,6 +46,7 @@ class Signing(Chapter):
     returned: tuple[str, ...] = ()
     inventory_name: str = ""
     there: CertificateOnPort25 | None = None  # on port 25 already
+    _issued: bool = False
 
     def csr_path(self, host: InventoryHost) -> PurePosixPath:
         """Where the CSR is for the certificate that the host is seen with."""
@@ -112,7 +121,7 @@ class Signing(Chapter):
             self.opened.family.key_directory / host.certificate.nopass_key_file,
             self.inventory_name,
             comes,
-            self.returned if host is self.host else (),
+            self.returned if host is self.host else host.certificate.returned,
         )
 
     def made_ready(self, plan: Plan) -> Plan:
@@ -123,11 +132,62 @@ class Signing(Chapter):
         clock = told_time(self.remote.run("date -u +%s.%N").text, self.host.name)
         told = check_clock_skew(clock, datetime.now(UTC), self.host.name)
         self.record.add_note(told)
-        for host, facts, now in there:
-            plan, issued = issuers.issue(plan, self._asked(host, facts, now), self.journal.run)
-            for note in issued:
-                self.record.add_note(note)
+        # First those that a person has to bring: where one is missing, no other is issued in vain.
+        waiting = {one.change.thing for one in plan.withheld}
+        asked = sorted(
+            (self._asked(host, facts, now) for host, facts, now in there),
+            key=lambda one: str(one.path) not in waiting,
+        )
+        with self._withdrawn_unless_there(message("Nothing was changed on the host.")):
+            for one in asked:
+                plan, issued = issuers.issue(plan, one, self.journal.run)
+                self._issued = self._issued or bool(issued)
+                for note in issued:
+                    self.record.add_note(note)
         return plan
+
+    def make(self, ready: Plan) -> None:
+        """As `Chapter.make`; a certificate that was issued and did not come to the host is withdrawn."""
+        with self._withdrawn_unless_there():
+            super().make(ready)
+
+    @contextmanager
+    def _withdrawn_unless_there(self, changed: str = "") -> Iterator[None]:
+        """Where a step fails, withdraw what this run issued and the host has not; error and record say so.
+
+        Args:
+            changed: what the error says was changed, in place of its own words: one that refuses a certificate says
+                that nothing was signed, and the one before it was.
+        """
+        try:
+            yield
+        except RunbookError as error:
+            if self._issued:
+                told = self._withdraw(error)
+                error.changed = joined("\n  ", (changed or error.changed, told))
+                with suppress(RecordNotWritten):  # the first error is the one to tell
+                    self.record.add_note(told)
+            raise
+
+    def _withdraw(self, error: RunbookError) -> str:
+        """Withdraw what did not come to the host, and say how many certificates that were."""
+        site, run = self.opened.inventory.site, self.journal.run
+        unknown = message(
+            "Whether what was issued came to the host is not known, so nothing of it is withdrawn: "
+            "runbook rollback {run} withdraws what is not there.",
+            run=run,
+        )
+        if isinstance(error, HostUnreachable | DeadlineExceeded):  # it may be at work still
+            return unknown
+        try:
+            there = way_back.serials_there(self.remote, self.host)
+            number = issuers.withdraw(site, self.host.name, run, there)
+        except RunbookError:
+            return unknown
+        return message(
+            "Certificates that were issued before that, are not on the host, and are withdrawn: {number}.",
+            number=number,
+        )
 
     def put_back(self) -> str:
         """Put the file back, and mark what was issued for it and is gone from the host as withdrawn."""
@@ -201,8 +261,9 @@ class Signing(Chapter):
 
 def _of_further(site: Site, host: InventoryHost) -> list[tuple[str, str]]:
     """Rows of the first table about a further certificate."""
-    issuer = issuers.described(site, host, ())
+    issuer = issuers.described(site, host, host.certificate.returned)
     return [
+        (further.named(message("CA"), host), issuer.shown),
         (further.named(message("names granted"), host), ", ".join(map(shown, host.names.all))),
         (further.named(message("lifetime"), host), issuer.lifetime),
     ]
@@ -231,7 +292,8 @@ def open(  # noqa: A001 - a cell reads `signing.open(…)`
 
     Args:
         inventory, host, mode, reason: as in every chapter.
-        returned: path of what a public CA returned, a file or a folder of files; empty: as the inventory says.
+        returned: path of what a public CA returned for the certificate that users meet, a file or a folder of files;
+            empty: as the inventory says.
         plan: digest of the plan that this is bound to; '': of none.
     """
     opened = open_host(NOTEBOOK, frozenset({"returned"}), inventory, host, mode, reason, plan)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Hosts, Inventory, Json, in_batches, say, say_beside, say_shown
+from runbook_lib.cli.options import Hosts, Inventory, Json, Purpose, in_batches, say, say_beside, say_shown
 from runbook_lib.errors import UsageError
 
 if TYPE_CHECKING:  # models are slow to import for a `--help`
@@ -57,33 +57,18 @@ def sign(
     host: Annotated[
         str, typer.Option("--host", help="Whose CSR it is; the inventory says which names it may have.")
     ],
-    purpose: Annotated[
-        str,
-        typer.Option(
-            "--purpose",
-            help="Which of the host's certificates it is for: mail, or one of further_certificates.",
-        ),
-    ] = "mail",
+    purpose: Purpose = "mail",
     inventory: Inventory = None,
 ) -> None:
     """Sign the CSR on standard input; the certificate goes to standard output.
 
     A CSR that asks for more than the inventory grants is refused, and the refusal is kept in the ledger.
     """
-    from runbook_lib.inventory.purposes import field_of
     from runbook_lib.records import current_run
     from runbook_lib.site_ca import own_ca
 
     book = inventories.chosen(inventory)
-    there = book.host(host)
-    target = there.with_certificate_for(purpose)
-    if target is None:
-        has = ", ".join(one.purpose for one in there.by_certificate)
-        raise UsageError(
-            f"{host} has no certificate for '{purpose}'; it has {has}",
-            "--purpose",
-            f"give one of them, or write it at the host: {field_of(purpose)}",
-        )
+    target = book.host(host).for_purpose(purpose)
     with _recorded(book, "sign", "A CSR signed · CSRへの署名") as told:
         opened = own_ca.open_or_create(book.site)
         checked = opened.check_csr(

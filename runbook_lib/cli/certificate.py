@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from runbook_lib.cli import inventories
-from runbook_lib.cli.options import Inventory, say_beside
+from runbook_lib.cli.options import Inventory, Purpose, say_beside
 
 app = typer.Typer(help="What a public CA returned.", no_args_is_help=True)
 
 
 def csr(
     host: Annotated[str, typer.Argument(metavar="HOST", help="A host of the inventory.")],
+    purpose: Purpose = "mail",
     inventory: Inventory = None,
 ) -> None:
     """Print the CSR that is on a host, to be sent to a public CA; beside it what the CA's form asks.
@@ -24,7 +25,7 @@ def csr(
     from runbook_lib.chapters import ordering
 
     name = inventories.named(inventory)
-    pem, rows = ordering.csr_to_send(name, host)
+    pem, rows = ordering.csr_to_send(name, host, purpose)
     sys.stdout.buffer.write(pem)
     sys.stdout.buffer.flush()
     for what, answer in rows:
@@ -38,6 +39,7 @@ def check(
         typer.Argument(metavar="FILE...", help="What the CA returned, in any form; a folder of files."),
     ],
     host: Annotated[str, typer.Option("--host", help="The host that it is for.")],
+    purpose: Purpose = "mail",
     inventory: Inventory = None,
     sent: Annotated[
         Path | None,
@@ -59,9 +61,9 @@ def check(
     from runbook_lib.x509.certificate import spelled_serial
 
     name = inventories.named(inventory)
-    target = inventories.chosen(name).host(host)
+    target = inventories.chosen(name).host(host).for_purpose(purpose)
     if sent is None:
-        public_key = ordering.public_key_of(name, host)
+        public_key = ordering.public_key_of(name, host, purpose)
     else:
         ((_, content),), _ = public_ca.read_files([sent], f"{host}, --csr")
         public_key = check_csr(content, target.names.all, f"{host}, {sent}").public_key_sha256

@@ -36,6 +36,12 @@ Hosts = Annotated[
     list[str] | None,
     typer.Option("--host", help="A host of the inventory; may be given again. Without it: all of them."),
 ]
+Purpose = Annotated[
+    str,
+    typer.Option(
+        "--purpose", help="Which of the host's certificates it is for: mail, or one of further_certificates."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
 AtOnce = Annotated[
     int | None,

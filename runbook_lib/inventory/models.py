@@ -6,8 +6,9 @@ description stands in `inventory/schema.json`, where an editor shows it, and in 
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
+from runbook_lib.errors import UsageError
 from runbook_lib.families.known import FAMILIES
 from runbook_lib.inventory.decisions import Decision, Decisions
 from runbook_lib.inventory.maintenance import Group, Maintenance
@@ -346,24 +347,6 @@ class MxCertificate(CertificateValues):
     )
     csr_file: FileName = Field("csr_mx-server.pem", description=message("file name of the signing request"))
     certificate_file: FileName = Field("mx-server.pem", description=message("file name of the certificate"))
-    signed_by: Literal["own CA"] = Field(
-        "own CA",
-        description=message(
-            "who signs it: the own CA; one that a public CA signs for port 25 alone is not supported yet"
-        ),
-    )
-
-    @field_validator("returned", "also_named")
-    @classmethod
-    def _of_the_own_ca(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if value:
-            raise ValueError(
-                message(
-                    "is about a public CA, and one that a public CA signs for port 25 alone is not supported "
-                    "yet: the own CA signs this one; leave it out"
-                )
-            )
-        return value
 
 
 class FurtherCertificates(Model):
@@ -600,9 +583,28 @@ class Host(Model):
         host._purpose = MX
         return (self, host)
 
-    def with_certificate_for(self, purpose: str) -> Self | None:
-        """The host with the certificate of a purpose as its own; None where it has none."""
-        return next((one for one in self.by_certificate if one.purpose == purpose), None)
+    def for_purpose(self, purpose: str) -> Self:
+        """The host with the certificate of a purpose as its own.
+
+        Raises: UsageError: it has none for that.
+        """
+        found = next((one for one in self.by_certificate if one.purpose == purpose), None)
+        if found is None:
+            has = ", ".join(one.purpose for one in self.by_certificate)
+            raise UsageError(
+                message(
+                    "{host} has no certificate for '{purpose}'; it has {has}",
+                    host=self.name,
+                    purpose=purpose,
+                    has=has,
+                ),
+                "--purpose",
+                message(
+                    "give one of them, or write it at the host: {field}",
+                    field=f"further_certificates.{purpose}",
+                ),
+            )
+        return found
 
     @property
     def certificate_ports(self) -> tuple[int, ...]:

@@ -32,6 +32,7 @@ def canonical(
     renew_days: int,
     at: datetime,
     where: str,
+    field: str = "certificate",
 ) -> Chain:
     """The chain to install, out of the files that came back.
 
@@ -44,6 +45,7 @@ def canonical(
         renew_days: a certificate with this many days left, or fewer, is said to end soon.
         at: the time to judge by, aware.
         where: the host, for messages.
+        field: where the inventory has the certificate, under the host.
     Raises:
         PrivateKeyReturned: a file carries a private key.
         CertificateRefused: anything else; the message ends with what the files held.
@@ -52,7 +54,7 @@ def canonical(
     try:
         arranged = chain.arrange(came, public_key_sha256, where)
         proven = chain.verify(arranged, roots_pem, names, at, where)
-        check_names(proven.leaf, names, also_named, where)
+        check_names(proven.leaf, names, also_named, where, field)
         check_openssl_reads(proven, where)
     except CertificateRefused as refusal:
         raise CertificateRefused(
@@ -73,7 +75,9 @@ def canonical(
     return proven
 
 
-def check_names(leaf: x509.Certificate, names: Sequence[str], also_named: Sequence[str], where: str) -> None:
+def check_names(
+    leaf: x509.Certificate, names: Sequence[str], also_named: Sequence[str], where: str, field: str
+) -> None:
     """The certificate bears the inventory's names and no others, but those that somebody decided to accept.
 
     A name more is a door more: whoever has this server's key speaks for it.
@@ -102,8 +106,9 @@ def check_names(leaf: x509.Certificate, names: Sequence[str], also_named: Sequen
         where,
         message(
             "somebody has to decide. Whoever has this server's key can speak for these names: if "
-            "that is meant, write certificate.also_named: [{decided}] in the inventory; else ask the "
+            "that is meant, write {field}.also_named: [{decided}] in the inventory; else ask the "
             "CA for a certificate without them.",
+            field=field,
             decided=decided,
         ),
     )

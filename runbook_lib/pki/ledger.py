@@ -250,11 +250,11 @@ class Ledger:
             )
 
     def withdraw(self, serial: str, run: str, now: datetime | None = None) -> None:
-        """Mark a certificate as withdrawn: its run was put back. A second time changes nothing.
+        """Mark a certificate as withdrawn: its run was put back, or it did not come to the host. Twice changes nothing.
 
         Args:
             serial: as `spelled_serial` spells it.
-            run: the run that puts back.
+            run: the run that puts back, or that failed.
         Raises:
             AuthorityError: no such serial.
             LedgerBusy: another process held the ledger too long.

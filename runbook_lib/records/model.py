@@ -129,12 +129,20 @@ class FlowStep(_Part):
 
 
 class UndoStep(_Part):
-    """A run that was put back on the host: what its undo.sh put back, and what it left alone."""
+    """A run that was put back on the host: what its undo.sh put back, and what it left alone.
+
+    What was left alone is of the run, or a service that ran before it and was stopped since (NOT AS BEFORE).
+    """
 
     kind: Literal["undo"] = "undo"
     run: str
     put_back: tuple[str, ...]
     left: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of the run itself was left alone."""
+        return all(line.startswith("NOT AS BEFORE") for line in self.left)
 
 
 class NoteStep(_Part):

@@ -278,7 +278,7 @@ def stamp_where_wanted(root: Path, run: str) -> tuple[str, str]:
     try:
         return stamping.stamp(root, run), ""
     except RecordNotStamped as error:
-        return "", error.problem.removeprefix("not time-stamped: ")
+        return "", error.why
 
 
 def sign_anew(root: Path, run: str, key: Key) -> None:

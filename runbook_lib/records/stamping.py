@@ -83,25 +83,23 @@ def stamp(root: Path, run: str) -> str:
 
 
 def _not_stamped(run: str, why: str, remedy: str = "") -> RecordNotStamped:
-    return RecordNotStamped(
-        message("not time-stamped: {why}", why=why),
-        run,
-        remedy or message("runbook records stamp {run} asks again", run=run),
-        "",
-    )
+    return _error(run, why, remedy or message("runbook records stamp {run} asks again", run=run))
+
+
+def _error(where: str, why: str, remedy: str) -> RecordNotStamped:
+    error = RecordNotStamped(message("not time-stamped: {why}", why=why), where, remedy, "")
+    error.why = why
+    return error
 
 
 def _roots(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise RecordNotStamped(
-            message(
-                "not time-stamped: the authority's roots cannot be read: {reason}", reason=error.strerror
-            ),
+        raise _error(
             path,
+            message("the authority's roots cannot be read: {reason}", reason=error.strerror),
             message("name a file with its root certificates (PEM) in site.records.timestamp.root"),
-            "",
         ) from None
 
 
@@ -114,7 +112,7 @@ def _answer(run: str, url: str, query: bytes) -> bytes:
             content: bytes = reply.read(ANSWER_BYTES_MAX)
     except (OSError, ValueError) as error:  # HTTPError and URLError are of the first kind
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise _not_stamped(run, f"{url}: {reason}") from None
+        raise _not_stamped(run, message("{url}: {told}", url=url, told=reason)) from None
     return content
 
 
@@ -133,13 +131,13 @@ def _verified(token: Path, roots: Path, *what: str) -> Stamped:
     try:
         moment = _moment(token)
         if moment is None:
-            return Stamped(good=False, told="is no time-stamp, or one that was refused")
+            return Stamped(good=False, told=message("is no time-stamp, or one that was refused"))
         done = _openssl(
             "ts", "-verify", *what, "-in", str(token), "-CAfile", str(roots),
             "-attime", str(int(moment.timestamp())),
         )  # fmt: skip
     except RecordNotStamped as error:
-        return Stamped(good=False, told=f"could not be checked: {error.problem}")
+        return Stamped(good=False, told=message("could not be checked: {why}", why=error.why))
     if done.returncode or b"Verification: OK" not in done.stdout:
         return Stamped(good=False, told=_said(done))
     return Stamped(good=True, told=moment.isoformat(timespec="seconds"))
@@ -164,7 +162,8 @@ def _said(done: "subprocess.CompletedProcess[bytes]") -> str:
     """What openssl said of its last error, without its own numbers."""
     lines = [line for line in done.stderr.decode(errors="replace").splitlines() if ":" in line]
     reasons = [line.split(":")[5] for line in lines if line.count(":") >= 6]
-    return ", ".join(dict.fromkeys(reason for reason in reasons if reason)) or "openssl does not take it"
+    told = ", ".join(dict.fromkeys(reason for reason in reasons if reason))
+    return told or message("openssl does not take it")
 
 
 def _openssl(*words: str) -> "subprocess.CompletedProcess[bytes]":
@@ -174,13 +173,10 @@ def _openssl(*words: str) -> "subprocess.CompletedProcess[bytes]":
             ["openssl", *words], capture_output=True, check=False, env=environment, timeout=_TIMEOUT_S
         )
     except FileNotFoundError:
-        raise RecordNotStamped(
-            message("openssl is not there"), "openssl", message("install it"), ""
-        ) from None
+        raise _error("openssl", message("openssl is not there"), message("install it")) from None
     except subprocess.TimeoutExpired:
-        raise RecordNotStamped(
-            message("openssl did not answer in {timeout_s} s", timeout_s=f"{_TIMEOUT_S:g}"),
+        raise _error(
             "openssl",
+            message("openssl did not answer in {timeout_s} s", timeout_s=f"{_TIMEOUT_S:g}"),
             message("see what this machine is busy with"),
-            "",
         ) from None

@@ -15,8 +15,11 @@ firewalld_back() {
             paths_back "$_number"
         fi
     fi
-    if [ ! -e "$J/$_number.running" ]; then return; fi
-    while read -r _service; do service_out "" "$_service"; done < "$J/$_number.running"
+    if [ -e "$J/$_number.running" ]; then
+        while read -r _service; do service_out "" "$_service"; done < "$J/$_number.running"
+    fi
+    # It ran, else nothing would have been let in.
+    if [ "$(firewalld_by)" = firewall-offline-cmd ]; then stays_stopped firewalld; fi
 }
 
 # What changes the zone of firewalld: itself where it answers; its files alone where it does not run.

@@ -104,6 +104,20 @@ conflict() {
     say "CONFLICT $*"
 }
 
+# What ran before the run, and does not now though the run did not stop it, is left so, as a file is that somebody changed
+# since: why it was stopped is not known here, and to start it is one command. The run is back all the same, and nobody is
+# told that all is as before. $1 the unit, $2 what is so.
+not_as_before() {
+    case "${differs:-}" in *"[$1: $2]"*) return ;; esac
+    differs="${differs:-}[$1: $2]"
+    { true > "$J/differs.$1"; } 2>/dev/null || true
+    say "NOT AS BEFORE $1: $2"
+}
+
+stays_stopped() {
+    not_as_before "$1" "it ran before this run, which did not stop it, and does not run now: it stays so; to start it: systemctl start $1"
+}
+
 # Which of these folders have no byte left: not every program says that of itself, OpenSSL does not.
 no_space() {
     for _folder in "$@"; do
@@ -284,11 +298,13 @@ write_undo() {
         say ""
         say do_afterwards
         say 'if [ -n "${conflicts:-}" ]; then say "$conflicts left alone; read the lines above"; exit 1; fi'
-        say 'if [ -z "$(ls "$J" | grep "\.begun$")" ]; then say "no change of this run was begun: everything is as before the run"; exit 0; fi'
+        say 'if [ -z "$(ls "$J" | grep "\.begun$")" ]; then say "no change of this run was begun: it has changed nothing here"; exit 0; fi'
         say 'if [ -z "${began:-}" ]; then say "nothing to put back: what this run changed is back already"; exit 0; fi'
         say 'tell_syslog "undone run=${J##*/} sequence=$(cat "$J/sequence")${FROM:+ from=$FROM}"'
-        say 'if [ -n "${FROM:-}" ]; then say "everything from change $FROM on is as before it"; exit 0; fi'
-        say 'say "everything is as before the run"; exit 0'
+        say 'if [ -n "${FROM:-}" ]; then _all="all that change $FROM and later ones changed is as before"'
+        say 'else _all="all that this run changed is as before it"; fi'
+        say 'if [ -n "${differs:-}" ]; then _all="$_all; what else differs is above (NOT AS BEFORE)"; fi'
+        say 'say "$_all"; exit 0'
         say '}'
     } > "$J/undo.sh.new"
     sync "$J/undo.sh.new" && mv "$J/undo.sh.new" "$J/undo.sh"

@@ -20,7 +20,9 @@ from runbook_lib.remote.journal import FUNCTIONS, ROOT, Journal, heredoc, undoin
 _LINES_SHOWN = 400
 _UNDO_S = 900.0  # how long undo.sh is waited for; it goes on without us
 _LOOK_S = 120.0  # for the journals before it, and again for all that is shown three ways after it
-_NEVER_BEGUN = "no change of this run was begun: everything is as before the run"
+_NEVER_BEGUN = "no change of this run was begun: it has changed nothing here"
+NOT_AS_BEFORE = "NOT AS BEFORE"  # what somebody stopped since: the run is back all the same
+LEFT = ("CONFLICT", "KEPT", "what it rests on", NOT_AS_BEFORE)  # how lines begin about what was left alone
 _WRITTEN_ANEW = "undo.sh was missing or cut off, and was written anew from the journal's parts"
 
 
@@ -31,7 +33,7 @@ class Rollback:
     Args:
         host: the host's name.
         run: the run that was put back.
-        lines: what undo.sh said, a line a thing: PUT BACK, AS BEFORE, KEPT, CONFLICT.
+        lines: what undo.sh said, a line a thing: PUT BACK, AS BEFORE, NOT AS BEFORE, KEPT, CONFLICT.
         journaled: whether the host has a journal of the run; without one the run changed nothing there.
     """
 
@@ -94,9 +96,7 @@ def rollback(
             ) from late
     done = Rollback(host.name, run, tuple(result.text.splitlines()))
     if result.status != 0:
-        told = [
-            line for line in done.lines if line.startswith(("CONFLICT", "KEPT", "what it rests on"))
-        ] or list(done.lines[-5:])
+        told = [line for line in done.lines if line.startswith(LEFT)] or list(done.lines[-5:])
         error = RollbackConflict(
             message(
                 "not everything was put back; left alone:\n    {told}\n{three_ways}",

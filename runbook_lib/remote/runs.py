@@ -38,7 +38,9 @@ for run in $(ls -1tr {ROOT} 2>/dev/null); do
     if [ -n "$last" ]; then first_line "$last.title"; last=$line; fi
     if [ -n "$open" ]; then first_line "$open.title"; open=$line; fi
     first_line sequence
-    printf '%s\0' "$run" "$line" "$made" "$last" "$open" "$back" "${{at:-0}}"
+    differs=
+    for unit in differs.*; do if [ -e "$unit" ]; then differs="$differs ${{unit#differs.}}"; fi; done
+    printf '%s\0' "$run" "$line" "$made" "$last" "$open" "$back" "${{at:-0}}" "$differs"
 done
 """
 
@@ -56,6 +58,8 @@ class JournaledRun:
         open: the title of a change that was begun and has no end: being made, failed, or cut off; else ''.
         back: how many of its changes were put back: by a rollback, by a chapter that failed, or by hand on the host.
         back_at: when the last of them was, by the host's clock, as ISO 8601 has it; '' where none was.
+        differs: units that ran before it, or started with the host, and did not when it was put back, since somebody
+            stopped or disabled them.
     """
 
     run: str
@@ -65,6 +69,7 @@ class JournaledRun:
     open: str
     back: int = 0
     back_at: str = ""
+    differs: tuple[str, ...] = ()
 
     @property
     def is_back(self) -> bool:
@@ -106,7 +111,15 @@ class Standing:
         if run is None:
             return joined("; ", (at_work, message("none has changed anything here")))
         if run.is_back:
-            return joined("; ", (at_work, message("the last, {run}, was put back", run=run.run)))
+            back = message("the last, {run}, was put back", run=run.run)
+            if run.differs:
+                back = message(
+                    "the last, {run}, was put back; not as before it, when that was done: {units} (stopped or disabled "
+                    "since)",
+                    run=run.run,
+                    units=", ".join(run.differs),
+                )
+            return joined("; ", (at_work, back))
         made = counted(run.made)
         told = message(
             "the last to change something, {run} (number {number} here), made {changes}",
@@ -153,11 +166,11 @@ def look(host: Host) -> Standing:
         for word in host.run(_SCRIPT, root=True, look=True).stdout.split(b"\0")[:-1]
     ]
     holder, changing, *rest = words if len(words) >= 2 else ("", "", "")
-    counts = [*rest[2::7], *rest[5::7]]
+    counts = [*rest[2::8], *rest[5::8]]
     if (
-        len(rest) % 7
+        len(rest) % 8
         or not all(re.fullmatch("[0-9]{1,6}", count) for count in counts)
-        or not all(re.fullmatch("[0-9]{1,11}", at) for at in rest[6::7])
+        or not all(re.fullmatch("[0-9]{1,11}", at) for at in rest[6::8])
     ):
         raise CommandFailed(
             message("what it says of its journals is not understood ({words} words)", words=len(words)),
@@ -165,8 +178,10 @@ def look(host: Host) -> Standing:
             message("look there on the host: ls -l {root}; sh is to be a POSIX shell", root=ROOT),
         )
     runs = [
-        JournaledRun(run, sequence, int(made), last, begun, int(back), _time(int(at)))
-        for run, sequence, made, last, begun, back, at in zip(*(rest[at::7] for at in range(7)), strict=True)
+        JournaledRun(run, sequence, int(made), last, begun, int(back), _time(int(at)), tuple(differs.split()))
+        for run, sequence, made, last, begun, back, at, differs in zip(
+            *(rest[at::8] for at in range(8)), strict=True
+        )
         if ID.fullmatch(run)
     ]
     return Standing(holder.strip(), changing == "yes", tuple(runs))

@@ -232,8 +232,11 @@ class UnitChange(Change):
         return f"systemctl daemon-reload\nsystemctl enable --quiet {unit}\nsystemctl restart {unit}"
 
     def before_commands(self) -> str:
-        unit = quote(self.unit)
-        return f'unit_enabled {unit} > "$J/$N.enabled"\nunit_active {unit} > "$J/$N.active"'
+        unit, leaves = quote(self.unit), "active" if self.active else "inactive"
+        return (
+            f'unit_enabled {unit} > "$J/$N.enabled"\nunit_active {unit} > "$J/$N.active"\n'
+            f'say {leaves} > "$J/$N.leaves"'
+        )
 
     def undo(self) -> str:
         return f"unit_back $N {quote(self.unit)}"

@@ -83,7 +83,7 @@ class Issuer(Protocol):
         """
 
     def withdraw(self, site: inventory.Site, host: str, run: str, there: Collection[str]) -> int:
-        """Mark what a run issued for a host as withdrawn, since the run was put back.
+        """Mark what a run issued for a host as withdrawn, since the run was put back, or failed to install it.
 
         Args:
             there: serials that the host still has in its files; these certificates are not withdrawn.

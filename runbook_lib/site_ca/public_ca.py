@@ -10,6 +10,7 @@ from cryptography import x509
 from runbook_lib import inventory
 from runbook_lib.errors import ApplyRefused, CertificateRefused, UsageError
 from runbook_lib.inventory import Host as InventoryHost
+from runbook_lib.inventory.purposes import MAIL, field_of
 from runbook_lib.messages import joined, message
 from runbook_lib.pki import certificate, chain, chain_faults
 from runbook_lib.pki.certificate import shown_dn
@@ -75,11 +76,17 @@ def read_files(paths: Sequence[str | Path], where: str) -> tuple[list[tuple[str,
 def imported(host: InventoryHost, paths: Sequence[str | Path], public_key_sha256: str) -> Chain:
     """The chain to install, out of what came back for a host.
 
+    Args:
+        host: seen with the certificate that it is about.
+        paths: files, or folders of files.
+        public_key_sha256: of the key that is on the host (SPKI, hex).
     Raises:
         UsageError: a path is wrong.
         CertificateRefused: as `importing.canonical`.
     """
-    files, said = read_files(paths, message("{host}, what the CA returned", host=host.name))
+    field = field_of(host.purpose)
+    where = host.name if host.purpose == MAIL else f"{host.name}, {field}"
+    files, said = read_files(paths, message("{host}, what the CA returned", host=where))
     proven = canonical(
         files,
         public_key_sha256,
@@ -88,7 +95,8 @@ def imported(host: InventoryHost, paths: Sequence[str | Path], public_key_sha256
         host.certificate.also_named,
         host.certificate.renew_days,
         datetime.now(UTC),
-        host.name,
+        where,
+        field,
     )
     return chain.noted(proven, *said)
 
@@ -162,6 +170,7 @@ class CertificateToOrder(Change):
     names: tuple[str, ...]
     host: str
     inventory: str
+    purpose: str = MAIL
 
     @property
     def thing(self) -> str:
@@ -180,12 +189,14 @@ class CertificateToOrder(Change):
         return f"{old}+{self.path}: root:root 0644\n" + "".join(f"+  SAN DNS:{name}\n" for name in self.names)
 
     def commands(self) -> str:
-        options = f"--inventory {quote(self.inventory)}"
+        options, file = f"--inventory {quote(self.inventory)}", f"{self.host}.csr"
+        if self.purpose != MAIL:
+            options, file = f"--purpose {self.purpose} {options}", f"{self.host}-{self.purpose}.csr"
         return (
-            f"runbook csr {quote(self.host)} {options} > {quote(f'{self.host}.csr')}\n"
+            f"runbook csr {quote(self.host)} {options} > {quote(file)}\n"
             "# send that to the CA, with what is printed beside it; when it has answered:\n"
             f"runbook certificate check FILE... --host {quote(self.host)} {options}\n"
-            "# and where that is content: certificate.returned: [FILE, ...] in the inventory"
+            f"# and where that is content: {field_of(self.purpose)}.returned: [FILE, ...] in the inventory"
         )
 
     def as_lines(self) -> str:
@@ -249,7 +260,8 @@ def _returned(asked: Asked) -> tuple[Plan, Chain]:
             ),
             asked.host.name,
             message(
-                "name the file of the newer one (certificate.returned in the inventory), or leave it out"
+                "name the file of the newer one ({field}.returned in the inventory), or leave it out",
+                field=field_of(asked.host.purpose),
             ),
         )
     issuer = shown_dn(proven.leaf.issuer)
@@ -257,17 +269,18 @@ def _returned(asked: Asked) -> tuple[Plan, Chain]:
     return Plan(_TITLE, (FileChange(path, seen, wanted, why),), proven.notes), proven
 
 
-_TO_DECIDE = message(
-    "A public CA issued it, so the own CA does not sign over it by itself: say certificate.signed_by in the "
-    "inventory, public CA or own CA."
-)
-
-
 def _without_file(asked: Asked) -> Plan:
     """While a public CA signs, and has returned nothing (new): what a person has to do, or when."""
     host, present = asked.host, there(asked)
-    order = CertificateToOrder(asked.path, asked.seen, host.names.all, host.name, asked.inventory_name)
+    order = CertificateToOrder(
+        asked.path, asked.seen, host.names.all, host.name, asked.inventory_name, host.purpose
+    )
     decided = host.certificate.is_public
+    to_decide = message(
+        "A public CA issued it, so the own CA does not sign over it by itself: say {field}.signed_by in the "
+        "inventory, public CA or own CA.",
+        field=field_of(host.purpose),
+    )
     if present.is_public and not present.fault and present.days_left > host.certificate.renew_days:
         return Plan(_TITLE)
     if present.is_public and not present.fault:
@@ -278,11 +291,11 @@ def _without_file(asked: Asked) -> Plan:
             end=f"{present.leaf_ends:%Y-%m-%d}",
         )
         if not decided:
-            told = message("{told} {to_decide}", told=told, to_decide=_TO_DECIDE)
+            told = message("{told} {to_decide}", told=told, to_decide=to_decide)
         return Plan(_TITLE, (), (joined("\n", (told, order.commands())),))
     why = message("{why}.", why=present.fault or message("the one that is there is not a public CA's"))
     if not decided:
-        why = message("{told} {to_decide}", told=why, to_decide=_TO_DECIDE)
+        why = message("{told} {to_decide}", told=why, to_decide=to_decide)
     return Plan(_TITLE, (), (), (Withheld(order, WHO_ORDERS, why),))
 
 

@@ -20,7 +20,7 @@ class IssuedCertificate:
     """A certificate and what became of it; times in UTC.
 
     Args:
-        state: 'issued', 'withdrawn' (its run was put back) or 'revoked'.
+        state: 'issued', 'withdrawn' (its run was put back, or it did not come to the host) or 'revoked'.
         since: since when it is withdrawn or revoked; ''.
         reason: of a revocation; ''.
         root: generation of the root that issued it.

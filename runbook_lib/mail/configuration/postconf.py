@@ -21,6 +21,7 @@ BETWEEN = (
     "\v"  # between two lines of one service; it is white space to Postfix, so that no folded line has it
 )
 _SH = resources.files(__package__).joinpath("settings.sh").read_text()
+_RUNS = 'postfix_now > "$J/$N.postfix"'  # what a way back is to find again
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class SettingsChange(Change):
             f"{s.name}\t{line(s.name, s.before) or '-'}\t{line(s.name, s.after) or '-'}\n"
             for s in self.settings
         )
-        return f'cat > "$J/$N.settings" {here_document(rows)}'
+        return f'{_RUNS}\ncat > "$J/$N.settings" {here_document(rows)}'
 
     def undo(self) -> str:
         return "settings_back $N"
@@ -239,7 +240,7 @@ class ServicesChange(Change):
         rows = "".join(
             f"{s.name}\t{BETWEEN.join(s.before) or '-'}\t{s.after or '-'}\n" for s in self.services
         )
-        return f'cat > "$J/$N.services" {here_document(rows)}'
+        return f'{_RUNS}\ncat > "$J/$N.services" {here_document(rows)}'
 
     def undo(self) -> str:
         return "services_back $N"
@@ -338,7 +339,7 @@ class TakenUp(Change):
         return "\n".join(lines)
 
     def before_commands(self) -> str:
-        return 'unit_enabled postfix > "$J/$N.enabled"\nunit_active postfix > "$J/$N.active"'
+        return f'{_RUNS}\nunit_enabled postfix > "$J/$N.enabled"\npostfix_now > "$J/$N.active"'
 
     def undo(self) -> str:
         return f"postfix_back $N {self.how}"

@@ -2,6 +2,18 @@
 
 setting_line() { postconf -n "$1" 2>/dev/null; }
 
+# Whether it runs; systemd may have `active` of a unit whose Postfix was stopped by hand.
+postfix_now() { if postfix status >/dev/null 2>&1; then say active; else say inactive; fi; }
+
+# Whether Postfix was there before the run, and ran when the run first changed something of it.
+postfix_ran() {
+    if cat "$J"/*.brought 2>/dev/null | grep -qx postfix; then return 1; fi
+    for _ran in "$J"/[0-9]*.postfix; do
+        if [ -e "$_ran" ]; then [ "$(cat "$_ran")" = active ]; return; fi
+    done
+    return 1
+}
+
 # A file that is itself a link stays one, and what it has beside its bytes stays too; postconf would make another file.
 # $1 the file; the other words have postconf edit a copy of it.
 edited() {
@@ -175,7 +187,10 @@ side_by_side() { say "$1" | awk '{ gsub("\v", " / "); print }'; }
 postfix_back() {
     if [ "$(cat "$J/$1.active")" != active ]; then unit_back "$1" postfix; return; fi
     if [ "$(cat "$J/$1.enabled")" = disabled ]; then systemctl disable postfix >/dev/null 2>&1; fi
-    if [ "$2" = restart ]; then afterwards postfix_restarts; else afterwards postfix_again; fi
+    disabled_since "$1" postfix
+    # A change that was cut off, or failed, may have left it down: then it is started.
+    if [ "$(postfix_now)" = active ]; then _by=$2; elif [ -e "$J/$1.done" ]; then _by=; else _by=restart; fi
+    if [ "$_by" = restart ]; then afterwards postfix_restarts; else afterwards postfix_again; fi
 }
 
 # Whether a file of it has to be put right first: what runs has read better ones, and would be lost with a restart.
@@ -195,7 +210,10 @@ postfix_restarts() {
 postfix_again() {
     case " ${after_all:-} " in *" postfix_restarts "*) return ;; esac
     if ! command -v postfix >/dev/null 2>&1 || postfix_waits; then return; fi
-    if ! postfix status >/dev/null 2>&1; then return; fi
+    if [ "$(postfix_now)" = inactive ]; then
+        if postfix_ran; then stays_stopped postfix; fi
+        return
+    fi
     if ! postfix reload >/dev/null 2>&1; then conflict "postfix does not reload: postfix check"; return; fi
     say "PUT BACK Postfix runs with what was there before"
 }
