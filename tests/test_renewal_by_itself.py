@@ -12,10 +12,11 @@ import approvers
 import pytest
 import tampering
 from applied_host import applied, runbook
-from approvers import KANRI, SUZUKI, Site
+from approvers import SUZUKI, Site
 from cryptography import x509
 from ruamel.yaml import YAML
 from supported import family_of, postfix_chapter
+from tampering import KANRI
 
 from lab import Lab
 from runbook_lib.inventory import load

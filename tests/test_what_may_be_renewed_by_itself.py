@@ -10,10 +10,11 @@ from pathlib import Path
 import approvers
 import pytest
 import tampering
-from approvers import KANRI, SUZUKI, TANAKA, Site, wanting
+from approvers import SUZUKI, TANAKA, Site, wanting
 from command_line import runbook
 from fake_chapters import SUMMARY, SilentWatch, write_chapter, write_inventory
 from pydantic import ValidationError
+from tampering import KANRI
 from test_a_changed_host_is_refused_by_name import BOUND
 from test_approvals import typed
 
@@ -273,7 +274,7 @@ class Hosts:
     def renew(self, *hosts: str) -> Renewed:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("RUNBOOK_RUN", origin.run_id(datetime.now(UTC)))  # as a command of its own has it
-            patch.setattr(renewal.due, "look", self._look)
+            patch.setattr("runbook_lib.afterwards.due.look", self._look)
             return renewal.renew(
                 str(self.folder / "site.yaml"),
                 SilentWatch(),
@@ -521,7 +522,7 @@ def test_who_approves_reads_it_types_its_digest_signs_and_ends_it(
     monkeypatch.setenv("RUNBOOK_SIGN_KEY", str(site.keys / "kanri"))
     assert lets(site) == []
     said = typed("approvals", "list")[1]
-    assert ("renew by itself on mail1" in said, "ends the standing approval" in said) == (True, True)
+    assert ("renew by itself on mail1" in said, f"{TANAKA} ends" in said) == (True, True)
 
 
 def signed(words: Sequence[str | Path], *more: str, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -567,10 +568,11 @@ def units(tmp_path: Path) -> list[Path]:
 
 
 def test_systemd_takes_the_units_and_finds_little_that_the_service_could_reach(units: list[Path]) -> None:
-    for words in (
+    asked: tuple[list[str | Path], ...] = (
         ["verify", "--man=no", *units],
         ["security", "--offline=true", "--threshold=20", units[0]],
-    ):
+    )
+    for words in asked:
         done = subprocess.run(
             ["systemd-analyze", *words], capture_output=True, text=True, timeout=60, check=False
         )

@@ -1,4 +1,4 @@
-"""Renewal by itself: what is due is planned, judged by its values, and made; a host with anything else stays as it is."""
+"""Renewal by itself: what is due is planned, judged by its values, and made; a host with anything else stays as is."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -71,8 +71,8 @@ def renew(
 ) -> Renewed:
     """Renew what is due, and do nothing else. Where nothing is due, there is no run.
 
-    A host stays as it is where anything else would have to be made on it, too; and, where the site wants approvals, where
-    not as many people signed a standing approval of it.
+    A host stays as it is where anything else would have to be made on it, too; and, where the site wants approvals,
+    unless as many people signed a standing approval of it.
 
     Args:
         inventory: name or path.

@@ -140,7 +140,7 @@ def _stand(
 
     from runbook_lib.errors import UsageError
     from runbook_lib.records import approvals, seal
-    from runbook_lib.records.standing import ALL, Scope
+    from runbook_lib.records.standing import Scope
 
     now = datetime.now(UTC)
     end = until.replace(tzinfo=UTC) + timedelta(days=1)
@@ -151,7 +151,7 @@ def _stand(
             comment=comment,
             decision="standing",
             until=end.isoformat(timespec="milliseconds"),
-            standing=Scope(hosts=tuple(dict.fromkeys(hosts)) or ALL, operator=operator, new_key=new_key),
+            standing=Scope(hosts=tuple(dict.fromkeys(hosts)) or "all", operator=operator, new_key=new_key),
         )
     except ValidationError as error:
         why = error.errors()[0]["msg"].removeprefix("Value error, ")
@@ -179,8 +179,8 @@ def _scope(decided: "Approval") -> list[str]:
         f"  from {decided.at} to {decided.until}",
         f"renew a certificate that the own CA signed: {key}, for the same names, by the same root;",
         "put it with its key into the file that Postfix reads, and reload Postfix.",
-        "It may change nothing else: no setting, no name, no package, no root. Lifetime, and how many days before its end",
-        "one is renewed, are the inventory's. Whoever may approve ends it: runbook approve FILE --refuse",
+        "It may change nothing else: no setting, no name, no package, no root. For how many days, and how many before",
+        "the end, the inventory says. Whoever may approve ends it: runbook approve FILE --refuse",
     ]
 
 

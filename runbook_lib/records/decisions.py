@@ -203,8 +203,8 @@ def not_approved(folder: Path, found: RunIndex, told: Statement, known: Decision
     ]
     if scopes:
         new_key = all(scope.new_key for scope in scopes)
-        for name, host in plan.hosts.items():
-            yield from (f"approval: {name}: {line}" for line in standing.outside(host, new_key=new_key))
+        for name, of_host in plan.hosts.items():
+            yield from (f"approval: {name}: {line}" for line in standing.outside(of_host, new_key=new_key))
     for entry in found.entries:
         made = {step.digest for step in entry.record.steps if isinstance(step, ApplyStep) and step.done}
         host = plan.hosts.get(entry.record.host)

@@ -13,7 +13,6 @@ from runbook_lib.messages import message
 from runbook_lib.records.planned import OfHost, Planned
 
 DAYS_MAX = 400  # from its signature on: a person looks at it again at least once in so long
-ALL = "all"
 _CERTIFICATE, _CSR, _KEY, _JOINED, _TAKEN_UP = (
     "CertificateToIssue",
     "CsrChange",
@@ -44,7 +43,7 @@ class Scope(BaseModel):
 
     def covers(self, host: str) -> bool:
         """Whether it is about a host."""
-        return self.hosts == ALL or host in self.hosts
+        return self.hosts == "all" or host in self.hosts
 
 
 def outside(host: OfHost, *, new_key: bool) -> tuple[str, ...]:
