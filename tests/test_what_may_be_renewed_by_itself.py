@@ -341,8 +341,12 @@ def test_what_is_due_is_made_once_and_a_host_with_anything_else_is_refused_by_it
     assert (states(hosts.renew("mail1")), hosts.runs) == ({"mail1": "nothing is due"}, before)
     edited.unlink()
     hosts.days["mail1"].write_text("10")
-    done = hosts.renew("mail1", "mail2")  # one is not spent by a run
+    done = hosts.renew("mail1", "mail2")
     assert (states(done), done.exit_code) == ({"mail1": "passed", "mail2": "passed"}, 0)
+    hosts.days["mail1"].write_text("20")
+    (again,) = hosts.renew("mail1").runs  # the very same plan: it was not spent by the first run
+    assert planned.read(site.root / again.run) == planned.read(site.root / run.run)
+    assert [host.state for host in again.hosts] == ["passed"]
     assert verification.check_all(site.root).holds, verification.check_all(site.root).told_wrong
     assert resume(run.run, hosts.folder / "notebooks") is None
 
@@ -493,6 +497,16 @@ def test_a_run_made_before_the_end_of_its_standing_approval_holds_after_it(site:
     made(site, renewal_of("mail12", *RENEWAL), given)
     site.ends("tanaka", given)
     assert verification.check_all(site.root).holds, verification.check_all(site.root).told_wrong
+
+
+def test_a_run_that_goes_on_keeps_its_standing_approval_until_somebody_ends_it(site: Site) -> None:
+    given, document = site.stands("suzuki"), renewal_of("mail12", *RENEWAL)
+    made(site, document, given)
+    again = approvals.bind_again(site.root, document, ["mail12"], RUN)
+    assert (again.approval.standing, again.is_enough) == ((1,), True)
+    site.ends("tanaka", given)
+    again = approvals.bind_again(site.root, document, ["mail12"], RUN)
+    assert (again.approval.standing, again.is_enough) == ((), False)
 
 
 def test_who_approves_reads_it_types_its_digest_signs_and_ends_it(
