@@ -98,7 +98,9 @@ def test_what_is_due_is_served_and_the_record_says_by_which_standing_approval(
     assert scene.on_disk != before
     assert scene.served() == scene.on_disk
     _, run = scene.runs
-    for chapter in ("11-key-and-csr", "12-signing", postfix_chapter(HOST)):
+    chapters = ["11-key-and-csr", "12-signing", postfix_chapter(HOST)]
+    assert sorted(path.stem for path in (site.root / run / HOST).glob("*.json")) == chapters
+    for chapter in chapters:
         record = model.read(site.root / run / HOST / f"{chapter}.json")
         assert (record.mode, record.outcome, record.approval and record.approval.standing) == (
             "apply",
