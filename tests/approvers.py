@@ -1,6 +1,6 @@
 """People with keys: who runs, who approves, who does both, who keeps the list; and what each of them decides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -60,13 +60,54 @@ class Site:
         }  # fmt: skip
         if decision == "review":
             del told["plan"], told["until"]
+        return self._sent(name, told)
+
+    def _sent(self, name: str, told: Mapping[str, object]) -> Path:
+        decided = approvals.Approval.model_validate(told)
         public = " ".join((self.keys / f"{name}.pub").read_text(encoding="ascii").split()[:2])
-        key = signing.Key(told["approver"], public, self.keys / name)
-        content, sig = approvals.signed(approvals.Approval.model_validate(told), key)
+        key = signing.Key(decided.approver, public, self.keys / name)
+        content, sig = approvals.signed(decided, key)
         path = self.root.parent / f"sent-{len(list(self.root.parent.glob('sent-*')))}.json"
         path.write_bytes(content)
         path.with_name(f"{path.name}.sig").write_bytes(sig)
         return path
+
+    def stands(
+        self,
+        name: str,
+        *hosts: str,
+        operator: str = KANRI,
+        new_key: bool = False,
+        days: int = 300,
+        ago_days: float = 0,
+        approver: str = "",
+    ) -> approvals.Given:
+        """A standing approval that somebody signed so many days ago, taken in.
+
+        Args:
+            hosts: none: all of them.
+        """
+        at = datetime.now(UTC) - timedelta(days=ago_days)
+        told = {
+            "approver": approver or PEOPLE[name][0],
+            "at": at.isoformat(timespec="milliseconds"),
+            "comment": "MAIL-1",
+            "decision": "standing",
+            "until": (at + timedelta(days=days)).isoformat(timespec="milliseconds"),
+            "standing": {"hosts": hosts or "all", "operator": operator, "new_key": new_key},
+        }
+        return approvals.take_in(self.root, self._sent(name, told))
+
+    def ends(self, name: str, given: approvals.Given) -> approvals.Given:
+        """The end of a standing approval, signed by somebody and taken in."""
+        told = {
+            "approver": PEOPLE[name][0],
+            "at": origin.now_text(),
+            "comment": "",
+            "decision": "refuse",
+            "ends": given.entry.sha256,
+        }
+        return approvals.take_in(self.root, self._sent(name, told))
 
     def given(self, *about: str, **fields: object) -> approvals.Given:
         """The same, taken in."""

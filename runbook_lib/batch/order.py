@@ -72,6 +72,7 @@ class Order:
         refused: hosts of that plan which changed since, each with what is another now. They are left as they are.
         emergency: changes are made also where a host's calendar lets nothing be changed; with a reason.
         done: for each host the chapters that an earlier part of the run brought to their end.
+        chapters: of those chosen the ones that are run, by name; empty: each of them.
     """
 
     mode: Mode
@@ -91,6 +92,7 @@ class Order:
     emergency: bool = False
     done: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notebooks: Path = places.NOTEBOOKS
+    chapters: frozenset[str] = frozenset()
 
     def carry_out(self, watch: Watch) -> BatchResult:
         """Run the chapters and publish the record.
@@ -186,6 +188,8 @@ class Order:
         if self.ground is not None:
             return self.ground
         chapters = select(find_notebooks(self.notebooks), self.only, self.start)
+        if self.chapters:
+            chapters = tuple(one for one in chapters if one.chapter in self.chapters)
         book = inventory.load(self.inventory)
         use(book)
         return Ground(book, chapters, origin.library_sha256())

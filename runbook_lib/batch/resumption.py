@@ -64,6 +64,7 @@ def resume(run: str, notebooks: Path, workers: int | None = None, *, emergency: 
         refused=written.refused,
         done={host: done[host] for host in hosts},
         emergency=emergency,
+        chapters=frozenset(written.chapters),
     )
 
 

@@ -18,6 +18,7 @@ from runbook_lib.cli import (
     journals,
     jupyter,
     records,
+    renew,
     rollback,
     status,
     units,
@@ -40,6 +41,7 @@ app.command("apply")(batch.apply)
 app.command("approve")(approvals.approve)
 app.add_typer(approvals.app, name="approvals")
 app.command("resume")(batch.resume)
+app.command("renew")(renew.renew)
 app.command("status", cls=status.StatusCommand)(status.status)
 app.command("rollback")(rollback.rollback)
 app.command("jupyter", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(

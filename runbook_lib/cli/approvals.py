@@ -1,5 +1,7 @@
 """`runbook approve` and `runbook approvals`: a plan is approved on another person's machine, with that person's key."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +11,7 @@ from runbook_lib.cli import inventories
 from runbook_lib.cli.options import RecordsOf, say, say_shown
 
 if TYPE_CHECKING:
-    from runbook_lib.records.approvals import Given
+    from runbook_lib.records.approvals import Approval, Given
     from runbook_lib.records.planned import Document
     from runbook_lib.records.signing import Key
 
@@ -25,10 +27,14 @@ def approve(
     plan: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PLAN]", help="A file plan.json, or the digest of a plan whose record is here."
+            metavar="[PLAN]",
+            help="A file plan.json, or the digest of a plan whose record is here; with --refuse also the file of a "
+            "standing approval.",
         ),
     ] = None,
-    refuse: Annotated[bool, typer.Option("--refuse", help="Refuse it, so that nobody makes it.")] = False,
+    refuse: Annotated[
+        bool, typer.Option("--refuse", help="Refuse it, so that nobody makes it; end a standing approval.")
+    ] = False,
     days: Annotated[int, typer.Option("--days", min=1, help="How many days the approval is good.")] = 7,
     comment: Annotated[str, typer.Option("--comment", help="A ticket or why; it stands in the record.")] = "",
     after: Annotated[
@@ -50,6 +56,36 @@ def approve(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the approval is written.")
     ] = Path(),
+    standing: Annotated[
+        bool,
+        typer.Option(
+            "--standing",
+            help="Let `runbook renew` renew certificates by itself: on each --host, in runs of --operator, to the end "
+            "of --until.",
+        ),
+    ] = False,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--host",
+            help="With --standing: a host of the inventory; may be given again. Without it: all that it has.",
+        ),
+    ] = None,
+    operator: Annotated[
+        str, typer.Option("--operator", metavar="PRINCIPAL", help="With --standing: who signs those runs.")
+    ] = "",
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--until",
+            metavar="YYYY-MM-DD",
+            formats=["%Y-%m-%d"],
+            help="With --standing: the last day (UTC), at most 399 days on.",
+        ),
+    ] = None,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="With --standing: a key may be replaced, too.")
+    ] = False,
     inventory: RecordsOf = None,
 ) -> None:
     """Show a whole plan, and sign that you approve it. It needs no inventory, no host and no server."""
@@ -57,9 +93,17 @@ def approve(
     from runbook_lib.errors import UsageError
 
     refuse_secret("comment", comment)
-    if (plan is None) == (after is None):
-        raise UsageError("is needed, and only one of them", "PLAN, --after RUN", "name what you approve")
-    if plan is not None:
+    if sum((plan is not None, after is not None, standing)) != 1:
+        raise UsageError(
+            "is needed, and only one of them", "PLAN, --after RUN, --standing", "name what you approve"
+        )
+    _refuse_mixed(standing, {"--host": host, "--operator": operator, "--until": until, "--new-key": new_key})
+    if standing and until is not None:
+        key = _key(signers, inventory)
+        _stand(host or (), operator, until, new_key, key, comment, output)
+    elif plan is not None and (ended := _standing(plan) if refuse else None):
+        _end_standing(ended, _key(signers, inventory), comment, output)
+    elif plan is not None:
         document = _plan(plan, inventory)
         key = _key(signers, inventory)
         _show(document)
@@ -67,6 +111,103 @@ def approve(
         _write_plan(document, key, refuse, days, comment, output)
     elif after is not None:
         _review(after, _key(signers, inventory), comment, output, inventory)
+
+
+def _refuse_mixed(standing: bool, given: Mapping[str, object]) -> None:
+    """Refuse options of a standing approval without one, and one without its operator or its last day."""
+    from runbook_lib.errors import UsageError
+
+    if not standing and (others := [name for name, value in given.items() if value]):
+        raise UsageError("is for --standing alone", ", ".join(others), "leave it out, or add --standing")
+    if standing and (missing := [name for name in ("--operator", "--until") if not given[name]]):
+        raise UsageError(
+            "is needed, too", ", ".join(missing), "say who signs the runs, and to which day this is good"
+        )
+
+
+def _stand(
+    hosts: Sequence[str],
+    operator: str,
+    until: datetime,
+    new_key: bool,
+    key: "Key",
+    comment: str,
+    folder: Path,
+) -> None:
+    from datetime import UTC, timedelta
+
+    from pydantic import ValidationError
+
+    from runbook_lib.errors import UsageError
+    from runbook_lib.records import approvals, seal
+    from runbook_lib.records.standing import Scope
+
+    now = datetime.now(UTC)
+    end = until.replace(tzinfo=UTC) + timedelta(days=1)
+    try:
+        decided = approvals.Approval(
+            approver=key.principal,
+            at=now.isoformat(timespec="milliseconds"),
+            comment=comment,
+            decision="standing",
+            until=end.isoformat(timespec="milliseconds"),
+            standing=Scope(hosts=tuple(dict.fromkeys(hosts)) or "all", operator=operator, new_key=new_key),
+        )
+    except ValidationError as error:
+        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(why, "--standing", "name somebody else as --operator, or an earlier day") from None
+    for line in _scope(decided):
+        say(line)
+    digest = seal.sha256(decided.content)
+    say(f"\nStanding approval: sha256:{digest}")
+    _typed(digest, "approve")
+    _write(decided, key, folder, f"standing-{digest[:16]}")
+
+
+def _scope(decided: "Approval") -> list[str]:
+    """What a standing approval lets be made, for who signs it."""
+    scope = decided.standing
+    assert scope is not None
+    hosts = (
+        "every host that the inventory has at the time" if scope.hosts == "all" else ", ".join(scope.hosts)
+    )
+    key = "with the same key, or with a new one" if scope.new_key else "with the same key"
+    return [
+        "`runbook renew` may, without asking anybody:",
+        f"  on {hosts}",
+        f"  in runs that {scope.operator} signs",
+        f"  from {decided.at} to {decided.until}",
+        f"renew a certificate that the own CA signed: {key}, for the same names, by the same root;",
+        "put it with its key into the file that Postfix reads, and reload Postfix.",
+        "It may change nothing else: no setting, no name, no package, no root. For how many days, and how many before",
+        "the end, the inventory says. Whoever may approve ends it: runbook approve FILE --refuse",
+    ]
+
+
+def _standing(named: str) -> "Approval | None":
+    """The standing approval in a file; None where it is none."""
+    from runbook_lib.errors import UsageError
+    from runbook_lib.records import approvals, seal
+
+    try:
+        decided = approvals.parse(seal.read_regular(Path(named), approvals.BYTES_MAX), named)
+    except (ValueError, UsageError):
+        return None
+    return decided if decided.standing else None
+
+
+def _end_standing(ended: "Approval", key: "Key", comment: str, folder: Path) -> None:
+    from runbook_lib.records import approvals, origin, seal
+
+    for line in _scope(ended):
+        say(line)
+    digest = seal.sha256(ended.content)
+    say(f"\nStanding approval of {ended.approver}: sha256:{digest}")
+    _typed(digest, "end")
+    decided = approvals.Approval(
+        approver=key.principal, at=origin.now_text(), comment=comment, decision="refuse", ends=digest
+    )
+    _write(decided, key, folder, f"end-{digest[:16]}")
 
 
 def _plan(named: str, inventory: str | None) -> "Document":
@@ -240,6 +381,12 @@ def list_approvals(inventory: RecordsOf = None) -> None:
 def _told(given: "Given") -> str:
     decided = given.decided
     what = f"run {decided.run}" if decided.run else f"plan {(decided.plan or '')[:16]}"
-    word = {"approve": "approves", "refuse": "refuses", "review": "has reviewed"}[decided.decision]
+    word = {"approve": "approves", "refuse": "refuses", "review": "has reviewed"}.get(decided.decision, "")
+    if decided.ends:
+        word, what = "ends", f"the standing approval {decided.ends[:16]}"
+    elif scope := decided.standing:
+        hosts = "every host" if scope.hosts == "all" else ", ".join(scope.hosts)
+        word, what = "lets", f"{scope.operator} renew by itself on {hosts}"
+        what += ", also with a new key" if scope.new_key else ""
     good = "" if given.signature.good else "; its signature is not good"
     return f"{decided.approver} {word} {what}{good}"

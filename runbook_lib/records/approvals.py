@@ -34,12 +34,17 @@ from runbook_lib.records.planned import Document, Sha256
 from runbook_lib.records.policy import Policy
 from runbook_lib.records.signers import APPROVE
 from runbook_lib.records.signing import Key, Verified
+from runbook_lib.records.standing import DAYS_MAX, Scope
 
 NAME = "approval."
 BYTES_MAX = 1 << 20
 SKEW = timedelta(minutes=5)  # between the approver's clock and the controller's
 
-Decision = Literal["approve", "refuse", "review"]
+Decision = Literal["approve", "refuse", "review", "standing"]
+_LATER = (
+    "ends",
+    "standing",
+)  # fields of which nothing stands where they do not apply, as before there were any
 
 
 class Approval(BaseModel):
@@ -49,6 +54,8 @@ class Approval(BaseModel):
         plan: digest of the plan that is approved or refused.
         until: when an approval ends.
         run, sums: which run was reviewed, and the digest of its SHA256SUMS.
+        standing: what may be made by itself until then.
+        ends: digest of the standing approval that shall be none any more.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,14 +68,37 @@ class Approval(BaseModel):
     until: Time | None = None
     run: str | None = None
     sums: Sha256 | None = None
+    ends: Sha256 | None = None
+    standing: Scope | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        of_plan = self.plan is not None and self.until is not None and self.run is None and self.sums is None
-        of_run = self.run is not None and self.sums is not None and self.plan is None and self.until is None
-        if not (of_run if self.decision == "review" else of_plan):
+        fields = ("plan", "until", "run", "sums", *_LATER)
+        said = {name for name in fields if getattr(self, name) is not None}
+        wanted: dict[Decision, tuple[set[str], ...]] = {
+            "approve": ({"plan", "until"},),
+            "refuse": ({"plan", "until"}, {"ends"}),
+            "review": ({"run", "sums"},),
+            "standing": ({"standing", "until"},),
+        }
+        if said not in wanted[self.decision]:
             raise ValueError("says neither which plan is approved until when, nor which run was reviewed")
+        if self.standing is not None:
+            self._refuse_endless(self.standing)
         return self
+
+    def _refuse_endless(self, scope: Scope) -> None:
+        lasts = datetime.fromisoformat(self.until or self.at) - datetime.fromisoformat(self.at)
+        if not timedelta(0) < lasts <= timedelta(days=DAYS_MAX):
+            raise ValueError(f"stands for {lasts.days} days, and may for 1 to {DAYS_MAX}")
+        if scope.operator == self.approver:
+            raise ValueError("is by the operator that it names")
+
+    @property
+    def content(self) -> bytes:
+        """Its one spelling, which is signed."""
+        left_out = {name for name in _LATER if getattr(self, name) is None}
+        return canonical.to_bytes(self.model_dump(exclude=left_out))
 
 
 def parse(content: bytes, where: str) -> Approval:
@@ -94,8 +124,7 @@ def signed(decided: Approval, key: Key) -> tuple[bytes, bytes]:
 
     Raises: RecordNotSigned: the key does not sign.
     """
-    content = canonical.to_bytes(decided.model_dump())
-    return content, signing.signature(content, key, APPROVE)
+    return decided.content, signing.signature(decided.content, key, APPROVE)
 
 
 @dataclass(frozen=True)
@@ -112,6 +141,16 @@ class Given:
     decided: Approval
     entry: chain.Approval
     signature: Verified
+
+    @property
+    def lets_new_key(self) -> bool:
+        """Whether it is a standing one by which a key may be replaced, too."""
+        return self.decided.standing is not None and self.decided.standing.new_key
+
+    @property
+    def told(self) -> str:
+        """Whose it is, and its file."""
+        return f"{self.decided.approver} ({NAME}{self.number})"
 
     @property
     def fingerprint(self) -> str:
@@ -262,9 +301,7 @@ class Standing:
 
     def is_enough(self, wanted: Policy) -> bool:
         """Whether as many different people approved as the policy wants, and nobody refused."""
-        people = {one.decided.approver for one in self.counting}
-        keys = {one.fingerprint for one in self.counting}
-        return not self.refused and not self.lost and min(len(people), len(keys)) >= wanted.approvals
+        return not self.refused and not self.lost and are_enough(self.counting, wanted)
 
     def require(self, wanted: Policy, plan: str) -> None:
         """Refuse a plan that may not be made.
@@ -327,7 +364,7 @@ def standing(
     against: list[str] = []
     refused = False
     for one in given:
-        who = f"{one.decided.approver} ({NAME}{one.number})"
+        who = one.told
         by = _spent_by(one.number, bound, run, hosts, chapters)
         if not one.signature.good:
             against.append(
@@ -393,6 +430,12 @@ def is_operators(given: Given, operator: Key) -> bool:
     return given.decided.approver == operator.principal or given.fingerprint == fingerprint(operator.blob)
 
 
+def are_enough(given: Collection[Given], wanted: Policy) -> bool:
+    """Whether these are by as many people as the policy wants, each with another key."""
+    people, keys = {one.decided.approver for one in given}, {one.fingerprint for one in given}
+    return min(len(people), len(keys)) >= wanted.approvals
+
+
 def _out_of_time(decided: Approval, wanted: Policy, now: datetime) -> str:
     began = datetime.fromisoformat(decided.at)
     ends = min(
@@ -407,6 +450,99 @@ def fingerprint(blob: str) -> str:
     """As ssh-keygen(1) prints it: of 'TYPE BASE64'."""
     digest = hashlib.sha256(base64.b64decode(blob.split()[1])).digest()
     return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """The standing approvals for the runs of one operator.
+
+    Args:
+        good: those that are good now.
+        against: why the others do not count, a line each.
+        wanted: what the site wants.
+    """
+
+    good: tuple[Given, ...]
+    against: tuple[str, ...]
+    wanted: Policy
+
+    def on(self, host: str, *, new_key: bool = False) -> tuple[Given, ...]:
+        """Those that are about a host.
+
+        Args:
+            new_key: those alone that let a key be replaced.
+        """
+        return tuple(
+            one
+            for one in self.good
+            if one.decided.standing is not None
+            and one.decided.standing.covers(host)
+            and (one.lets_new_key or not new_key)
+        )
+
+
+def lasting(root: Path) -> Lasting:
+    """The standing approvals by which whoever runs this may have something made by itself now.
+
+    Raises:
+        UsageError: as `take_in`, of the list of signers.
+        RecordNotSigned: the site wants approvals, and no key is there that says who the operator is.
+    """
+    wanted = policy.in_force(root)
+    operator, now = _operator(root, wanted), datetime.now(UTC)
+    entries = chain.approvals(root)
+    lost = tuple(told for entry in entries if isinstance(told := _as_taken_in(root, entry), str))
+    if lost:  # one of them may have ended another
+        return Lasting((), lost, wanted)
+    given = read_all(root)
+    good: list[Given] = []
+    against: list[str] = []
+    for one in given:
+        if one.decided.standing is None:
+            continue
+        if why := _told_against(root, one, given, operator, now):
+            against.append(message("{who}: {why}", who=one.told, why=why))
+        else:
+            good.append(one)
+    return Lasting(tuple(good), tuple(against), wanted)
+
+
+def _told_against(root: Path, one: Given, given: Iterable[Given], operator: Key | None, now: datetime) -> str:
+    """Why a standing approval does not count for an operator now; '' where it does."""
+    decided = one.decided
+    moment = now.isoformat(timespec="milliseconds")
+    done = good_at(root, one, moment, _list(root)) if one.signature.good else one.signature
+    if not done.good:  # also by a key that went out of use since
+        return message("the signature is not good: {told}", told=done.told)
+    if ended := ended_by(one, given):
+        return message("{who} ended it", who=ended.told)
+    if datetime.fromisoformat(decided.at) > now + SKEW:
+        return message("it begins at {time}, which is not yet", time=decided.at)
+    if decided.until is not None and now > datetime.fromisoformat(decided.until):
+        return message("it ended at {time}", time=decided.until)
+    if operator is None or is_operators(one, operator):
+        return message("by the operator, or nobody knows who that is")
+    if decided.standing is not None and decided.standing.operator != operator.principal:
+        return message("it is for runs of {operator}", operator=decided.standing.operator)
+    return ""
+
+
+def ended_by(one: Given, given: Iterable[Given]) -> Given | None:
+    """Which of these approvals ended a standing one; None where none did."""
+    return next(
+        (other for other in given if other.decided.ends == one.entry.sha256 and other.signature.good), None
+    )
+
+
+def good_at(root: Path, one: Given, at: str, allowed: Path) -> Verified:
+    """What ssh-keygen says of an approval's signature at a moment.
+
+    Args:
+        at: the moment, in UTC with its offset.
+        allowed: the list of signers.
+    """
+    sig = root / f"{NAME}{one.number}.sig"
+    return signing.verify(one.decided.content, sig, one.decided.approver, at, allowed, APPROVE)
 
 
 @dataclass(frozen=True)
@@ -428,10 +564,15 @@ class Binding:
     def approval(self) -> model.Approval:
         """As a record has it."""
         by = tuple(dict.fromkeys(one.decided.approver for one in self.counting))
-        return model.Approval(plan=self.document.sha256, by=by, by_operator=self.by_operator)
+        standing = tuple(one.number for one in self.counting if one.decided.standing is not None)
+        return model.Approval(
+            plan=self.document.sha256, by=by, by_operator=self.by_operator, standing=standing
+        )
 
     def spend(self, root: Path, run: str, hosts: Sequence[str], chapters: Sequence[str]) -> None:
         """Keep the plan beside the run's records, and write into the chain that it makes that on these hosts; once.
+
+        A standing approval is not spent by that.
 
         Raises:
             ApplyRefused: another run spent one of these approvals meanwhile.
@@ -448,7 +589,7 @@ class Binding:
             mine = (one for one in there if one.run == run)
             if any({*hosts} <= {*one.hosts} and {*chapters} <= {*one.chapters} for one in mine):
                 return
-            for number in numbers:
+            for number in (one.number for one in self.counting if one.decided.standing is None):
                 if by := _spent_by(number, there, run, hosts, chapters):
                     raise ApplyRefused(
                         message(
@@ -494,6 +635,8 @@ def bind(
 def bind_again(root: Path, document: Document, hosts: Sequence[str], run: str) -> Binding:
     """As `bind`, of a run that goes on: what it spent when it began still counts, unless somebody refused since.
 
+    A standing approval counts as long as it is good.
+
     Raises: as `bind`.
     """
     wanted = policy.in_force(root)
@@ -503,6 +646,9 @@ def bind_again(root: Path, document: Document, hosts: Sequence[str], run: str) -
         found.require(wanted, document.sha256)
     numbers = {number for entry in chain.bound(root) if entry.run == run for number in entry.approvals}
     spent = tuple(one for one in read_all(root) if one.number in numbers)
+    if any(one.decided.standing is not None for one in spent):
+        good = {one.number for one in lasting(root).good}
+        spent = tuple(one for one in spent if one.decided.standing is None or one.number in good)
     again = replace(found, counting=spent)
     return Binding(document, spent, bool(found.own), again.is_enough(wanted))
 

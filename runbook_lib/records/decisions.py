@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from runbook_lib.errors import RunbookError, UsageError
-from runbook_lib.records import approvals, chain, planned, policy, signers
+from runbook_lib.records import approvals, chain, planned, policy, signers, standing
 from runbook_lib.records.approvals import Given
 from runbook_lib.records.approved import told_against
 from runbook_lib.records.index import RunIndex
@@ -14,6 +14,7 @@ from runbook_lib.records.model import ApplyStep
 from runbook_lib.records.planned import Planned
 from runbook_lib.records.policy import Wanted
 from runbook_lib.records.seal import Statement
+from runbook_lib.records.standing import Scope
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Decisions:
         bound: which run made which plan, by its place in that order. A clock may be set back, a place is not.
         keys: principal to fingerprints of that person's keys.
         wanted: run to what the site wanted when it began.
+        root, allowed: the folder of all records, and the list of signers; None: there is none.
     """
 
     given: dict[int, Given] = field(default_factory=dict)
@@ -35,6 +37,8 @@ class Decisions:
     bound: dict[int, chain.Bound] = field(default_factory=dict)
     keys: dict[str, frozenset[str]] = field(default_factory=dict)
     wanted: dict[str, Wanted] = field(default_factory=dict)
+    root: Path = Path()
+    allowed: Path | None = None
 
 
 def read(root: Path, streams: Sequence[chain.Stream], allowed: Path | None) -> Decisions:
@@ -97,7 +101,7 @@ def read(root: Path, streams: Sequence[chain.Stream], allowed: Path | None) -> D
         if path.name not in names or path.is_symlink():
             wrong.append(f"{path.name}: the chain does not have it")
     bound = {place: entry for place, entry in enumerate(entries) if isinstance(entry, chain.Bound)}
-    return Decisions(given, taken_in, tuple(wrong), bound, keys, wanted)
+    return Decisions(given, taken_in, tuple(wrong), bound, keys, wanted, root, allowed)
 
 
 def contradicted(told: Statement, known: Decisions) -> Iterator[str]:
@@ -111,6 +115,7 @@ def contradicted(told: Statement, known: Decisions) -> Iterator[str]:
     if (told.approval is not None) != bool(mine):
         yield "approval: the run and the chain do not agree whether it was bound to a plan"
     people: set[str] = set()
+    lasting: set[int] = set()
     for place, entry in mine.items():
         if entry.plan != told.plan:
             yield f"approval: the chain bound it to the plan {entry.plan[:16]}"
@@ -120,9 +125,13 @@ def contradicted(told: Statement, known: Decisions) -> Iterator[str]:
                 yield f"approval: {approvals.NAME}{number} is not there, or is not good"
                 continue
             people.add(one.decided.approver)
+            if one.decided.standing is not None:
+                lasting.add(number)
             yield from _wrong(one, place, told, known)
     if told.approval is not None and set(told.approval.by) != people:
         yield "approval: the run names other people than the chain"
+    if told.approval is not None and set(told.approval.standing) != lasting:
+        yield "approval: the run names other standing approvals than the chain"
     wanted = known.wanted.get(told.run, Wanted())
     if made and len(people) < wanted.approvals and told.review_by is None:
         yield f"approval: the site wanted {wanted.approvals}, and it has {len(people)}"
@@ -130,16 +139,19 @@ def contradicted(told: Statement, known: Decisions) -> Iterator[str]:
 
 def _wrong(one: Given, place: int, told: Statement, known: Decisions) -> Iterator[str]:
     name, decided, entry = f"{approvals.NAME}{one.number}", one.decided, known.bound[place]
-    if decided.decision != "approve" or decided.plan != entry.plan:
+    scope = decided.standing
+    if scope is None and (decided.decision != "approve" or decided.plan != entry.plan):
         yield f"approval: {name} does not approve this plan"
     elif known.taken_in[one.number] > place or entry.at > (decided.until or ""):
         yield f"approval: {name} was not good when the run began"
+    if scope is not None:
+        yield from _wrong_standing(one, scope, place, told, known)
     principal = told.operator.principal
     if decided.approver == principal or one.fingerprint in known.keys.get(principal or "", ()):
         yield f"approval: {name} is by the operator"
     for before, other in known.bound.items():
         if (
-            other.run != entry.run and before < place and other.plan == entry.plan
+            scope is None and other.run != entry.run and before < place and other.plan == entry.plan
             and one.number in other.approvals and {*other.hosts} & {*entry.hosts}
             and {*other.chapters} & {*entry.chapters}
         ):  # fmt: skip
@@ -153,8 +165,28 @@ def _wrong(one: Given, place: int, told: Statement, known: Decisions) -> Iterato
             yield f"approval: {refusal.decided.approver} had refused this plan"
 
 
-def not_approved(folder: Path, found: RunIndex, told: Statement) -> Iterator[str]:
-    """What a run made beside the plan that it was bound to."""
+def _wrong_standing(one: Given, scope: Scope, place: int, told: Statement, known: Decisions) -> Iterator[str]:
+    name, entry = f"{approvals.NAME}{one.number}", known.bound[place]
+    if told.operator.principal not in (
+        None,
+        scope.operator,
+    ):  # None: nobody signed it, which is told by itself
+        yield f"approval: {name} is for runs of {scope.operator}"
+    yield from (f"approval: {name} is not about {host}" for host in entry.hosts if not scope.covers(host))
+    before = [given for given in known.given.values() if known.taken_in[given.number] < place]
+    if ended := approvals.ended_by(one, before):
+        yield f"approval: {ended.decided.approver} had ended {name}"
+    done = approvals.good_at(known.root, one, entry.at, known.allowed) if known.allowed else None
+    if done is None or not done.good:  # it has to be good at each run that is made by it
+        yield f"approval: {name} was not good when the run began"
+
+
+def not_approved(folder: Path, found: RunIndex, told: Statement, known: Decisions) -> Iterator[str]:
+    """What a run made beside the plan that it was bound to, or that plan has beside what a standing approval lets be.
+
+    Args:
+        known: what the chain says of approvals.
+    """
     if told.approval is None or told.kind != "apply":
         return
     try:
@@ -164,6 +196,15 @@ def not_approved(folder: Path, found: RunIndex, told: Statement) -> Iterator[str
         return
     if plan.sha256 != told.approval.plan:
         yield "approval: the plan beside its records is another"
+    scopes = [
+        one.decided.standing
+        for number in told.approval.standing
+        if (one := known.given.get(number)) and one.decided.standing
+    ]
+    if scopes:
+        new_key = all(scope.new_key for scope in scopes)
+        for name, of_host in plan.hosts.items():
+            yield from (f"approval: {name}: {line}" for line in standing.outside(of_host, new_key=new_key))
     for entry in found.entries:
         made = {step.digest for step in entry.record.steps if isinstance(step, ApplyStep) and step.done}
         host = plan.hosts.get(entry.record.host)

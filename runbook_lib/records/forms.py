@@ -132,6 +132,9 @@ def _approved_run(statement: seal.Statement | None) -> tuple[str, ...]:
     approval = statement.approval if statement else None
     if approval is None:
         return (both("not_approved"),)
+    if approval.standing:
+        told = (both("standing_approval"), ", ".join(map(str, approval.standing)), ", ".join(approval.by))
+        return (Markup("{} {}: {}").format(*told),)
     return approval.by or (both("self_approved" if approval.by_operator else "not_approved"),)
 
 

@@ -179,15 +179,21 @@ class Approval(_Part):
         plan: its digest.
         by: people other than the operator.
         by_operator: the operator approved it: that is no approval by somebody else.
+        standing: numbers of the standing approvals by which it was made, where nobody approved the plan itself.
     """
 
     plan: str
     by: tuple[str, ...]
     by_operator: bool
+    standing: tuple[int, ...] = ()
 
     @property
     def told(self) -> str:
         """Approved by whom, in words."""
+        if self.standing:
+            numbers = ", ".join(map(str, self.standing))
+            told = {"numbers": numbers, "people": listed(self.by)}
+            return message("approved by the standing approval {numbers} of {people}", **told)
         if self.by:
             return message("approved by {people}", people=listed(self.by))
         return message("self-approved") if self.by_operator else message("approved by nobody")

@@ -35,7 +35,8 @@ class Row:
         n: the line of the chain in which it begins; of a run from before the chain the one in which it was found.
         outcome: the worst that a host of it came to; or `at work`, `missing`, `cannot be read`.
         emergency: the freeze or window that was passed over.
-        approved_by: who approved the plan that it is bound to; `self-approved` where that is the operator.
+        approved_by: who approved the plan that it is bound to, and the number of a standing approval; `self-approved`
+            where that is the operator.
         review_by: until when somebody else has to review it, since it was made without approval; '' where nobody has.
         undone_by: the runs that put it back; who did it, where it was by hand.
         signature: who signed it, and with which key; '' where nobody did, or where it is not good.
@@ -204,7 +205,10 @@ def _cells(told: dict[str, Any]) -> dict[str, Any]:
 def _approved_by(approval: Approval | None) -> str:
     if approval is None:
         return ""
-    return ", ".join(approval.by) or ("self-approved" if approval.by_operator else "")
+    people = ", ".join(approval.by)
+    if approval.standing:
+        return f"{people} (standing approval {', '.join(map(str, approval.standing))})"
+    return people or ("self-approved" if approval.by_operator else "")
 
 
 def _emergencies(found: index.RunIndex) -> str:

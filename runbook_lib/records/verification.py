@@ -365,7 +365,7 @@ def _check_sealed(folder: Path, run: str, known: _Known) -> Check:
     if statement:
         contradicted += _contradicted(run, statement, listed, line, known)
         if compared.holds and not notes.expired and not seal.tells_less(notes):
-            contradicted += _otherwise_than_records(folder, statement)
+            contradicted += _otherwise_than_records(folder, statement, known.decisions)
         contradicted += decisions.contradicted(statement, known.decisions)
         told |= _signature(folder, run, statement, known)
         told["review_by"] = decisions.to_review(seal.sha256(content), statement, known.decisions)
@@ -434,13 +434,13 @@ def _contradicted(
         yield "follows: an earlier seal is not kept"
 
 
-def _otherwise_than_records(folder: Path, told: Statement) -> Iterator[str]:
+def _otherwise_than_records(folder: Path, told: Statement, known: Decisions) -> Iterator[str]:
     """Fields in which the statement differs from the records, and records that belong elsewhere."""
     found = read_run(folder)
     for name, value in seal.told_by_records(found).items():
         if getattr(told, name) != value and name != "library":
             yield f"{seal.STATEMENT}, {name}: the records say otherwise"
-    yield from decisions.not_approved(folder, found, told)
+    yield from decisions.not_approved(folder, found, told, known)
     for entry in found.entries:
         if entry.record.run != told.run:
             yield f"{entry.path}: is of run {entry.record.run}"

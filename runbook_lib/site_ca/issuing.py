@@ -5,15 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from runbook_lib import inventory
-from runbook_lib.errors import ApplyRefused
+from runbook_lib.errors import ApplyRefused, CertificateRefused
 from runbook_lib.inventory.purposes import MAIL
 from runbook_lib.messages import message
-from runbook_lib.pki import authority, storage
+from runbook_lib.pki import authority, certificate, storage
 from runbook_lib.pki.certificate import FITS
+from runbook_lib.records.standing import SAME_ROOT
 from runbook_lib.remote.change import Change, Plan, TouchedPath, quote
 from runbook_lib.remote.files import FileChange, FileState, Seen
 from runbook_lib.site_ca import own_ca, renewal
 from runbook_lib.site_ca.issuer import Asked, Described, Proposed
+from runbook_lib.x509 import dns_id
+from runbook_lib.x509.certificate import fingerprint
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,10 @@ class CertificateToIssue(Change):
 
     By hand it is three commands, of which `runbook ca sign` is the middle one; apply issues it, and what it then
     writes is the file's change.
+
+    Args:
+        there: of the certificate that it replaces, what an approval binds: which root signed it, and its names, a
+            line each; none where there is no certificate.
     """
 
     path: PurePosixPath
@@ -34,13 +41,14 @@ class CertificateToIssue(Change):
     inventory: str
     why: str
     purpose: str = MAIL
+    there: tuple[str, ...] = ()
 
     @property
     def thing(self) -> str:
         return str(self.path)
 
     def state_before(self) -> str:
-        return self.before.line
+        return "\n".join((self.before.line, *self.there))
 
     def state_after(self) -> str:
         return "\n".join((self.issuer, f"{self.valid_days} days", *self.names))
@@ -114,8 +122,24 @@ def propose(asked: Asked) -> Proposed:
         asked.inventory_name,
         why,
         host.purpose,
+        _there(asked),
     )
     return Proposed(Plan(message("Certificate"), (change,)))
+
+
+def _there(asked: Asked) -> tuple[str, ...]:
+    """Of the certificate that is there whether the root signed it that signs now, and its names, a line each."""
+    if asked.said["certificate"].status != 0:
+        return ()
+    try:
+        leaf = certificate.load(asked.said["certificate"].value.encode() + b"\n", "the certificate")
+    except CertificateRefused:
+        return ("no certificate",)
+    pem = own_ca.certificate(asked.site)
+    root = certificate.load(pem, "the CA's root") if pem else None
+    if root is None or not certificate.is_issued_by(leaf, root):
+        return ("another root", *sorted(dns_id.of(leaf)))
+    return (f"{SAME_ROOT}{fingerprint(root)}", *sorted(dns_id.of(leaf)))
 
 
 def issue(plan: Plan, asked: Asked, run: str) -> tuple[Plan, tuple[str, ...]]:

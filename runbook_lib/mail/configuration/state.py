@@ -346,7 +346,7 @@ class MailState:
     @property
     def is_stale(self) -> bool:
         """True when a file that Postfix reads is newer than the last start or reload (the queue manager's age)."""
-        return self.is_running and _newer(self.facts["changed"].value, self.facts["taken_up"].value)
+        return self.is_running and newer(self.facts["changed"].value, self.facts["taken_up"].value)
 
     @property
     def shows_old_certificate(self) -> bool:
@@ -355,15 +355,16 @@ class MailState:
         A new process reads the new ones (postconf(5), smtpd_tls_cert_file); one that is kept busy goes on for long.
         """
         changed, taken_up = self.facts["certificates_changed"].value, self.facts["taken_up"].value
-        return _newer(changed, taken_up) and _newer(changed, self.facts["smtpd_started"].value)
+        return newer(changed, taken_up) and newer(changed, self.facts["smtpd_started"].value)
 
     @property
     def saslauthd_is_stale(self) -> bool:
         """True when its settings are newer than the running saslauthd."""
-        return _newer(self.facts["saslauthd_changed"].value, self.facts["saslauthd_started"].value)
+        return newer(self.facts["saslauthd_changed"].value, self.facts["saslauthd_started"].value)
 
 
-def _newer(changed: str, started: str) -> bool:
+def newer(changed: str, started: str) -> bool:
+    """Whether one time is later than another, both in seconds since the epoch, as a host said them; '': not known."""
     return bool(changed) and bool(started) and float(changed) > float(started) + 0.05
 
 

@@ -33,6 +33,32 @@ is_deleted() {
         { [ ! -e "$1/$2" ] && grep -F "\"path\":\"$2\",\"reason\":" "$t/chain" | grep -qF "\"run\":\"$1\",\"sha256\":"; }
 }
 
+# When approval $1 was taken in, by the chain.
+taken_in() {
+    sed -n "s/^[^ ]* [0-9]* \([^ ]*\) .*\"kind\":\"approval\",\"n\":[0-9]*,\"number\":${1#approval.},.*/\1/p" "$t/chain" | head -1
+}
+
+# Check standing approval $f of run $r, which was bound to its plan at $at on $hosts: good then, for that operator and those
+# hosts, and the plan has no kind of change beside those of a renewal.
+check_standing() {
+    [ ! "$(taken_in "$f")" \> "$at" ] && [ ! "$at" \> "$(field until "$f")" ] || wrong "$r: $f was not good then"
+    [ "$signers" = - ] ||
+        ssh-keygen -Y verify -f "$signers" -I "$(field approver "$f")" -n approve@runbook -s "$f.sig" < "$f" \
+            -O "verify-time=$(echo "$at" | tr -d ':T-' | cut -c1-14)" > /dev/null 2>&1 || wrong "$r: $f was not good then"
+    case $(field principal "$r/run.json") in ''|"$(field operator "$f")") ;; *) wrong "$r: $f is for another operator" ;; esac
+    named=$(sed -n 's/.*"hosts":\[\([^]]*\)\].*/\1/p' "$f")
+    for host in $(echo "$hosts" | tr ',' ' '); do
+        case ",$named," in *",$host,"*) ;; *) grep -q '"hosts":"all"' "$f" || wrong "$r: $f is not about $host" ;; esac
+    done
+    for e in $(grep -ls "\"decision\":\"refuse\",\"ends\":\"$(sum "$f")\"" approval.[0-9]*); do
+        [ "$(taken_in "$e")" \> "$at" ] || wrong "$r: $f had been ended by $e"
+    done
+    is_deleted "$r" plan.json && return
+    tr ',{' '\n\n' < "$r/plan.json" | sed -n 's/^"kind":"\([^"]*\)".*/\1/p' |
+        grep -vxE 'CertificateToIssue|CsrChange|MadeOnHost|TakenUp|KeyPairChange' > "$t/o" && wrong "$r: more than $f approves: $(sort -u "$t/o" | tr '\n' ' ')"
+    grep -q '"new_key":true' "$f" || ! grep -q '"kind":"KeyPairChange"' "$r/plan.json" || wrong "$r: $f approves no new key"
+}
+
 # Check the time-stamp of run $1.
 check_stamp() {
     said=$(grep "\"kind\":\"stamped\",.*\"run\":\"$1\",\"tsr\":\"$(sum "$1/SHA256SUMS.tsr")\"}\$" "$t/chain")
@@ -112,12 +138,14 @@ done
 for f in $(sed -n 's/.*"kind":"\([ap][a-z]*\)","n":[0-9]*,"number":\([0-9]*\),.*/\1.\2/p' "$t/chain"); do
     [ -f "$f" ] || wrong "$f: is missing"
 done
-sed -n 's/^[^{]*{"approvals":\[\([0-9,]*\)\],"at":.*"kind":"bound","n":[0-9]*,"plan":"\([0-9a-f]*\)","run":"\([A-Za-z0-9._-]*\)"}$/\3 \2 \1/p' "$t/chain" > "$t/bound"
-while read -r r plan numbers; do
+# run plan at hosts numbers
+sed -n 's/^[^ ]* [0-9]* \([^ ]*\) [^{]*{"approvals":\[\([0-9,]*\)\],"at":"[^"]*","chapters":\[[^]]*\],"hosts":\[\([^]]*\)\],"kind":"bound","n":[0-9]*,"plan":"\([0-9a-f]*\)","run":"\([A-Za-z0-9._-]*\)"}$/\5 \4 \1 \3 \2/p' "$t/chain" > "$t/bound"
+while read -r r plan at hosts numbers; do
     is_deleted "$r" plan.json || { [ -f "$r/plan.json" ] && [ "$(sum "$r/plan.json")" = "$plan" ]; } || wrong "$r: its plan is not the one that it was bound to"
     for f in $(echo "$numbers" | sed 's/[0-9][0-9]*/approval.&/g; s/,/ /g'); do
         [ -f "$f" ] || continue
-        grep -q "\"decision\":\"approve\",.*\"plan\":\"$plan\"" "$f" || wrong "$r: $f does not approve its plan"
+        if grep -q '"decision":"standing"' "$f"; then check_standing
+        else grep -q "\"decision\":\"approve\",.*\"plan\":\"$plan\"" "$f" || wrong "$r: $f does not approve its plan"; fi
     done
 done < "$t/bound"
 
@@ -176,7 +204,7 @@ for r in $(cat "$t/there"); do
     elif [ "$signers" = - ] && ! grep -q '"signing":"required"' "$r/run.json"; then
         echo "$r: unsigned"
     else wrong "$r: unsigned"; fi
-    for f in $(grep "^$r " "$t/bound" | cut -d' ' -f3 | sed 's/[0-9][0-9]*/approval.&/g; s/,/ /g'); do
+    for f in $(grep "^$r " "$t/bound" | cut -d' ' -f5 | sed 's/[0-9][0-9]*/approval.&/g; s/,/ /g'); do
         is_operators "$f" && wrong "$r: $f is by the operator"
     done
     if [ -n "$until" ]; then
