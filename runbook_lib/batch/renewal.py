@@ -84,6 +84,7 @@ def renew(
         RecordNotSigned: a signature is required, or who the operator is has to be known, and no key says so.
         ApplyRefused: a host's calendar has closed since this began.
     """
+    run = run_id(datetime.now(UTC))  # first: what is made by the plan has a later one
     order = Order(
         "plan",
         inventory,
@@ -107,7 +108,6 @@ def renew(
     wanting = [name for name in names if name not in told]
     if not wanting:
         return Renewed(_in_order(told, names))
-    run = run_id(datetime.now(UTC))
     order = replace(order, hosts=wanting, ground=ground, reason=f"renewed by itself, {run}")
     planned = replace(order, run=run).carry_out(watch)
     if planned.problem:
