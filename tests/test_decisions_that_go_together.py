@@ -142,7 +142,7 @@ def test_the_lines_to_paste_are_yaml_and_say_what_is_missing(host: inventory.Hos
         ),
     )
     block = decisions.block(places, host)
-    pasted = YAML(typ="safe").load(block)["decisions"]
+    pasted = YAML(typ="safe").load(str(block))["decisions"]
     assert [one["about"] for one in pasted] == [str(one.where) for one in places]
     assert [one["decide"] for one in pasted] == ["", "replace", ""]
     book = tmp_path / "site.yaml"

@@ -1,6 +1,8 @@
 """A plain inventory is read in a shorter way: it says the same as the longer one, or nothing."""
 
 import importlib
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,8 +47,12 @@ PLAIN = {
     ),
     "another script": ("a: メール.example.jp # 本番\nb: \"　x\"\n", {"a": "メール.example.jp", "b": "　x"}),
     "in braces and brackets": (
-        "a: {b: 1, c: {d: 'x, y', e: [p, \"q\", 2]}, f: file:~/z} # g\nh: [ ]\n",
+        "a: {b: 1, c: {d: 'x, y', e: [p, \"q\", 2]}, f: 'file:~/z'} # g\nh: [ ]\n",
         {"a": {"b": 1, "c": {"d": "x, y", "e": ("p", "q", 2)}, "f": "file:~/z"}, "h": ()},
+    ),
+    "in braces over several lines": (
+        "a: {b: x, # c\n  d,\n}\ne: [f: 1]\n",
+        {"a": {"b": "x", "d": None}, "e": ({"f": 1},)},
     ),
     "a list below": ("a:\n  - x\n  - [1, 2]\nb: 1\n", {"a": ("x", (1, 2)), "b": 1}),
     "a list as deep as its key": ("a:\n- x\n-   y\nb: 1\n", {"a": ("x", "y"), "b": 1}),
@@ -55,18 +61,29 @@ PLAIN = {
         {"a": ({"b": 1, "c": {"d": "x"}, "e": ("f",)}, {"b": 2}), "g": 3},
     ),
     "a list alone": ("- a\n- b: 1\n", ("a", {"b": 1})),
+    "a list in a list": ("- - a\n  - b\n-\n  c\n", (("a", "b"), "c")),
+    "a text alone": ("x\n", "x"),
+    "a value below its key": ("a:\n  x\n", {"a": "x"}),
+    "keys of other forms": (
+        "'a': 1\nb : 2\n? c\n: -3\n" + "d" * 200 + ": 4\n",
+        {"a": 1, "b": 2, "c": -3, "d" * 200: 4},
+    ),
+    "a comment without a space before it": ("a: 'x'#y\nb: [x]#y\n", {"a": "x", "b": ("x",)}),
+    "signs inside of a text": ("a: x & y!\nb: \"x&y\" # & *z\n", {"a": "x & y!", "b": "x&y"}),
     "nothing": ("\n# nothing\n", None),
 }  # fmt: skip
 NOT_PLAIN = (
-    "a: &x 1", "a: *x", "a: !!str 1", "<<: {a: 1}", "a: |\n  x", "a: >\n  x", "a: x\n  y", "a: 'x\n  y'",
-    'a: "x\\ty"', "a:\tx", "a: x\r\nb: y", "a: x\u2028b: y", "a: \ufeffx", "%YAML 1.1\n---\na: yes",
-    "a: 1\n---\nb: 2", "a: 1\n...", "? a\n: b", "a: {b}", "a: {b: 1,}", "a: {b:1}", "a: [b: 1]", "a: {b: 1}}",
-    "a: [1, 2", "a: {b: x #\n}", "a: 'x' y", "a: 'x'#y", "a: [x]#y", "a: b: c", "a: -", "a: -1", "- - a", "-\n  a",
-    "a:\n  x", "a: - x", "a: @x", "a: `x", "'a': 1", "a : 1", "1: x", "true: x", "null: x", "0x1: x", "a: 0587",
-    "a: 1e2", "a: 1.5", "a: 2027-01-15", "a: .inf", "a: =", "a: 9999999999999999999", "a: 1\na: 2",
+    "a: &x 1", "a: *x", "a: &x 1\nb: *x", "a: [&x 1, *x]", "a: {&x b: 1}", "a: !!str 1", "a: ! 1", "a: [!x 1]",
+    "<<: {a: 1}", "a: |\n  x", "a: >\n  x", "a: |#x", "a: |-", "a: x\n  y", "a: 'x\n  y'", "'a\n b': 1",
+    'a: "x\\ty"', 'a: "\\ud800"', "a: x\\y", "a:\tx", "a: x\r\nb: y", "a: x\u2028b: y", "a: \ufeffx",
+    "%YAML 1.1\n---\na: yes", "%YAML 1.1\n---\na: 1", "a: 1\n---\nb: 2", "a: 1\n...", "--- a", "--- {a: 1}",
+    "a: {b:1}", "a: {b: file:~/x}", "a: {b: 2001:db8::1}", 'a: ["b":1]', "a: {'b':1}", "a: {b: 1}}", "a: [1, 2",
+    "a: 'x' y", "a: b: c", "a: -", "a: - x", "a: @x", "a: `x", "1: x", "true: x", "null: x", "0x1: x", "[a]: x",
+    "? |\n  a\n: 1",
+    "a: 0587", "a: 1e2", "a: 1.5", "a: 2027-01-15", "a: .inf", "a: =", "a: 9999999999999999999", "a: 1\na: 2",
     "a: {b: 1, b: 2}", "a: {b: 0587}", "a: {1: x}", " a: 1\nb: 2", "a:\n    b: 1\n  c: 2", "a: 1\n  b: 2",
-    "a:\n  - x\n  b: 1", "- a\nb: 1", "a:\n- b\n - c", "x", "a: {b: 'x}", "a: " + "[" * 40 + "]" * 40,
-    "\n".join(f"{' ' * level}a:" for level in range(40)), "a" * 200 + ": 1",
+    "a:\n  - x\n  b: 1", "- a\nb: 1", "a:\n- b\n - c", "a: {b: 'x}", "a: " + "[" * 40 + "]" * 40, "- " * 40 + "a",
+    "\n".join(f"{' ' * level}a:" for level in range(40)), "a: " + "{b: " * 40 + "1" + "}" * 40, "a" * 2000 + ": 1",
 )  # fmt: skip
 
 
@@ -82,6 +99,27 @@ def test_any_other_is_left_to_who_reads_everything(text: str) -> None:
     for content in (text.encode(), f"{text}\n".encode()):
         with pytest.raises(plain.NotPlain):
             plain.read(content)
+
+
+def test_as_deep_as_a_file_of_megabytes_can_be_is_not_plain() -> None:
+    """The parser in C calls itself for each level: it would end the process."""
+    for text in ("[" * 200_000, "a: " + "{a: " * 200_000, "- " * 200_000):
+        with pytest.raises(plain.NotPlain):
+            plain.read(text.encode())
+
+
+def test_without_the_parser_in_c_the_same_is_read() -> None:
+    """It is not to be had for every platform."""
+    without = (
+        "import sys\nsys.modules['_ruamel_yaml'] = None\n"
+        "from runbook_lib import inventory\nfrom runbook_lib.inventory import plain\n"
+        "print(inventory.load('inventory/example.yaml').hosts)\n"
+        "try:\n    plain.read(b'a: 1')\nexcept plain.NotPlain:\n    print('not plain')\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", without], cwd=CHECKOUT, check=True, capture_output=True, text=True
+    ).stdout
+    assert said == f"{inventory.load(CHECKOUT / 'inventory' / 'example.yaml').hosts}\nnot plain\n"
 
 
 def test_what_is_no_utf_8_is_not_plain() -> None:
@@ -114,7 +152,7 @@ _scalars = st.sampled_from(
      "[a", "{a:1}", "{a: }", "[a: 1]", "[a, ]", "{a, b}", "{a: b:c}", "[-1, 'x', env:A]", "[? a]", "[a b, c]", "- x",
      "|", ">", "&x 1", "*x", "!t 1", "@", "%", "メール", "\u3000", "\xa0x", "2027-01-15", "1.5", "192.0.2.1", "::1",
      "2001:db8::1", "a:", ":a", "?", "? a", "-", "--", "---", "...", "a?", "[a?b]", "{a?: 1}", "x'y", "x]", "[x]]", "=",
-     "<<", "a, b", '["a":1]']
+     "<<", "a, b", '["a":1]', "{'a':1}", "[!t x]", "[&x a, *x]", "! x", "|#x", "\\x", '"\\/"', "{a: env:A}", "x\n   y"]
 )  # fmt: skip
 _keys = st.sampled_from(
     ["a", "b", "c", "mail1", "x-y", "1", "true", "a b", "'a'", "<<", "", "a:b", "-a", "?"]
