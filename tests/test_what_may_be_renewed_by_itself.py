@@ -513,6 +513,7 @@ def test_who_approves_reads_it_types_its_digest_signs_and_ends_it(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "out").mkdir()
+    monkeypatch.setenv("COLUMNS", "200")  # a table's cells in a line each
     monkeypatch.setenv("RUNBOOK_SIGN_KEY", str(site.keys / "suzuki"))
     until = f"{datetime.now(UTC) + timedelta(days=200):%Y-%m-%d}"
     words = ("approve", "--standing", "--host", "mail1", "--operator", KANRI, "--signers", site.listed, "--output",
