@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,12 +13,10 @@ BROWSER = "/usr/bin/chromium"
 PATIENCE = 150_000  # milliseconds; a first start compiles all of JupyterLab's Python beside a busy machine
 
 
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=60).close()
-    except ConnectionRefusedError:
-        return False
-    return True
+def _listens(pid: int, port: int) -> bool:
+    """Whether somebody does in the network of a process, which may be one of its own (proc(5), net/tcp)."""
+    lines = (line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:])
+    return any(words[1].endswith(f":{port:04X}") and words[3] == "0A" for words in lines)
 
 
 @contextmanager
@@ -50,7 +47,7 @@ def started(
             time.sleep(0.2)
         # It says the address before it listens there: jupyter_server binds the port in the loop that starts after.
         port = int(found[1])
-        while not _listens(port):
+        while not _listens(process.pid, port):
             assert process.poll() is None, said.read_text()
             assert time.monotonic() < deadline, said.read_text()
             time.sleep(0.1)

@@ -114,12 +114,11 @@ OUTSIDE: dict[str, tuple[tuple[Planned, ...], str]] = {
         (other(CSR, before="file 600 root:root 0c"), *RENEWAL), "another file is in its place",
     ),
     "a joined file in another's place": (
-        (other(JOINED, before="file 640 root:ssl-cert 0c"),), "there is no such file of Postfix yet",
+        (other(JOINED, before="file 640 root:ssl-cert 0c"),), "there is no such file yet",
     ),
-    "a first joined file": ((other(JOINED, before="absent"),), "there is no such file of Postfix yet"),
+    "a first joined file": ((other(JOINED, before="absent"),), "there is no such file yet"),
     "a restart": ((other(RELOAD, after="restart"),), "it is more than a reload"),
     "a start": ((other(RELOAD, after="start"),), "it is more than a reload"),
-    "another unit": ((other(RELOAD, thing="dovecot"),), "it is more than a reload"),
 }  # fmt: skip
 
 

@@ -72,9 +72,9 @@ def _outside(change: Planned, all_of_host: Sequence[Planned], *, new_key: bool) 
             yield message("there is no key yet that it would replace")
     elif change.kind == _JOINED:
         if not change.before.startswith(_JOINED_FILE):
-            yield message("there is no such file of Postfix yet that it would replace")
+            yield message("there is no such file yet that it would replace")
     elif change.kind == _TAKEN_UP:
-        if (change.thing, change.after) != ("postfix", "reload"):
+        if change.after != "reload":
             yield message("it is more than a reload")
     else:
         yield message("is no part of a renewal")
