@@ -21,7 +21,7 @@ PROTOCOL_MISSPELT = Fault(
     cause="TLSv1.2 is written with a v. What Postfix cannot read turns TLS off, and `postfix check` does not "
     "see it",
     cure="postconf -e 'smtpd_tls_mandatory_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1'\npostfix reload",
-    to_do="write the versions that are off: each version of Postfix reads that form",
+    to_do="write the versions that are off: versions before 3.6 read that form, too",
     elsewhere=">=TLSv1.2, rightly spelled, is read from Postfix 3.6 on; 2.10 and 3.5 turn TLS off for it, "
     "too",
 )
