@@ -144,6 +144,30 @@ def test_a_host_with_an_edited_setting_is_refused_and_stays_byte_for_byte(scene:
     assert len(scene.runs) == 1
 
 
+@pytest.mark.parametrize(
+    ("wrecked", "status", "told"),
+    [
+        (f"echo garbage > {CERTIFICATE}", 1, f"due: {CERTIFICATE}: "),
+        (
+            f"rm {CERTIFICATE}",
+            0,
+            f"{HOST}: nothing to renew by itself: no certificate is there that the own CA signed",
+        ),
+    ],
+    ids=["garbage", "gone"],
+)
+def test_a_certificate_that_is_broken_or_gone_is_not_said_to_be_in_order(
+    scene: Scene, wrecked: str, status: int, told: str
+) -> None:
+    scene.site.stands("suzuki", operator=KANRI)
+    scene.lab.exec(HOST, wrecked)
+    tree = scene.lab.exec(HOST, ALL)
+    done = scene.renew()
+    assert (done.returncode, scene.runs, scene.lab.exec(HOST, ALL)) == (status, [], tree), done.stdout
+    assert told in done.stdout
+    assert "nothing is due" not in done.stdout
+
+
 def test_names_that_were_added_to_the_inventory_are_not_renewed_into_the_certificate(scene: Scene) -> None:
     scene.site.stands("suzuki", operator=KANRI)
     yaml = YAML()

@@ -1,7 +1,7 @@
 """What of a host's certificates is due: to be renewed by the own CA, or renewed and not served yet. Touches nothing."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from runbook_lib import inventory, remote
@@ -13,7 +13,7 @@ from runbook_lib.mail.reading import read_mail
 from runbook_lib.mail.target import postfix
 from runbook_lib.messages import message
 from runbook_lib.pki.certificate import FITS
-from runbook_lib.remote.facts import FACTS, gather
+from runbook_lib.remote.facts import FACTS, TIMED_OUT, gather
 from runbook_lib.site_ca import own_ca, renewal
 
 LOOK_S = 120.0  # at one host
@@ -27,10 +27,12 @@ class Due:
     Args:
         why: what, and why, a line each; none: nothing.
         against: why a person has to do it; '': nothing is known against it.
+        has_ours: whether a certificate is there that a root of the own CA signed: others are renewed by a person.
     """
 
     why: tuple[str, ...]
     against: str = ""
+    has_ours: bool = True
 
 
 def look(book: inventory.Inventory, host: inventory.Host) -> Due:
@@ -48,12 +50,20 @@ def look(book: inventory.Inventory, host: inventory.Host) -> Due:
         for one in host.by_certificate:
             more |= asked_of(renewal.facts(family, one), one.purpose)
         state = read_mail(connected, host, family, release, more)
-    why = tuple(_due(book.site, state))
-    return Due(why, _against(state) if why else "")
+    unreadable: list[str] = []
+    ours: list[MailState] = []
+    for seen in state.by_certificate:
+        try:
+            ours += [seen] if _is_ours(book.site, seen) else []
+        except CertificateRefused as error:
+            unreadable.append(message("{file}: {why}", file=seen.files.certificate, why=error.problem))
+    if unreadable:
+        return Due(tuple(unreadable), message("a renewal goes by the certificate that is there"))
+    why = tuple(_due(book.site, state, ours))
+    return Due(why, _against(state) if why else "", bool(ours))
 
 
-def _due(site: inventory.Site, state: MailState) -> Iterator[str]:
-    ours = [one for one in state.by_certificate if _is_ours(site, one)]
+def _due(site: inventory.Site, state: MailState, ours: Sequence[MailState]) -> Iterator[str]:
     for one in ours:
         why = renewal.why_new_key(site, one.host, one.facts)
         why = why or renewal.why_new_certificate(site, one.host, one.facts)
@@ -66,14 +76,22 @@ def _due(site: inventory.Site, state: MailState) -> Iterator[str]:
 
 
 def _is_ours(site: inventory.Site, state: MailState) -> bool:
-    """Whether a root of the own CA signed the certificate that is there: others are renewed by a person."""
-    said = state.facts["certificate"]
+    """Whether a root of the own CA signed the certificate that is there.
+
+    Raises:
+        CertificateRefused: what is there is no certificate.
+        CommandFailed: nobody could look.
+    """
+    said, file = state.facts["certificate"], str(state.files.certificate)
+    if said.status == TIMED_OUT:
+        raise CommandFailed(
+            message("{file} could not be read in time", file=file),
+            state.host.name,
+            message("see whether the host is overloaded; then type the same again"),
+        )
     if said.status != 0 or state.host.certificate.is_public:
         return False
-    try:
-        return own_ca.roots_for(site, said.value.encode() + b"\n", state.host.name) is not None
-    except CertificateRefused:  # what is there is no certificate
-        return False
+    return own_ca.roots_for(site, said.value.encode() + b"\n", file) is not None
 
 
 def _against(state: MailState) -> str:

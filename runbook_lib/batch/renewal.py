@@ -141,7 +141,8 @@ def _why_not(host: str, found: Due | RunbookError, lasting: Lasting) -> Told | N
     if isinstance(found, RunbookError):
         return Told(f"not looked at\n{found}", is_well=False)
     if not found.why:
-        return Told("nothing is due", is_well=True)
+        none = "nothing to renew by itself: no certificate is there that the own CA signed"
+        return Told("nothing is due" if found.has_ours else none, is_well=True)
     if found.against:
         return _refused(found.against, due=found.why)
     if not approvals.are_enough(lasting.on(host), lasting.wanted):
